@@ -1,0 +1,101 @@
+"""Entry point: the table of verbs, and how an error becomes one sentence and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="seqlab",
+    help="Word vectors, recurrent language models, generated text and pictures from your own text.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+_debug = False
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        import seqlab
+
+        print(f"seqlab {seqlab.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    global _debug
+    _debug = debug
+
+
+def main() -> None:
+    """Run the program. Exit codes: 0 ok, 1 failure while running, 2 bad usage or input, 130 interrupted."""
+    sys.exit(run())
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run with `arguments` (default: the process's own) and return the exit code."""
+    from typer.exceptions import TyperException
+
+    from seqlab.errors import SeqlabError
+
+    try:
+        code = app(arguments, standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except TyperException as error:
+        message = getattr(error, "message", str(error))
+        if not message:  # help was printed because no arguments were given
+            return 2
+        return _fail(_usage_sentence(error), getattr(error, "exit_code", 2))
+    except SeqlabError as error:
+        if _debug:
+            raise
+        return _fail(str(error), error.exit_code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (KeyboardInterrupt, typer.Abort):
+        if _debug:
+            raise
+        return _fail("interrupted.", 130)
+    except MemoryError:
+        return _fail("not enough memory; use a smaller vocabulary, batch or model.", 1)
+    except OSError as error:
+        if _debug:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        return _fail(f"{where}{(error.strerror or str(error)).lower()}.", 1)
+
+
+def _usage_sentence(error: Exception) -> str:
+    text = error.format_message() if hasattr(error, "format_message") else str(error)
+    context = getattr(error, "ctx", None)
+    help_hint = f" See '{context.command_path} --help'." if context is not None else ""
+    return f"{text.rstrip('.')}.{help_hint}"
+
+
+def _fail(message: str, code: int) -> int:
+    sys.stdout.flush()
+    print(f"seqlab: {message}", file=sys.stderr)
+    return code
+
+
+# The verbs, in the order the help page lists them. A verb's module imports nothing heavy at its top.
+from . import data  # noqa: E402
+
+app.add_typer(data.app, name="data")
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What ships about texts: the registry of named corpora, question sets and small tables; no text itself."""

@@ -1,0 +1,47 @@
+"""seqlab: word vectors, recurrent language models, generated text and pictures from your own text.
+
+    import seqlab
+    corpus  = seqlab.prepare("book.txt", tokenizer="bpe", vocab_size=8000)
+    vectors = seqlab.train_embeddings(corpus, dim=100)
+    lm      = seqlab.train_language_model(corpus, minutes=5)
+    print(lm.generate("Once upon", temperature=0.8, seed=1))
+
+Names are loaded on first use, so that `import seqlab` costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Corpus": "text",
+    "InputError": "errors",
+    "SeqlabError": "errors",
+    "Tokenizer": "text",
+    "TrainedLanguageModel": "api",
+    "WordVectors": "embeddings",
+    "evaluate": "api",
+    "load_language_model": "api",
+    "load_vectors": "api",
+    "prepare": "api",
+    "train_embeddings": "api",
+    "train_language_model": "api",
+    "visualize": "api",
+}
+
+__all__ = ["__version__", *sorted(_HOMES)]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'seqlab' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

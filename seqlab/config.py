@@ -1,0 +1,218 @@
+"""Every knob, typed and validated. Unknown keys are refused with a did-you-mean; JSON and TOML in, JSON out."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from .errors import InputError, did_you_mean
+from .files import read_json
+
+TokenizerKind = Literal["auto", "char", "byte", "word", "whitespace", "bpe"]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    @classmethod
+    def build(cls, values: Mapping[str, Any], source: str = "configuration") -> Self:
+        """Validate nested `values`; one InputError sentence naming `source` and the key when something is wrong."""
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise InputError(f"{source}: {_sentence(cls, error)}") from None
+
+    def updated(self, overrides: Mapping[str, Any], source: str = "configuration") -> Self:
+        """A copy with dotted (`"training.lr"`) or nested `overrides` applied and everything validated again."""
+        return self.build(merge(self.model_dump(), overrides), source)
+
+    @classmethod
+    def keys(cls) -> list[str]:
+        """All dotted keys."""
+        found = []
+        for name, field in cls.model_fields.items():
+            kind = field.annotation
+            if isinstance(kind, type) and issubclass(kind, Section):
+                found += [f"{name}.{key}" for key in kind.keys()]  # noqa: SIM118
+            else:
+                found.append(name)
+        return found
+
+
+def merge(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with `overrides`, nested tables merged; a dotted key reaches into them."""
+    merged = dict(base)
+    for key, value in overrides.items():
+        head, _, rest = key.partition(".")
+        if rest:
+            value = {rest: value}
+        if isinstance(value, Mapping):
+            inner = merged.get(head)
+            merged[head] = merge(inner if isinstance(inner, Mapping) else {}, value)
+        else:
+            merged[head] = value
+    return merged
+
+
+def _sentence(cls: type[Section], error: ValidationError) -> str:
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        keys = cls.keys()
+        hint = did_you_mean(key, keys) or did_you_mean(
+            key.rpartition(".")[2], [k.rpartition(".")[2] for k in keys]
+        )
+        same_leaf = [k for k in keys if k.rpartition(".")[2] == key.rpartition(".")[2]]
+        if same_leaf:
+            hint = f" Did you mean {same_leaf[0]!r}?"
+        return f"unknown key {key!r}.{hint}"
+    message = first["msg"][0].lower() + first["msg"][1:]
+    return f"{key}: {message}, not {first['input']!r}."
+
+
+def read_config(path: str | Path) -> dict[str, Any]:
+    """Nested values of a TOML or JSON configuration file."""
+    path = Path(path)
+    if path.suffix == ".json":
+        values = read_json(path)
+        if not isinstance(values, dict):
+            raise InputError(f"{path}: must hold one JSON object.")
+        return values
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such configuration file.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not valid TOML ({error}).") from None
+
+
+def parse_set(assignments: list[str]) -> dict[str, Any]:
+    """`["training.lr=0.01"]` as `{"training.lr": 0.01}`; values are read as TOML, anything else as text."""
+    values: dict[str, Any] = {}
+    for assignment in assignments:
+        key, equals, text = assignment.partition("=")
+        if not equals or not key.strip():
+            raise InputError(f"--set {assignment!r}: write key=value, such as training.lr=0.01.")
+        try:
+            values[key.strip()] = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            values[key.strip()] = text
+    return values
+
+
+class TextConfig(Section):
+    """How text becomes ids."""
+
+    tokenizer: TokenizerKind = "auto"
+    """char, byte, word, whitespace, bpe; auto chooses from the text."""
+    vocab_size: int | None = Field(None, ge=2)
+    """Largest vocabulary; None keeps every type (bpe: chosen from the size of the text)."""
+    min_count: int | None = Field(None, ge=1)
+    """Types seen less often in the training split become <unk> (word, whitespace, char); None: 1 for a language
+    model's char, 2 for word, 1 for whitespace."""
+    lowercase: bool = False
+    """Lower-case the text first (word only)."""
+    valid_fraction: float = Field(0.1, ge=0, lt=1)
+    """Share of the end of the text kept for validation when no validation text is given."""
+    errors: Literal["strict", "replace"] = "strict"
+    """Invalid bytes: refuse with file, line and offset, or replace by U+FFFD and count."""
+    field: str = "text"
+    """Field of a JSON Lines record that holds the text."""
+
+
+class ModelConfig(Section):
+    """A recurrent language model: embedding -> cells -> output layer."""
+
+    cell: str = "lstm"
+    """A name of seqlab.nn.CELLS."""
+    embed_dim: int = Field(256, ge=1)
+    hidden_dim: int = Field(256, ge=1)
+    layers: int = Field(2, ge=1)
+    tie: bool = True
+    """Share the embedding with the output layer; a narrow projection bridges different widths."""
+    dropout: float = Field(0.0, ge=0, lt=1)
+    """After the embedding, between cells and before the output layer."""
+    softmax: str = "full"
+    """A name of seqlab.nn.LOSSES: full or sampled."""
+    samples: int = Field(1024, ge=1)
+    """Noise words a batch shares under the sampled softmax."""
+
+
+class TrainingConfig(Section):
+    """How a language model is trained."""
+
+    optimizer: str = "adamw"
+    """A name of seqlab.training.OPTIMIZERS."""
+    lr: float = Field(4e-3, gt=0)
+    momentum: float = Field(0.9, ge=0, lt=1)
+    """Of the momentum optimizer."""
+    weight_decay: float = Field(0.0, ge=0)
+    clip: float = Field(1.0, ge=0)
+    """Largest global gradient norm; 0 switches clipping off."""
+    schedule: str = "cosine"
+    """A name of seqlab.schedules.SCHEDULES: constant, linear, cosine, plateau."""
+    warmup: float = Field(0.02, ge=0, lt=1)
+    """Share of training during which the learning rate rises from zero."""
+    final_lr: float = Field(0.02, ge=0, le=1)
+    """Learning rate at the end as a share of its peak (linear, cosine)."""
+    plateau_factor: float = Field(0.25, gt=0, lt=1)
+    """What the learning rate is multiplied by when validation stops improving (plateau)."""
+    batch_size: int = Field(32, ge=1)
+    """Parallel streams of text."""
+    bptt: int = Field(64, ge=1)
+    """Tokens between two truncations of back-propagation through time."""
+    epochs: float | None = Field(None, gt=0)
+    steps: int | None = Field(None, ge=1)
+    minutes: float | None = Field(None, gt=0)
+    """Exactly one of epochs, steps and minutes limits training."""
+    patience: int = Field(0, ge=0)
+    """Stop after this many validations without improvement; 0 never stops early."""
+    evaluations: int = Field(20, ge=1)
+    """Validations during training, evenly spaced."""
+    valid_tokens: int = Field(200_000, ge=1)
+    """Validation tokens used during training (the whole split is used at the end)."""
+    seed: int = 1
+    device: str = "auto"
+    threads: int = Field(0, ge=0)
+    """CPU threads; 0 uses all cores."""
+    embeddings: str | None = None
+    """Word vectors that start the embedding."""
+    freeze_embeddings: bool = False
+    save_every: float = Field(30.0, gt=0)
+    """Seconds between two saves of the exact state."""
+
+
+class LanguageModelConfig(Section):
+    text: TextConfig = TextConfig()
+    model: ModelConfig = ModelConfig()
+    training: TrainingConfig = TrainingConfig()
+
+
+class EmbeddingsConfig(Section):
+    """How word vectors are trained."""
+
+    text: TextConfig = TextConfig(tokenizer="auto", valid_fraction=0.0)
+    model: Literal["skipgram", "cbow"] = "skipgram"
+    loss: str = "sampled-softmax"
+    """A name of seqlab.embeddings.LOSSES."""
+    dim: int = Field(100, ge=1)
+    window: int = Field(5, ge=1)
+    """Largest distance of a context word; the actual one is drawn uniformly from 1..window per centre."""
+    samples: int = Field(15, ge=1)
+    """Noise words a centre's window shares."""
+    noise_power: float = Field(0.75, ge=0, le=1)
+    """Noise words are drawn by their count to this power."""
+    epochs: int = Field(5, ge=1)
+    min_count: int = Field(5, ge=1)
+    """Rarer words are dropped."""
+    subsample: float = Field(1e-4, ge=0)
+    """Threshold above which frequent words are thinned out; 0 keeps all."""
+    lr: float = Field(0.05, gt=0)
+    """Learning rate at the start; falls linearly to almost zero."""
+    workers: int = Field(0, ge=0)
+    """Threads; 0 uses all cores, 1 is bit-reproducible."""
+    seed: int = 1

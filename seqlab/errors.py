@@ -1,0 +1,24 @@
+"""The two errors seqlab raises on purpose. The command line prints them as one sentence."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class SeqlabError(Exception):
+    """Something failed while running: a diverging loss, a full disk. Exit code 1."""
+
+    exit_code = 1
+
+
+class InputError(SeqlabError, ValueError):
+    """Bad usage, input or configuration: the message names the file, line or key and what to do. Exit code 2."""
+
+    exit_code = 2
+
+
+def did_you_mean(word: str, candidates: Iterable[str], count: int = 1) -> str:
+    """`" Did you mean 'x'?"` for the candidates closest to `word`, or an empty string when none is close."""
+    close = difflib.get_close_matches(word, list(candidates), n=count, cutoff=0.6)
+    return f" Did you mean {' or '.join(repr(name) for name in close)}?" if close else ""
