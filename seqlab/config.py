@@ -28,7 +28,17 @@ class Section(BaseModel):
 
     def updated(self, overrides: Mapping[str, Any], source: str = "configuration") -> Self:
         """A copy with dotted (`"training.lr"`) or nested `overrides` applied and everything validated again."""
-        return self.build(merge(self.model_dump(), overrides), source)
+        return self.build(merge(self.model_dump(), self.qualified(overrides)), source)
+
+    @classmethod
+    def qualified(cls, values: Mapping[str, Any]) -> dict[str, Any]:
+        """`values` with bare names (`"lr"`) that belong to one section only spelled out (`"training.lr"`)."""
+        keys = cls.keys()
+        homes = {leaf: [k for k in keys if k.rpartition(".")[2] == leaf] for leaf in values}
+        return {
+            homes[name][0] if name not in keys and len(homes[name]) == 1 else name: value
+            for name, value in values.items()
+        }
 
     @classmethod
     def keys(cls) -> list[str]:
@@ -216,3 +226,35 @@ class EmbeddingsConfig(Section):
     workers: int = Field(0, ge=0)
     """Threads; 0 uses all cores, 1 is bit-reproducible."""
     seed: int = 1
+
+
+class GenerationConfig(Section):
+    """How text is generated."""
+
+    length: int | None = Field(None, ge=1)
+    """Tokens; None: about 500 characters."""
+    num: int = Field(1, ge=1)
+    """Texts."""
+    temperature: float | None = Field(None, ge=0, allow_inf_nan=False)
+    """0 always takes the most probable token; None leaves the model as it is."""
+    top_k: int | None = Field(None, ge=1)
+    top_p: float | None = Field(None, gt=0, le=1)
+    min_p: float | None = Field(None, ge=0, le=1)
+    rules: list[Any] = []
+    """Rules applied in this order, before the four above: "name=value", (name, value) or a function."""
+    best_of: int | None = Field(None, ge=1)
+    """Draw so many and keep the `num` most probable."""
+    beam: int | None = Field(None, ge=1)
+    """Search with so many hypotheses instead of drawing."""
+    length_penalty: float = Field(0.0, ge=-10, le=10)
+    """Exponent by which best_of and beam make up for length; 0 compares plain log-probabilities."""
+    seed: int | None = Field(None, ge=0)
+    """None draws one."""
+    stop: str | list[str] = []
+    """Texts before which to stop."""
+    stop_at_eos: bool | None = None
+    """None: where the end-of-text token is not also the newline."""
+    allow_unknown: bool = False
+    """Read unknown words of the prompt as <unk> instead of refusing them."""
+    ban_unknown: bool = True
+    """Never generate <unk>."""

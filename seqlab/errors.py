@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
+
+Value = TypeVar("Value")
 
 
 class SeqlabError(Exception):
@@ -22,3 +25,10 @@ def did_you_mean(word: str, candidates: Iterable[str], count: int = 1) -> str:
     """`" Did you mean 'x'?"` for the candidates closest to `word`, or an empty string when none is close."""
     close = difflib.get_close_matches(word, list(candidates), n=count, cutoff=0.6)
     return f" Did you mean {' or '.join(repr(name) for name in close)}?" if close else ""
+
+
+def choose(key: str, name: str, table: Mapping[str, Value]) -> Value:
+    """`table[name]`. Raises InputError listing the choices when there is none."""
+    if name not in table:
+        raise InputError(f"{key}: {name!r} is not one of {', '.join(table)}.{did_you_mean(name, table)}")
+    return table[name]

@@ -1,0 +1,21 @@
+"""Training a language model, and evaluating it exactly."""
+
+from .defaults import suggest
+from .evaluation import evaluate_language_model, negative_log_likelihood, scores
+from .loop import Trainer, check, total_steps
+from .optimizers import OPTIMIZERS, Optimizer
+from .pretrained import Coverage, start_from_vectors
+
+__all__ = [
+    "OPTIMIZERS",
+    "Coverage",
+    "Optimizer",
+    "Trainer",
+    "check",
+    "evaluate_language_model",
+    "negative_log_likelihood",
+    "scores",
+    "start_from_vectors",
+    "suggest",
+    "total_steps",
+]

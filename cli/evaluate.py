@@ -1,0 +1,78 @@
+"""`seqlab evaluate`: a language model on a text, or word vectors on questions and human similarity scores."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .console import JsonFlag, print_json, print_table
+
+
+def evaluate(
+    path: Annotated[Path, typer.Argument(help="A language-model run, or word vectors.")],
+    text: Annotated[list[str] | None, typer.Option(help="Text to score a language model on; repeatable.")] = None,
+    questions: Annotated[list[Path] | None, typer.Option(help="Analogy questions; repeatable.")] = None,
+    similarity: Annotated[list[Path] | None, typer.Option(help="Human similarity scores; repeatable.")] = None,
+    top: Annotated[int, typer.Option(help="Vectors: keep the most frequent words only; 0 keeps all.")] = 30_000,
+    method: Annotated[str, typer.Option(help="Vectors: add (3CosAdd) or mul (3CosMul).")] = "add",
+    json: JsonFlag = False,
+) -> None:
+    """Score a language model on a text (exact softmax, every token once), or word vectors on test sets.
+
+    Example: seqlab evaluate runs/book --text chapter.txt
+    """
+    from seqlab.errors import InputError
+
+    if bool(text) == bool(questions or similarity):
+        raise InputError("give --text F for a language model, or --questions F and --similarity F for word vectors.")
+    if text:
+        _evaluate_run(path, text, json)
+    else:
+        _evaluate_vectors(path, questions or [], similarity or [], top, method, json)
+
+
+def _evaluate_run(path: Path, texts: list[str], json: bool) -> None:
+    from seqlab.api import load_language_model
+
+    model = load_language_model(path)
+    results = {text: model.evaluate(text, quiet=json) for text in texts}
+    if json:
+        print_json(results[texts[0]] if len(texts) == 1 else results)
+        return
+    for text, scores in results.items():
+        if len(results) > 1:
+            print(f"{text}:")
+        print_table(("", ""), [(name.replace("_", " "), value) for name, value in scores.items()])
+
+
+def _evaluate_vectors(
+    path: Path, questions: list[Path], similarity: list[Path], top: int, method: str, json: bool
+) -> None:
+    from seqlab.api import load_vectors
+    from seqlab.embeddings import evaluate_analogies, evaluate_similarity
+
+    vectors = load_vectors(path)
+    analogies = [evaluate_analogies(vectors, file, top=top, method=method) for file in questions]
+    scores = [evaluate_similarity(vectors, file) for file in similarity]
+    if json:
+        shown = analogies[0] if len(analogies) == 1 else analogies or None
+        print_json({"analogies": shown, "similarity": scores})
+        return
+    for file, result in zip(questions, analogies, strict=True):
+        print(
+            f"{file.name}: {result['accuracy']:.1f} % of {result['covered']:,} questions "
+            f"(semantic {result['semantic']:.1f} %, syntactic {result['syntactic']:.1f} %); "
+            f"{result['method']}, vocabulary {result['vocabulary']:,}, "
+            f"{result['covered']:,} of {result['questions']:,} questions covered"
+        )
+        print_table(
+            ("section", "questions", "covered", "accuracy %"),
+            [(s["name"], s["questions"], s["covered"], s["accuracy"]) for s in result["sections"]],
+        )
+    if scores:
+        print_table(
+            ("similarity", "pairs", "covered", "Spearman"),
+            [(s["name"], s["pairs"], s["covered"], s["spearman"]) for s in scores],
+        )

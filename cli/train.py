@@ -1,0 +1,149 @@
+"""`seqlab train lm` and `seqlab train embeddings`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .console import SOURCE_HELP, print_json, say
+
+if TYPE_CHECKING:
+    from seqlab.config import Section
+
+app = typer.Typer(help="Train a language model or word vectors.", no_args_is_help=True)
+
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
+ConfigFile = Annotated[Path | None, typer.Option("--config", help="TOML or JSON file of settings.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Any setting, such as training.warmup=0.1; repeatable."),
+]
+
+
+def asked(
+    kind: type[Section], config: Path | None, settings: list[str] | None, arguments: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What the person set, as nested values: configuration file, then flags, then --set.
+
+    A flag is an argument of the verb that has the name of a setting. Raises InputError naming file, flag or key.
+    """
+    from seqlab.config import merge, parse_set, read_config
+
+    names = {key.rpartition(".")[2] for key in kind.keys()}  # noqa: SIM118
+    flags = {name: value for name, value in arguments.items() if name in names and value is not None}
+    values: dict[str, Any] = {}
+    for origin, layer in (
+        (str(config), read_config(config) if config else {}),
+        ("flags", flags),
+        ("--set", parse_set(settings or [])),
+    ):
+        qualified = kind.qualified(layer)
+        kind().updated(qualified, origin)
+        values = merge(values, qualified)
+    return values
+
+
+@app.command("lm")
+def train_lm(
+    source: Annotated[list[str], typer.Argument(help=SOURCE_HELP)],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Run folder to write (or to go on with).")],
+    valid: Annotated[str | None, typer.Option(help="Validation text; default: the end of the text.")] = None,
+    test: Annotated[str | None, typer.Option(help="Test text, evaluated once at the end.")] = None,
+    tokenizer: Annotated[
+        str | None, typer.Option(help="char, byte, word, whitespace or bpe; default: from the text.")
+    ] = None,
+    vocab_size: Annotated[int | None, typer.Option(help="Largest vocabulary.")] = None,
+    min_count: Annotated[int | None, typer.Option(help="Rarer types become <unk>.")] = None,
+    cell: Annotated[str | None, typer.Option(help="rnn-tanh, rnn-relu, lstm or gru.")] = None,
+    embed_dim: Annotated[int | None, typer.Option(help="Embedding width.")] = None,
+    hidden_dim: Annotated[int | None, typer.Option(help="Hidden units a layer.")] = None,
+    layers: Annotated[int | None, typer.Option(help="Recurrent layers.")] = None,
+    tie: Annotated[bool | None, typer.Option(help="Share the embedding with the output layer.")] = None,
+    dropout: Annotated[float | None, typer.Option(help="Dropout.")] = None,
+    softmax: Annotated[str | None, typer.Option(help="full or sampled.")] = None,
+    samples: Annotated[int | None, typer.Option(help="Noise words of the sampled softmax.")] = None,
+    embeddings: Annotated[str | None, typer.Option(help="Word vectors that start the embedding.")] = None,
+    freeze_embeddings: Annotated[
+        bool | None, typer.Option("--freeze-embeddings", help="Leave those vectors as they are.")
+    ] = None,
+    optimizer: Annotated[str | None, typer.Option(help="sgd, momentum, adam or adamw.")] = None,
+    lr: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
+    schedule: Annotated[str | None, typer.Option(help="constant, linear, cosine or plateau.")] = None,
+    clip: Annotated[float | None, typer.Option(help="Largest gradient norm; 0: no clipping.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Parallel streams of text.")] = None,
+    bptt: Annotated[int | None, typer.Option(help="Tokens back-propagated through.")] = None,
+    epochs: Annotated[float | None, typer.Option(help="Passes over the text.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Or: updates.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="Or: minutes; the learning rate follows.")] = None,
+    patience: Annotated[int | None, typer.Option(help="Stop after so many validations without gain.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Same seed, same result.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda.")] = None,
+    errors: Annotated[str | None, typer.Option(help="Invalid bytes: strict or replace.")] = None,
+    config: ConfigFile = None,
+    settings: Settings = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the settings and stop.")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train a recurrent language model on a text.
+
+    Example: seqlab train lm book.txt -o runs/book --minutes 5
+
+    With no flags the tokenizer, sizes and time are chosen from the text, and said. The same command on an
+    unfinished run goes on where it stopped. The last line on stdout is a JSON summary.
+    """
+    arguments = dict(locals())
+    from seqlab.api import plan, train_language_model
+    from seqlab.config import LanguageModelConfig
+
+    values = asked(LanguageModelConfig, config, settings, arguments)
+    if dry_run:
+        _, _, planned, reason = plan(source, valid, test, quiet, values)
+        say(f"seqlab: {reason}")
+        print_json(planned.model_dump())
+        return
+    trained = train_language_model(source, out, valid=valid, test=test, quiet=quiet, values=values)
+    if not quiet:
+        say(f"seqlab: wrote {out}; next: seqlab generate {out}")
+    print_json(trained.summary)
+
+
+@app.command("embeddings")
+def train_embeddings(
+    source: Annotated[list[str], typer.Argument(help=SOURCE_HELP)],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder to write the vectors to.")],
+    model: Annotated[str | None, typer.Option(help="skipgram or cbow.")] = None,
+    loss: Annotated[str | None, typer.Option(help="sampled-softmax.")] = None,
+    dim: Annotated[int | None, typer.Option(help="Width of a vector.")] = None,
+    window: Annotated[int | None, typer.Option(help="Largest distance of a context word.")] = None,
+    samples: Annotated[int | None, typer.Option(help="Noise words a window shares.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the text; default: from its size.")] = None,
+    min_count: Annotated[int | None, typer.Option(help="Rarer words are dropped.")] = None,
+    subsample: Annotated[float | None, typer.Option(help="Thin out words more frequent than this.")] = None,
+    lr: Annotated[float | None, typer.Option(help="Learning rate at the start.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Threads; 1 is bit-reproducible.")] = None,
+    tokenizer: Annotated[str | None, typer.Option(help="word or whitespace; default: from the text.")] = None,
+    lowercase: Annotated[bool | None, typer.Option("--lowercase", help="Lower-case the text.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of everything random.")] = None,
+    errors: Annotated[str | None, typer.Option(help="Invalid bytes: strict or replace.")] = None,
+    config: ConfigFile = None,
+    settings: Settings = None,
+    quiet: Quiet = False,
+) -> None:
+    """Train word vectors on a text.
+
+    Example: seqlab train embeddings book.txt -o vectors/book
+
+    The last line on stdout is a JSON summary.
+    """
+    arguments = dict(locals())
+    from seqlab.api import train_embeddings_with_report
+    from seqlab.config import EmbeddingsConfig
+
+    values = asked(EmbeddingsConfig, config, settings, arguments)
+    _, report = train_embeddings_with_report(source, out, quiet, values)
+    if not quiet:
+        say(f"seqlab: wrote {out}; next: seqlab neighbors {out} WORD, or seqlab visualize {out} -o map.html")
+    print_json({"vectors": str(out), **report})

@@ -1,0 +1,235 @@
+"""The Python API: one function a verb. `import seqlab` offers these names at the top."""
+
+from __future__ import annotations
+
+import math
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from .config import EmbeddingsConfig, LanguageModelConfig, TextConfig, merge
+from .embeddings import WordVectors
+from .embeddings import load_vectors as load_vector_file
+from .embeddings import train_embeddings as train_vectors
+from .errors import InputError
+from .generation import TextGenerator
+from .models import LanguageModel
+from .run import Run, is_run, resolve_device
+from .text import Corpus, TokenFile, Tokenizer, tokenize
+from .text import prepare as prepare_corpus
+from .training import Trainer, check, evaluate_language_model, start_from_vectors, suggest
+
+Source = str | Path | list[str] | list[Path] | Corpus
+
+
+class TrainedLanguageModel:
+    """A language model ready to use: generates, scores, evaluates.
+
+    Attributes:
+        run: the run folder it came from.
+        model: the weights.
+        tokenizer: text to ids and back.
+        summary: what training reported (empty for a model loaded from disk).
+    """
+
+    def __init__(self, run: Run, device: str = "cpu", summary: Mapping[str, Any] | None = None):
+        self.run, self.summary = run, dict(summary or {})
+        self.model: LanguageModel = run.load_model(device)
+        self.tokenizer: Tokenizer = run.tokenizer
+        self.generator = TextGenerator(self.model, self.tokenizer)
+
+    def generate(self, prompt: str = "", **options: Any) -> str:
+        """The text of one sample, the prompt not included. Options as in `TextGenerator.generate`."""
+        return self.generator.generate(prompt, **options)[0].text
+
+    def log_prob(self, text: str) -> float:
+        """Exact log-probability of a text in nats. Raises InputError for an empty text."""
+        ids = self.tokenizer.encode(text)
+        if not len(ids):
+            raise InputError("text: is empty; give at least one token.")
+        ids_T = torch.from_numpy(np.asarray(ids, dtype=np.int64)).to(self.model.device)
+        return self.model.log_prob(ids_T, self.tokenizer.start_id)
+
+    def evaluate(self, source: Source, quiet: bool = True) -> dict[str, Any]:
+        """Exact scores on a text: tokens, nats_per_token, perplexity, nats_per_char, bits_per_char, bits_per_byte,
+        unknown_rate."""
+        with tempfile.TemporaryDirectory(prefix="seqlab-") as folder:
+            tokens = tokenize(source, self.tokenizer, Path(folder), self.run.config.text, quiet=quiet)
+            return evaluate_language_model(self.model, tokens, self.tokenizer.start_id, quiet=quiet)
+
+    def vectors(self) -> WordVectors:
+        """The input embedding as word vectors."""
+        vocab = self.tokenizer.vocab
+        keep = np.flatnonzero(self.tokenizer.words_mask())
+        matrix_VD = self.model.embedding.detach().float().cpu().numpy()
+        return WordVectors([vocab.itos[i] for i in keep], matrix_VD[keep], vocab.counts[keep])
+
+
+def prepare(
+    source: Source, out: str | Path | None = None, valid: Any = None, test: Any = None, **options: Any
+) -> Corpus:
+    """Text becomes ids: a corpus folder at `out`, or in the cache. Options are those of `TextConfig`."""
+    if isinstance(source, Corpus):
+        return source
+    config = TextConfig().updated(options)
+    return prepare_corpus(source, Path(out) if out else None, config, valid=valid, test=test)
+
+
+def load_language_model(path: str | Path, device: str = "cpu") -> TrainedLanguageModel:
+    """A trained model from its run folder."""
+    return TrainedLanguageModel(Run.open(path), device)
+
+
+def load_vectors(path: str | Path) -> WordVectors:
+    """Word vectors from any file or folder seqlab reads, or the input embedding of a language-model run."""
+    if is_run(path):
+        return load_language_model(path).vectors()
+    return load_vector_file(path)
+
+
+def evaluate(run: str | Path, text: Source) -> dict[str, Any]:
+    """Exact scores of a language-model run on a text."""
+    return load_language_model(run).evaluate(text)
+
+
+def train_embeddings(
+    source: Source, out: str | Path | None = None, quiet: bool = False, **options: Any
+) -> WordVectors:
+    """Word vectors from a text. Options are those of `EmbeddingsConfig`; `out` is a folder to save them in."""
+    return train_embeddings_with_report(source, out, quiet, options)[0]
+
+
+def train_embeddings_with_report(
+    source: Source, out: str | Path | None, quiet: bool, values: Mapping[str, Any]
+) -> tuple[WordVectors, dict[str, Any]]:
+    """Word vectors, and what training reported: words_per_second, seconds, loss and more."""
+    config = EmbeddingsConfig().updated(values)
+    if isinstance(source, Corpus):
+        corpus = source
+    else:
+        corpus = prepare_corpus(source, None, config.text, for_words=True, quiet=quiet)
+    vectors, report = train_vectors(corpus, config, quiet=quiet)
+    if out is not None:
+        vectors.save(Path(out))
+    return vectors, report
+
+
+def train_language_model(
+    source: Source,
+    out: str | Path | None = None,
+    valid: Any = None,
+    test: Any = None,
+    quiet: bool = False,
+    values: Mapping[str, Any] | None = None,
+    **options: Any,
+) -> TrainedLanguageModel:
+    """Train a language model on a text, or go on with the unfinished run at `out`.
+
+    Args:
+        source: text file(s), folder, corpus name or prepared corpus.
+        out: run folder; None uses a temporary one.
+        valid, test: texts to validate and to test on; by default the end of the text is kept for validation.
+        values: nested configuration, as read from a file.
+        **options: configuration by name, such as minutes=5, hidden_dim=512 or cell="gru".
+
+    Raises:
+        InputError: a bad text or option, or a run at `out` made with another text or configuration.
+    """
+    given = merge(values or {}, LanguageModelConfig.qualified(options))
+    corpus, vectors, config, reason = plan(source, valid, test, quiet, given)
+    if not quiet:
+        print(f"seqlab: {reason}", file=sys.stderr)
+    path = Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="seqlab-run-")) / "run"
+    run = open_or_create(path, config, corpus)
+    torch.set_num_threads(config.training.threads or torch.get_num_threads())
+    torch.manual_seed(config.training.seed)
+    model = LanguageModel(config.model, len(corpus.tokenizer.vocab), config.training.seed)
+    model.output.start_at_unigram(corpus.tokenizer.vocab.counts)
+    if vectors is not None:
+        coverage = start_from_vectors(
+            model, corpus.tokenizer, vectors, config.training.freeze_embeddings, config.training.seed
+        )
+        if not quiet:
+            print(f"seqlab: {coverage.sentence()}", file=sys.stderr)
+    device = resolve_device(config.training.device)
+    summary = Trainer(run, model.to(device), corpus, quiet).fit()
+    run.finish()
+    trained = TrainedLanguageModel(run, device, summary)
+    if corpus.test is not None:
+        start_id = corpus.tokenizer.start_id
+        trained.summary["test"] = evaluate_language_model(trained.model, corpus.test, start_id, quiet=quiet)
+    if not quiet and corpus.valid is not None:
+        print(f"seqlab: {baseline_sentence(trained.summary['valid'], corpus)}", file=sys.stderr)
+    return trained
+
+
+def plan(
+    source: Source, valid: Any, test: Any, quiet: bool, given: Mapping[str, Any]
+) -> tuple[Corpus, WordVectors | None, LanguageModelConfig, str]:
+    """The prepared corpus, the vectors that feed the model, the full configuration (what the text suggests,
+    overridden by what was given), and a sentence that says why."""
+    asked = LanguageModelConfig.build(given)
+    check(asked)
+    if isinstance(source, Corpus):
+        corpus = source
+    else:
+        corpus = prepare_corpus(source, None, asked.text, valid=valid, test=test, quiet=quiet)
+    vectors = load_vectors(asked.training.embeddings) if asked.training.embeddings else None
+    suggested, reason = suggest(corpus)
+    if vectors is not None:
+        suggested["model.embed_dim"] = vectors.matrix.shape[1]
+    training = given.get("training", {})
+    if any(training.get(name) is not None for name in ("epochs", "steps", "minutes")):
+        suggested.pop("training.minutes")
+    return corpus, vectors, LanguageModelConfig.build(merge(merge({}, suggested), given)), reason
+
+
+def open_or_create(path: Path, config: LanguageModelConfig, corpus: Corpus) -> Run:
+    """The run to train: new, or the one at `path` when it was made with the same text and configuration."""
+    if not is_run(path):
+        return Run.create(path, config, corpus.tokenizer, {"digest": corpus.digest, **corpus.summary()})
+    run = Run.open(path)
+    if run.record["corpus"]["digest"] != corpus.digest:
+        raise InputError(
+            f"{path}: was trained on another text (its corpus digest differs); "
+            "use the same text to go on, or another output folder."
+        )
+    ours, theirs = flat(config.model_dump()), flat(run.config.model_dump())
+    for key, value in ours.items():
+        if value != theirs[key]:
+            raise InputError(
+                f"{path}: was started with {key} = {theirs[key]!r}, not {value!r}; "
+                "use the same setting to go on, or another output folder."
+            )
+    return run
+
+
+def flat(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested tables as dotted keys."""
+    result: dict[str, Any] = {}
+    for key, value in nested.items():
+        result |= flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return result
+
+
+def unigram_nats(corpus: Corpus, tokens: TokenFile) -> float:
+    """Nats per token of `tokens` under add-half smoothed training frequencies: the baseline a model must beat."""
+    counts = np.maximum(corpus.tokenizer.vocab.counts.astype(np.float64), 0.5)
+    log_p = np.log(counts / counts.sum())
+    used = sum(np.bincount(shard, minlength=len(counts)) for shard in tokens.shards)
+    return float(-(used * log_p).sum() / len(tokens))
+
+
+def baseline_sentence(valid: Mapping[str, Any], corpus: Corpus) -> str:
+    """Validation scores in words, against the unigram baseline."""
+    assert corpus.valid is not None
+    baseline = unigram_nats(corpus, corpus.valid)
+    return (
+        f"validation: {valid['nats_per_token']:.4f} nats per token, perplexity {valid['perplexity']:.2f} "
+        f"(word frequencies alone: {math.exp(baseline):.1f}), {valid['bits_per_char']:.3f} bits per character"
+    )

@@ -1,0 +1,200 @@
+"""The run folder of a language model: everything needed to use it or to go on training it, by itself.
+
+    config.json         resolved configuration, versions, command line, the corpus's digest
+    tokenizer.json
+    model.safetensors   best weights by validation
+    state/latest.safetensors   exact state of training; one file, so that one rename replaces it
+    metrics.jsonl       one line per log step
+    manifest.json       sizes and digests, written last
+
+Tensor files carry their own digest, so a run that was killed between two writes is still whole.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .config import LanguageModelConfig
+from .errors import InputError
+from .files import load_tensors, read_json, save_tensors, verify_manifest, write_json, write_manifest
+from .models import LanguageModel
+from .text import Tokenizer
+
+KIND = "language-model"
+CONFIG, TOKENIZER, MODEL, STATE, METRICS = (
+    "config.json",
+    "tokenizer.json",
+    "model.safetensors",
+    "state/latest.safetensors",
+    "metrics.jsonl",
+)
+
+
+def is_run(path: str | Path) -> bool:
+    """Whether `path` is the folder of a language model (finished or not)."""
+    config = Path(path) / CONFIG
+    if not config.is_file():
+        return False
+    record = read_json(config)
+    return isinstance(record, dict) and record.get("kind") == KIND
+
+
+class Run:
+    """An opened run folder.
+
+    Attributes:
+        path: the folder.
+        config: the resolved configuration.
+        tokenizer: of the text the model was trained on.
+        record: the whole of config.json.
+    """
+
+    def __init__(self, path: Path, config: LanguageModelConfig, tokenizer: Tokenizer, record: dict[str, Any]):
+        self.path, self.config, self.tokenizer, self.record = path, config, tokenizer, record
+
+    @classmethod
+    def create(
+        cls, path: str | Path, config: LanguageModelConfig, tokenizer: Tokenizer, corpus: Mapping[str, Any]
+    ) -> Run:
+        """A new run in an empty or missing folder. `corpus` describes the text: its "digest" is compared on resume."""
+        path = Path(path)
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise InputError(f"{path}: exists and is not a seqlab run; choose another output folder.")
+        (path / "state").mkdir(parents=True, exist_ok=True)
+        record = {
+            "kind": KIND,
+            "config": config.model_dump(),
+            "corpus": dict(corpus),
+            "vocab_size": len(tokenizer.vocab),
+            **environment(),
+        }
+        tokenizer.save(path / TOKENIZER)
+        write_json(path / CONFIG, record)
+        write_manifest(path, [CONFIG, TOKENIZER])
+        return cls(path, config, tokenizer, record)
+
+    @classmethod
+    def open(cls, path: str | Path) -> Run:
+        """Open and verify a run. Raises InputError saying which file is missing or damaged."""
+        path = Path(path)
+        if not path.exists():
+            raise InputError(f"{path}: no such run folder.")
+        if not (path / CONFIG).is_file():
+            raise InputError(f"{path}: not a language-model run (it has no {CONFIG}).")
+        verify_manifest(path, only={CONFIG, TOKENIZER})
+        record = read_json(path / CONFIG)
+        if not isinstance(record, dict) or record.get("kind") != KIND:
+            raise InputError(f"{path}: not a language-model run.")
+        config = LanguageModelConfig.build(record["config"], str(path / CONFIG))
+        return cls(path, config, Tokenizer.load(path / TOKENIZER), record)
+
+    def load_model(self, device: str = "cpu") -> LanguageModel:
+        """The model with its best weights, in evaluation mode."""
+        import torch
+
+        if not (self.path / MODEL).exists():
+            raise InputError(
+                f"{self.path}: has no weights yet (training stopped before its first validation); "
+                "run the same train command again to go on."
+            )
+        tensors, _ = load_tensors(self.path / MODEL)
+        model = LanguageModel(self.config.model, len(self.tokenizer.vocab))
+        expected = {name: tuple(p.shape) for name, p in model.state_dict().items() if name not in tied(model)}
+        if {name: array.shape for name, array in tensors.items()} != expected:
+            raise InputError(f"{self.path / MODEL}: its tensors do not fit {CONFIG}; one of the two was replaced.")
+        weights = {name: torch.from_numpy(array) for name, array in tensors.items()}
+        model.load_state_dict({**weights, **{alias: weights[name] for alias, name in tied(model).items()}})
+        return model.to(resolve_device(device)).eval()
+
+    def save_model(self, model: LanguageModel) -> None:
+        """Replace the best weights. Tied tensors are stored once."""
+        save_tensors(self.path / MODEL, model_arrays(model))
+
+    def save_state(self, tensors: Mapping[str, np.ndarray], values: Mapping[str, Any]) -> None:
+        """Replace the exact state: arrays, and plain values kept as JSON."""
+        save_tensors(self.path / STATE, tensors, {"values": json.dumps(values)})
+
+    def load_state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
+        """The last saved state, or None when nothing was saved yet."""
+        if not (self.path / STATE).exists():
+            return None
+        tensors, metadata = load_tensors(self.path / STATE)
+        return tensors, json.loads(metadata["values"])
+
+    def log(self, line: Mapping[str, Any]) -> None:
+        """Append one line to metrics.jsonl."""
+        with open(self.path / METRICS, "a", encoding="utf-8") as handle:
+            handle.write(json.dumps(line) + "\n")
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """The lines of metrics.jsonl; a line still being written is left out."""
+        if not (self.path / METRICS).exists():
+            return []
+        text = (self.path / METRICS).read_text("utf-8")
+        return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+
+    def rewind_metrics(self, step: int) -> None:
+        """Drop what was logged after `step`: training goes on from there."""
+        from .files import atomic_file
+
+        kept = [line for line in self.metrics() if line["step"] <= step]
+        with atomic_file(self.path / METRICS) as handle:
+            handle.write("".join(json.dumps(line) + "\n" for line in kept).encode())
+
+    def finish(self) -> None:
+        """Write the manifest of the finished run."""
+        names = [CONFIG, TOKENIZER, MODEL, STATE, METRICS]
+        write_manifest(self.path, [name for name in names if (self.path / name).exists()])
+
+
+def tied(model: LanguageModel) -> dict[str, str]:
+    """Names of `state_dict` entries that are another entry's tensor: {alias: name}."""
+    return {"output.weight": "embedding"} if model.config.tie else {}
+
+
+def model_arrays(model: LanguageModel) -> dict[str, np.ndarray]:
+    """The weights as numpy arrays, tied tensors once."""
+    aliases = tied(model)
+    return {
+        name: tensor.detach().cpu().numpy() for name, tensor in model.state_dict().items() if name not in aliases
+    }
+
+
+def resolve_device(name: str) -> str:
+    """`auto` becomes cuda where there is one, else cpu. Raises InputError when the device cannot be had."""
+    import torch
+
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(1, device=name)
+    except (RuntimeError, AssertionError):
+        raise InputError(f"device {name!r} is not available here; use auto, cpu or cuda.") from None
+    return name
+
+
+def environment() -> dict[str, Any]:
+    """What made the run: versions, command line, git commit of the working folder if there is one."""
+    try:
+        commit = subprocess.run(
+            ["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=False
+        ).stdout.strip()
+    except (OSError, subprocess.TimeoutExpired):
+        commit = ""
+    return {
+        "seqlab": version("seqlab"),
+        "libraries": {name: version(name) for name in ("torch", "numpy", "tokenizers")},
+        "python": platform.python_version(),
+        "git_commit": commit or None,
+        "command": [os.path.basename(sys.argv[0]), *sys.argv[1:]],
+    }
