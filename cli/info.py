@@ -19,14 +19,12 @@ def info(
     Example: seqlab info runs/book
     """
     from seqlab.run import is_run
-    from seqlab.text import is_corpus
+    from seqlab.text import Corpus
 
     if is_run(path):
         facts = _run_facts(path)
-    elif is_corpus(path):
-        from seqlab.text import Corpus
-
-        facts = {"kind": "corpus", **Corpus.open(path).summary()}
+    elif Corpus.is_corpus(path):
+        facts = {"kind": "corpus", **Corpus.open(path).summary}
     else:
         facts = _vector_facts(path)
     if json:

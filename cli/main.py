@@ -17,6 +17,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+INTERRUPTED = 130
 _debug = False
 
 
@@ -53,6 +54,8 @@ def run(arguments: list[str] | None = None) -> int:
     try:
         code = app(arguments, standalone_mode=False)
         sys.stdout.flush()
+        if code == INTERRUPTED:
+            return _fail("interrupted.", INTERRUPTED)
         return code if isinstance(code, int) else 0
     except TyperException as error:
         message = getattr(error, "message", str(error))
@@ -69,7 +72,7 @@ def run(arguments: list[str] | None = None) -> int:
     except (KeyboardInterrupt, typer.Abort):
         if _debug:
             raise
-        return _fail("interrupted.", 130)
+        return _fail("interrupted.", INTERRUPTED)
     except MemoryError:
         return _fail("not enough memory; use a smaller vocabulary, batch or model.", 1)
     except OSError as error:
@@ -93,9 +96,16 @@ def _fail(message: str, code: int) -> int:
 
 
 # The verbs, in the order the help page lists them. A verb's module imports nothing heavy at its top.
-from . import data  # noqa: E402
+from . import curves, data, demo, evaluate, generate, info, train, visualize  # noqa: E402
 
+app.command()(demo.demo)
 app.add_typer(data.app, name="data")
+app.add_typer(train.app, name="train")
+app.command()(generate.generate)
+app.command()(visualize.visualize)
+app.command()(curves.curves)
+app.command()(evaluate.evaluate)
+app.command()(info.info)
 
 if __name__ == "__main__":
     main()

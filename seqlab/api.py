@@ -20,11 +20,11 @@ from .errors import InputError
 from .generation import TextGenerator
 from .models import LanguageModel
 from .run import Run, is_run, resolve_device
-from .text import Corpus, TokenFile, Tokenizer, tokenize
-from .text import prepare as prepare_corpus
+from .text import Corpus, Sources, TokenFile, Tokenizer, tokenize
+from .text.preparation import prepare as prepare_corpus
 from .training import Trainer, check, evaluate_language_model, start_from_vectors, suggest
 
-Source = str | Path | list[str] | list[Path] | Corpus
+Source = Sources | Corpus
 
 
 class TrainedLanguageModel:
@@ -55,12 +55,11 @@ class TrainedLanguageModel:
         ids_T = torch.from_numpy(np.asarray(ids, dtype=np.int64)).to(self.model.device)
         return self.model.log_prob(ids_T, self.tokenizer.start_id)
 
-    def evaluate(self, source: Source, quiet: bool = True) -> dict[str, Any]:
+    def evaluate(self, source: Sources, quiet: bool = True) -> dict[str, Any]:
         """Exact scores on a text: tokens, nats_per_token, perplexity, nats_per_char, bits_per_char, bits_per_byte,
         unknown_rate."""
-        with tempfile.TemporaryDirectory(prefix="seqlab-") as folder:
-            tokens = tokenize(source, self.tokenizer, Path(folder), self.run.config.text, quiet=quiet)
-            return evaluate_language_model(self.model, tokens, self.tokenizer.start_id, quiet=quiet)
+        tokens = tokenize(source, self.tokenizer, self.run.config.text)
+        return evaluate_language_model(self.model, tokens, self.tokenizer.start_id, quiet=quiet)
 
     def vectors(self) -> WordVectors:
         """The input embedding as word vectors."""
@@ -92,7 +91,7 @@ def load_vectors(path: str | Path) -> WordVectors:
     return load_vector_file(path)
 
 
-def evaluate(run: str | Path, text: Source) -> dict[str, Any]:
+def evaluate(run: str | Path, text: Sources) -> dict[str, Any]:
     """Exact scores of a language-model run on a text."""
     return load_language_model(run).evaluate(text)
 
@@ -192,7 +191,7 @@ def plan(
 def open_or_create(path: Path, config: LanguageModelConfig, corpus: Corpus) -> Run:
     """The run to train: new, or the one at `path` when it was made with the same text and configuration."""
     if not is_run(path):
-        return Run.create(path, config, corpus.tokenizer, {"digest": corpus.digest, **corpus.summary()})
+        return Run.create(path, config, corpus.tokenizer, {"digest": corpus.digest, **corpus.summary})
     run = Run.open(path)
     if run.record["corpus"]["digest"] != corpus.digest:
         raise InputError(

@@ -207,16 +207,19 @@ class EmbeddingsConfig(Section):
 
     text: TextConfig = TextConfig(tokenizer="auto", valid_fraction=0.0)
     model: Literal["skipgram", "cbow"] = "skipgram"
+    cbow_update: Literal["corrected", "word2vec"] = "corrected"
+    """Whether CBOW divides its gradient by the number of contexts, or does as word2vec does."""
     loss: str = "sampled-softmax"
     """A name of seqlab.embeddings.LOSSES."""
     dim: int = Field(100, ge=1)
     window: int = Field(5, ge=1)
     """Largest distance of a context word; the actual one is drawn uniformly from 1..window per centre."""
-    samples: int = Field(15, ge=1)
+    samples: int = Field(15, ge=1, le=500)
     """Noise words a centre's window shares."""
     noise_power: float = Field(0.75, ge=0, le=1)
     """Noise words are drawn by their count to this power."""
-    epochs: int = Field(5, ge=1)
+    epochs: int | None = Field(None, ge=1)
+    """Passes over the text; None: 5 for 17 million words, more for smaller texts."""
     min_count: int = Field(5, ge=1)
     """Rarer words are dropped."""
     subsample: float = Field(1e-4, ge=0)
@@ -225,7 +228,7 @@ class EmbeddingsConfig(Section):
     """Learning rate at the start; falls linearly to almost zero."""
     workers: int = Field(0, ge=0)
     """Threads; 0 uses all cores, 1 is bit-reproducible."""
-    seed: int = 1
+    seed: int = Field(1, ge=0)
 
 
 class GenerationConfig(Section):

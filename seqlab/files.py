@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -116,8 +116,8 @@ def write_manifest(folder: str | Path, names: list[str]) -> None:
     write_json(folder / MANIFEST, {"files": entries})
 
 
-def verify_manifest(folder: str | Path, only: Collection[str] | None = None) -> None:
-    """Check the files the manifest names (`only` those given). Raises InputError naming one missing or changed."""
+def verify_manifest(folder: str | Path) -> None:
+    """Check every file the manifest names. Raises InputError naming the first that is missing or changed."""
     folder = Path(folder)
     if not (folder / MANIFEST).exists():
         raise InputError(f"{folder}: has no {MANIFEST}; it is not complete, or not a seqlab folder.")
@@ -127,8 +127,6 @@ def verify_manifest(folder: str | Path, only: Collection[str] | None = None) -> 
     except (KeyError, TypeError, ValueError, AttributeError):
         raise InputError(f"{folder / MANIFEST}: not a seqlab manifest; the file is damaged.") from None
     for name, (size, digest) in entries.items():
-        if only is not None and name not in only:
-            continue
         path = folder / name
         if not path.is_file():
             raise InputError(f"{path}: missing; the folder is incomplete, restore it or make it again.")

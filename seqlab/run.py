@@ -91,7 +91,7 @@ class Run:
             raise InputError(f"{path}: no such run folder.")
         if not (path / CONFIG).is_file():
             raise InputError(f"{path}: not a language-model run (it has no {CONFIG}).")
-        verify_manifest(path, only={CONFIG, TOKENIZER})
+        verify_manifest(path)
         record = read_json(path / CONFIG)
         if not isinstance(record, dict) or record.get("kind") != KIND:
             raise InputError(f"{path}: not a language-model run.")

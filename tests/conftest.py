@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 os.environ.setdefault("SEQLAB_QUIET", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side; spinning threads would starve each other
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -1,0 +1,51 @@
+"""Text becomes ids: readers, tokenizers, memory-mapped token files and batches.
+
+| module | what it holds |
+| --- | --- |
+| plain_text | a file's bytes become clean text: decompression, decoding, newlines |
+| readers | SOURCE arguments become documents: files, folders, stdin, JSON Lines, named corpora |
+| cuts | where text may be cut so that ids do not depend on how it was chunked |
+| vocab, tokenizer | `Vocab`, `Tokenizer`, `IncrementalDecoder` |
+| characters, words, bpe | the five kinds of tokenizer |
+| tokenizers | the table `TOKENIZERS` and the choice among them |
+| spool, workers, jobs, numbering, preparation | the streamed, parallel path from sources to a corpus folder |
+| token_file | `TokenFile` and `Corpus` |
+| encoding | a text into ids with a tokenizer that exists already |
+| batches | a token file as parallel streams for truncated back-propagation |
+
+Names are loaded on first use: a worker process imports only what it needs.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_HOMES = {
+    "Batch": "batches",
+    "Batches": "batches",
+    "Corpus": "token_file",
+    "EvaluationBatches": "batches",
+    "IncrementalDecoder": "tokenizer",
+    "ReadReport": "readers",
+    "Sources": "readers",
+    "TOKENIZERS": "tokenizers",
+    "TokenFile": "token_file",
+    "Tokenizer": "tokenizer",
+    "Vocab": "vocab",
+    "choose_tokenizer": "tokenizers",
+    "prepare": "preparation",
+    "read_documents": "readers",
+    "resolve_sources": "readers",
+    "tokenize": "encoding",
+}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'seqlab.text' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
+    globals()[name] = value
+    return value

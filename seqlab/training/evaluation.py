@@ -9,15 +9,17 @@ import torch
 
 from ..models import LanguageModel
 from ..progress import Progress
-from ..text import TokenFile, evaluation_windows
+from ..text import EvaluationBatches, TokenFile
 
 STREAM_TOKENS = 50_000
-"""Tokens a parallel stream holds at least, so that the few that start without context weigh nothing."""
+"""Tokens a parallel stream of a final evaluation holds at least: what starts without context weighs nothing."""
+QUICK_STREAM_TOKENS = 1_000
+"""The same for validation during training, where a fixed small bias hurts no comparison."""
 
 
-def streams_for(tokens: int) -> int:
-    """Parallel streams for an exact evaluation: one for a short text, up to 32 for a long one."""
-    return max(1, min(32, tokens // STREAM_TOKENS))
+def streams_for(tokens: int, stream_tokens: int = STREAM_TOKENS) -> int:
+    """Parallel streams to evaluate a text in: one for a short text, up to 32 for a long one."""
+    return max(1, min(32, tokens // stream_tokens))
 
 
 @torch.inference_mode()
@@ -40,17 +42,19 @@ def negative_log_likelihood(
     """
     was_training = model.training
     model.eval()
+    if limit is not None and limit < len(tokens):
+        tokens = TokenFile.of(tokens[:limit])
+    batches = EvaluationBatches(tokens, streams, window, start_id)
     total = torch.zeros((), dtype=torch.float64, device=model.device)
     state = model.init_state(streams)
-    count = min(len(tokens), limit or len(tokens))
     done = 0
-    with Progress("evaluating", count, "tokens", quiet=quiet) as progress:
-        for batch in evaluation_windows(tokens, streams, window, start_id, limit=count):
-            inputs_BT = torch.from_numpy(batch.inputs).to(model.device)
-            targets_BT = torch.from_numpy(batch.targets).to(model.device)
+    with Progress("evaluating", len(tokens), "tokens", quiet=quiet) as progress:
+        for batch in batches:
+            inputs_BT = torch.from_numpy(batch.inputs_BT).to(model.device)
+            targets_BT = torch.from_numpy(batch.targets_BT).to(model.device)
             hidden_BTD, state = model.hidden(inputs_BT, state)
             total += model.output.exact_loss_sum(hidden_BTD.flatten(0, 1), targets_BT.flatten())
-            done += int((batch.targets >= 0).sum())
+            done += int((batch.targets_BT >= 0).sum())
             progress.update(done)
     model.train(was_training)
     return float(total), done

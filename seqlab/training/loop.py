@@ -24,11 +24,15 @@ from ..progress import Progress
 from ..run import Run, model_arrays
 from ..schedules import SCHEDULES, learning_rate_factor
 from ..text import Batches, Corpus
-from .evaluation import evaluate_language_model, negative_log_likelihood
+from .evaluation import (
+    QUICK_STREAM_TOKENS,
+    evaluate_language_model,
+    negative_log_likelihood,
+    streams_for,
+)
 from .optimizers import OPTIMIZERS, Optimizer
 
 LOG_SECONDS = 1.0
-VALIDATION_STREAMS = 32
 
 
 @dataclass
@@ -69,6 +73,8 @@ class Trainer:
     def fit(self) -> dict[str, Any]:
         """Train, keep the best weights, return the summary: steps, tokens, seconds and the validation scores."""
         self.resume()
+        if self.position.finished:
+            return self.summary()
         self.model.train()
         position, started = self.position, time.monotonic()
         already = position.seconds
@@ -96,6 +102,7 @@ class Trainer:
                     last_save = time.monotonic()
                 if interrupted.is_set():
                     self.save()
+                    progress.note(f"stopped at step {position.step:,}; run the same command again to go on")
                     raise KeyboardInterrupt
         position.finished = True
         self.save()
@@ -108,8 +115,8 @@ class Trainer:
             self.state = self.model.init_state(self.config.batch_size)
         batch = self.batches.window(index)
         device = self.model.device
-        inputs_BT = torch.from_numpy(batch.inputs).to(device, non_blocking=True)
-        targets_BT = torch.from_numpy(batch.targets).to(device, non_blocking=True)
+        inputs_BT = torch.from_numpy(batch.inputs_BT).to(device, non_blocking=True)
+        targets_BT = torch.from_numpy(batch.targets_BT).to(device, non_blocking=True)
         self.optimizer.zero_grad()
         loss, self.state = self.model.loss(inputs_BT, targets_BT, self.state)
         loss.backward()
@@ -151,13 +158,9 @@ class Trainer:
         if self.corpus.valid is None:
             self.run.save_model(self.model)
             return None
-        nats, tokens = negative_log_likelihood(
-            self.model,
-            self.corpus.valid,
-            self.corpus.tokenizer.start_id,
-            min(VALIDATION_STREAMS, len(self.corpus.valid)),
-            limit=self.config.valid_tokens,
-        )
+        limit = min(len(self.corpus.valid), self.config.valid_tokens)
+        start_id, streams = self.corpus.tokenizer.start_id, streams_for(limit, QUICK_STREAM_TOKENS)
+        nats, tokens = negative_log_likelihood(self.model, self.corpus.valid, start_id, streams, limit)
         loss = nats / tokens
         if loss < position.best:
             position.best, position.without_improvement = loss, 0

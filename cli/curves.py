@@ -1,0 +1,36 @@
+"""`seqlab curves`: the training curves of one or several runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .console import JsonFlag, print_json, say
+
+
+def curves(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Run folders of `seqlab train lm`.")],
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", metavar="FILE", help="The picture: .png, .svg, .pdf or .html."),
+    ],
+    x: Annotated[str, typer.Option("--x", help="Horizontal axis: tokens, steps or seconds.")] = "tokens",
+    as_json: JsonFlag = False,
+) -> None:
+    """Draw the training curves of one or several runs: loss, learning rate, gradient norm, speed.
+
+    Example: seqlab curves run-a run-b -o curves.png
+    """
+    from seqlab.run import Run
+    from seqlab.visualization import draw_curves
+    from seqlab.visualization.output import FORMATS, check_output
+
+    check_output(output)
+    report = draw_curves([(str(path), Run.open(path).metrics()) for path in runs], output, x=x)
+    say(f"Wrote {output} with {len(runs)} run{'s' * (len(runs) > 1)}: {FORMATS[report['format']]}.")
+    if as_json:
+        print_json(report)
+    else:
+        print(output)

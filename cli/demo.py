@@ -1,0 +1,143 @@
+"""`seqlab demo`: the whole story on the embedded corpus, in under five minutes on two cores."""
+
+from __future__ import annotations
+
+import math
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from seqlab.api import TrainedLanguageModel
+    from seqlab.embeddings import WordVectors
+    from seqlab.text import Corpus
+
+NEIGHBOURS_OF = ("red", "minimum", "file", "string", "three")
+ANALOGIES = (
+    ("min", "max", "minimum"),
+    ("row", "rows", "column"),
+    ("left", "right", "upper"),
+    ("sin", "cos", "sinh"),
+    ("one", "two", "first"),
+)
+PROMPTS = ("The function returns", "This method is", "If the file")
+
+
+def demo(
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for everything the demo makes.")] = Path(
+        "seqlab-demo"
+    ),
+    minutes: Annotated[float, typer.Option(help="Training time of the language model.")] = 2.0,
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = 1,
+) -> None:
+    """Text in; vectors, a language model, generated text and a map out: the whole story on python-docs.
+
+    Example: seqlab demo -o my-demo
+    """
+    started = time.monotonic()
+    from seqlab.api import load_vectors, prepare, train_embeddings, train_language_model
+
+    heading("1. Text becomes ids", "seqlab data prepare python-docs -o corpus --tokenizer word --min-count 5")
+    corpus = prepare("python-docs", out / "corpus", tokenizer="word", min_count=5)
+    describe(corpus)
+
+    heading("2. Ids become word vectors", "seqlab train embeddings corpus -o vectors")
+    train_embeddings(corpus, out / "vectors", seed=seed)
+    vectors = load_vectors(out / "vectors")
+    show_vectors(vectors)
+
+    heading(
+        "3. Vectors feed a language model",
+        f"seqlab train lm corpus -o model --embeddings vectors --minutes {minutes:g}",
+    )
+    model = train_language_model(
+        corpus, fresh(out / "model"), embeddings=str(out / "vectors"), minutes=minutes, seed=seed
+    )
+    show_scores(model, corpus)
+
+    heading("4. The model writes", 'seqlab generate model --prompt "The function returns" --temperature 0.8')
+    show_samples(model, seed)
+
+    heading("5. Pictures", "seqlab visualize vectors -o map.html; seqlab curves model -o curves.png")
+    for path in draw(out, vectors, model):
+        print(f"  {path}")
+
+    print(f"\nDone in {time.monotonic() - started:.0f} seconds. Now your own text:\n")
+    print("  seqlab train lm YOUR.txt -o runs/yours       then   seqlab generate runs/yours")
+    print("  seqlab train embeddings YOUR.txt -o vectors  then   seqlab neighbors vectors WORD")
+    print(f"  seqlab generate {out / 'model'} --prompt 'To read a file' --num 3")
+    print(f"  seqlab analogy {out / 'vectors'} min max minimum")
+
+
+def heading(title: str, command: str) -> None:
+    print(f"\n{title}\n  $ {command}\n", flush=True)
+
+
+def fresh(path: Path) -> Path:
+    """`path`, removed if an earlier demo left a run there: the demo always tells the story from the start."""
+    import shutil
+
+    from seqlab.run import is_run
+
+    if is_run(path):
+        shutil.rmtree(path)
+    return path
+
+
+def describe(corpus: Corpus) -> None:
+    train = corpus.train
+    print(
+        f"  {train.words:,} words of documentation found on this machine, {train.characters / 1e6:.1f} million "
+        f"characters;\n  {len(corpus.tokenizer.vocab):,} types seen five times or more"
+    )
+
+
+def show_vectors(vectors: WordVectors) -> None:
+    for word in NEIGHBOURS_OF:
+        if word in vectors:
+            print(f"  {word:>8}  is near  {', '.join(w for w, _ in vectors.neighbors(word, k=6))}")
+    print()
+    for a, b, c in ANALOGIES:
+        if all(word in vectors for word in (a, b, c)):
+            answers = ", ".join(word for word, _ in vectors.analogy(a, b, c, k=3))
+            print(f"  {a} is to {b} as {c} is to: {answers}")
+
+
+def show_scores(model: TrainedLanguageModel, corpus: Corpus) -> None:
+    from seqlab.api import unigram_nats
+
+    valid = model.summary["valid"]
+    assert corpus.valid is not None
+    unigram = math.exp(unigram_nats(corpus, corpus.valid))
+    print(f"\n  perplexity on held-out text  {valid['perplexity']:8.1f}")
+    print(f"  of word frequencies alone    {unigram:8.1f}")
+    print(f"  of knowing nothing           {len(corpus.tokenizer.vocab):8,}")
+
+
+def show_samples(model: TrainedLanguageModel, seed: int) -> None:
+    for prompt in PROMPTS:
+        text = model.generate(prompt, length=60, temperature=0.8, top_p=0.95, seed=seed)
+        print(indented(f"{prompt}{text}"), end="\n\n")
+    text = model.generate(PROMPTS[0], length=30, best_of=8, temperature=0.8, seed=seed)
+    print(indented(f"[best of 8] {PROMPTS[0]}{text}"), end="\n\n")
+    text = model.generate(PROMPTS[0], length=30, beam=8)
+    print(indented(f"[beam of 8] {PROMPTS[0]}{text}"))
+
+
+def indented(text: str) -> str:
+    import textwrap
+
+    lines = [textwrap.fill(line, 96, initial_indent="  ", subsequent_indent="  ") for line in text.splitlines()]
+    return "\n".join(line for line in lines if line.strip())
+
+
+def draw(out: Path, vectors: WordVectors, model: TrainedLanguageModel) -> list[Path]:
+    from seqlab.visualization import draw_curves, draw_map
+
+    pictures = [out / "map.html", out / "map.png", out / "curves.png"]
+    draw_map(vectors, pictures[0], words=600)
+    draw_map(vectors, pictures[1], words=600)
+    draw_curves([("model", model.run.metrics())], pictures[2])
+    return pictures

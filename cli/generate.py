@@ -1,0 +1,207 @@
+"""`seqlab generate`: text out of a trained language model."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .console import JsonFlag, print_json, say
+
+if TYPE_CHECKING:
+    from seqlab.generation import TextGenerator
+
+_ESCAPES = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"}
+
+
+def generate(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Folder of a trained language model.")],
+    prompt: Annotated[
+        str | None, typer.Option(help="Text to continue; '-' reads it from stdin, less one final newline.")
+    ] = None,
+    length: Annotated[
+        int | None, typer.Option(help="Tokens to generate at most; about 500 characters by default.")
+    ] = None,
+    num: Annotated[int | None, typer.Option(help="How many texts.")] = None,
+    temperature: Annotated[
+        float | None, typer.Option(help="Below 1 safer, above 1 more varied, 0 always the likeliest token.")
+    ] = None,
+    top_k: Annotated[int | None, typer.Option(help="Draw from the K likeliest tokens.")] = None,
+    top_p: Annotated[
+        float | None, typer.Option(help="Draw from the likeliest tokens that hold probability P together.")
+    ] = None,
+    min_p: Annotated[
+        float | None, typer.Option(help="Draw from tokens with at least P times the best one's probability.")
+    ] = None,
+    rule: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="A decoding rule such as repetition_penalty=1.2 or no_repeat_ngram=4; repeatable. Applied "
+            "in the order written, before the four options above. A wrong name lists them all.",
+        ),
+    ] = None,
+    best_of: Annotated[
+        int | None, typer.Option(metavar="N", help="Draw N texts and print the most probable.")
+    ] = None,
+    beam: Annotated[
+        int | None, typer.Option(metavar="B", help="Search for the most probable text with B hypotheses.")
+    ] = None,
+    length_penalty: Annotated[
+        float | None, typer.Option(help="Exponent that makes up for length in --best-of and --beam.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Repeats a result; chosen and stated when not given.")
+    ] = None,
+    stop: Annotated[
+        list[str] | None, typer.Option(help=r"Stop before this text (\n is a newline); repeatable.")
+    ] = None,
+    ignore_eos: Annotated[
+        bool, typer.Option("--ignore-eos", help="Go on after the end of a document.")
+    ] = False,
+    allow_unknown: Annotated[
+        bool, typer.Option("--allow-unknown", help="Read what the model does not know as <unk>.")
+    ] = False,
+    interactive: Annotated[
+        bool, typer.Option("--interactive", help="Continue one line of stdin after the other.")
+    ] = False,
+    device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "cpu",
+    as_json: JsonFlag = False,
+) -> None:
+    """Generate text from a language model.
+
+    Example: seqlab generate runs/shakespeare --prompt "ROMEO:" --temperature 0.8
+    """
+    from seqlab.config import GenerationConfig
+    from seqlab.errors import InputError
+    from seqlab.generation import TextGenerator
+    from seqlab.generation.generator import check_options
+    from seqlab.run import Run
+
+    if interactive and (prompt is not None or as_json):
+        raise InputError(
+            f"--interactive reads prompts by itself; leave out --{'json' if as_json else 'prompt'}."
+        )
+    given: dict[str, Any] = {
+        "length": length,
+        "num": num,
+        "temperature": temperature,
+        "top_k": top_k,
+        "top_p": top_p,
+        "min_p": min_p,
+        "rules": rule,
+        "best_of": best_of,
+        "beam": beam,
+        "length_penalty": length_penalty,
+        "seed": seed,
+        "stop": [text.replace("\\n", "\n") for text in stop or ()],
+        "stop_at_eos": False if ignore_eos else None,
+        "allow_unknown": allow_unknown,
+    }
+    options = {name: value for name, value in given.items() if value is not None}
+    check_options(GenerationConfig.build(options, "generate"))
+    opened = Run.open(run)
+    generator = TextGenerator(opened.load_model(device), opened.tokenizer)
+    if interactive:
+        _converse(generator, options)
+        return
+    text = _read_prompt(prompt or "")
+    if as_json:
+        samples = generator.generate(text, **options)
+        print_json(
+            {"prompt": text, "seed": samples[0].seed, "samples": [sample.to_json() for sample in samples]}
+        )
+    else:
+        _print_texts(generator, text, options)
+
+
+def _read_prompt(prompt: str) -> str:
+    """The prompt of the command line, or all of stdin for `-`."""
+    from seqlab.errors import InputError
+
+    if prompt != "-":
+        return prompt
+    try:
+        text = sys.stdin.buffer.read().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"stdin: not UTF-8 at byte {error.start}; give the prompt as UTF-8.") from None
+    return text.replace("\r\n", "\n").removesuffix("\n")
+
+
+def _print_texts(generator: TextGenerator, prompt: str, options: dict[str, Any]) -> None:
+    """Generate and print; a single drawn text appears while it is made."""
+    from seqlab.generation.generator import new_seed
+
+    shown = generator.check(prompt, **options)
+    if "beam" not in options and options.get("temperature") != 0 and "seed" not in options:
+        options = {**options, "seed": new_seed()}
+        say(f"seed {options['seed']}")
+    if "beam" in options or "best_of" in options or options.get("num", 1) > 1:
+        samples = generator.generate(prompt, **options)
+        for number, sample in enumerate(samples, 1):
+            if len(samples) > 1:
+                print(f"--- {number} of {len(samples)} ---")
+            with _whole_lines() as write:
+                write(str(sample))
+    else:
+        with _whole_lines() as write:
+            write(shown)
+            generator.generate(prompt, stream=write, **options)
+
+
+@contextmanager
+def _whole_lines() -> Iterator[Callable[[str], None]]:
+    """A function that writes text to stdout at once; a newline is added at the end where there is none.
+
+    On a terminal, control characters other than newline and tab become visible escapes and steer nothing.
+    """
+    terminal = sys.stdout.isatty()
+    last = "\n"
+
+    def write(text: str) -> None:
+        nonlocal last
+        last = text[-1:] or last
+        sys.stdout.write(text.translate(_ESCAPES) if terminal else text)
+        sys.stdout.flush()
+
+    try:
+        yield write
+    finally:
+        if last != "\n":
+            write("\n")
+
+
+def _converse(generator: TextGenerator, options: dict[str, Any]) -> None:
+    """Continue every line of stdin until it ends. A seed given is the first line's and grows by 1 a line."""
+    from seqlab.errors import InputError
+
+    terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    for number, line in enumerate(_lines(terminal)):
+        try:
+            seeded = {"seed": options["seed"] + number} if "seed" in options else {}
+            _print_texts(generator, line, {**options, **seeded})
+        except InputError as error:
+            say(f"seqlab: {error}")
+        except KeyboardInterrupt:
+            if not terminal:
+                raise
+
+
+def _lines(terminal: bool) -> Iterator[str]:
+    """Lines of stdin, edited with readline on a terminal."""
+    if not terminal:
+        for line in sys.stdin:
+            yield line.rstrip("\r\n")
+        return
+    with suppress(ImportError):
+        import readline  # noqa: F401
+    say("Type a beginning and press Enter; Ctrl-D ends.")
+    while True:
+        try:
+            yield input("> ")
+        except EOFError:
+            print()
+            return

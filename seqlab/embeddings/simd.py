@@ -1,0 +1,225 @@
+"""Vector instructions for the training kernels, written as numba intrinsics that emit LLVM vector code.
+
+Numba vectorises simple loops, but keeps no row of a matrix in registers across a loop and sums the lanes of every
+dot product on their own. These three primitives do: they are what makes a window's update run at half the speed of
+a large matrix product. Widths (`dim`, `count`, `lanes`) are compile-time constants; matrices are C-contiguous
+float32 with `dim` columns (a multiple of `lanes`), best aligned to 64 bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import llvmlite.binding
+from llvmlite import ir
+from numba.core import types
+from numba.extending import intrinsic
+
+FLOAT, INT32, INT64 = ir.FloatType(), ir.IntType(32), ir.IntType(64)
+CONTRACT = ("contract",)
+"""Lets LLVM fuse a multiplication and an addition."""
+ACCUMULATORS = 8
+"""Vector registers of a row that `add_rows` holds across its loop."""
+CACHE_LINE = 64
+
+LANES = 16 if llvmlite.binding.get_host_cpu_features().get("avx512f") else 8
+"""Floats per vector instruction; narrower machines split them."""
+
+Codegen = Callable[[Any, Any, Any, Any], Any]
+
+
+class _Emitter:
+    """Emits float vectors of `lanes` lanes at the position of an LLVM builder."""
+
+    def __init__(self, context: Any, builder: Any, lanes: int):
+        self.context, self.builder, self.lanes = context, builder, lanes
+        self.vector = ir.VectorType(FLOAT, lanes)
+        self.zero = ir.Constant(self.vector, None)
+
+    def data(self, array_type: Any, array: Any) -> Any:
+        return self.context.make_array(array_type)(self.context, self.builder, array).data
+
+    def row(self, array_type: Any, array: Any, index: Any, width: int) -> Any:
+        offset = self.builder.mul(index, ir.Constant(INT64, width))
+        return self.builder.gep(self.data(array_type, array), [offset])
+
+    def _at(self, pointer: Any, offset: int) -> Any:
+        moved = self.builder.gep(pointer, [ir.Constant(INT64, offset)])
+        return self.builder.bitcast(moved, self.vector.as_pointer())
+
+    def load(self, pointer: Any, offset: int) -> Any:
+        return self.builder.load(self._at(pointer, offset), align=4)
+
+    def store(self, value: Any, pointer: Any, offset: int) -> None:
+        self.builder.store(value, self._at(pointer, offset), align=4)
+
+    def splat(self, scalar: Any) -> Any:
+        undefined = ir.Constant(self.vector, ir.Undefined)
+        first = self.builder.insert_element(undefined, scalar, ir.Constant(INT32, 0))
+        return self.shuffle(first, undefined, [0] * self.lanes)
+
+    def shuffle(self, a: Any, b: Any, lanes: Sequence[int]) -> Any:
+        mask = ir.Constant(ir.VectorType(INT32, self.lanes), list(lanes))
+        return self.builder.shuffle_vector(a, b, mask)
+
+    def multiply_add(self, a: Any, b: Any, c: Any) -> Any:
+        return self.builder.fadd(self.builder.fmul(a, b, flags=CONTRACT), c, flags=CONTRACT)
+
+    def lane_sums(self, vectors: Sequence[Any]) -> Any:
+        """One vector whose lane i is the sum over the lanes of vectors[i], for `lanes` vectors.
+
+        Halving: each step adds the two halves of every block of two vectors and packs them into one vector,
+        lanes - 1 additions in all instead of lanes * log2(lanes).
+        """
+        half = self.lanes
+        vectors = list(vectors)
+        while len(vectors) > 1:
+            half //= 2
+            lower: list[int] = []
+            upper: list[int] = []
+            for block in range(0, self.lanes, 2 * half):
+                for vector in (0, self.lanes):
+                    lower += range(vector + block, vector + block + half)
+                    upper += range(vector + block + half, vector + block + 2 * half)
+            pairs = zip(vectors[: len(vectors) // 2], vectors[len(vectors) // 2 :], strict=True)
+            vectors = [
+                self.builder.fadd(self.shuffle(a, b, lower), self.shuffle(a, b, upper), flags=CONTRACT)
+                for a, b in pairs
+            ]
+        return vectors[0]
+
+
+def padded(count: int, lanes: int = LANES) -> int:
+    """`count` rounded up to whole vectors."""
+    return -(-count // lanes) * lanes
+
+
+@intrinsic(prefer_literal=True)
+def dot_rows(
+    typing: Any, scores: Any, i: Any, x: Any, r: Any, rows: Any, dim: Any, count: Any, lanes: Any
+) -> tuple[Any, Codegen]:
+    """dot_rows(scores, i, x, r, rows, dim, count, lanes): scores[i, :count] = rows[:count] @ x[r].
+
+    scores has padded(count) columns; those beyond count become 0.
+    """
+    signature = types.void(scores, i, x, r, rows, dim, count, lanes)
+
+    def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        kinds = signature.args
+        width, total, lane_count = (kind.literal_value for kind in kinds[5:])
+        simd = _Emitter(context, builder, lane_count)
+        out = simd.row(kinds[0], values[0], values[1], padded(total, lane_count))
+        vector = simd.row(kinds[2], values[2], values[3], width)
+        matrix = simd.data(kinds[4], values[4])
+        for start in range(0, total, lane_count):
+            sums = [simd.zero] * lane_count
+            for column in range(0, width, lane_count):
+                part = simd.load(vector, column)
+                for row in range(min(lane_count, total - start)):
+                    other = simd.load(matrix, (start + row) * width + column)
+                    sums[row] = simd.multiply_add(part, other, sums[row])
+            simd.store(simd.lane_sums(sums), out, start)
+        return context.get_dummy_value()
+
+    return signature, emit
+
+
+@intrinsic(prefer_literal=True)
+def add_rows(
+    typing: Any, target: Any, r: Any, weights: Any, at: Any, step: Any, rows: Any, n: Any, dim: Any, lanes: Any
+) -> tuple[Any, Codegen]:
+    """add_rows(target, r, weights, at, step, rows, n, dim, lanes): target[r] += sum_k w_k rows[k] over k < n.
+
+    w_k is weights.flat[at + k * step], so a row or a column of a matrix of weights; n is at least 1.
+    """
+    signature = types.void(target, r, weights, at, step, rows, n, dim, lanes)
+
+    def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        kinds = signature.args
+        width, lane_count = (kind.literal_value for kind in kinds[7:])
+        simd = _Emitter(context, builder, lane_count)
+        out = simd.row(kinds[0], values[0], values[1], width)
+        factors = builder.gep(simd.data(kinds[2], values[2]), [values[3]])
+        matrix = simd.data(kinds[5], values[5])
+        columns = range(0, width, lane_count)
+        for first in range(0, len(columns), ACCUMULATORS):
+            block = columns[first : first + ACCUMULATORS]
+            _emit_weighted_sum(simd, out, factors, values[4], matrix, values[6], width, block)
+        return context.get_dummy_value()
+
+    return signature, emit
+
+
+def _emit_weighted_sum(
+    simd: _Emitter, out: Any, factors: Any, step: Any, matrix: Any, n: Any, width: int, columns: Sequence[int]
+) -> None:
+    """out[columns] += sum_{k<n} factors[k * step] * matrix[k, columns], the sums held in registers."""
+    builder = simd.builder
+    start = [simd.load(out, column) for column in columns]
+    before, loop, after = (
+        builder.block,
+        builder.append_basic_block("rows"),
+        builder.append_basic_block("rows.end"),
+    )
+    builder.branch(loop)
+    builder.position_at_end(loop)
+    k = builder.phi(INT64)
+    sums = [builder.phi(simd.vector) for _ in columns]
+    factor = simd.splat(builder.load(builder.gep(factors, [builder.mul(k, step)])))
+    row = builder.gep(matrix, [builder.mul(k, ir.Constant(INT64, width))])
+    added = [
+        simd.multiply_add(factor, simd.load(row, column), total)
+        for column, total in zip(columns, sums, strict=True)
+    ]
+    following = builder.add(k, ir.Constant(INT64, 1))
+    builder.cbranch(builder.icmp_signed("<", following, n), loop, after)
+    k.add_incoming(ir.Constant(INT64, 0), before)
+    k.add_incoming(following, loop)
+    for total, first, last in zip(sums, start, added, strict=True):
+        total.add_incoming(first, before)
+        total.add_incoming(last, loop)
+    builder.position_at_end(after)
+    for column, value in zip(columns, added, strict=True):
+        simd.store(value, out, column)
+
+
+@intrinsic(prefer_literal=True)
+def copy_row(
+    typing: Any, target: Any, i: Any, source: Any, r: Any, dim: Any, lanes: Any
+) -> tuple[Any, Codegen]:
+    """copy_row(target, i, source, r, dim, lanes): target[i] = source[r]."""
+    signature = types.void(target, i, source, r, dim, lanes)
+
+    def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        kinds = signature.args
+        width, lane_count = (kind.literal_value for kind in kinds[4:])
+        simd = _Emitter(context, builder, lane_count)
+        out = simd.row(kinds[0], values[0], values[1], width)
+        row = simd.row(kinds[2], values[2], values[3], width)
+        for column in range(0, width, lane_count):
+            simd.store(simd.load(row, column), out, column)
+        return context.get_dummy_value()
+
+    return signature, emit
+
+
+@intrinsic(prefer_literal=True)
+def prefetch_row(typing: Any, table: Any, r: Any, dim: Any) -> tuple[Any, Codegen]:
+    """prefetch_row(table, r, dim): ask for row r, about to be read and written, to be brought into the cache."""
+    signature = types.void(table, r, dim)
+
+    def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        width = signature.args[2].literal_value
+        row = _Emitter(context, builder, LANES).row(signature.args[0], values[0], values[1], width)
+        byte = ir.IntType(8).as_pointer()
+        kind = ir.FunctionType(ir.VoidType(), [byte, INT32, INT32, INT32])
+        name = "llvm.prefetch.p0"
+        function = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
+        for_writing, keep, data = (ir.Constant(INT32, value) for value in (1, 3, 1))
+        for column in range(0, width, CACHE_LINE // 4):
+            place = builder.gep(row, [ir.Constant(INT64, column)])
+            builder.call(function, [builder.bitcast(place, byte), for_writing, keep, data])
+        return context.get_dummy_value()
+
+    return signature, emit

@@ -1,0 +1,221 @@
+"""From a model to ids: reading a prompt, drawing from the model, and what it thought of every token.
+
+Shapes: B rows of a batch, T or L positions, V vocabulary. Log-probabilities and entropies are in nats and
+always those of the model itself, whatever rules changed the distribution that is drawn from.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import SeqlabError
+from .rules import Rule, apply_rules
+
+LARGEST_LOGITS = 1 << 22  # elements
+LARGEST_BATCH = 1024
+
+
+class StepModel(Protocol):
+    """What decoding needs of a language model. The state is the model's own; `select` picks batch rows of
+    it."""
+
+    vocab_size: int
+
+    def init_state(self, batch: int) -> Any: ...
+    def step(self, token_B: Tensor, state: Any) -> tuple[Tensor, Any]: ...
+    def sequence_logits(self, tokens_BT: Tensor, state: Any) -> tuple[Tensor, Any]: ...
+    def select(self, state: Any, index_B: Tensor) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Continuation:
+    """Ids that follow a prompt, with log-probability (nats), rank (1 is the model's favourite) and the
+    entropy (nats) of the distribution each was chosen from. `finish` is "stop" or "length"."""
+
+    ids: list[int]
+    log_probs: list[float]
+    ranks: list[int]
+    entropies: list[float]
+    finish: str
+
+    @property
+    def log_prob(self) -> float:
+        """Total log-probability in nats."""
+        return math.fsum(self.log_probs)
+
+    def score(self, alpha: float = 0.0) -> float:
+        """Total log-probability over the length penalty."""
+        return self.log_prob / length_penalty(len(self.ids), alpha)
+
+
+def length_penalty(length: int, alpha: float) -> float:
+    """((5 + length) / 6) ** alpha: GNMT, https://arxiv.org/abs/1609.08144, equation 14. 0 favours short
+    texts, as probabilities do; above 0 longer ones gain; below 0 shorter ones gain more."""
+    return ((5 + length) / 6) ** alpha
+
+
+class Trace:
+    """Prompt (start token first) and chosen tokens of B rows, growing by one column a step."""
+
+    def __init__(self, prompt: Sequence[int], rows: int, length: int, device: torch.device):
+        self.start = self.end = len(prompt)
+        self.ids_BL = torch.empty(rows, len(prompt) + length, dtype=torch.int64, device=device)
+        self.ids_BL[:, : self.start] = torch.tensor(prompt, dtype=torch.int64, device=device)
+        self.figures_BL3 = torch.empty(rows, length, 3, dtype=torch.float64, device=device)
+
+    @property
+    def history_BT(self) -> Tensor:
+        """All ids of text so far; the start token is none."""
+        return self.ids_BL[:, 1 : self.end]
+
+    def append(self, token_B: Tensor, log_probs_BV: Tensor) -> None:
+        """Add a column of tokens, chosen where the model's distribution was `log_probs_BV`."""
+        chosen_B1 = log_probs_BV.gather(1, token_B[:, None])
+        rank_B = (log_probs_BV > chosen_B1).sum(-1) + 1
+        entropy_B = -(log_probs_BV.exp() * log_probs_BV).sum(-1)
+        figures_B3 = torch.stack([chosen_B1[:, 0].double(), rank_B.double(), entropy_B.double()], -1)
+        self.figures_BL3[:, self.end - self.start] = figures_B3
+        self.ids_BL[:, self.end] = token_B
+        self.end += 1
+
+    def select(self, index_B: Tensor) -> None:
+        """Reorder, repeat or drop rows."""
+        self.ids_BL = self.ids_BL.index_select(0, index_B)
+        self.figures_BL3 = self.figures_BL3.index_select(0, index_B)
+
+    def continuation(self, row: int, finish: str) -> Continuation:
+        """What row `row` holds after the prompt. Raises SeqlabError when the model gave numbers that are
+        none."""
+        figures = self.figures_BL3[row, : self.end - self.start].tolist()
+        log_probs, ranks, entropies = zip(*figures, strict=True) if figures else ((), (), ())
+        if not all(map(math.isfinite, log_probs)):
+            raise broken_model()
+        ids = self.ids_BL[row, self.start : self.end].tolist()
+        return Continuation(ids, list(log_probs), [int(rank) for rank in ranks], list(entropies), finish)
+
+
+def broken_model() -> SeqlabError:
+    return SeqlabError("the model's output is not a number: training diverged or the weights are damaged.")
+
+
+def read_prompt(model: StepModel, prompt: Sequence[int]) -> tuple[Tensor, Any]:
+    """Logits (1, V) of the token after `prompt` (ids, the start token first) and the state there.
+
+    The prompt is read in one call, or in a few when its (T, V) logits would not fit comfortably.
+    """
+    state = model.init_state(1)
+    chunk = max(1, LARGEST_LOGITS // model.vocab_size)
+    device = state_device(state)
+    for start in range(0, len(prompt), chunk):
+        ids_1T = torch.tensor([prompt[start : start + chunk]], dtype=torch.int64, device=device)
+        logits_1TV, state = model.sequence_logits(ids_1T, state)
+    logits_1V = logits_1TV[:, -1]
+    if not logits_1V.isfinite().all():
+        raise broken_model()
+    return logits_1V, state
+
+
+def state_device(state: Any) -> torch.device:
+    """Where a state (nested lists or tuples of tensors) is."""
+    while not isinstance(state, Tensor):
+        state = state[0]
+    return state.device
+
+
+def uniforms(seed: int, indices: Iterable[int], length: int) -> np.ndarray:
+    """Uniform numbers in [0, 1), (len(indices), length) float64. A row depends on `seed` and its index
+    only."""
+    return np.stack([np.random.default_rng([seed, index]).random(length) for index in indices])
+
+
+def draw(logits_BV: Tensor, uniform_B: Tensor, cumulative_BV: Tensor | None = None) -> Tensor:
+    """One token a row from softmax(logits), (B,): the first whose cumulative probability exceeds the uniform
+    number.
+
+    `cumulative_BV` is float64 room to work in: for many rows of a large vocabulary, asking the system for it at
+    every step takes longer than the sum.
+    """
+    cumulative_BV = torch.cumsum(logits_BV.softmax(-1), -1, dtype=torch.float64, out=cumulative_BV)
+    total_B = cumulative_BV[:, -1]
+    # Rounding must not push the point to the total: no token would exceed it.
+    point_B = torch.minimum(uniform_B * total_B, torch.nextafter(total_B, torch.zeros_like(total_B)))
+    token_B = torch.searchsorted(cumulative_BV, point_B[:, None], right=True)[:, 0]
+    return token_B.clamp_(max=logits_BV.shape[-1] - 1)
+
+
+@torch.inference_mode()
+def sample(
+    model: StepModel,
+    prompt: Sequence[int],
+    length: int,
+    *,
+    count: int = 1,
+    seed: int = 0,
+    rules: Sequence[Rule] = (),
+    ends: Callable[[int, int], bool] | None = None,
+) -> list[Continuation]:
+    """Draw `count` continuations of `prompt` (ids, the start token first), each of at most `length` tokens.
+
+    Sample i depends on (seed, i) alone, not on how many others are drawn with it; with the rule `temperature`
+    at 0 this is greedy decoding. `ends(i, token)` is called for every token of every sample in order; True
+    makes it the sample's last.
+    """
+    logits_1V, state = read_prompt(model, prompt)
+    rows = max(1, min(LARGEST_BATCH, LARGEST_LOGITS // model.vocab_size))
+    done: dict[int, Continuation] = {}
+    for first in range(0, count, rows):
+        batch = list(range(first, min(first + rows, count)))
+        trace = Trace(prompt, len(batch), length, logits_1V.device)
+        point_BL = torch.from_numpy(uniforms(seed, batch, length)).to(logits_1V.device)
+        done |= _sample_batch(model, logits_1V, state, trace, batch, point_BL, rules, ends)
+    return [done[index] for index in range(count)]
+
+
+def _sample_batch(
+    model: StepModel,
+    logits_1V: Tensor,
+    state: Any,
+    trace: Trace,
+    batch: list[int],
+    point_BL: Tensor,
+    rules: Sequence[Rule],
+    ends: Callable[[int, int], bool] | None,
+) -> dict[int, Continuation]:
+    """The samples whose indices are `batch`, drawn at `point_BL`; rows that end leave the batch."""
+    done: dict[int, Continuation] = {}
+    device = logits_1V.device
+    length = point_BL.shape[1]
+    logits_BV = logits_1V.expand(len(batch), -1)
+    room_BV = torch.empty(logits_BV.shape, dtype=torch.float64, device=device)
+    state = model.select(state, torch.zeros(len(batch), dtype=torch.int64, device=device))
+    for position in range(length):
+        allowed_BV = apply_rules(rules, logits_BV, trace.history_BT)
+        token_B = draw(allowed_BV, point_BL[:, position], room_BV[: len(batch)])
+        trace.append(token_B, logits_BV.log_softmax(-1))
+        if ends is not None:
+            stopped = [ends(index, token) for index, token in zip(batch, token_B.tolist(), strict=True)]
+            if any(stopped):
+                for row in (row for row, stop in enumerate(stopped) if stop):
+                    done[batch[row]] = trace.continuation(row, "stop")
+                keep = [row for row, stop in enumerate(stopped) if not stop]
+                if not keep:
+                    return done
+                batch = [batch[row] for row in keep]
+                keep_B = torch.tensor(keep, device=device)
+                trace.select(keep_B)
+                state, token_B, point_BL = model.select(state, keep_B), token_B[keep_B], point_BL[keep_B]
+        if position + 1 < length:
+            logits_BV, state = model.step(token_B, state)
+    return done | {index: trace.continuation(row, "length") for row, index in enumerate(batch)}
+
+
+def best(candidates: Sequence[Continuation], count: int, alpha: float = 0.0) -> list[int]:
+    """Indices of the `count` best-scored candidates, best first; the earlier one wins a tie."""
+    return sorted(range(len(candidates)), key=lambda i: -candidates[i].score(alpha))[:count]

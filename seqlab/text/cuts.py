@@ -1,0 +1,67 @@
+"""Where text may be cut, as a rule on the text alone, so that ids never depend on how a corpus was chunked.
+
+A *natural* cut stands between a non-space and an ASCII white-space character. Where natural cuts are more
+than `LIMIT` characters apart (a gigabyte of base64, say), a *forced* cut is made every `LIMIT` characters.
+No token of any tokenizer crosses a cut.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+LIMIT = 4096
+"""Longest stretch without a cut, in characters."""
+
+_FIRST = re.compile(r"\S(?=[ \t\n\r])")
+_LAST = re.compile(r".*\S(?=[ \t\n\r])", re.DOTALL)
+
+
+def _hop(text: str, start: int, end: int) -> tuple[int, bool]:
+    """The last natural cut in (start, min(start + LIMIT, end)], or the forced one at start + LIMIT.
+
+    `start` is itself a cut or the beginning of the text. Returns (position, forced); position is `start`
+    where there is no cut up to `end`.
+    """
+    natural = _LAST.match(text, start, min(start + LIMIT, end) + 1)
+    if natural:
+        return natural.end(), False
+    if start + LIMIT <= end and start + LIMIT < len(text):
+        return start + LIMIT, True
+    return start, False
+
+
+def last_cut(text: str, start: int, end: int) -> int:
+    """Position of the last cut in (start, end], or `start` when there is none; `start` is a cut."""
+    position = start
+    while (cut := _hop(text, position, end)[0]) > position:
+        position = cut
+    return position
+
+
+def next_cut(text: str, start: int) -> int | None:
+    """Position of the first cut after `start`, which is a cut itself; None when the text ends before one."""
+    natural = _FIRST.search(text, start)
+    if natural and natural.end() <= start + LIMIT:
+        return natural.end()
+    return start + LIMIT if start + LIMIT < len(text) else None
+
+
+def natural_cuts(text: str, start: int, end: int) -> list[int]:
+    """Positions of the natural cuts in [start, end]."""
+    return [match.end() for match in _FIRST.finditer(text, max(0, start - 1), end + 1)]
+
+
+def pieces(text: str) -> Iterator[str]:
+    """`text` split at its forced cuts only; nearly always one piece."""
+    start = position = 0
+    while True:
+        cut, forced = _hop(text, position, len(text))
+        if cut == position:
+            break
+        if forced:
+            yield text[start:cut]
+            start = cut
+        position = cut
+    if start < len(text):
+        yield text[start:]

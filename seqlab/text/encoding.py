@@ -1,0 +1,37 @@
+"""A text becomes ids with a tokenizer that exists already: what evaluating a model on a new text needs."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from ..config import TextConfig
+from ..errors import InputError
+from .numbering import Numbering, Split
+from .preparation import read_spool
+from .readers import ReadReport, Sources, resolve_sources
+from .token_file import TokenFile, open_split
+from .tokenizer import Tokenizer
+
+
+def tokenize(
+    sources: Sources, tokenizer: Tokenizer, config: TextConfig | None = None, quiet: bool = True
+) -> TokenFile:
+    """Read `sources` (anything `prepare` reads), encode them as `prepare` would and hold the ids in memory.
+
+    Every document is closed by `<eos>` where the tokenizer has one. Raises InputError as `read_documents`
+    does, and for an empty text.
+    """
+    files = resolve_sources(sources)
+    with tempfile.TemporaryDirectory(prefix="seqlab-") as name:
+        folder = Path(name)
+        spool = read_spool(folder / "text.txt", files, config or TextConfig(), ReadReport(), quiet)
+        numbering = Numbering(folder, {"text": Split(spool.chunks)})
+        numbering.segment(tokenizer, tokenizer.eos_id is not None, quiet=quiet)
+        headers = numbering.write(folder, tokenizer)
+        if not headers:
+            raise InputError(f"{files[0].name}: the text holds nothing but white space.")
+        stored = open_split(folder, "text", headers["text"])
+        return TokenFile([np.array(stored[:])], stored.documents, stored.counts)

@@ -1,0 +1,137 @@
+"""Chunks become ids in one pass over the text: provisional ids first, final ones when the counts are known.
+
+Worker processes cut chunks into tokens; this process merges their types in order, writes provisional ids to a
+file and counts. A vocabulary then turns into a table from provisional to final id.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from ..progress import Progress
+from .jobs import Segmented, segmenter
+from .spool import Chunk
+from .token_file import SplitCounts, SplitWriter
+from .tokenizer import Tokenizer
+from .workers import Workers
+
+MOST_WORKERS = 4
+ALONE_BELOW = 4 << 20
+"""Bytes of text below which starting worker processes costs more than it saves."""
+
+
+@dataclass
+class Split:
+    """A split while it becomes ids.
+
+    counts: occurrences by provisional id, as far as the split has types. stretches: (tokens, dtype) of every
+    chunk's provisional ids. documents: offset of each one's first token.
+    """
+
+    chunks: Sequence[Chunk]
+    counts: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    stretches: list[tuple[int, np.dtype]] = field(default_factory=list)
+    documents: list[int] = field(default_factory=list)
+    tokens: int = 0
+    words: int = 0
+
+    def counts_of(self, types: int) -> np.ndarray:
+        """Occurrences of the first `types` provisional ids."""
+        counts = np.zeros(types, np.int64)
+        known = min(types, len(self.counts))
+        counts[:known] = self.counts[:known]
+        return counts
+
+
+class Numbering:
+    """Provisional ids of the tokens of all splits, in a file, and the types they stand for.
+
+    types: provisional id of every type, in order of first appearance.
+    """
+
+    def __init__(self, work: Path, splits: dict[str, Split]):
+        self.file, self.splits = work / "provisional.bin", splits
+        self.types: dict[str, int] = {}
+
+    def segment(
+        self, tokenizer: Tokenizer, close: bool, workers: int | None = None, quiet: bool = False
+    ) -> None:
+        """Cut all chunks into tokens; `close` puts an `<eos>` after documents that the tokenizer closes."""
+        work = [(split, chunk) for split in self.splits.values() for chunk in split.chunks]
+        items = ((chunk, close and chunk.ends) for _, chunk in work)
+        total = sum(chunk.size for _, chunk in work)
+        count = worker_count(total) if workers is None else workers
+        done, continues = 0, False
+        with (
+            self.file.open("wb") as handle,
+            Workers(count, segmenter, tokenizer.kind, tokenizer.options) as pool,
+            Progress("tokenizing", total / 1e6, "MB", quiet) as progress,
+        ):
+            for (split, chunk), result in zip(work, pool.map(items), strict=True):
+                if chunk.opens:
+                    split.documents.append(split.tokens)
+                elif continues and result.begins_in_word:
+                    split.words -= 1
+                continues = result.ends_in_word
+                self._collect(split, result, handle)
+                done += chunk.size
+                progress.update(done / 1e6)
+
+    def _collect(self, split: Split, result: Segmented, handle: BinaryIO) -> None:
+        types = self.types
+        ids = np.fromiter((types.setdefault(token, len(types)) for token in result.types), np.int64)
+        if len(types) > len(split.counts):
+            room = max(len(types), 2 * len(split.counts))
+            split.counts = np.concatenate([split.counts, np.zeros(room - len(split.counts), np.int64)])
+        split.counts[ids] += np.bincount(result.indices, minlength=len(ids))
+        dtype = np.dtype(np.uint16 if len(types) <= 1 << 16 else np.uint32)
+        handle.write(ids.astype(dtype)[result.indices].tobytes())
+        split.stretches.append((len(result.indices), dtype))
+        split.tokens += len(result.indices)
+        split.words += result.words
+
+    def write(self, folder: Path, tokenizer: Tokenizer) -> dict[str, dict[str, Any]]:
+        """Write the final ids of every split that has tokens into `folder`; returns their headers."""
+        final = tokenizer.ids_of(self.types)
+        dtype = np.dtype(np.uint16 if len(tokenizer.vocab) <= 1 << 16 else np.uint32)
+        table = final.astype(dtype)
+        headers = {}
+        with self.file.open("rb") as handle:
+            for name, split in self.splits.items():
+                if not split.tokens:
+                    continue
+                writer = SplitWriter(folder, name, dtype)
+                for tokens, provisional in split.stretches:
+                    writer.write(table[np.fromfile(handle, provisional, tokens)])
+                digest = writer.close(np.array(split.documents, np.int64))
+                counts = _counts(split, final, tokenizer.unk_id, digest)
+                headers[name] = {"counts": asdict(counts), "dtype": dtype.name, "shards": writer.shards}
+        return headers
+
+
+def _counts(split: Split, final: np.ndarray, unk_id: int | None, digest: str) -> SplitCounts:
+    counts = split.counts_of(len(final))
+    return SplitCounts(
+        tokens=split.tokens,
+        characters=sum(chunk.characters for chunk in split.chunks),
+        bytes=sum(chunk.size for chunk in split.chunks),
+        words=split.words,
+        documents=len(split.documents),
+        unknown=int(counts[final == unk_id].sum()) if unk_id is not None else 0,
+        types=len(np.unique(final[counts > 0])),
+        sha256=digest,
+    )
+
+
+def worker_count(size: int) -> int:
+    """Processes for a text of `size` bytes: none for a small one, at most MOST_WORKERS."""
+    if size < ALONE_BELOW:
+        return 0
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(MOST_WORKERS, cores)

@@ -1,0 +1,380 @@
+"""Figures of a text that need all of it: one pass, any size, bounded memory, several processes.
+
+A text is read as chunks of about a megabyte. A worker turns a chunk into `Figures`; a `Survey` adds them up.
+What could grow without bound (distinct words, lines, runs of words) is kept as 64-bit hashes, and where even
+these are too many, only every 2nd, 4th, ... of their values: shares and numbers of types stay unbiased.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from .characters import CharTokenizer
+from .cuts import last_cut, next_cut
+from .jobs import count_words
+from .vocab import EOS
+from .words import WhitespaceTokenizer, WordTokenizer
+
+CHUNK = 1 << 20
+"""Characters of a chunk, about."""
+HASHES = 1 << 20
+"""Hashes kept of one thing."""
+SAMPLE, SAMPLES = 1 << 18, 16
+"""Characters of a chunk, and number of chunks, that are kept as a sample of the text."""
+RUN = 8
+"""Words of a run by which overlap between texts is measured."""
+
+_SEPARATOR = "\uffff"
+_TAG = re.compile(r"</?[A-Za-z][^<>\n]{0,200}>|&(?:amp|lt|gt|quot|nbsp|#\d+);")
+_FACTORS = np.cumprod(np.full(RUN, 0x9E3779B97F4A7C15, np.uint64))
+
+
+class Chunk(NamedTuple):
+    """Whole documents, or a stretch of a long one.
+
+    documents: how many begin here. resumes: the first line began in the chunk before. breaks: the last line
+    goes on in the next chunk.
+    """
+
+    texts: list[str]
+    documents: int
+    resumes: bool
+    breaks: bool
+
+
+def chunks(blocks: Iterable[tuple[bool, str]], size: int = CHUNK) -> Iterator[Chunk]:
+    """(starts_document, text) blocks as chunks, cut between documents, else lines, else words."""
+    texts: list[str] = []
+    current, begun, length, resumes = "", 0, 0, False
+    for starts, text in blocks:
+        if starts:
+            if current:
+                texts.append(current)
+                length += len(current)
+            if length >= size:
+                yield Chunk(texts, begun, resumes, False)
+                texts, begun, length, resumes = [], 0, 0, False
+            current = ""
+            begun += 1
+        current += text
+        while len(current) > size:
+            cut = current.rfind("\n", 0, size) + 1 or last_cut(current, 0, size) or next_cut(current, 0) or 0
+            if not cut or cut == len(current):
+                break
+            breaks = current[cut - 1] != "\n"
+            yield Chunk([*texts, current[:cut]], begun, resumes, breaks)
+            texts, begun, length, resumes, current = [], 0, 0, breaks, current[cut:]
+    if current:
+        texts.append(current)
+    if texts:
+        yield Chunk(texts, begun, resumes, False)
+
+
+class Wanted(NamedTuple):
+    """Sorted hashes of lines and of runs of words that are looked for in another text."""
+
+    lines: np.ndarray
+    runs: np.ndarray
+
+    @classmethod
+    def join(cls, several: Sequence[Wanted]) -> Wanted:
+        """Everything that is wanted of one or more texts."""
+        nothing = np.zeros(0, np.uint64)
+        lines = np.concatenate([nothing, *(wanted.lines for wanted in several)])
+        return cls(
+            np.unique(lines), np.unique(np.concatenate([nothing, *(wanted.runs for wanted in several)]))
+        )
+
+
+class Figures(NamedTuple):
+    """What one chunk holds. Counts of types are pairs (types or hashes, counts)."""
+
+    characters: int
+    bytes: int
+    words: int
+    documents: int
+    lines: int
+    blank_lines: int
+    head: int | None
+    """Length of the rest of a line that began before; None where the chunk begins a line."""
+    tail: int | None
+    """Length of the beginning of a line that goes on; None where the chunk ends a line."""
+    longest: tuple[int, int]
+    """Length and number (from 0, in the chunk) of the longest line."""
+    codes: tuple[np.ndarray, np.ndarray]
+    word_types: tuple[list[str], np.ndarray]
+    space_types: tuple[np.ndarray, np.ndarray]
+    line_hashes: np.ndarray
+    repeated: list[str]
+    """Lines that occur most often here."""
+    runs: np.ndarray
+    found: tuple[np.ndarray, np.ndarray]
+    """Positions of the wanted lines and of the wanted runs that occur here."""
+    decomposed: bool
+    tags: int
+    sample: str
+
+
+def hash_of(text: str) -> int:
+    """A 64-bit hash that is the same in every process."""
+    return int.from_bytes(
+        hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little"
+    )
+
+
+def _hashes(texts: Iterable[str]) -> np.ndarray:
+    return np.fromiter((hash_of(text) for text in texts), np.uint64)
+
+
+def surveyor(wanted: Wanted | None) -> Callable[[Chunk], Figures]:
+    """A job: chunk -> figures. Without `wanted`, hashes of all runs of words are given, to be looked for."""
+    characters, words, spaces = CharTokenizer(), WordTokenizer(), WhitespaceTokenizer()
+    nowhere = np.zeros(0, np.int64)
+
+    def survey(chunk: Chunk) -> Figures:
+        text = "".join(chunk.texts)
+        codes, indices = characters.segment(text)
+        lines, head, tail = _lines(chunk)
+        stripped = [line.strip() for line in lines]
+        filled = [line for line in stripped if line]
+        line_hashes = _hashes(filled)
+        space_types, space_indices = spaces.segment(_closed(chunk))
+        type_hashes = _hashes(space_types)
+        runs, found = np.zeros(0, np.uint64), (nowhere, nowhere)
+        if wanted is None or len(wanted.runs):
+            runs = _runs(type_hashes[space_indices], hash_of(EOS))
+        if wanted is not None:
+            found = _positions(wanted.lines, line_hashes), _positions(wanted.runs, runs)
+        lengths = [len(line) for line in lines]
+        longest = max(range(len(lengths)), key=lengths.__getitem__, default=0)
+        return Figures(
+            characters=len(text),
+            bytes=len(text.encode("utf-8", "surrogatepass")),
+            words=count_words(" ".join(chunk.texts)),
+            documents=chunk.documents,
+            lines=len(lines) + (head is not None),
+            blank_lines=len(stripped) - len(filled),
+            head=head,
+            tail=tail,
+            longest=(lengths[longest] if lengths else 0, longest + (head is not None)),
+            codes=(np.array([ord(code) for code in codes], np.int64), _counts(indices, len(codes))),
+            word_types=_word_types(words, chunk.texts),
+            space_types=(type_hashes, _counts(space_indices, len(space_types))),
+            line_hashes=line_hashes,
+            repeated=[
+                line for line, count in Counter(filled).most_common(50) if count > 1 or len(filled) < 50
+            ],
+            runs=runs if wanted is None else runs[:0],
+            found=found,
+            decomposed=not (text.isascii() or unicodedata.is_normalized("NFC", text)),
+            tags=len(_TAG.findall(text)) if "<" in text or "&" in text else 0,
+            sample=text[:SAMPLE],
+        )
+
+    return survey
+
+
+def _lines(chunk: Chunk) -> tuple[list[str], int | None, int | None]:
+    """The complete lines of a chunk, and the lengths of the incomplete ones at its head and tail."""
+    lines: list[str] = []
+    for text in chunk.texts:
+        lines += text.split("\n")
+        if text.endswith("\n"):
+            lines.pop()
+    if chunk.resumes and chunk.breaks and len(lines) == 1:
+        return [], None, len(lines[0])
+    head = len(lines.pop(0)) if chunk.resumes else None
+    tail = len(lines.pop()) if chunk.breaks else None
+    return lines, head, tail
+
+
+def _closed(chunk: Chunk) -> str:
+    """The documents of a chunk, each ending in a line end."""
+    last = chunk.texts[-1] if chunk.breaks else ""
+    whole = chunk.texts[: len(chunk.texts) - chunk.breaks]
+    return "".join(text if text.endswith("\n") else text + "\n" for text in whole) + last
+
+
+def _word_types(words: WordTokenizer, texts: list[str]) -> tuple[list[str], np.ndarray]:
+    types, indices = words.segment(f" {_SEPARATOR} ".join(texts))
+    counts = _counts(indices, len(types))
+    if len(texts) > 1:
+        counts[types.index(_SEPARATOR)] -= len(texts) - 1
+    kept = np.flatnonzero(counts)
+    return [types[index] for index in kept.tolist()], counts[kept]
+
+
+def _counts(indices: np.ndarray, types: int) -> np.ndarray:
+    return np.bincount(indices, minlength=types)
+
+
+def _runs(words: np.ndarray, line_end: int) -> np.ndarray:
+    """Hashes of all runs of RUN words (N,) -> (N - RUN + 1,), line ends left out."""
+    words = words[words != np.uint64(line_end)]
+    if len(words) < RUN:
+        return np.zeros(0, np.uint64)
+    windows = np.lib.stride_tricks.sliding_window_view(words, RUN)
+    return windows @ _FACTORS
+
+
+def _positions(sorted_hashes: np.ndarray, hashes: np.ndarray) -> np.ndarray:
+    """Positions in `sorted_hashes` of those that `hashes` holds."""
+    if not len(sorted_hashes):
+        return np.zeros(0, np.int64)
+    places = np.minimum(np.searchsorted(sorted_hashes, hashes), len(sorted_hashes) - 1)
+    return np.unique(places[sorted_hashes[places] == hashes])
+
+
+class HashCounts:
+    """Occurrences of distinct hashes; where more than `most` are distinct, of multiples of `step` only."""
+
+    def __init__(self, most: int = HASHES):
+        self.most, self.step = most, 1
+        self.values, self.counts = np.zeros(0, np.uint64), np.zeros(0, np.int64)
+        self._waiting: list[tuple[np.ndarray, np.ndarray]] = []
+        self._waiting_size = 0
+
+    def add(self, values: np.ndarray, counts: np.ndarray | None = None) -> None:
+        counts = np.ones(len(values), np.int64) if counts is None else counts
+        if self.step > 1:
+            kept = values % np.uint64(self.step) == 0
+            values, counts = values[kept], counts[kept]
+        self._waiting.append((values, counts))
+        self._waiting_size += len(values)
+        if self._waiting_size > self.most:
+            self._merge()
+
+    def _merge(self) -> None:
+        values = np.concatenate([self.values, *(values for values, _ in self._waiting)])
+        counts = np.concatenate([self.counts, *(counts for _, counts in self._waiting)])
+        self._waiting, self._waiting_size = [], 0
+        self.values, inverse = np.unique(values, return_inverse=True)
+        self.counts = np.bincount(inverse, counts, len(self.values)).astype(np.int64)
+        while len(self.values) > self.most:
+            self.step *= 2
+            kept = self.values % np.uint64(self.step) == 0
+            self.values, self.counts = self.values[kept], self.counts[kept]
+
+    def items(self) -> tuple[np.ndarray, np.ndarray]:
+        """Sorted distinct hashes (D,) and their counts (D,)."""
+        if self._waiting:
+            self._merge()
+        return self.values, self.counts
+
+    @property
+    def distinct(self) -> int:
+        """Number of distinct items; an estimate where `step` is above 1."""
+        return len(self.items()[0]) * self.step
+
+    @property
+    def total(self) -> int:
+        """Number of occurrences kept."""
+        return int(self.items()[1].sum())
+
+    def count_of(self, text: str) -> int | None:
+        """Occurrences of one text; None where its hash is not among those kept."""
+        value = hash_of(text)
+        if value % self.step:
+            return None
+        values, counts = self.items()
+        place = int(np.searchsorted(values, np.uint64(value)))
+        return int(counts[place]) if place < len(values) and values[place] == np.uint64(value) else 0
+
+    def share_of(self, values: np.ndarray) -> float | None:
+        """Share of these occurrences whose hash is one of `values`; None where there are no occurrences."""
+        own, counts = self.items()
+        return float(counts[np.isin(own, values)].sum() / counts.sum()) if len(own) else None
+
+    def share_below(self, other: HashCounts, least: int) -> float | None:
+        """Share of these occurrences whose item `other` has fewer than `least` times."""
+        own, counts = self.items()
+        kept = own % np.uint64(other.step) == 0
+        own, counts = own[kept], counts[kept]
+        values, frequencies = other.items()
+        enough = np.isin(own, values[frequencies >= least])
+        return float(counts[~enough].sum() / counts.sum()) if len(own) else None
+
+
+class Survey:
+    """The figures of a whole text, added up chunk by chunk."""
+
+    def __init__(self, wanted: Wanted | None = None):
+        self.characters = self.bytes = self.words = self.documents = 0
+        self.lines = self.blank_lines = self.tags = 0
+        self.decomposed = False
+        self.codes: Counter[int] = Counter()
+        self.words_by_name: Counter[str] = Counter()
+        self.word_types, self.space_types = HashCounts(), HashCounts()
+        self.word_tokens = self.space_tokens = 0
+        self.line_hashes, self.runs = HashCounts(), HashCounts()
+        self.repeated: dict[str, None] = {}
+        self.longest = (0, 0)
+        """Length and number (from 1) of the longest line."""
+        self.found_lines = np.zeros(len(wanted.lines) if wanted else 0, bool)
+        self.found_runs = np.zeros(len(wanted.runs) if wanted else 0, bool)
+        self._open_line = 0
+        self._samples: list[str] = []
+        self._chunks, self._sample_step = 0, 1
+
+    def add(self, figures: Figures) -> None:
+        self._add_lines(figures)
+        self.characters += figures.characters
+        self.bytes += figures.bytes
+        self.words += figures.words
+        self.documents += figures.documents
+        self.tags += figures.tags
+        self.decomposed |= figures.decomposed
+        self.codes.update(dict(zip(*(array.tolist() for array in figures.codes), strict=True)))
+        names, counts = figures.word_types
+        self.word_tokens += int(counts.sum())
+        self.word_types.add(_hashes(names), counts)
+        self.words_by_name.update(dict(zip(names, counts.tolist(), strict=True)))
+        if len(self.words_by_name) > 1 << 18:
+            self.words_by_name = Counter(dict(self.words_by_name.most_common(1 << 17)))
+        self.space_tokens += int(figures.space_types[1].sum())
+        self.space_types.add(*figures.space_types)
+        self.runs.add(figures.runs)
+        self.found_lines[figures.found[0]] = True
+        self.found_runs[figures.found[1]] = True
+        self._add_sample(figures.sample)
+
+    def _add_lines(self, figures: Figures) -> None:
+        if figures.head is not None:
+            self._note_length(self._open_line + figures.head, 0)
+            self._open_line = 0
+        length, number = figures.longest
+        self._note_length(length, number)
+        if figures.tail is not None:
+            self._open_line += figures.tail
+        self.lines += figures.lines
+        self.blank_lines += figures.blank_lines
+        self.line_hashes.add(figures.line_hashes)
+        if len(self.repeated) < 4096:
+            self.repeated.update(dict.fromkeys(figures.repeated))
+
+    def _note_length(self, length: int, number: int) -> None:
+        if length > self.longest[0]:
+            self.longest = (length, self.lines + number + 1)
+
+    def wanted(self) -> Wanted:
+        """This text's lines and runs of words, to be looked for in another text."""
+        return Wanted(self.line_hashes.items()[0], self.runs.items()[0])
+
+    def _add_sample(self, sample: str) -> None:
+        if self._chunks % self._sample_step == 0:
+            self._samples.append(sample)
+        self._chunks += 1
+        if len(self._samples) > SAMPLES:
+            self._samples = self._samples[::2]
+            self._sample_step *= 2
+
+    def sample(self, characters: int = 1 << 17) -> str:
+        """Stretches of the text, evenly spaced, about `characters` in total."""
+        return "".join(sample[: characters // len(self._samples)] for sample in self._samples)

@@ -1,0 +1,182 @@
+"""Training curves of one or several runs: loss, learning rate, gradient norm and speed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError, did_you_mean
+from .output import check_output
+from .style import PALETTE, printable
+
+Metrics = Sequence[Mapping[str, Any]]
+
+AXES = {
+    "tokens": ("tokens", "training tokens"),
+    "steps": ("step", "steps"),
+    "seconds": ("seconds", "seconds of training"),
+}
+"""Choice of x -> (key of a metrics line, axis title)."""
+
+PANELS = {"lr": "learning rate", "grad_norm": "gradient norm", "tokens_per_second": "tokens per second"}
+SMOOTHING = 50  # the smoothed loss averages over about this part of a run: one fiftieth
+SPIKY = 20  # gradient norms that rise to this many times their median are drawn on a logarithmic axis
+TICKS = ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 7), *(np.arange(1, 10, s) for s in (0.5, 0.1, 0.02)))
+"""Leading digits of perplexities on the axis, roundest choice first."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One quantity of one run: finite values only, x ascending."""
+
+    x: np.ndarray
+    y: np.ndarray
+
+
+@dataclass(frozen=True)
+class RunCurves:
+    """What is drawn of one run; losses in nats per token."""
+
+    name: str
+    color: str
+    loss: Curve
+    smooth: Curve
+    valid: Curve
+    panels: dict[str, Curve]
+
+    @property
+    def label(self) -> str:
+        """The run's name and what it reached."""
+        if len(self.valid.y):
+            best = float(self.valid.y.min())
+            return f"{self.name}: best validation {best:.3f} (perplexity {perplexity(best):.4g})"
+        return f"{self.name}: training loss {self.smooth.y[-1]:.3f}"
+
+
+def draw_curves(runs: Sequence[tuple[str, Metrics]], out: str | Path, x: str = "tokens") -> dict[str, Any]:
+    """Draw the metrics of `runs`, pairs of (name, lines of metrics.jsonl), as .png, .svg, .pdf or .html.
+
+    A line holds any of "step", "tokens", "seconds", "loss" (nats per token), "valid_loss", "lr", "grad_norm"
+    and "tokens_per_second"; what a line or a run lacks is left out of the picture.
+
+    Args:
+        x: what the horizontal axis shows, a name of AXES.
+
+    Returns:
+        {"path","format","x","runs":[{"name","points","loss","valid_loss"}]}: the last smoothed training loss
+        and the best validation loss (None without validation), in nats per token.
+
+    Raises:
+        InputError: unwritable or unknown output, unknown `x`, no runs, or a run without any loss to draw.
+    """
+    kind = check_output(out)
+    if x not in AXES:
+        raise InputError(f"Unknown x axis {x!r}; use one of {', '.join(AXES)}.{did_you_mean(x, AXES)}")
+    if not runs:
+        raise InputError("There is no run to draw; name at least one run folder.")
+    colors = [PALETTE[i % len(PALETTE)] for i in range(len(runs))]
+    curves = [read_run(name, metrics, x, color) for (name, metrics), color in zip(runs, colors, strict=True)]
+    if kind == "html":
+        from .curves_page import write_curves_page
+
+        write_curves_page(curves, x, out)
+    else:
+        from .curves_figure import write_curves_figure
+
+        write_curves_figure(curves, x, out, kind)
+    return {"path": str(out), "format": kind, "x": x, "runs": [_summary(run) for run in curves]}
+
+
+def _summary(run: RunCurves) -> dict[str, Any]:
+    return {
+        "name": run.name,
+        "points": len(run.loss.y),
+        "loss": float(run.smooth.y[-1]),
+        "valid_loss": float(run.valid.y.min()) if len(run.valid.y) else None,
+    }
+
+
+def read_run(name: str, metrics: Metrics, x: str, color: str = PALETTE[0]) -> RunCurves:
+    """The curves of one run. Of a step logged twice (resumed from an earlier state) the later line counts."""
+    key = AXES[x][0]
+    by_step = {line.get("step", f"line {i}"): line for i, line in enumerate(metrics)}
+    lines = sorted((line for line in by_step.values() if _number(line, key)), key=lambda line: line[key])
+    loss = _curve(lines, key, "loss")
+    if not len(loss.y):
+        raise InputError(
+            f"{name}: its metrics hold no training loss to draw against {x}; train it for longer."
+        )
+    return RunCurves(
+        name=printable(name, 60),
+        color=color,
+        loss=loss,
+        smooth=Curve(loss.x, smoothed(loss.y)),
+        valid=_curve(lines, key, "valid_loss"),
+        panels={panel: _curve(lines, key, panel) for panel in PANELS},
+    )
+
+
+def _number(line: Mapping[str, Any], key: str) -> bool:
+    value = line.get(key)
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def _curve(lines: Metrics, x_key: str, y_key: str) -> Curve:
+    kept = [(line[x_key], line[y_key]) for line in lines if _number(line, y_key)]
+    pairs = np.array(kept, dtype=np.float64).reshape(-1, 2)
+    return Curve(pairs[:, 0], pairs[:, 1])
+
+
+def smoothed(y: np.ndarray) -> np.ndarray:
+    """Running mean over about len(y)/SMOOTHING points, centred so that it does not lag behind a falling loss.
+
+    The window narrows towards the start, where the loss falls fastest, and ends with the last point.
+    """
+    place = np.arange(len(y))
+    half = np.minimum(place, len(y) // (2 * SMOOTHING))
+    first, end = place - half, np.minimum(place + half + 1, len(y))
+    total = np.concatenate([[0.0], np.cumsum(y)])
+    return (total[end] - total[first]) / (end - first)
+
+
+def perplexity(loss: float) -> float:
+    """exp(loss), held below the largest float."""
+    return math.exp(min(loss, 700.0))
+
+
+def perplexity_ticks(low: float, high: float) -> list[float]:
+    """Round perplexities whose loss lies in [low, high]: the roundest choice that gives at least four."""
+    ten = math.log(10)
+    exponents = range(math.floor(low / ten), math.ceil(high / ten) + 1)
+    ticks: list[float] = []
+    for digits in TICKS:
+        ticks = [
+            float(m * 10.0**e) for e in exponents for m in digits if low <= math.log(m) + e * ten <= high
+        ]
+        if len(ticks) >= 4:
+            break
+    return ticks
+
+
+def loss_range(curves: Sequence[RunCurves]) -> tuple[float, float]:
+    """Losses to show: smoothed and validation curves with a margin; a single spike may leave the picture."""
+    values = np.concatenate([part.y for run in curves for part in (run.smooth, run.valid)])
+    low, high = float(values.min()), float(values.max())
+    margin = max(0.06 * (high - low), 0.05)
+    return low - margin, high + margin
+
+
+def used_panels(curves: Sequence[RunCurves]) -> list[str]:
+    """The small panels that some run has figures for."""
+    return [panel for panel in PANELS if any(len(run.panels[panel].y) for run in curves)]
+
+
+def is_logarithmic(curves: Sequence[RunCurves], panel: str) -> bool:
+    """Whether a panel's values spread so far that a logarithmic axis shows them better."""
+    values = np.concatenate([run.panels[panel].y for run in curves])
+    return panel == "grad_norm" and bool(values.max() > SPIKY * np.median(values) > 0)

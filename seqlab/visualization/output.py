@@ -1,0 +1,80 @@
+"""Where pictures go: paths are checked before the work starts, files written whole or not at all."""
+
+from __future__ import annotations
+
+import io
+import os
+import warnings
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InputError
+from ..files import atomic_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from matplotlib.figure import Figure
+
+FORMATS = {
+    "html": "open it in a web browser, it needs no network",
+    "png": "open it in any image viewer",
+    "svg": "open it in a web browser or a drawing program",
+    "pdf": "open it in any PDF viewer",
+}
+"""Ending of a picture's name -> how a person opens it."""
+
+
+def check_output(out: str | Path) -> str:
+    """The format that the name of `out` asks for. Raises InputError where it cannot be written."""
+    path = Path(out)
+    kind = path.suffix.lower().removeprefix(".")
+    if kind not in FORMATS:
+        raise InputError(
+            f"{path}: the name of a picture ends in {', '.join('.' + name for name in FORMATS)}."
+        )
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; name a file.")
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise InputError(f"{path}: cannot be written, {folder} is not a folder you may write to.")
+    return kind
+
+
+def write_bytes(out: str | Path, content: bytes) -> None:
+    """Write a finished picture. Raises InputError in one sentence where the system refuses."""
+    try:
+        with atomic_file(out) as handle:
+            handle.write(content)
+    except OSError as error:
+        raise InputError(f"{out}: cannot be written ({(error.strerror or str(error)).lower()}).") from None
+
+
+@contextmanager
+def drawing_rules() -> Iterator[None]:
+    """Draw alike everywhere: matplotlib's own defaults, fixed SVG ids, text kept as text.
+
+    Warnings about missing glyphs are off: `style.font_families` finds them, for one sentence to the person.
+    """
+    import matplotlib
+
+    fixed: dict[Any, Any] = {
+        "svg.fonttype": "none",
+        "svg.hashsalt": "seqlab",
+        "pdf.fonttype": 42,
+        "text.hinting": "none",
+    }
+    with matplotlib.rc_context(), warnings.catch_warnings():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(fixed)
+        warnings.filterwarnings("ignore", message=r"(?s).*Glyph .* missing from")
+        yield
+
+
+def write_figure(figure: Figure, out: str | Path, kind: str) -> None:
+    """Write a matplotlib figure; the same figure gives the same bytes."""
+    dates: dict[str, dict[str, Any]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=kind, metadata=dates.get(kind))
+    write_bytes(out, buffer.getvalue())

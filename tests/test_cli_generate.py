@@ -1,0 +1,151 @@
+"""`seqlab generate` on a run folder with random weights."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from seqlab.config import LanguageModelConfig
+from seqlab.generation import TextGenerator
+from seqlab.models import LanguageModel
+from seqlab.run import Run
+from seqlab.text import TOKENIZERS, Vocab
+from seqlab_cli.main import run as seqlab
+
+TEXT = "The cat sat on the mat.\nA dog, 東京!\n\x1b\x07"
+CONFIG = {"model": {"embed_dim": 4, "hidden_dim": 6, "layers": 1, "tie": False}}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A run of a character model."""
+    blank = TOKENIZERS["char"]()
+    types, indices = blank.segment(TEXT)
+    tokenizer = blank.with_vocab(
+        Vocab.build(types, np.bincount(indices, minlength=len(types)), controls=["<unk>", "<eos>"])
+    )
+    path = tmp_path_factory.mktemp("runs") / "tiny"
+    config = LanguageModelConfig.build(CONFIG)
+    run = Run.create(path, config, tokenizer, {"digest": "none"})
+    torch.manual_seed(1)
+    model = LanguageModel(config.model, len(tokenizer.vocab))
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter)
+    run.save_model(model)
+    return str(path)
+
+
+def expected(folder, prompt="", **options):
+    """What the library gives for the same options."""
+    run = Run.open(folder)
+    return TextGenerator(run.load_model(), run.tokenizer).generate(prompt, **options)
+
+
+def stdin(monkeypatch, data):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data), "utf-8"))
+
+
+def with_line_end(text):
+    return text if text.endswith("\n") else text + "\n"
+
+
+def test_one_text_is_printed_as_the_library_gives_it(folder, capsys):
+    arguments = ["--prompt", "The cat", "--length", "60", "--temperature", "0.8", "--top-k", "9"]
+    assert seqlab(["generate", folder, *arguments, "--seed", "3"]) == 0
+    (one,) = expected(folder, "The cat", length=60, temperature=0.8, top_k=9, seed=3)
+    out, err = capsys.readouterr()
+    assert out == with_line_end(str(one))
+    assert out.startswith("The cat")
+    assert err == ""
+
+
+def test_a_seed_by_chance_is_stated_and_repeats_the_text(folder, capsys):
+    assert seqlab(["generate", folder, "--length", "50"]) == 0
+    out, err = capsys.readouterr()
+    word, seed = err.split()
+    assert word == "seed"
+    assert seqlab(["generate", folder, "--length", "50", "--seed", seed]) == 0
+    assert capsys.readouterr().out == out
+
+
+def test_several_texts_have_a_line_between_them(folder, capsys):
+    assert seqlab(["generate", folder, "--num", "3", "--length", "20", "--seed", "1"]) == 0
+    texts = [with_line_end(str(one)) for one in expected(folder, num=3, length=20, seed=1)]
+    assert capsys.readouterr().out == "".join(f"--- {i} of 3 ---\n{text}" for i, text in enumerate(texts, 1))
+
+
+@pytest.mark.parametrize(
+    ("flags", "options"),
+    [
+        (["--beam", "3", "--num", "2"], {"beam": 3, "num": 2}),
+        (["--best-of", "4", "--length-penalty", "1"], {"best_of": 4, "length_penalty": 1}),
+        (["--temperature", "0"], {"temperature": 0}),
+        (["--rule", "top_p=0.8", "--rule", "temperature=0.5"], {"rules": ["top_p=0.8", "temperature=0.5"]}),
+        (["--min-p", "0.1", "--top-p", "0.9", "--stop", "a"], {"min_p": 0.1, "top_p": 0.9, "stop": ["a"]}),
+        (["--ignore-eos", "--stop", r"\n"], {"stop_at_eos": False, "stop": ["\n"]}),
+    ],
+)
+def test_json_holds_what_the_flags_ask_for(folder, capsys, flags, options):
+    assert seqlab(["generate", folder, "--json", "--length", "25", "--seed", "5", *flags]) == 0
+    value = json.loads(capsys.readouterr().out)
+    assert value["samples"] == [one.to_json() for one in expected(folder, length=25, seed=5, **options)]
+
+
+def test_the_prompt_may_come_from_stdin(folder, capsys, monkeypatch):
+    stdin(monkeypatch, "A dog, 東京\r\n".encode())
+    assert seqlab(["generate", folder, "--prompt", "-", "--length", "5", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["prompt"] == "A dog, 東京"
+    stdin(monkeypatch, b"A \xff")
+    assert seqlab(["generate", folder, "--prompt", "-"]) == 2
+    assert "not UTF-8 at byte 2" in capsys.readouterr().err
+
+
+def test_interactive_continues_line_after_line(folder, capsys, monkeypatch):
+    stdin(monkeypatch, "The\nЖ\ncat\n".encode())
+    assert seqlab(["generate", folder, "--interactive", "--length", "12", "--seed", "8"]) == 0
+    out, err = capsys.readouterr()
+    texts = [expected(folder, prompt, length=12, seed=seed)[0] for prompt, seed in (("The", 8), ("cat", 10))]
+    assert out == "".join(with_line_end(str(one)) for one in texts)
+    assert err.count("\n") == 1
+    assert "'Ж'" in err
+
+
+def test_generated_text_cannot_steer_a_terminal(folder, capsys, monkeypatch):
+    arguments = ["generate", folder, "--length", "300", "--temperature", "5", "--seed", "2", "--ignore-eos"]
+    assert seqlab(arguments) == 0
+    plain = capsys.readouterr().out
+    assert "\x1b" in plain
+    assert "\x07" in plain
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert seqlab(arguments) == 0
+    assert capsys.readouterr().out == plain.replace("\x1b", "\\x1b").replace("\x07", "\\x07")
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--prompt", "The Ж"], "'Ж'"),
+        (["--beam", "3", "--temperature", "0.5"], "temperature cannot apply"),
+        (["--rule", "topk=4"], "Did you mean 'top_k'"),
+        (["--prompt", "The", "--rule", "ban=Ж"], "ban=Ж is not one token"),
+        (["--num", "0"], "num"),
+        (["--interactive", "--prompt", "a"], "leave out --prompt"),
+        (["--device", "abacus"], "abacus"),
+    ],
+)
+def test_bad_input_is_one_sentence(folder, capsys, flags, message):
+    assert seqlab(["generate", folder, *flags]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert message in err
+
+
+def test_a_missing_run_is_one_sentence(tmp_path, capsys):
+    assert seqlab(["generate", str(tmp_path / "nowhere")]) == 2
+    assert "nowhere: no such run folder" in capsys.readouterr().err

@@ -1,0 +1,98 @@
+"""The language model: its parts fit together for every cell and output layer."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+
+from seqlab.config import ModelConfig
+from seqlab.errors import InputError
+from seqlab.models import LanguageModel
+from seqlab.nn import CELLS, LOSSES
+
+V = 11
+
+
+def build(**options) -> LanguageModel:
+    torch.manual_seed(0)
+    config = ModelConfig(**{"embed_dim": 6, "hidden_dim": 6, "layers": 2, **options})
+    return LanguageModel(config, V).double().eval()
+
+
+@pytest.fixture(params=itertools.product(CELLS, LOSSES), ids="-".join)
+def model(request):
+    cell, softmax = request.param
+    return build(cell=cell, softmax=softmax, samples=4)
+
+
+def test_steps_equal_the_whole_sequence(model):
+    tokens = torch.randint(0, V, (3, 5))
+    whole, last = model.sequence_logits(tokens, model.init_state(3))
+    state = model.init_state(3)
+    for t in range(5):
+        logits, state = model.step(tokens[:, t], state)
+        torch.testing.assert_close(logits, whole[:, t])
+    for left, right in zip(itertools.chain(*state), itertools.chain(*last), strict=True):
+        torch.testing.assert_close(left, right)
+
+
+def test_log_prob_of_all_sequences_sums_to_one(model):
+    pairs = [model.log_prob(torch.tensor(ids), start_id=2) for ids in itertools.product(range(V), repeat=2)]
+    assert np.exp(pairs).sum() == pytest.approx(1)
+
+
+def test_select_reorders_and_repeats_states(model):
+    _, state = model.step(torch.tensor([1, 2, 3]), model.init_state(3))
+    chosen = model.select(state, torch.tensor([2, 0, 2, 1]))
+    for cell, picked in zip(state, chosen, strict=True):
+        for part, rows in zip(cell, picked, strict=True):
+            torch.testing.assert_close(rows, part[[2, 0, 2, 1]])
+
+
+@pytest.mark.parametrize("softmax", LOSSES)
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_small_model_overfits_one_batch(cell, softmax):
+    model = build(cell=cell, softmax=softmax, samples=4, embed_dim=24, hidden_dim=24).float().train()
+    tokens = torch.randint(0, V, (4, 9), generator=torch.Generator().manual_seed(1))
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.005)
+    for _ in range(300):
+        model.zero_grad()
+        loss, _ = model.loss(tokens[:, :-1], tokens[:, 1:], model.init_state(4))
+        loss.backward()
+        for parameter in model.parameters():
+            if parameter.grad is not None and parameter.grad.is_sparse:
+                parameter.grad = parameter.grad.to_dense()
+        optimizer.step()
+    exact = model.eval().sequence_logits(tokens[:, :-1], model.init_state(4))[0]
+    loss = torch.nn.functional.cross_entropy(exact.flatten(0, 1), tokens[:, 1:].flatten())
+    assert float(loss) < 0.35
+
+
+@pytest.mark.parametrize("tie", [True, False])
+@pytest.mark.parametrize("hidden_dim", [6, 9])
+def test_tying_shares_one_tensor_and_bridges_widths(tie, hidden_dim):
+    model = build(tie=tie, hidden_dim=hidden_dim)
+    assert (model.output.weight is model.embedding) == tie
+    assert (model.bridge is not None) == (tie and hidden_dim != 6)
+    logits, _ = model.step(torch.tensor([1]), model.init_state(1))
+    assert logits.shape == (1, V)
+    counts = model.parameter_counts()
+    assert sum(counts.values()) == sum(p.numel() for p in model.parameters())
+
+
+def test_dropout_works_in_training_only():
+    model = build(dropout=0.5)
+    tokens = torch.randint(0, V, (2, 4))
+    first, second = (model.hidden(tokens, model.init_state(2))[0] for _ in range(2))
+    torch.testing.assert_close(first, second)
+    model.train()
+    first, second = (model.hidden(tokens, model.init_state(2))[0] for _ in range(2))
+    assert not torch.equal(first, second)
+
+
+def test_unknown_names_list_the_choices():
+    with pytest.raises(InputError, match=r"model\.cell: 'ltsm' is not one of .*Did you mean 'lstm'"):
+        build(cell="ltsm")

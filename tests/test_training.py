@@ -1,0 +1,349 @@
+"""Training: optimisers against torch, clipping, exact evaluation, budgets, exact resume."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from seqlab import api
+from seqlab.config import LanguageModelConfig, ModelConfig, TrainingConfig
+from seqlab.embeddings import WordVectors
+from seqlab.errors import InputError, SeqlabError
+from seqlab.files import load_tensors
+from seqlab.models import LanguageModel
+from seqlab.run import Run
+from seqlab.text import TokenFile
+from seqlab.training import OPTIMIZERS, Optimizer, negative_log_likelihood, start_from_vectors, suggest
+from seqlab.training.optimizers import RowOptimizer
+
+TINY = {"embed_dim": 12, "hidden_dim": 12, "layers": 1, "batch_size": 4, "bptt": 16}
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory):
+    """A small language: sentences over a few dozen words, with structure to learn."""
+    generator = random.Random(0)
+    nouns, verbs = [f"noun{i}" for i in range(30)], [f"verb{i}" for i in range(12)]
+    sentences = [
+        f"the {generator.choice(nouns)} {generator.choice(verbs)} a {generator.choice(nouns)} ."
+        for _ in range(1500)
+    ]
+    path = tmp_path_factory.mktemp("text") / "tiny.txt"
+    path.write_text("\n".join(sentences) + "\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def words(text, tmp_path_factory):
+    return api.prepare(text, tmp_path_factory.mktemp("corpus") / "words", tokenizer="whitespace")
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_optimizers_equal_torch_when_every_row_has_a_gradient(name):
+    """A sparse gradient that holds every row must move a parameter exactly as the dense optimiser does."""
+    config = TrainingConfig(optimizer=name, lr=0.05, weight_decay=0.01 if "adam" in name else 0.0)
+    torch_class, options, slots, rule = OPTIMIZERS[name](config)
+    start = torch.randn(7, 3, generator=torch.Generator().manual_seed(0))
+    dense, sparse = (torch.nn.Parameter(start.clone()) for _ in range(2))
+    reference = torch_class([dense], lr=0.05, **options)
+    lazy = RowOptimizer([sparse], 0.05, slots, rule, config.weight_decay)
+    generator = torch.Generator().manual_seed(1)
+    for _ in range(20):
+        gradient = torch.randn(7, 3, generator=generator)
+        dense.grad = gradient.clone()
+        sparse.grad = torch.sparse_coo_tensor(torch.arange(7)[None], gradient, (7, 3)).coalesce()
+        reference.step()
+        lazy.step()
+        torch.testing.assert_close(dense, sparse)
+
+
+def test_rows_without_gradient_do_not_move():
+    parameter = torch.nn.Parameter(torch.ones(5, 2))
+    _, _, slots, rule = OPTIMIZERS["adamw"](TrainingConfig())
+    lazy = RowOptimizer([parameter], 0.1, slots, rule, 0.5)
+    parameter.grad = torch.sparse_coo_tensor([[1, 3]], torch.ones(2, 2), (5, 2)).coalesce()
+    lazy.step()
+    assert torch.equal(parameter[[0, 2, 4]], torch.ones(3, 2))
+    assert not torch.equal(parameter[[1, 3]], torch.ones(2, 2))
+
+
+@pytest.mark.parametrize("softmax", ["full", "sampled"])
+def test_clipping_shrinks_the_joint_norm(softmax):
+    torch.manual_seed(0)
+    model = LanguageModel(ModelConfig(embed_dim=8, hidden_dim=8, softmax=softmax, samples=20), 60)
+    optimizer = Optimizer(model, TrainingConfig())
+    tokens = torch.randint(0, 60, (3, 11))
+    loss, _ = model.loss(tokens[:, :-1], tokens[:, 1:], model.init_state(3))
+    loss.backward()
+
+    def joint_norm():
+        return math.sqrt(
+            sum(
+                float((p.grad.to_dense() if p.grad.is_sparse else p.grad).double().square().sum())
+                for p in model.parameters()
+            )
+        )
+
+    before = joint_norm()
+    norm, clipped = optimizer.clip(before / 3)
+    assert clipped
+    assert norm == pytest.approx(before, rel=1e-5)
+    assert joint_norm() == pytest.approx(before / 3, rel=1e-5)
+    assert optimizer.clip(0)[1] is False
+    assert optimizer.clip(10 * before)[1] is False
+    assert joint_norm() == pytest.approx(before / 3, rel=1e-5)
+
+
+def test_evaluation_sees_every_token_once_whatever_the_window():
+    torch.manual_seed(0)
+    model = LanguageModel(ModelConfig(embed_dim=8, hidden_dim=8), 30).double().eval()
+    ids = torch.randint(0, 30, (211,))
+    tokens = TokenFile.of(ids.numpy())
+    expected = -model.log_prob(ids, start_id=3)
+    for window in (1, 7, 211, 1000):
+        nats, count = negative_log_likelihood(model, tokens, 3, streams=1, window=window)
+        assert count == 211
+        assert nats == pytest.approx(expected)
+    nats, count = negative_log_likelihood(model, tokens, 3, streams=5)
+    borders = [i * 211 // 5 for i in range(6)]
+    parts = [
+        -model.log_prob(ids[a:b], start_id=int(ids[a - 1]) if a else 3)
+        for a, b in zip(borders, borders[1:], strict=False)
+    ]
+    assert count == 211
+    assert nats == pytest.approx(sum(parts))
+    assert negative_log_likelihood(model, tokens, 3, 1, limit=50)[1] == 50
+
+
+def test_training_learns_and_the_summary_is_exact(words, tmp_path):
+    lm = api.train_language_model(words, tmp_path / "run", quiet=True, epochs=3, lr=0.01, **TINY)
+    valid = lm.summary["valid"]
+    unigram = api.unigram_nats(words, words.valid)
+    assert valid["nats_per_token"] < unigram - 0.8
+    assert valid["tokens"] == len(words.valid)
+    assert valid["perplexity"] == pytest.approx(math.exp(valid["nats_per_token"]))
+    nats = valid["nats_per_token"] * valid["tokens"]
+    assert valid["bits_per_char"] == pytest.approx(nats / words.valid.characters / math.log(2))
+    assert valid["nats_per_token"] == pytest.approx(min(m["valid_loss"] for m in lm.run.metrics() if "valid_loss" in m), abs=0.02)
+    reopened = api.load_language_model(tmp_path / "run")
+    assert reopened.log_prob("the noun1 verb1 a noun2 .") == pytest.approx(lm.log_prob("the noun1 verb1 a noun2 ."))
+    assert reopened.log_prob("the noun1 verb1 a noun2 .") > reopened.log_prob("a . verb1 the noun1 noun2")
+
+
+@pytest.mark.parametrize("limit", [{"epochs": 0.5}, {"steps": 13}, {"minutes": 0.02}])
+def test_budgets_are_kept(words, tmp_path, limit):
+    lm = api.train_language_model(words, tmp_path / "run", quiet=True, **limit, **TINY)
+    windows = -(-len(words.train) // TINY["batch_size"] // TINY["bptt"])
+    if "steps" in limit:
+        assert lm.summary["steps"] == 13
+    elif "epochs" in limit:
+        assert lm.summary["steps"] == pytest.approx(windows / 2, abs=1.5)
+    else:
+        assert 1.2 <= lm.summary["seconds"] < 6
+    last = lm.run.metrics()[-1]
+    assert last["step"] == lm.summary["steps"]
+    assert last["lr"] == pytest.approx(4e-3 * 0.02, rel=0.1)
+
+
+def command(source, out, *more):
+    flags = "--epochs 2 --embed-dim 12 --hidden-dim 12 --layers 2 --dropout 0.2 --batch-size 4 --bptt 8".split()
+    return [sys.executable, "-m", "seqlab_cli.main", "train", "lm", str(source), "-o", str(out), *flags, *more]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [("--softmax", "sampled", "--samples", "16"), ("--cell", "gru", "--optimizer", "momentum", "--lr", "0.1")],
+    ids=["sampled-adamw", "full-momentum"],
+)
+def test_a_killed_run_resumes_to_bit_identical_weights(text, words, tmp_path, more):
+    more = (*more, "--set", "training.save_every=0.05", "--tokenizer", "whitespace", "--quiet")
+    subprocess.run(command(words.path, tmp_path / "whole", *more), check=True, capture_output=True)
+    generator = random.Random(len(more[1]))
+    kills = 0
+    for _ in range(3):
+        process = subprocess.Popen(
+            command(words.path, tmp_path / "killed", *more), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        state = tmp_path / "killed" / "state" / "latest.safetensors"
+        before = state.stat().st_mtime_ns if state.exists() else 0
+        deadline = time.monotonic() + 60
+        while process.poll() is None and time.monotonic() < deadline:
+            if state.exists() and state.stat().st_mtime_ns != before:
+                break
+            time.sleep(0.01)
+        time.sleep(generator.random() * 0.3)
+        if process.poll() is None:
+            os.kill(process.pid, signal.SIGKILL)
+            kills += 1
+        process.wait()
+    done = subprocess.run(command(words.path, tmp_path / "killed", *more), check=True, capture_output=True, text=True)
+    assert kills >= 1
+    whole, _ = load_tensors(tmp_path / "whole" / "model.safetensors")
+    again, _ = load_tensors(tmp_path / "killed" / "model.safetensors")
+    assert whole.keys() == again.keys()
+    for name in whole:
+        np.testing.assert_array_equal(whole[name], again[name], err_msg=name)
+    runs = [Run.open(tmp_path / name) for name in ("whole", "killed")]
+    losses = [[m["valid_loss"] for m in run.metrics() if "valid_loss" in m] for run in runs]
+    assert losses[0] == losses[1]
+    assert json.loads(done.stdout.splitlines()[-1])["steps"] == runs[0].metrics()[-1]["step"]
+
+
+def test_interrupt_saves_and_exits_130(words, tmp_path):
+    process = subprocess.Popen(
+        command(words.path, tmp_path / "run", "--set", "training.epochs=500", "--set", "training.save_every=1000"),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    metrics = tmp_path / "run" / "metrics.jsonl"
+    deadline = time.monotonic() + 60
+    while not (metrics.exists() and metrics.stat().st_size) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130, stderr
+    assert stderr.splitlines()[-1].startswith("seqlab: interrupted")
+    _, values = Run.open(tmp_path / "run").load_state()
+    assert values["position"]["step"] > 0
+    assert not values["position"]["finished"]
+
+
+def test_a_changed_text_or_setting_is_refused_naming_it(words, text, tmp_path):
+    api.train_language_model(words, tmp_path / "run", quiet=True, steps=3, **TINY)
+    with pytest.raises(InputError, match=r"was started with training\.lr = 0\.004, not 0\.1"):
+        api.train_language_model(words, tmp_path / "run", quiet=True, steps=3, lr=0.1, **TINY)
+    other = tmp_path / "other.txt"
+    other.write_text(text.read_text()[:20000])
+    with pytest.raises(InputError, match="another text"):
+        api.train_language_model(other, tmp_path / "run", quiet=True, steps=3, tokenizer="whitespace", **TINY)
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.txt").write_text("mine")
+    with pytest.raises(InputError, match="exists and is not a seqlab run"):
+        api.train_language_model(words, tmp_path / "full", quiet=True, steps=3, **TINY)
+    assert (tmp_path / "full" / "thesis.txt").read_text() == "mine"
+
+
+def test_a_diverging_loss_stops_with_advice_and_is_not_saved(words, tmp_path):
+    with pytest.raises(SeqlabError, match=r"diverged.*Lower training\.lr"):
+        api.train_language_model(
+            words,
+            tmp_path / "run",
+            quiet=True,
+            steps=200,
+            cell="rnn-relu",
+            optimizer="sgd",
+            lr=1e8,
+            clip=0,
+            warmup=0.0,
+            **TINY,
+        )
+    run = Run.open(tmp_path / "run")
+    saved = run.load_state()
+    assert saved is None or all(np.isfinite(a).all() for a in saved[0].values() if a.dtype == np.float32)
+
+
+def test_plateau_lowers_the_rate_and_patience_stops_early(words, tmp_path):
+    lm = api.train_language_model(
+        words,
+        tmp_path / "run",
+        quiet=True,
+        steps=4000,
+        evaluations=100,
+        schedule="plateau",
+        plateau_factor=0.5,
+        optimizer="sgd",
+        lr=1e-9,
+        warmup=0.0,
+        weight_decay=0.5,
+        patience=3,
+        **TINY,
+    )
+    assert lm.summary["steps"] < 4000
+    metrics = [m for m in lm.run.metrics() if "valid_loss" in m]
+    assert metrics[-1]["lr"] <= 1e-9 * 0.5**3 * 1.001
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "model.safetensors", "manifest.json"])
+def test_a_damaged_run_is_refused_naming_the_file(words, tmp_path, name):
+    api.train_language_model(words, tmp_path / "run", quiet=True, steps=2, **TINY)
+    path = tmp_path / "run" / name
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(InputError, match="run"):
+        api.load_language_model(tmp_path / "run")
+    path.unlink()
+    with pytest.raises(InputError, match="run"):
+        api.load_language_model(tmp_path / "run")
+
+
+@pytest.mark.parametrize("width", [5, 10, 16])
+def test_vectors_start_the_embedding(words, width):
+    vocab = words.tokenizer.vocab
+    known = [word for word in vocab.itos if word.startswith("noun")]
+    matrix = np.random.default_rng(0).standard_normal((len(known), 10)).astype(np.float32)
+    torch.manual_seed(0)
+    model = LanguageModel(ModelConfig(embed_dim=width, hidden_dim=8), len(vocab))
+    coverage = start_from_vectors(model, words.tokenizer, WordVectors(known, matrix), freeze=True, seed=1)
+    assert coverage.known_types == len(known)
+    assert coverage.token_share == pytest.approx(
+        sum(vocab.counts[vocab.stoi[word]] for word in known) / vocab.counts.sum()
+    )
+    assert not model.embedding.requires_grad
+    rows = model.embedding.detach().numpy()[[vocab.stoi[word] for word in known]]
+    if width >= 10:
+        centred = matrix - matrix.mean(0)
+        expected = centred @ centred.T
+        np.testing.assert_allclose(rows @ rows.T / (rows @ rows.T)[0, 0], expected / expected[0, 0], rtol=1e-3, atol=1e-3)
+    assert np.linalg.norm(rows, axis=1).mean() == pytest.approx(1, rel=1e-4)
+    assert np.isfinite(model.embedding.detach().numpy()).all()
+
+
+def test_frozen_vectors_stay_and_unknown_vectors_are_refused(words, tmp_path):
+    known = [word for word in words.tokenizer.vocab.itos if word.startswith(("noun", "verb"))]
+    matrix = np.random.default_rng(0).standard_normal((len(known), 12)).astype(np.float32)
+    WordVectors(known, matrix).save(tmp_path / "vectors")
+    options = {"embeddings": str(tmp_path / "vectors"), "freeze_embeddings": True, "steps": 20}
+    options |= {name: value for name, value in TINY.items() if name != "embed_dim"}
+    for softmax in ("full", "sampled"):
+        lm = api.train_language_model(
+            words, tmp_path / softmax, quiet=True, softmax=softmax, samples=16, **options
+        )
+        fresh = LanguageModel(lm.model.config, lm.model.vocab_size)
+        start_from_vectors(fresh, words.tokenizer, WordVectors(known, matrix), True, 1)
+        torch.testing.assert_close(lm.model.embedding, fresh.embedding, check_stride=False)
+        assert lm.run.config.model.embed_dim == 12
+    WordVectors(["zzz"], matrix[:1]).save(tmp_path / "other")
+    with pytest.raises(InputError, match="none of the .* types of the text has a vector"):
+        api.train_language_model(words, tmp_path / "x", quiet=True, **{**options, "embeddings": str(tmp_path / "other")})
+
+
+def test_defaults_fit_the_text(words, text, tmp_path):
+    values, sentence = suggest(words)
+    config = LanguageModelConfig().updated(values)
+    assert config.training.minutes
+    assert len(words.train) // (config.training.batch_size * config.training.bptt) >= 1
+    assert f"{len(words.train):,}" in sentence
+    tiny = tmp_path / "few.txt"
+    tiny.write_text("to be or not to be, that is the question\n" * 2)
+    lm = api.train_language_model(tiny, tmp_path / "run", quiet=True, minutes=0.02)
+    assert lm.summary["steps"] > 0
+    assert lm.generate("to", length=5, seed=1)
+
+
+def test_two_budgets_and_wrong_names_are_refused_before_the_text_is_read(tmp_path):
+    with pytest.raises(InputError, match="epochs and minutes both limit training"):
+        api.train_language_model(tmp_path / "missing.txt", epochs=1, minutes=1)
+    with pytest.raises(InputError, match=r"training\.optimizer: 'adma' is not one of"):
+        api.train_language_model(tmp_path / "missing.txt", optimizer="adma")
