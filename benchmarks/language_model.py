@@ -1,9 +1,9 @@
 """Language models against the plain build, on the shared corpora. One JSON object per command on stdout.
 
-    python benchmarks/language_model.py throughput          tokens/s of a training step, alternated, medians
-    python benchmarks/language_model.py epoch [--plain]     WikiText-2 validation perplexity after one epoch
-    python benchmarks/language_model.py embeddings          with and without word vectors at equal training time
-    python benchmarks/language_model.py shakespeare         nats per character after a time budget
+python benchmarks/language_model.py throughput          tokens/s of a training step, alternated, medians
+python benchmarks/language_model.py epoch [--plain]     WikiText-2 validation perplexity after one epoch
+python benchmarks/language_model.py embeddings          with and without word vectors at equal training time
+python benchmarks/language_model.py shakespeare         nats per character after a time budget
 """
 
 from __future__ import annotations
@@ -140,9 +140,13 @@ def shakespeare(minutes: float) -> dict:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("what", choices=["throughput", "epoch", "embeddings", "shakespeare"])
-    parser.add_argument("--plain", action="store_true", help="epoch: train the plain build too (a quarter of an hour)")
+    parser.add_argument(
+        "--plain", action="store_true", help="epoch: train the plain build too (a quarter of an hour)"
+    )
     parser.add_argument("--samples", type=int, default=1024)
     parser.add_argument("--lr", type=float, default=4e-3)
     parser.add_argument("--minutes", type=float, default=5.0)

@@ -34,7 +34,9 @@ class PlainTrainer:
         torch.manual_seed(seed)
         self.model, self.bptt, self.batch = PlainLanguageModel(vocab_size), bptt, batch
         length = len(ids) // batch
-        self.data_TB = torch.from_numpy(ids[: length * batch].astype(np.int64)).view(batch, length).T.contiguous()
+        self.data_TB = (
+            torch.from_numpy(ids[: length * batch].astype(np.int64)).view(batch, length).T.contiguous()
+        )
         self.state = None
         self.vocab_size = vocab_size
 

@@ -9,7 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
-SOURCE_HELP = "Text file(s), folder, '-' for stdin, .gz/.bz2/.xz/.zst, .jsonl, prepared corpus or corpus name."
+SOURCE_HELP = (
+    "Text file(s), folder, '-' for stdin, .gz/.bz2/.xz/.zst, .jsonl, prepared corpus or corpus name."
+)
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 

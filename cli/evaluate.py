@@ -12,10 +12,16 @@ from .console import JsonFlag, print_json, print_table
 
 def evaluate(
     path: Annotated[Path, typer.Argument(help="A language-model run, or word vectors.")],
-    text: Annotated[list[str] | None, typer.Option(help="Text to score a language model on; repeatable.")] = None,
+    text: Annotated[
+        list[str] | None, typer.Option(help="Text to score a language model on; repeatable.")
+    ] = None,
     questions: Annotated[list[Path] | None, typer.Option(help="Analogy questions; repeatable.")] = None,
-    similarity: Annotated[list[Path] | None, typer.Option(help="Human similarity scores; repeatable.")] = None,
-    top: Annotated[int, typer.Option(help="Vectors: keep the most frequent words only; 0 keeps all.")] = 30_000,
+    similarity: Annotated[
+        list[Path] | None, typer.Option(help="Human similarity scores; repeatable.")
+    ] = None,
+    top: Annotated[
+        int, typer.Option(help="Vectors: keep the most frequent words only; 0 keeps all.")
+    ] = 30_000,
     method: Annotated[str, typer.Option(help="Vectors: add (3CosAdd) or mul (3CosMul).")] = "add",
     json: JsonFlag = False,
 ) -> None:
@@ -26,7 +32,9 @@ def evaluate(
     from seqlab.errors import InputError
 
     if bool(text) == bool(questions or similarity):
-        raise InputError("give --text F for a language model, or --questions F and --similarity F for word vectors.")
+        raise InputError(
+            "give --text F for a language model, or --questions F and --similarity F for word vectors."
+        )
     if text:
         _evaluate_run(path, text, json)
     else:

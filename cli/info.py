@@ -40,7 +40,10 @@ def _run_facts(path: Path) -> dict[str, Any]:
     metrics = run.metrics()
     saved = run.load_state()
     validations = [line["valid_loss"] for line in metrics if "valid_loss" in line]
-    facts: dict[str, Any] = {"kind": run.record["kind"], "finished": bool(saved and saved[1]["position"]["finished"])}
+    facts: dict[str, Any] = {
+        "kind": run.record["kind"],
+        "finished": bool(saved and saved[1]["position"]["finished"]),
+    }
     if metrics:
         last = metrics[-1]
         facts |= {"steps": last["step"], "tokens": last["tokens"], "seconds": last["seconds"]}

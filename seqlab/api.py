@@ -20,8 +20,11 @@ from .errors import InputError
 from .generation import TextGenerator
 from .models import LanguageModel
 from .run import Run, is_run, resolve_device
-from .text import Corpus, Sources, TokenFile, Tokenizer, tokenize
+from .text.encoding import tokenize
 from .text.preparation import prepare as prepare_corpus
+from .text.readers import Sources
+from .text.token_file import Corpus, TokenFile
+from .text.tokenizer import Tokenizer
 from .training import Trainer, check, evaluate_language_model, start_from_vectors, suggest
 
 Source = Sources | Corpus

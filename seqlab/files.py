@@ -111,7 +111,8 @@ def write_manifest(folder: str | Path, names: list[str]) -> None:
     """Record size and sha256 of `names` (relative to `folder`) in its manifest.json."""
     folder = Path(folder)
     entries = {
-        name: {"bytes": (folder / name).stat().st_size, "sha256": sha256(folder / name)} for name in sorted(names)
+        name: {"bytes": (folder / name).stat().st_size, "sha256": sha256(folder / name)}
+        for name in sorted(names)
     }
     write_json(folder / MANIFEST, {"files": entries})
 
@@ -131,7 +132,9 @@ def verify_manifest(folder: str | Path) -> None:
         if not path.is_file():
             raise InputError(f"{path}: missing; the folder is incomplete, restore it or make it again.")
         if path.stat().st_size != size or sha256(path) != digest:
-            raise InputError(f"{path}: differs from its digest in {MANIFEST}; the file is damaged or was edited.")
+            raise InputError(
+                f"{path}: differs from its digest in {MANIFEST}; the file is damaged or was edited."
+            )
 
 
 def _tensor_digest(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> str:
@@ -139,7 +142,7 @@ def _tensor_digest(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str
     for name in sorted(tensors):
         array = np.ascontiguousarray(tensors[name])
         digest.update(f"{name}|{array.dtype.str}|{array.shape}|".encode())
-        digest.update(array.reshape(-1).view(np.uint8))
+        digest.update(array.reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
 
 

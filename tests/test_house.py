@@ -45,7 +45,9 @@ def imported_rooms(path: Path) -> set[str]:
     return rooms
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "seqlab").rglob("*.py")), ids=lambda p: str(p.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "seqlab").rglob("*.py")), ids=lambda p: str(p.relative_to(ROOT))
+)
 def test_a_room_imports_only_from_its_left(path):
     room = path.relative_to(ROOT / "seqlab").parts[0].removesuffix(".py")
     if room == "__init__":
@@ -82,7 +84,9 @@ def wheel(tmp_path_factory) -> Path:
     for name in ("seqlab", "cli", "data", "pyproject.toml", "README.md", "LICENSE"):
         subprocess.run(["cp", "-r", ROOT / name, source], check=True)
     subprocess.run(
-        [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", out, source], check=True, capture_output=True
+        [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", out, source],
+        check=True,
+        capture_output=True,
     )
     return next(out.glob("*.whl"))
 
@@ -93,7 +97,9 @@ def test_wheel_holds_the_three_packages_and_nothing_else(wheel):
     tops = {name.split("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"seqlab", "seqlab_cli", "seqlab_data"}
     expected = {
-        str(path.relative_to(ROOT / folder)) for folder in ("seqlab",) for path in (ROOT / folder).rglob("*.py")
+        str(path.relative_to(ROOT / folder))
+        for folder in ("seqlab",)
+        for path in (ROOT / folder).rglob("*.py")
     }
     assert expected <= {name.removeprefix("seqlab/") for name in names if name.startswith("seqlab/")}
     assert "seqlab/py.typed" in names
@@ -120,7 +126,11 @@ def test_wheel_installs_into_an_empty_environment_and_runs_away_from_the_checkou
     lent = next(path for path in sys.path if path.endswith("site-packages"))
     environment = {"PYTHONPATH": lent, "PATH": "/usr/bin:/bin", "SEQLAB_CACHE": str(tmp_path / "cache")}
     done = subprocess.run(
-        [home / "bin" / "seqlab", "data", "list"], cwd=tmp_path, env=environment, capture_output=True, text=True
+        [home / "bin" / "seqlab", "data", "list"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr
     assert "python-docs" in done.stdout

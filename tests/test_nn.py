@@ -134,7 +134,9 @@ def test_sampled_loss_equals_the_reference_with_accidental_hits():
     noise, tries = layer.noise.sample_unique(S)
     targets = torch.cat([torch.from_numpy(noise[:6]), torch.randint(0, V, (N - 6,))])
     loss = layer.loss_with_noise(hidden, targets, noise, tries)
-    assert float(loss) == pytest.approx(reference_sampled_loss(layer, hidden, targets, noise, tries), abs=1e-6)
+    assert float(loss) == pytest.approx(
+        reference_sampled_loss(layer, hidden, targets, noise, tries), abs=1e-6
+    )
 
 
 def test_sampled_gradient_is_sparse_and_equals_autograd_of_the_dense_formula():

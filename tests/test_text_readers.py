@@ -9,7 +9,7 @@ import json
 import lzma
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -26,7 +26,7 @@ PACK: dict[str, Callable[[bytes], bytes]] = {
     ".gz": gzip.compress,
     ".bz2": bz2.compress,
     ".xz": lzma.compress,
-    ".zst": lambda data: zstandard.ZstdCompressor().compress(data),
+    ".zst": lambda data: zstandard.ZstdCompressor(write_checksum=True).compress(data),
 }
 
 
@@ -40,10 +40,9 @@ def documents(*sources: object, report: ReadReport | None = None, **options: str
 
 
 @pytest.fixture
-def small_blocks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks of a few bytes, so that every border between blocks is met."""
     monkeypatch.setattr(plain_text, "BLOCK", 5)
-    yield
 
 
 ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "utf-16-be-bom", "utf-32"]

@@ -134,9 +134,13 @@ def test_training_learns_and_the_summary_is_exact(words, tmp_path):
     assert valid["perplexity"] == pytest.approx(math.exp(valid["nats_per_token"]))
     nats = valid["nats_per_token"] * valid["tokens"]
     assert valid["bits_per_char"] == pytest.approx(nats / words.valid.characters / math.log(2))
-    assert valid["nats_per_token"] == pytest.approx(min(m["valid_loss"] for m in lm.run.metrics() if "valid_loss" in m), abs=0.02)
+    assert valid["nats_per_token"] == pytest.approx(
+        min(m["valid_loss"] for m in lm.run.metrics() if "valid_loss" in m), abs=0.02
+    )
     reopened = api.load_language_model(tmp_path / "run")
-    assert reopened.log_prob("the noun1 verb1 a noun2 .") == pytest.approx(lm.log_prob("the noun1 verb1 a noun2 ."))
+    assert reopened.log_prob("the noun1 verb1 a noun2 .") == pytest.approx(
+        lm.log_prob("the noun1 verb1 a noun2 .")
+    )
     assert reopened.log_prob("the noun1 verb1 a noun2 .") > reopened.log_prob("a . verb1 the noun1 noun2")
 
 
@@ -156,13 +160,29 @@ def test_budgets_are_kept(words, tmp_path, limit):
 
 
 def command(source, out, *more):
-    flags = "--epochs 2 --embed-dim 12 --hidden-dim 12 --layers 2 --dropout 0.2 --batch-size 4 --bptt 8".split()
-    return [sys.executable, "-m", "seqlab_cli.main", "train", "lm", str(source), "-o", str(out), *flags, *more]
+    flags = (
+        "--epochs 2 --embed-dim 12 --hidden-dim 12 --layers 2 --dropout 0.2 --batch-size 4 --bptt 8".split()
+    )
+    return [
+        sys.executable,
+        "-m",
+        "seqlab_cli.main",
+        "train",
+        "lm",
+        str(source),
+        "-o",
+        str(out),
+        *flags,
+        *more,
+    ]
 
 
 @pytest.mark.parametrize(
     "more",
-    [("--softmax", "sampled", "--samples", "16"), ("--cell", "gru", "--optimizer", "momentum", "--lr", "0.1")],
+    [
+        ("--softmax", "sampled", "--samples", "16"),
+        ("--cell", "gru", "--optimizer", "momentum", "--lr", "0.1"),
+    ],
     ids=["sampled-adamw", "full-momentum"],
 )
 def test_a_killed_run_resumes_to_bit_identical_weights(text, words, tmp_path, more):
@@ -172,7 +192,9 @@ def test_a_killed_run_resumes_to_bit_identical_weights(text, words, tmp_path, mo
     kills = 0
     for _ in range(3):
         process = subprocess.Popen(
-            command(words.path, tmp_path / "killed", *more), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            command(words.path, tmp_path / "killed", *more),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         state = tmp_path / "killed" / "state" / "latest.safetensors"
         before = state.stat().st_mtime_ns if state.exists() else 0
@@ -186,7 +208,9 @@ def test_a_killed_run_resumes_to_bit_identical_weights(text, words, tmp_path, mo
             os.kill(process.pid, signal.SIGKILL)
             kills += 1
         process.wait()
-    done = subprocess.run(command(words.path, tmp_path / "killed", *more), check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        command(words.path, tmp_path / "killed", *more), check=True, capture_output=True, text=True
+    )
     assert kills >= 1
     whole, _ = load_tensors(tmp_path / "whole" / "model.safetensors")
     again, _ = load_tensors(tmp_path / "killed" / "model.safetensors")
@@ -201,7 +225,9 @@ def test_a_killed_run_resumes_to_bit_identical_weights(text, words, tmp_path, mo
 
 def test_interrupt_saves_and_exits_130(words, tmp_path):
     process = subprocess.Popen(
-        command(words.path, tmp_path / "run", "--set", "training.epochs=500", "--set", "training.save_every=1000"),
+        command(
+            words.path, tmp_path / "run", "--set", "training.epochs=500", "--set", "training.save_every=1000"
+        ),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
@@ -305,7 +331,9 @@ def test_vectors_start_the_embedding(words, width):
     if width >= 10:
         centred = matrix - matrix.mean(0)
         expected = centred @ centred.T
-        np.testing.assert_allclose(rows @ rows.T / (rows @ rows.T)[0, 0], expected / expected[0, 0], rtol=1e-3, atol=1e-3)
+        np.testing.assert_allclose(
+            rows @ rows.T / (rows @ rows.T)[0, 0], expected / expected[0, 0], rtol=1e-3, atol=1e-3
+        )
     assert np.linalg.norm(rows, axis=1).mean() == pytest.approx(1, rel=1e-4)
     assert np.isfinite(model.embedding.detach().numpy()).all()
 
@@ -326,7 +354,9 @@ def test_frozen_vectors_stay_and_unknown_vectors_are_refused(words, tmp_path):
         assert lm.run.config.model.embed_dim == 12
     WordVectors(["zzz"], matrix[:1]).save(tmp_path / "other")
     with pytest.raises(InputError, match="none of the .* types of the text has a vector"):
-        api.train_language_model(words, tmp_path / "x", quiet=True, **{**options, "embeddings": str(tmp_path / "other")})
+        api.train_language_model(
+            words, tmp_path / "x", quiet=True, **{**options, "embeddings": str(tmp_path / "other")}
+        )
 
 
 def test_defaults_fit_the_text(words, text, tmp_path):

@@ -211,7 +211,7 @@ def test_clusters_are_found_in_the_high_dimensional_vectors() -> None:
     assert clusters == 6
     assert adjusted_rand_score(truth, found) == 1.0
     assert np.bincount(found).tolist() == sorted(np.bincount(found).tolist(), reverse=True)
-    assert cluster(unit[:3])[1] == 1
+    assert cluster(unit[:7])[1] == 1
 
 
 @pytest.mark.parametrize(

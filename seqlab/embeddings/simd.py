@@ -66,6 +66,26 @@ class _Emitter:
     def multiply_add(self, a: Any, b: Any, c: Any) -> Any:
         return self.builder.fadd(self.builder.fmul(a, b, flags=CONTRACT), c, flags=CONTRACT)
 
+    def loop(self, times: Any, start: Sequence[Any], body: Callable[[Any, list[Any]], list[Any]]) -> list[Any]:
+        """Repeat `body(k, carried)` for k = 0 .. times - 1 (at least once); what it returns is carried on."""
+        builder, before = self.builder, self.builder.block
+        inside, after = builder.append_basic_block("loop"), builder.append_basic_block("loop.end")
+        builder.branch(inside)
+        builder.position_at_end(inside)
+        k = builder.phi(INT64)
+        carried = [builder.phi(value.type) for value in start]
+        result = body(k, carried)
+        following = builder.add(k, ir.Constant(INT64, 1))
+        last = builder.block
+        builder.cbranch(builder.icmp_signed("<", following, times), inside, after)
+        k.add_incoming(ir.Constant(INT64, 0), before)
+        k.add_incoming(following, last)
+        for phi, first, value in zip(carried, start, result, strict=True):
+            phi.add_incoming(first, before)
+            phi.add_incoming(value, last)
+        builder.position_at_end(after)
+        return result
+
     def lane_sums(self, vectors: Sequence[Any]) -> Any:
         """One vector whose lane i is the sum over the lanes of vectors[i], for `lanes` vectors.
 
@@ -112,17 +132,40 @@ def dot_rows(
         out = simd.row(kinds[0], values[0], values[1], padded(total, lane_count))
         vector = simd.row(kinds[2], values[2], values[3], width)
         matrix = simd.data(kinds[4], values[4])
-        for start in range(0, total, lane_count):
-            sums = [simd.zero] * lane_count
-            for column in range(0, width, lane_count):
-                part = simd.load(vector, column)
-                for row in range(min(lane_count, total - start)):
-                    other = simd.load(matrix, (start + row) * width + column)
-                    sums[row] = simd.multiply_add(part, other, sums[row])
-            simd.store(simd.lane_sums(sums), out, start)
+
+        def group(number: Any, rows: int) -> None:
+            first = builder.mul(number, ir.Constant(INT64, lane_count))
+            block = builder.gep(matrix, [builder.mul(first, ir.Constant(INT64, width))])
+            sums = _emit_dots(simd, vector, block, rows, width)
+            simd.store(sums, builder.gep(out, [first]), 0)
+
+        def full_group(number: Any, carried: list[Any]) -> list[Any]:
+            group(number, lane_count)
+            return carried
+
+        full = ir.Constant(INT64, total // lane_count)
+        if total >= lane_count:
+            simd.loop(full, [], full_group)
+        if total % lane_count:
+            group(full, total % lane_count)
         return context.get_dummy_value()
 
     return signature, emit
+
+
+def _emit_dots(simd: _Emitter, vector: Any, matrix: Any, rows: int, width: int) -> Any:
+    """One vector: the dot products of `vector` with the first `rows` (at most `lanes`) rows of a matrix."""
+
+    def column(number: Any, sums: list[Any]) -> list[Any]:
+        offset = simd.builder.mul(number, ir.Constant(INT64, simd.lanes))
+        part = simd.load(simd.builder.gep(vector, [offset]), 0)
+        here = simd.builder.gep(matrix, [offset])
+        return [
+            simd.multiply_add(part, simd.load(here, row * width), total) for row, total in enumerate(sums)
+        ]
+
+    sums = simd.loop(ir.Constant(INT64, width // simd.lanes), [simd.zero] * rows, column)
+    return simd.lane_sums(sums + [simd.zero] * (simd.lanes - rows))
 
 
 @intrinsic(prefer_literal=True)
@@ -145,43 +188,21 @@ def add_rows(
         columns = range(0, width, lane_count)
         for first in range(0, len(columns), ACCUMULATORS):
             block = columns[first : first + ACCUMULATORS]
-            _emit_weighted_sum(simd, out, factors, values[4], matrix, values[6], width, block)
+
+            def add_row(k: Any, sums: list[Any], block: Sequence[int] = block) -> list[Any]:
+                factor = simd.splat(builder.load(builder.gep(factors, [builder.mul(k, values[4])])))
+                row = builder.gep(matrix, [builder.mul(k, ir.Constant(INT64, width))])
+                return [
+                    simd.multiply_add(factor, simd.load(row, column), total)
+                    for column, total in zip(block, sums, strict=True)
+                ]
+
+            sums = simd.loop(values[6], [simd.load(out, column) for column in block], add_row)
+            for column, value in zip(block, sums, strict=True):
+                simd.store(value, out, column)
         return context.get_dummy_value()
 
     return signature, emit
-
-
-def _emit_weighted_sum(
-    simd: _Emitter, out: Any, factors: Any, step: Any, matrix: Any, n: Any, width: int, columns: Sequence[int]
-) -> None:
-    """out[columns] += sum_{k<n} factors[k * step] * matrix[k, columns], the sums held in registers."""
-    builder = simd.builder
-    start = [simd.load(out, column) for column in columns]
-    before, loop, after = (
-        builder.block,
-        builder.append_basic_block("rows"),
-        builder.append_basic_block("rows.end"),
-    )
-    builder.branch(loop)
-    builder.position_at_end(loop)
-    k = builder.phi(INT64)
-    sums = [builder.phi(simd.vector) for _ in columns]
-    factor = simd.splat(builder.load(builder.gep(factors, [builder.mul(k, step)])))
-    row = builder.gep(matrix, [builder.mul(k, ir.Constant(INT64, width))])
-    added = [
-        simd.multiply_add(factor, simd.load(row, column), total)
-        for column, total in zip(columns, sums, strict=True)
-    ]
-    following = builder.add(k, ir.Constant(INT64, 1))
-    builder.cbranch(builder.icmp_signed("<", following, n), loop, after)
-    k.add_incoming(ir.Constant(INT64, 0), before)
-    k.add_incoming(following, loop)
-    for total, first, last in zip(sums, start, added, strict=True):
-        total.add_incoming(first, before)
-        total.add_incoming(last, loop)
-    builder.position_at_end(after)
-    for column, value in zip(columns, added, strict=True):
-        simd.store(value, out, column)
 
 
 @intrinsic(prefer_literal=True)

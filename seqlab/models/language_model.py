@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..config import ModelConfig
 from ..errors import choose
-from ..nn import CELLS, LOSSES, State
+from ..nn import CELLS, LOSSES, Cell, State
 
 ModelState = list[State]
 
@@ -52,7 +55,7 @@ class LanguageModel(nn.Module):
 
     def init_state(self, batch: int) -> ModelState:
         """The state before any token."""
-        return [cell.init_state(batch) for cell in self.cells]
+        return [cell.init_state(batch) for cell in cast("Iterable[Cell]", self.cells)]
 
     def hidden(self, tokens_BT: Tensor, state: ModelState) -> tuple[Tensor, ModelState]:
         """What the output layer reads: (B, T, width of the output layer), and the state after the last token."""
@@ -99,6 +102,9 @@ class LanguageModel(nn.Module):
 
     def parameter_counts(self) -> dict[str, int]:
         """Parameters by part; a tied output counts only its bias (and bridge)."""
-        counts = {"embedding": self.embedding.numel(), "cells": sum(p.numel() for p in self.cells.parameters())}
+        counts = {
+            "embedding": self.embedding.numel(),
+            "cells": sum(p.numel() for p in self.cells.parameters()),
+        }
         counts["output"] = sum(p.numel() for p in self.parameters()) - sum(counts.values())
         return counts

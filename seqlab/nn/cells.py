@@ -6,6 +6,9 @@ Shapes: B batch, T time, D input width, H hidden width. A state is a tuple of te
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -21,15 +24,15 @@ class Cell(nn.Module):
         hidden_dim: H.
     """
 
-    fused: type[nn.RNNBase]
-    options: dict[str, str] = {}  # noqa: RUF012
+    fused: Callable[..., nn.RNNBase]
+    options: ClassVar[dict[str, str]] = {}
     parts = 1
     """Tensors in a state."""
 
     def __init__(self, input_dim: int, hidden_dim: int):
         super().__init__()
         self.input_dim, self.hidden_dim = input_dim, hidden_dim
-        self.layer = self.fused(input_dim, hidden_dim, batch_first=True, **self.options)
+        self.layer = type(self).fused(input_dim, hidden_dim, batch_first=True, **self.options)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -44,7 +47,7 @@ class Cell(nn.Module):
 
     def init_state(self, batch: int) -> State:
         """Zero state of a batch: `parts` tensors (B, H)."""
-        zeros = self.layer.weight_hh_l0.new_zeros(batch, self.hidden_dim)
+        zeros = self.weight("weight_hh").new_zeros(batch, self.hidden_dim)
         return tuple(zeros for _ in range(self.parts))
 
     def forward(self, x_BTD: Tensor, state: State) -> tuple[Tensor, State]:
@@ -59,18 +62,21 @@ class Cell(nn.Module):
         raise NotImplementedError
 
     def _affine(self, x_BD: Tensor, h_BH: Tensor) -> tuple[Tensor, Tensor]:
-        layer = self.layer
         return (
-            F.linear(x_BD, layer.weight_ih_l0, layer.bias_ih_l0),
-            F.linear(h_BH, layer.weight_hh_l0, layer.bias_hh_l0),
+            F.linear(x_BD, self.weight("weight_ih"), self.weight("bias_ih")),
+            F.linear(h_BH, self.weight("weight_hh"), self.weight("bias_hh")),
         )
+
+    def weight(self, name: str) -> nn.Parameter:
+        """weight_ih (G H, D), weight_hh (G H, H), bias_ih or bias_hh (G H,) of the G gates in torch's order."""
+        return self.layer.get_parameter(f"{name}_l0")
 
 
 class TanhRNN(Cell):
     """Elman 1990, https://doi.org/10.1207/s15516709cog1402_1: h' = tanh(W x + U h + b)."""
 
     fused = nn.RNN
-    options = {"nonlinearity": "tanh"}  # noqa: RUF012
+    options: ClassVar = {"nonlinearity": "tanh"}
 
     def equations(self, x_BD: Tensor, state: State) -> tuple[Tensor, State]:
         from_input, from_state = self._affine(x_BD, state[0])
@@ -82,11 +88,11 @@ class ReluRNN(Cell):
     """Elman RNN with rectifiers, recurrent weights starting at the identity (https://arxiv.org/abs/1504.00941)."""
 
     fused = nn.RNN
-    options = {"nonlinearity": "relu"}  # noqa: RUF012
+    options: ClassVar = {"nonlinearity": "relu"}
 
     def reset_parameters(self) -> None:
         super().reset_parameters()
-        nn.init.eye_(self.layer.weight_hh_l0)
+        nn.init.eye_(self.weight("weight_hh"))
 
     def equations(self, x_BD: Tensor, state: State) -> tuple[Tensor, State]:
         from_input, from_state = self._affine(x_BD, state[0])
@@ -106,7 +112,7 @@ class LSTM(Cell):
 
     def reset_parameters(self) -> None:
         super().reset_parameters()
-        nn.init.ones_(self.layer.bias_ih_l0.data[self.hidden_dim : 2 * self.hidden_dim])
+        nn.init.ones_(self.weight("bias_ih").data[self.hidden_dim : 2 * self.hidden_dim])
 
     def equations(self, x_BD: Tensor, state: State) -> tuple[Tensor, State]:
         h_BH, c_BH = state

@@ -104,7 +104,9 @@ class SampledSoftmax(FullSoftmax):
         noise_S, tries = self.noise.sample_unique(self.samples)
         return self.loss_with_noise(hidden_ND, targets_N, noise_S, tries)
 
-    def loss_with_noise(self, hidden_ND: Tensor, targets_N: Tensor, noise_S: np.ndarray, tries: int) -> Tensor:
+    def loss_with_noise(
+        self, hidden_ND: Tensor, targets_N: Tensor, noise_S: np.ndarray, tries: int
+    ) -> Tensor:
         """The loss for given distinct, sorted noise ids (S,), which `tries` independent draws contained."""
         device = hidden_ND.device
         targets = targets_N.cpu().numpy()

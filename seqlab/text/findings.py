@@ -51,17 +51,17 @@ def _control_characters(report: Report) -> Iterator[str]:
         yield f"The text holds {_many(nuls, 'NUL character')}; remove them."
     if "U+001B" in control:
         yield (
-            f"The text holds {_many(control.pop('U+001B'), 'escape character')} (U+001B), as terminal colours "
-            "have; remove them, or a model will learn to print them."
+            f"The text holds {_many(control.pop('U+001B'), 'escape character')} (U+001B), as terminal "
+            "colours have; remove them, or a model will learn to print them."
         )
     if control:
-        yield f"The text holds control characters: {_listed(control)}; remove them, or a model will print them."
+        yield f"The text holds control characters: {_listed(control)}; remove them, or a model prints them."
     if characters["format"]:
-        yield f"The text holds invisible characters: {_listed(characters['format'])}; remove what has no use."
+        yield f"The text holds invisible characters: {_listed(characters['format'])}; are they meant?"
     if characters["line_breaks"]:
         yield (
-            f"The text holds line breaks other than LF and CR: {_listed(characters['line_breaks'])}; they are "
-            "kept as characters and end no line."
+            f"The text holds line breaks other than LF and CR: {_listed(characters['line_breaks'])}; "
+            "they are kept as characters and end no line."
         )
     if characters["private"]:
         yield f"The text holds private or unassigned code points: {_listed(characters['private'])}."
@@ -115,8 +115,8 @@ def _vocabulary(report: Report) -> Iterator[str]:
         yield "Much of the text is in a script without spaces between words: use --tokenizer char or bpe."
     elif report["hapax_share"] > 0.6 and report["words"] > 50_000:
         yield (
-            f"{report['hapax_share']:.0%} of the different words occur only once: for words use --min-count 2 "
-            "to 5, or take --tokenizer bpe."
+            f"{report['hapax_share']:.0%} of the different words occur only once: for words use --min-count "
+            "2 to 5, or take --tokenizer bpe."
         )
 
 
@@ -131,8 +131,8 @@ def _splits(report: Report) -> Iterator[str]:
             )
         if split["unknown_characters"]:
             yield (
-                f"{name}: holds {_many(len(split['unknown_characters']), 'character')} that the training text "
-                f"lacks: {_quoted(split['unknown_characters'][:20])}."
+                f"{name}: holds {_many(len(split['unknown_characters']), 'character')} that the training "
+                f"text lacks: {_quoted(split['unknown_characters'][:20])}."
             )
         overlap = split["overlap"]["runs"]
         if overlap and overlap > OVERLAP:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 import unicodedata
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import Any, NamedTuple
 
 from ..errors import InputError
 from ..progress import Progress
@@ -14,8 +13,8 @@ from . import corpora
 from .bpe import train_bpe
 from .findings import findings
 from .plain_text import FileReport
-from .readers import ReadReport, SourceFile, Sources, read_documents, resolve_sources
-from .survey import RUN, Survey, Wanted, chunks, surveyor
+from .readers import ReadReport, SourceFile, Sources, corpus_name, read_documents, resolve_sources
+from .survey import RUN, Survey, Wanted, chunks, parked, surveyor
 from .token_file import Corpus
 from .tokenizers import MIN_COUNT, bpe_vocab_size, choose_tokenizer, looks_tokenised
 from .workers import Workers
@@ -60,15 +59,24 @@ def inspect(
     wanted = Wanted.join([survey.wanted() for survey in surveys.values()])
     train, reports["train"] = _survey(files["train"], wanted, field, quiet, workers)
     listed = {name: _files(files[name], reports[name], field) for name in files}
+    kind, reason = choose_tokenizer(train.sample(), train.characters)
+    pieces, tokenised = Pieces.learn(train), looks_tokenised(train.sample())
     report = {
         "sources": [file.name for file in files["train"]],
-        **_figures(train),
+        "tokenizer": kind,
+        "reason": reason,
+        **_figures(train, kind, pieces),
+        "tokenised": tokenised,
         "files": listed["train"],
-        **_words(train),
+        **_words(train, tokenised),
         **_lines(train),
         "characters": _characters(train),
         "splits": {
-            name: {**_figures(survey), "files": listed[name], **_comparison(survey, train, wanted)}
+            name: {
+                **_figures(survey, kind, pieces),
+                "files": listed[name],
+                **_comparison(survey, train, wanted),
+            }
             for name, survey in surveys.items()
         },
         "estimated": _estimated(train),
@@ -78,10 +86,10 @@ def inspect(
 
 def _comparisons(sources: Sources, valid: Sources | None, test: Sources | None) -> dict[str, Sources]:
     """The texts to compare with: those given, else those that a named corpus has."""
-    given = {name: source for name, source in (("valid", valid), ("test", test)) if source}
-    if given or not isinstance(sources, str) or Path(sources).exists() or sources not in corpora.names():
-        return given
-    return {name: list(paths) for name, paths in corpora.splits(sources).items() if name != "train"}
+    given: dict[str, Sources] = {}
+    if name := corpus_name(sources):
+        given |= {split: list(paths) for split, paths in corpora.splits(name).items() if split != "train"}
+    return given | {split: source for split, source in (("valid", valid), ("test", test)) if source}
 
 
 def _refuse_corpus(sources: Sources) -> None:
@@ -100,9 +108,11 @@ def _survey(
     large = size > ALONE_BELOW or any(file.path is None for file in files)
     with (
         Progress("reading", size / 1e6 or None, "MB", quiet) as progress,
+        tempfile.TemporaryDirectory(prefix="seqlab-") as folder,
         Workers(workers if large else 0, surveyor, wanted) as pool,
     ):
-        for figures in pool.map(chunks(read_documents(files, "replace", field, report))):
+        blocks = read_documents(files, "replace", field, report)
+        for figures in pool.map(parked(chunks(blocks), Path(folder))):
             survey.add(figures)
             progress.update(report.bytes_read / 1e6)
     if not survey.characters:
@@ -110,9 +120,8 @@ def _survey(
     return survey, report
 
 
-def _figures(survey: Survey) -> dict[str, Any]:
-    kind, reason = choose_tokenizer(survey.sample(), survey.characters)
-    kinds = _kinds(survey)
+def _figures(survey: Survey, kind: str, pieces: Pieces) -> dict[str, Any]:
+    kinds = _kinds(survey, pieces)
     return {
         "tokens": kinds[kind]["tokens"],
         "types": kinds[kind]["types"],
@@ -122,33 +131,35 @@ def _figures(survey: Survey) -> dict[str, Any]:
         "documents": survey.documents,
         "lines": survey.lines,
         "blank_lines": survey.blank_lines,
-        "tokenizer": kind,
-        "reason": reason,
         "tokenizers": kinds,
-        "tokenised": looks_tokenised(survey.sample()),
     }
 
 
-def _kinds(survey: Survey) -> dict[str, dict[str, Any]]:
+def _kinds(survey: Survey, pieces: Pieces) -> dict[str, dict[str, Any]]:
     """Tokens and types under each tokenizer, with every `<eos>` that `prepare` would add."""
     closing = survey.documents if survey.documents > 1 else 0
-    pieces, piece_types = _word_pieces(survey)
     bytes_used = {byte for code in survey.codes for byte in chr(code).encode("utf-8", "surrogatepass")}
+    words, spaces = survey.types["word"], survey.types["whitespace"]
     return {
         "char": {"tokens": survey.characters + closing, "types": len(survey.codes)},
         "byte": {"tokens": survey.bytes + closing, "types": len(bytes_used)},
-        "word": {"tokens": survey.word_tokens + closing, "types": survey.word_types.distinct},
-        "whitespace": {"tokens": survey.space_tokens, "types": survey.space_types.distinct},
-        "bpe": {"tokens": pieces + closing, "types": piece_types, "estimate": True},
+        "word": {"tokens": words.tokens + closing, "types": words.hashes.distinct},
+        "whitespace": {"tokens": spaces.tokens, "types": spaces.hashes.distinct},
+        "bpe": {"tokens": round(pieces.per_character * survey.characters) + closing, "types": pieces.types},
     }
 
 
-def _word_pieces(survey: Survey) -> tuple[int, int]:
-    """Number of word pieces and size of their vocabulary, learned from and counted on a sample."""
-    sample = survey.sample(BPE_SAMPLE)
-    tokenizer = train_bpe([sample], bpe_vocab_size(survey.characters))
-    _, indices = tokenizer.segment(sample)
-    return round(len(indices) * survey.characters / len(sample)), len(tokenizer.learned)
+class Pieces(NamedTuple):
+    """What word pieces learned from a sample of the text amount to."""
+
+    per_character: float
+    types: int
+
+    @classmethod
+    def learn(cls, survey: Survey) -> Pieces:
+        sample = survey.sample(BPE_SAMPLE)
+        tokenizer = train_bpe([sample], bpe_vocab_size(survey.characters))
+        return cls(len(tokenizer.segment(sample)[1]) / len(sample), len(tokenizer.learned))
 
 
 def _files(files: list[SourceFile], report: ReadReport, field: str) -> list[dict[str, Any]]:
@@ -178,17 +189,15 @@ def _first_invalid(file: SourceFile, field: str) -> str | None:
     return None
 
 
-def _words(survey: Survey) -> dict[str, Any]:
-    """Frequent and rare words: tokens of the `word` tokenizer with a letter or digit in them."""
-    named = [
-        (word, count) for word, count in survey.words_by_name.most_common() if any(map(str.isalnum, word))
-    ]
-    rare = [word for word, count in named if count == 1]
-    counts = survey.word_types.items()[1]
+def _words(survey: Survey, tokenised: bool) -> dict[str, Any]:
+    """Frequent and rare words: tokens with a letter or digit, of the tokenizer that suits the words."""
+    types = survey.types["whitespace" if tokenised else "word"]
+    words = [(word, count) for word, count in types.names.most_common() if any(map(str.isalnum, word))]
+    rare = [word for word, count in words if count == 1]
     return {
-        "frequent": [{"word": word, "count": count} for word, count in named[:SHOWN]],
+        "frequent": [{"word": word, "count": count} for word, count in words[:SHOWN]],
         "rare": rare[:: max(1, len(rare) // SHOWN)][:SHOWN],
-        "hapax_share": float(np.mean(counts == 1)) if len(counts) else 0.0,
+        "hapax_share": types.once_share,
     }
 
 
@@ -209,7 +218,7 @@ def _lines(survey: Survey) -> dict[str, Any]:
 def _characters(survey: Survey) -> dict[str, Any]:
     """What the text holds besides letters, marks, digits, punctuation and ordinary white space."""
     odd: dict[str, dict[str, int]] = {"control": {}, "format": {}, "private": {}, "line_breaks": {}}
-    spaceless = 0
+    spaceless, spaces = 0, survey.types["whitespace"].hashes
     for code, count in sorted(survey.codes.items()):
         character, name = chr(code), f"U+{code:04X}"
         category = unicodedata.category(character)
@@ -230,8 +239,8 @@ def _characters(survey: Survey) -> dict[str, Any]:
         "spaceless": spaceless,
         "decomposed": survey.decomposed,
         "markup": survey.tags,
-        "literal_unk": survey.space_types.count_of("<unk>") or 0,
-        "literal_eos": survey.space_types.count_of("\\<eos>") or 0,
+        "literal_unk": spaces.count_of("<unk>") or 0,
+        "literal_eos": spaces.count_of("\\<eos>") or 0,
     }
 
 
@@ -240,12 +249,11 @@ def _comparison(survey: Survey, train: Survey, wanted: Wanted) -> dict[str, Any]
     characters = [chr(code) for code in sorted(survey.codes) if code not in train.codes]
     missing = sum(survey.codes[ord(character)] for character in characters)
     unknown = {
-        "word": survey.word_types.share_below(train.word_types, MIN_COUNT["word"]),
-        "whitespace": survey.space_types.share_below(train.space_types, MIN_COUNT["whitespace"]),
-        "char": missing / survey.characters,
+        kind: types.hashes.share_below(train.types[kind].hashes, MIN_COUNT[kind])
+        for kind, types in survey.types.items()
     }
     return {
-        "unknown": unknown,
+        "unknown": {**unknown, "char": missing / survey.characters},
         "unknown_characters": "".join(characters[:100]),
         "overlap": {
             "lines": survey.line_hashes.share_of(wanted.lines[train.found_lines]),
@@ -257,8 +265,8 @@ def _comparison(survey: Survey, train: Survey, wanted: Wanted) -> dict[str, Any]
 
 def _estimated(survey: Survey) -> list[str]:
     counted = {
-        "types": survey.word_types,
-        "hapax_share": survey.word_types,
+        "types": survey.types["word"].hashes,
+        "hapax_share": survey.types["word"].hashes,
         "duplicate_lines": survey.line_hashes,
     }
     return [name for name, hashes in counted.items() if hashes.step > 1] + ["tokenizers.bpe"]

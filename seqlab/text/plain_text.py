@@ -68,7 +68,7 @@ def read_text(
             U+FFFD and counts.
         suffix: the file's last suffix; a compressed one whose content is not compressed so is refused.
     """
-    buffered: io.BufferedReader[Any] = io.BufferedReader(_CountingReader(handle, report), BLOCK)
+    buffered: io.BufferedReader[Any] = io.BufferedReader(_CountingReader(handle, report))
     yield from _clean_newlines(_decoded(_decompressed(buffered, report, suffix), report, errors), report)
 
 

@@ -117,6 +117,8 @@ class Spool:
                 second.append(tail)
             else:
                 (first if start < target else second).append(chunk)
+        if first and second:  # the border may be one between chunks of a document
+            first[-1], second[0] = replace(first[-1], ends=True), replace(second[0], opens=True)
         return first, second
 
     def _placed(self) -> Iterator[tuple[int, Chunk]]:
@@ -153,11 +155,11 @@ class Spool:
 
 
 def _divide(chunk: Chunk, at: int) -> tuple[Chunk, Chunk]:
-    """`chunk` in two at a character position, where one document ends and another begins from now on."""
+    """`chunk` in two at a character position."""
     text = chunk.read()
     head = len(text[:at].encode("utf-8"))
     return (
-        replace(chunk, size=head, characters=at, ends=True),
+        replace(chunk, size=head, characters=at, ends=False),
         replace(
             chunk, start=chunk.start + head, size=chunk.size - head, characters=len(text) - at, opens=True
         ),

@@ -7,32 +7,32 @@ these are too many, only every 2nd, 4th, ... of their values: shares and numbers
 
 from __future__ import annotations
 
-import hashlib
+import json
 import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from .characters import CharTokenizer
 from .cuts import last_cut, next_cut
+from .hash_counts import HashCounts, hash_of, hashes_of
 from .jobs import count_words
 from .vocab import EOS
 from .words import WhitespaceTokenizer, WordTokenizer
 
 CHUNK = 1 << 20
 """Characters of a chunk, about."""
-HASHES = 1 << 20
-"""Hashes kept of one thing."""
 SAMPLE, SAMPLES = 1 << 18, 16
 """Characters of a chunk, and number of chunks, that are kept as a sample of the text."""
 RUN = 8
 """Words of a run by which overlap between texts is measured."""
 
 _SEPARATOR = "\uffff"
-_TAG = re.compile(r"</?[A-Za-z][^<>\n]{0,200}>|&(?:amp|lt|gt|quot|nbsp|#\d+);")
+_TAG = re.compile(r"</?(?!(?:unk|eos|s|pad)>)[A-Za-z][^<>\n]{0,200}>|&(?:amp|lt|gt|quot|nbsp|#\d+);")
 _FACTORS = np.cumprod(np.full(RUN, 0x9E3779B97F4A7C15, np.uint64))
 
 
@@ -77,6 +77,20 @@ def chunks(blocks: Iterable[tuple[bool, str]], size: int = CHUNK) -> Iterator[Ch
         yield Chunk(texts, begun, resumes, False)
 
 
+def parked(chunks: Iterable[Chunk], folder: Path) -> Iterator[Path]:
+    """Chunks as files, removed by who takes them: a pipe comes to a standstill when both ends write much."""
+    for number, chunk in enumerate(chunks):
+        path = folder / str(number)
+        path.write_text(json.dumps(chunk), "ascii")
+        yield path
+
+
+def _taken(path: Path) -> Chunk:
+    chunk = Chunk(*json.loads(path.read_text("ascii")))
+    path.unlink()
+    return chunk
+
+
 class Wanted(NamedTuple):
     """Sorted hashes of lines and of runs of words that are looked for in another text."""
 
@@ -110,7 +124,8 @@ class Figures(NamedTuple):
     """Length and number (from 0, in the chunk) of the longest line."""
     codes: tuple[np.ndarray, np.ndarray]
     word_types: tuple[list[str], np.ndarray]
-    space_types: tuple[np.ndarray, np.ndarray]
+    space_types: tuple[list[str], np.ndarray]
+    space_hashes: np.ndarray
     line_hashes: np.ndarray
     repeated: list[str]
     """Lines that occur most often here."""
@@ -122,31 +137,21 @@ class Figures(NamedTuple):
     sample: str
 
 
-def hash_of(text: str) -> int:
-    """A 64-bit hash that is the same in every process."""
-    return int.from_bytes(
-        hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little"
-    )
-
-
-def _hashes(texts: Iterable[str]) -> np.ndarray:
-    return np.fromiter((hash_of(text) for text in texts), np.uint64)
-
-
-def surveyor(wanted: Wanted | None) -> Callable[[Chunk], Figures]:
-    """A job: chunk -> figures. Without `wanted`, hashes of all runs of words are given, to be looked for."""
+def surveyor(wanted: Wanted | None) -> Callable[[Path], Figures]:
+    """A job: parked chunk -> figures; without `wanted` they hold all runs of words, to be looked for."""
     characters, words, spaces = CharTokenizer(), WordTokenizer(), WhitespaceTokenizer()
     nowhere = np.zeros(0, np.int64)
 
-    def survey(chunk: Chunk) -> Figures:
+    def survey(path: Path) -> Figures:
+        chunk = _taken(path)
         text = "".join(chunk.texts)
         codes, indices = characters.segment(text)
         lines, head, tail = _lines(chunk)
         stripped = [line.strip() for line in lines]
         filled = [line for line in stripped if line]
-        line_hashes = _hashes(filled)
+        line_hashes = hashes_of(filled)
         space_types, space_indices = spaces.segment(_closed(chunk))
-        type_hashes = _hashes(space_types)
+        type_hashes = hashes_of(space_types)
         runs, found = np.zeros(0, np.uint64), (nowhere, nowhere)
         if wanted is None or len(wanted.runs):
             runs = _runs(type_hashes[space_indices], hash_of(EOS))
@@ -166,7 +171,8 @@ def surveyor(wanted: Wanted | None) -> Callable[[Chunk], Figures]:
             longest=(lengths[longest] if lengths else 0, longest + (head is not None)),
             codes=(np.array([ord(code) for code in codes], np.int64), _counts(indices, len(codes))),
             word_types=_word_types(words, chunk.texts),
-            space_types=(type_hashes, _counts(space_indices, len(space_types))),
+            space_types=(space_types, _counts(space_indices, len(space_types))),
+            space_hashes=type_hashes,
             line_hashes=line_hashes,
             repeated=[
                 line for line, count in Counter(filled).most_common(50) if count > 1 or len(filled) < 50
@@ -232,74 +238,26 @@ def _positions(sorted_hashes: np.ndarray, hashes: np.ndarray) -> np.ndarray:
     return np.unique(places[sorted_hashes[places] == hashes])
 
 
-class HashCounts:
-    """Occurrences of distinct hashes; where more than `most` are distinct, of multiples of `step` only."""
+class Types:
+    """Distinct tokens of one kind: all of them as hashes, the frequent ones by name."""
 
-    def __init__(self, most: int = HASHES):
-        self.most, self.step = most, 1
-        self.values, self.counts = np.zeros(0, np.uint64), np.zeros(0, np.int64)
-        self._waiting: list[tuple[np.ndarray, np.ndarray]] = []
-        self._waiting_size = 0
+    _NAMES = 1 << 17
 
-    def add(self, values: np.ndarray, counts: np.ndarray | None = None) -> None:
-        counts = np.ones(len(values), np.int64) if counts is None else counts
-        if self.step > 1:
-            kept = values % np.uint64(self.step) == 0
-            values, counts = values[kept], counts[kept]
-        self._waiting.append((values, counts))
-        self._waiting_size += len(values)
-        if self._waiting_size > self.most:
-            self._merge()
+    def __init__(self) -> None:
+        self.hashes, self.names, self.tokens = HashCounts(), Counter[str](), 0
 
-    def _merge(self) -> None:
-        values = np.concatenate([self.values, *(values for values, _ in self._waiting)])
-        counts = np.concatenate([self.counts, *(counts for _, counts in self._waiting)])
-        self._waiting, self._waiting_size = [], 0
-        self.values, inverse = np.unique(values, return_inverse=True)
-        self.counts = np.bincount(inverse, counts, len(self.values)).astype(np.int64)
-        while len(self.values) > self.most:
-            self.step *= 2
-            kept = self.values % np.uint64(self.step) == 0
-            self.values, self.counts = self.values[kept], self.counts[kept]
-
-    def items(self) -> tuple[np.ndarray, np.ndarray]:
-        """Sorted distinct hashes (D,) and their counts (D,)."""
-        if self._waiting:
-            self._merge()
-        return self.values, self.counts
+    def add(self, names: list[str], counts: np.ndarray, hashes: np.ndarray) -> None:
+        self.hashes.add(hashes, counts)
+        self.tokens += int(counts.sum())
+        self.names.update(dict(zip(names, counts.tolist(), strict=True)))
+        if len(self.names) > 2 * self._NAMES:
+            self.names = Counter(dict(self.names.most_common(self._NAMES)))
 
     @property
-    def distinct(self) -> int:
-        """Number of distinct items; an estimate where `step` is above 1."""
-        return len(self.items()[0]) * self.step
-
-    @property
-    def total(self) -> int:
-        """Number of occurrences kept."""
-        return int(self.items()[1].sum())
-
-    def count_of(self, text: str) -> int | None:
-        """Occurrences of one text; None where its hash is not among those kept."""
-        value = hash_of(text)
-        if value % self.step:
-            return None
-        values, counts = self.items()
-        place = int(np.searchsorted(values, np.uint64(value)))
-        return int(counts[place]) if place < len(values) and values[place] == np.uint64(value) else 0
-
-    def share_of(self, values: np.ndarray) -> float | None:
-        """Share of these occurrences whose hash is one of `values`; None where there are no occurrences."""
-        own, counts = self.items()
-        return float(counts[np.isin(own, values)].sum() / counts.sum()) if len(own) else None
-
-    def share_below(self, other: HashCounts, least: int) -> float | None:
-        """Share of these occurrences whose item `other` has fewer than `least` times."""
-        own, counts = self.items()
-        kept = own % np.uint64(other.step) == 0
-        own, counts = own[kept], counts[kept]
-        values, frequencies = other.items()
-        enough = np.isin(own, values[frequencies >= least])
-        return float(counts[~enough].sum() / counts.sum()) if len(own) else None
+    def once_share(self) -> float:
+        """Share of the types that occur only once."""
+        counts = self.hashes.items()[1]
+        return float(np.mean(counts == 1)) if len(counts) else 0.0
 
 
 class Survey:
@@ -310,11 +268,10 @@ class Survey:
         self.lines = self.blank_lines = self.tags = 0
         self.decomposed = False
         self.codes: Counter[int] = Counter()
-        self.words_by_name: Counter[str] = Counter()
-        self.word_types, self.space_types = HashCounts(), HashCounts()
-        self.word_tokens = self.space_tokens = 0
+        self.types = {"word": Types(), "whitespace": Types()}
         self.line_hashes, self.runs = HashCounts(), HashCounts()
         self.repeated: dict[str, None] = {}
+        """Lines that occur more than once, perhaps not all."""
         self.longest = (0, 0)
         """Length and number (from 1) of the longest line."""
         self.found_lines = np.zeros(len(wanted.lines) if wanted else 0, bool)
@@ -332,14 +289,8 @@ class Survey:
         self.tags += figures.tags
         self.decomposed |= figures.decomposed
         self.codes.update(dict(zip(*(array.tolist() for array in figures.codes), strict=True)))
-        names, counts = figures.word_types
-        self.word_tokens += int(counts.sum())
-        self.word_types.add(_hashes(names), counts)
-        self.words_by_name.update(dict(zip(names, counts.tolist(), strict=True)))
-        if len(self.words_by_name) > 1 << 18:
-            self.words_by_name = Counter(dict(self.words_by_name.most_common(1 << 17)))
-        self.space_tokens += int(figures.space_types[1].sum())
-        self.space_types.add(*figures.space_types)
+        self.types["word"].add(*figures.word_types, hashes_of(figures.word_types[0]))
+        self.types["whitespace"].add(*figures.space_types, figures.space_hashes)
         self.runs.add(figures.runs)
         self.found_lines[figures.found[0]] = True
         self.found_runs[figures.found[1]] = True

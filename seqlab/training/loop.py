@@ -186,7 +186,9 @@ class Trainer:
             result["valid"] = evaluate_language_model(best, self.corpus.valid, start_id, quiet=self.quiet)
         return result
 
-    def metrics_line(self, window: list[tuple[float, float, bool]], steps: int, seconds: float) -> dict[str, Any]:
+    def metrics_line(
+        self, window: list[tuple[float, float, bool]], steps: int, seconds: float
+    ) -> dict[str, Any]:
         """One line of metrics.jsonl: means over the steps since the last line."""
         losses, norms, clipped = (np.array(column, dtype=float) for column in zip(*window, strict=True))
         return {
@@ -250,7 +252,10 @@ class Trainer:
         tensors: dict[str, Tensor] = {name: torch.from_numpy(array) for name, array in arrays.items()}
         self.model.load_state_dict(_under("model.", tensors), strict=False)
         self.optimizer.load_arrays(
-            {name: t if name.endswith(".step") else t.to(device) for name, t in _under("optimizer.", tensors).items()}
+            {
+                name: t if name.endswith(".step") else t.to(device)
+                for name, t in _under("optimizer.", tensors).items()
+            }
         )
         self.state = [
             tuple(tensors[f"state.{layer}.{part}"].to(device) for part in range(len(cell_state)))

@@ -14,6 +14,9 @@ from torch.nn import Parameter
 from ..config import TrainingConfig
 from ..models import LanguageModel
 
+RowRule = Callable[[Tensor, list[Tensor], int], tuple[Tensor, list[Tensor]]]
+Recipe = tuple[Callable[..., torch.optim.Optimizer], dict[str, Any], int, RowRule]
+
 
 class RowOptimizer(torch.optim.Optimizer):
     """Updates only the rows present in a sparse gradient.
@@ -31,7 +34,7 @@ class RowOptimizer(torch.optim.Optimizer):
         params: Iterable[Parameter],
         lr: float,
         slots: int,
-        rule: Callable[[Tensor, list[Tensor], int], tuple[Tensor, list[Tensor]]],
+        rule: RowRule,
         weight_decay: float = 0.0,
     ):
         self.slots, self.rule = slots, rule
@@ -65,7 +68,7 @@ def sgd_rows(gradient: Tensor, moments: list[Tensor], step: int) -> tuple[Tensor
     return gradient, moments
 
 
-def momentum_rows(momentum: float) -> Callable[[Tensor, list[Tensor], int], tuple[Tensor, list[Tensor]]]:
+def momentum_rows(momentum: float) -> RowRule:
     """Heavy-ball momentum of the rows touched."""
 
     def rule(gradient: Tensor, moments: list[Tensor], step: int) -> tuple[Tensor, list[Tensor]]:
@@ -84,16 +87,16 @@ def adam_rows(gradient: Tensor, moments: list[Tensor], step: int) -> tuple[Tenso
     return mean.div(denominator).div_(1.0 - 0.9**step), [mean, square]
 
 
-def _sgd(config: TrainingConfig) -> tuple[type[torch.optim.Optimizer], dict[str, Any], int, Any]:
+def _sgd(config: TrainingConfig) -> Recipe:
     return torch.optim.SGD, {"weight_decay": config.weight_decay}, 0, sgd_rows
 
 
-def _momentum(config: TrainingConfig) -> tuple[type[torch.optim.Optimizer], dict[str, Any], int, Any]:
+def _momentum(config: TrainingConfig) -> Recipe:
     options = {"momentum": config.momentum, "weight_decay": config.weight_decay}
     return torch.optim.SGD, options, 1, momentum_rows(config.momentum)
 
 
-def _adam(config: TrainingConfig) -> tuple[type[torch.optim.Optimizer], dict[str, Any], int, Any]:
+def _adam(config: TrainingConfig) -> Recipe:
     return torch.optim.AdamW, {"weight_decay": config.weight_decay}, 2, adam_rows
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 CELL = 0.75
+GAP = 2.5
 FREE, DOT, LABEL = 0, 1, 2  # what a cell holds; a line to a far label counts as LABEL
 
 # Degrees from a word's dot to its label, preferred first: beside, above, below, then between.
@@ -67,6 +68,10 @@ class Grid:
         cells = self.held[self.cells(x, y, width, height)]
         np.maximum(cells, what, out=cells)
 
+    def take_dot(self, dot_2: np.ndarray, radius: float) -> None:
+        """Keep labels off a dot."""
+        self.take(float(dot_2[0]) - radius, float(dot_2[1]) - radius, 2 * radius, 2 * radius, DOT)
+
     def covered(self, x: float, y: float, width: float, height: float) -> int:
         """How many dots lie in a box."""
         return int(self.dots[self.cells(x, y, width, height)].sum())
@@ -84,7 +89,7 @@ def place_labels(
     page: tuple[float, float],
     order: np.ndarray,
     required: int = 0,
-    gap: float = 2.5,
+    gap: float | np.ndarray = GAP,
     padding: float = 0.8,
 ) -> list[Label]:
     """Place labels next to their dots, one after the other in `order`, each only where its box is free.
@@ -95,7 +100,8 @@ def place_labels(
         page: width and height of the page.
         order: words (rows of dot_N2) to label, most important first.
         required: how many of `order`, from its start, may stand further off, with a line to their dot.
-        gap: distance between dot and label. padding: free space kept around labels.
+        gap: distance between dot and label, one for all or one for each word.
+        padding: free space kept around labels.
 
     Returns:
         the labels that found room. Boxes never overlap, nor hide the dot of a labelled word; of the free
@@ -103,21 +109,20 @@ def place_labels(
     """
     grid = Grid(*page)
     grid.add_dots(dot_N2)
-    radius = gap / 2
-    for x, y in dot_N2[order[:required]].tolist():
-        grid.take(x - radius, y - radius, 2 * radius, 2 * radius, DOT)
+    gaps = np.broadcast_to(gap, len(dot_N2)).tolist()
+    for word in order[:required].tolist():
+        grid.take_dot(dot_N2[word], gaps[word] / 2)
     placed = []
     for position, word in enumerate(order.tolist()):
         dot_2, size_2 = dot_N2[word], size_N2[word]
-        x, y = float(dot_2[0]), float(dot_2[1])
-        if position >= required and not grid.fits(x, y, 0.0, 0.0):
+        if position >= required and not grid.fits(float(dot_2[0]), float(dot_2[1]), 0.0, 0.0):
             continue
-        label = _place_near(grid, word, dot_2, size_2, gap, padding)
+        label = _place_near(grid, word, dot_2, size_2, gaps[word], padding)
         if label is None and position < required:
             label = _place_far(grid, word, dot_2, size_2, padding)
         if label is not None:
             grid.take(*_padded(label.x, label.y, size_2, padding))
-            grid.take(x - radius, y - radius, 2 * radius, 2 * radius, DOT)
+            grid.take_dot(dot_2, gaps[word] / 2)
             if label.line is not None:
                 grid.held[grid.line(dot_2, np.array(label.line))] = LABEL
             placed.append(label)

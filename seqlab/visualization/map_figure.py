@@ -14,7 +14,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 
-from .labels import Label, place_labels
+from .labels import GAP, Label, place_labels
 from .output import drawing_rules, write_figure
 from .style import INK, PAPER, QUIET, darker, font_families, printable
 from .wordmap import WordMap, word_colors
@@ -26,6 +26,7 @@ DPI = 200
 POINTS = 72
 MARGIN = 0.05  # share of the map's side that is added around it; the title and the caption stand there
 SIZES = ((0.08, 10.0), (0.35, 8.5), (1.0, 7.2))  # font size in points up to this share of the ranks
+RING = 3.0  # radius of the ring around a highlighted word's dot, in points
 EDGE = 0.04  # share of the map's side kept free around the dots
 
 
@@ -77,7 +78,9 @@ def map_figure(wordmap: WordMap) -> tuple[Figure, Sheet]:
     size_N2 = _text_sizes(renderer, texts, fonts) * POINTS / DPI
     first = wordmap.highlighted + wordmap.related
     order = np.array(list(dict.fromkeys([*first, *range(len(texts))])), dtype=np.int64)
-    labels = place_labels(dot_N2, size_N2, (side, side), order, required=len(first))
+    gap_N = np.full(len(texts), GAP)
+    gap_N[wordmap.highlighted] = RING + 1
+    labels = place_labels(dot_N2, size_N2, (side, side), order, len(first), gap_N)
     sheet = Sheet(side, dot_N2, texts, fonts, size_N2, labels)
 
     _draw_dots(axes, wordmap, sheet)
@@ -126,7 +129,9 @@ def _draw_dots(axes: Axes, wordmap: WordMap, sheet: Sheet) -> None:
     for shown, size, alpha in ((~labelled, 5, 0.35), (labelled, 7, 0.9)):
         axes.scatter(x_N[shown], y_N[shown], s=size, c=colors[shown], alpha=alpha, linewidths=0, zorder=1)
     ringed = wordmap.highlighted
-    axes.scatter(x_N[ringed], y_N[ringed], s=34, facecolors="none", edgecolors=INK, linewidths=1, zorder=3)
+    axes.scatter(
+        x_N[ringed], y_N[ringed], s=(2 * RING) ** 2, facecolors="none", edgecolors=INK, linewidths=1, zorder=3
+    )
 
 
 def _draw_labels(axes: Axes, wordmap: WordMap, sheet: Sheet) -> None:

@@ -20,7 +20,7 @@ from .projection import PROJECTIONS, usable_perplexity
 from .style import PALETTE
 
 COLORS = ("cluster", "frequency")
-WORDS_PER_CLUSTER = 8
+WORDS_PER_CLUSTER = 4
 
 
 @dataclass(frozen=True)
