@@ -2,6 +2,215 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, get_args
+
 import typer
 
+from .console import SOURCE_HELP, JsonFlag, print_json, print_table, printable, say
+
+if TYPE_CHECKING:
+    from seqlab.config import TextConfig
+
 app = typer.Typer(help="List, inspect, fetch and prepare texts.", no_args_is_help=True)
+
+COUNTS = ("types", "unknown", "documents", "words", "chars", "bytes")
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
+Source = Annotated[list[str], typer.Argument(help=SOURCE_HELP)]
+Field = Annotated[str, typer.Option(help="Field of a .jsonl record that holds its text.")]
+
+
+@app.command("list")
+def list_corpora(json: JsonFlag = False) -> None:
+    """List the named corpora: what they are, under which licence, and whether they are on this machine.
+
+    Example: seqlab data list
+
+    A registry of your own, named in the environment variable SEQLAB_CORPORA, adds to the list.
+    """
+    from seqlab.text import corpora
+
+    described = [corpora.describe(name) for name in corpora.names()]
+    if json:
+        print_json({"corpora": described})
+        return
+    rows = [
+        (one["name"], _size(one["bytes"]), "yes" if one["cached"] else "", one["licence"], one["description"])
+        for one in described
+    ]
+    print_table(("name", "download", "here", "licence", "what it is"), rows)
+
+
+def _size(size: int | None) -> str:
+    return "" if size is None else f"{size / 1e6:,.1f} MB"
+
+
+@app.command("inspect")
+def inspect_text(
+    source: Source,
+    valid: Annotated[list[str] | None, typer.Option(help="Validation text to compare with; repeatable.")] = None,
+    test: Annotated[list[str] | None, typer.Option(help="Test text to compare with; repeatable.")] = None,
+    field: Field = "text",
+    json: JsonFlag = False,
+    quiet: Quiet = False,
+) -> None:
+    """Say what a text is like before training on it: figures, oddities, and what to mend.
+
+    Example: seqlab data inspect book.txt --valid other.txt
+    """
+    from seqlab.text.inspect import inspect
+
+    report = inspect(_one_or_more(source), valid, test, field, quiet)
+    if json:
+        print_json(report)
+    else:
+        _print_report(report)
+
+
+def _one_or_more(sources: list[str]) -> str | list[str]:
+    return sources[0] if len(sources) == 1 else sources
+
+
+def _print_report(report: Mapping[str, Any]) -> None:
+    for file in report["files"][:5]:
+        print(_file_line(file))
+    if len(report["files"]) > 5:
+        print(f"and {len(report['files']) - 5:,} more files")
+    longest = report["longest_line"]
+    print(
+        f"documents {report['documents']:,} · lines {report['lines']:,}, of which {report['blank_lines']:,} blank and "
+        f"line {longest['line']:,} the longest with {longest['chars']:,} characters · words {report['words']:,} · "
+        f"characters {report['chars']:,} · bytes as UTF-8 {report['bytes']:,}"
+    )
+    names = ["train", *report["splits"]]
+    splits = [report, *report["splits"].values()]
+    kinds = list(report["tokenizers"])
+    headers = [
+        "tokenizer",
+        *(f"{what} {name}" if name != "train" else what for name in names for what in ("tokens", "types")),
+    ]
+    print()
+    rows = [
+        [kind, *(split["tokenizers"][kind][what] for split in splits for what in ("tokens", "types"))] for kind in kinds
+    ]
+    print_table(headers, rows)
+    print("(bpe is an estimate from a sample)")
+    _print_words(report)
+    for name, split in report["splits"].items():
+        print(_comparison_line(name, split))
+    print("\nFindings")
+    for finding in report["findings"]:
+        print(f"- {printable(finding)}")
+
+
+def _file_line(file: Mapping[str, Any]) -> str:
+    facts = [f"{file['bytes']:,} bytes", file["encoding"].upper()]
+    facts += ["byte order mark"] * file["byte_order_mark"] + ["CR LF line ends"] * file["carriage_returns"]
+    facts += [file["compression"]] if file["compression"] else []
+    return f"{printable(file['name'])}: {', '.join(facts)}"
+
+
+def _print_words(report: Mapping[str, Any]) -> None:
+    frequent = [f"{item['word']} {item['count']:,}" for item in report["frequent"]]
+    print(f"\nmost frequent  {printable(', '.join(frequent))}")
+    once = f"{report['hapax_share']:.0%} of the types occur once"
+    print(f"rare           {printable(', '.join([*report['rare'], once]))}")
+    repeated = report["duplicate_lines"]
+    most = [f"'{item['line'][:40]}' {item['count']:,}" for item in repeated["most_repeated"][:3]]
+    share = f"{repeated['share']:.1%} of the lines repeat an earlier one"
+    print(f"repeated       {printable(', '.join([share, *most]))}")
+
+
+def _comparison_line(name: str, split: Mapping[str, Any]) -> str:
+    def percent(share: float | None) -> str:
+        return "-" if share is None else f"{share:.2%}"
+
+    unknown, overlap = split["unknown"], split["overlap"]
+    return (
+        f"{name:<13}  unknown: {percent(unknown['word'])} of word, {percent(unknown['whitespace'])} of whitespace "
+        f"tokens, {percent(unknown['char'])} of characters; also in the training text: {percent(overlap['lines'])} "
+        f"of lines, {percent(overlap['runs'])} of runs of {overlap['run_words']} words"
+    )
+
+
+@app.command("fetch")
+def fetch_corpus(
+    name: Annotated[str, typer.Argument(help="A name of 'seqlab data list'.")],
+    force: Annotated[bool, typer.Option("--force", help="Download again, even what has changed since.")] = False,
+    json: JsonFlag = False,
+    quiet: Quiet = False,
+) -> None:
+    """Download a named corpus, verify it and unpack it into the cache; afterwards its name is a SOURCE.
+
+    Example: seqlab data fetch wikitext-2
+    """
+    from seqlab.text.fetch import fetch
+
+    found = fetch(name, force, quiet)
+    files = {split: [str(path) for path in paths] for split, paths in found.splits.items()}
+    for address, digest in found.trusted.items():
+        say(f"seqlab: {address}: no digest is registered; remembered sha256 {digest} for next time")
+    if json:
+        print_json({"name": name, "fetched": found.fresh, "splits": files})
+        return
+    for split, paths in files.items():
+        for path in paths:
+            print(f"{split:<5}  {path}")
+    say(f"seqlab: {name} is here; next: seqlab data inspect {name}, or seqlab train lm {name} -o runs/{name}")
+
+
+@app.command("prepare")
+def prepare_text(
+    source: Source,
+    out: Annotated[Path, typer.Option("-o", "--out", help="Corpus folder to write.")],
+    tokenizer: Annotated[
+        str | None, typer.Option(help="char, byte, word, whitespace or bpe; default: from the text.")
+    ] = None,
+    vocab_size: Annotated[int | None, typer.Option(help="Largest vocabulary.")] = None,
+    min_count: Annotated[int | None, typer.Option(help="Rarer types become <unk>.")] = None,
+    lowercase: Annotated[bool | None, typer.Option("--lowercase", help="Lower-case the text (word).")] = None,
+    valid: Annotated[list[str] | None, typer.Option(help="Validation text; repeatable.")] = None,
+    test: Annotated[list[str] | None, typer.Option(help="Test text; repeatable.")] = None,
+    valid_fraction: Annotated[
+        float | None, typer.Option(help="Share of the end kept for validation without --valid.")
+    ] = None,
+    errors: Annotated[str | None, typer.Option(help="Invalid bytes: strict or replace.")] = None,
+    field: Annotated[str | None, typer.Option(help="Field of a .jsonl record that holds its text.")] = None,
+    workers: Annotated[int | None, typer.Option(min=0, help="Processes; default: all cores.")] = None,
+    json: JsonFlag = False,
+    quiet: Quiet = False,
+) -> None:
+    """Turn text into ids once; the corpus folder is a SOURCE like any text.
+
+    Example: seqlab data prepare book.txt -o corpora/book --tokenizer bpe --vocab-size 8000
+    """
+    arguments = dict(locals())
+    from seqlab.text import prepare
+
+    config = _text_config(arguments)
+    corpus = prepare(_one_or_more(source), out, config, valid, test, quiet=quiet, workers=workers)
+    summary = corpus.summary
+    summary |= {key: summary["splits"]["train"][key] for key in ("tokens", *COUNTS)}
+    if json:
+        print_json(summary)
+        return
+    headers = ("split", "tokens", *COUNTS)
+    print_table(headers, [(name, *(split[key] for key in headers[1:])) for name, split in summary["splits"].items()])
+    say(f"seqlab: wrote {out} ({summary['tokenizer']}, {summary['vocab_size']:,} types)")
+
+
+def _text_config(arguments: Mapping[str, Any]) -> TextConfig:
+    """The settings among `arguments`. A value that is no choice is answered with the choices."""
+    from seqlab.config import TextConfig
+    from seqlab.errors import InputError, did_you_mean
+
+    values = {name: arguments[name] for name in TextConfig.model_fields if arguments.get(name) is not None}
+    for name in ("tokenizer", "errors"):
+        choices: Sequence[str] = get_args(TextConfig.model_fields[name].annotation)
+        if name in values and values[name] not in choices:
+            raise InputError(
+                f"--{name}: must be {', '.join(choices[:-1])} or {choices[-1]}, not {values[name]!r}."
+                f"{did_you_mean(values[name], choices)}"
+            )
+    return TextConfig.build(values, "flags")

@@ -139,7 +139,7 @@ def draw(out: Path, vectors: WordVectors, model: TrainedLanguageModel) -> list[P
     from seqlab.visualization import draw_curves, draw_map
 
     pictures = [out / "map.html", out / "map.png", out / "curves.png"]
-    draw_map(vectors, pictures[0], words=600)
-    draw_map(vectors, pictures[1], words=600)
+    draw_map(vectors, pictures[0], words=600, source="python-docs")
+    draw_map(vectors, pictures[1], words=600, source="python-docs")
     draw_curves([("model", model.run.metrics())], pictures[2])
     return pictures

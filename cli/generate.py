@@ -44,24 +44,18 @@ def generate(
             "in the order written, before the four options above. A wrong name lists them all.",
         ),
     ] = None,
-    best_of: Annotated[
-        int | None, typer.Option(metavar="N", help="Draw N texts and print the most probable.")
-    ] = None,
+    best_of: Annotated[int | None, typer.Option(metavar="N", help="Draw N texts and print the most probable.")] = None,
     beam: Annotated[
         int | None, typer.Option(metavar="B", help="Search for the most probable text with B hypotheses.")
     ] = None,
     length_penalty: Annotated[
         float | None, typer.Option(help="Exponent that makes up for length in --best-of and --beam.")
     ] = None,
-    seed: Annotated[
-        int | None, typer.Option(help="Repeats a result; chosen and stated when not given.")
-    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Repeats a result; chosen and stated when not given.")] = None,
     stop: Annotated[
         list[str] | None, typer.Option(help=r"Stop before this text (\n is a newline); repeatable.")
     ] = None,
-    ignore_eos: Annotated[
-        bool, typer.Option("--ignore-eos", help="Go on after the end of a document.")
-    ] = False,
+    ignore_eos: Annotated[bool, typer.Option("--ignore-eos", help="Go on after the end of a document.")] = False,
     allow_unknown: Annotated[
         bool, typer.Option("--allow-unknown", help="Read what the model does not know as <unk>.")
     ] = False,
@@ -82,9 +76,7 @@ def generate(
     from seqlab.run import Run
 
     if interactive and (prompt is not None or as_json):
-        raise InputError(
-            f"--interactive reads prompts by itself; leave out --{'json' if as_json else 'prompt'}."
-        )
+        raise InputError(f"--interactive reads prompts by itself; leave out --{'json' if as_json else 'prompt'}.")
     given: dict[str, Any] = {
         "length": length,
         "num": num,
@@ -111,9 +103,7 @@ def generate(
     text = _read_prompt(prompt or "")
     if as_json:
         samples = generator.generate(text, **options)
-        print_json(
-            {"prompt": text, "seed": samples[0].seed, "samples": [sample.to_json() for sample in samples]}
-        )
+        print_json({"prompt": text, "seed": samples[0].seed, "samples": [sample.to_json() for sample in samples]})
     else:
         _print_texts(generator, text, options)
 

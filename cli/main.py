@@ -58,8 +58,7 @@ def run(arguments: list[str] | None = None) -> int:
             return _fail("interrupted.", INTERRUPTED)
         return code if isinstance(code, int) else 0
     except TyperException as error:
-        message = getattr(error, "message", str(error))
-        if not message:  # help was printed because no arguments were given
+        if type(error).__name__ == "NoArgsIsHelpError":  # the help page was the answer
             return 2
         return _fail(_usage_sentence(error), getattr(error, "exit_code", 2))
     except SeqlabError as error:
@@ -96,12 +95,14 @@ def _fail(message: str, code: int) -> int:
 
 
 # The verbs, in the order the help page lists them. A verb's module imports nothing heavy at its top.
-from . import curves, data, demo, evaluate, generate, info, train, visualize  # noqa: E402
+from . import analogy, curves, data, demo, evaluate, generate, info, neighbors, train, visualize  # noqa: E402
 
 app.command()(demo.demo)
 app.add_typer(data.app, name="data")
 app.add_typer(train.app, name="train")
 app.command()(generate.generate)
+app.command()(neighbors.neighbors)
+app.command()(analogy.analogy)
 app.command()(visualize.visualize)
 app.command()(curves.curves)
 app.command()(evaluate.evaluate)

@@ -29,7 +29,8 @@ _HOMES = {
     "prepare": "api",
     "train_embeddings": "api",
     "train_language_model": "api",
-    "visualize": "api",
+    "draw_curves": "visualization",
+    "draw_map": "visualization",
 }
 
 __all__ = ["__version__", *sorted(_HOMES)]

@@ -177,6 +177,7 @@ def plan(
     overridden by what was given), and a sentence that says why."""
     asked = LanguageModelConfig.build(given)
     check(asked)
+    resolve_device(asked.training.device)
     if isinstance(source, Corpus):
         corpus = source
     else:

@@ -9,13 +9,13 @@ import sys
 import numpy as np
 import pytest
 import torch
+from seqlab_cli.main import run as seqlab
 
 from seqlab.config import LanguageModelConfig
 from seqlab.generation import TextGenerator
 from seqlab.models import LanguageModel
 from seqlab.run import Run
 from seqlab.text import TOKENIZERS, Vocab
-from seqlab_cli.main import run as seqlab
 
 TEXT = "The cat sat on the mat.\nA dog, 東京!\n\x1b\x07"
 CONFIG = {"model": {"embed_dim": 4, "hidden_dim": 6, "layers": 1, "tie": False}}

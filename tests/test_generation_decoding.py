@@ -160,7 +160,7 @@ def test_the_prompt_is_read_once_and_then_stepped(monkeypatch):
 
 def test_drawing_at_the_borders_stays_on_tokens_with_probability():
     logits_BV = torch.tensor([[-math.inf, 0.0, -math.inf, 0.0, -math.inf]]).expand(5, -1)
-    points = torch.tensor([0.0, 0.5 - 1e-12, 0.5, 1 - 2**-53, 1.0], dtype=torch.float64)
+    points = torch.tensor([0.0, 0.5 - 1e-12, 0.5, 0.9, (1 - 2**-53) * decoding.BELOW_ONE], dtype=torch.float64)
     assert decoding.draw(logits_BV, points).tolist() == [1, 1, 3, 3, 3]
 
 
@@ -284,3 +284,16 @@ def test_equal_scores_keep_the_lowest_ids_first():
     assert (values.tolist(), positions.tolist()) == ([3, 3, 3, 2], [1, 2, 4, 5])
     values, positions = beam_module.largest(torch.tensor([-math.inf, 1.0, -math.inf]), 3)
     assert (values.tolist(), positions.tolist()) == ([1], [1])
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_gpu_says_the_same():
+    model = tiny_model(9)
+    values = {"no_repeat_ngram": 3, "repetition_penalty": 1.2, "temperature": 0.9, "top_p": 0.9, "typical": 0.95}
+    rules = [make_rule("ban", [2]), *(make_rule(name, value) for name, value in values.items())]
+    drawn = sample(model, START, 20, count=6, seed=1, rules=rules, ends=lambda index, token: token == 0)
+    found = beam_search(model, START, 12, width=4, count=3, eos_id=0)
+    model = model.cuda()
+    assert_same(sample(model, START, 20, count=6, seed=1, rules=rules, ends=lambda index, token: token == 0), drawn)
+    assert_same(beam_search(model, START, 12, width=4, count=3, eos_id=0), found)

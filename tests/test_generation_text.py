@@ -282,6 +282,19 @@ def test_a_training_model_generates_without_dropout_and_goes_on_training():
     assert model.training
 
 
+def test_small_models_work_on_one_thread_and_leave_the_setting_alone():
+    generator, before, during = generator_of("char"), torch.get_num_threads(), []
+    torch.set_num_threads(2)
+
+    def spy(logits_BV, history_BT):
+        during.append(torch.get_num_threads())
+        return logits_BV
+
+    generator.generate(length=1, rules=[spy])
+    assert (during, torch.get_num_threads()) == ([1], 2)
+    torch.set_num_threads(before)
+
+
 def test_json_holds_text_and_tokens():
     (one,) = generator_of("bpe").generate("The", length=5, seed=0)
     value = json.loads(json.dumps(one.to_json()))

@@ -46,9 +46,7 @@ def write(path: Path, text: str) -> Path:
 
 def test_wikitext2_has_its_published_counts(shared_data: Path, tmp_path: Path) -> None:
     folder = shared_data / "wikitext-2"
-    corpus = prepare(
-        folder / "train.txt", tmp_path / "c", valid=folder / "valid.txt", test=folder / "test.txt"
-    )
+    corpus = prepare(folder / "train.txt", tmp_path / "c", valid=folder / "valid.txt", test=folder / "test.txt")
     assert corpus.tokenizer.kind == "whitespace"
     assert corpus.valid is not None
     assert corpus.test is not None
@@ -100,10 +98,7 @@ pieces_of_text = st.lists(
 
 
 def contents(corpus: Corpus) -> dict[str, tuple[list[int], list[int], object]]:
-    return {
-        name: (split[:].tolist(), split.documents.tolist(), split.counts)
-        for name, split in corpus.splits.items()
-    }
+    return {name: (split[:].tolist(), split.documents.tolist(), split.counts) for name, split in corpus.splits.items()}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -132,12 +127,34 @@ def test_ids_do_not_depend_on_the_chunks(
         assert expected == ([] if ids is None else ids[:].tolist())
         if ids is not None:
             assert ids.counts.words == len(part.split())
-            assert ids.unknown == (
-                0 if corpus.tokenizer.unk_id is None else expected.count(corpus.tokenizer.unk_id)
-            )
+            assert ids.unknown == (0 if corpus.tokenizer.unk_id is None else expected.count(corpus.tokenizer.unk_id))
     if corpus.valid is not None:  # a part of nothing but white space may have no tokens
         assert corpus.summary["chars"] == len(clean)
         assert corpus.summary["bytes"] == len(clean.encode())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@settings(max_examples=8, deadline=None)
+@given(documents=st.lists(pieces_of_text.map("".join), min_size=2, max_size=12), chunk=st.integers(1, 300))
+def test_many_small_documents_do_not_depend_on_the_chunks(
+    kind: str, documents: list[str], chunk: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("documents")
+    documents = [f"x {text}" for text in documents]
+    path = folder / "d.jsonl"
+    path.write_text("".join(json.dumps({"text": text}) + "\n" for text in documents))
+    values = {} if kind in ("byte", "bpe") else {"min_count": 1}
+    settings = config(kind, valid_fraction=0.0, **values, **({"vocab_size": 262} if kind == "bpe" else {}))
+    corpora = [prepare(path, folder / str(size), settings, chunk_bytes=size) for size in (chunk, 1 << 20)]
+    assert contents(corpora[0]) == contents(corpora[1])
+    corpus = corpora[0]
+    cleaned = [text.replace("\r\n", "\n").replace("\r", "\n") for text in documents]
+    expected = [corpus.tokenizer.encode(text).tolist() for text in cleaned]
+    for ids, text in zip(expected, cleaned, strict=True):
+        ids += [corpus.tokenizer.eos_id] if corpus.tokenizer.closes(text) else []
+    starts = corpus.train.documents.tolist()
+    assert [corpus.train[a:b].tolist() for a, b in zip(starts, [*starts[1:], None], strict=True)] == expected
+    assert corpus.train.words == sum(len(text.split()) for text in cleaned)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -190,9 +207,7 @@ def test_several_documents_are_closed_and_cut_at_a_border(kind: str, tmp_path: P
     texts = [f"document {n} " + WORDS for n in range(20)]
     path = tmp_path / "d.jsonl"
     path.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
-    corpus = prepare(
-        path, tmp_path / "c", config(kind, **({} if kind in ("byte", "bpe") else {"min_count": 1}))
-    )
+    corpus = prepare(path, tmp_path / "c", config(kind, **({} if kind in ("byte", "bpe") else {"min_count": 1})))
     eos = corpus.tokenizer.eos_id
     assert eos is not None
     assert corpus.valid is not None
@@ -284,9 +299,7 @@ def test_slices_cross_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_many_types_need_wide_ids(tmp_path: Path) -> None:
     text = " ".join(f"w{n}" for n in range(70_000))
-    corpus = prepare(
-        write(tmp_path / "t.txt", text), tmp_path / "c", config("whitespace", valid_fraction=0.0)
-    )
+    corpus = prepare(write(tmp_path / "t.txt", text), tmp_path / "c", config("whitespace", valid_fraction=0.0))
     assert corpus.train.dtype == np.uint32
     assert corpus.tokenizer.decode(corpus.train[-2:]) == "w69999\n"
     np.testing.assert_array_equal(corpus.train[:-1], corpus.tokenizer.encode(text))
@@ -420,9 +433,7 @@ def test_large_corpora_are_opened_by_size(tmp_path: Path, monkeypatch: pytest.Mo
         ("abc", {"tokenizer": "char", "lowercase": True}, "lowercase: works with the word tokenizer only"),
     ],
 )
-def test_wrong_input_is_one_sentence(
-    text: str, values: dict[str, object], message: str, tmp_path: Path
-) -> None:
+def test_wrong_input_is_one_sentence(text: str, values: dict[str, object], message: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=message):
         prepare(write(tmp_path / "a.txt", text), tmp_path / "c", TextConfig().updated(values))
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]  # nothing half-written
@@ -450,21 +461,57 @@ def test_invalid_bytes_are_counted(tmp_path: Path) -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(
-    texts=st.lists(st.text("ab é\n", min_size=1, max_size=30), min_size=1, max_size=5), size=st.integers(1, 9)
-)
+@given(texts=st.lists(st.text("ab é\n", min_size=1, max_size=30), min_size=1, max_size=5), size=st.integers(1, 9))
 def test_spool_covers_the_text_with_chunks(
     texts: list[str], size: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
+    """Chunks lie one after another, end at cuts or at ends of documents, and tell where documents begin and end."""
     spool = Spool(tmp_path_factory.mktemp("spool") / "t", size)
     blocks = [(number == 0, text[number : number + 3]) for text in texts for number in range(0, len(text), 3)]
     list(spool.fill(blocks))
-    assert "".join(chunk.read() for chunk in spool.chunks) == "".join(texts)
-    assert [chunk.start for chunk in spool.chunks] == np.cumsum([0, *(c.size for c in spool.chunks)])[
-        :-1
-    ].tolist()
-    assert spool.documents == len(texts) == sum(chunk.ends for chunk in spool.chunks)
+    assert [chunk.start for chunk in spool.chunks] == np.cumsum([0, *(c.size for c in spool.chunks)])[:-1].tolist()
+    assert spool.documents == len(texts)
     assert spool.characters == sum(map(len, texts))
+    documents: list[str] = []
+    open_document = False
+    for chunk in spool.chunks:
+        assert chunk.opens != open_document
+        for number, part in enumerate(chunk.documents()):
+            if number or chunk.opens:
+                documents.append("")
+            elif not part[0].isspace():
+                assert documents[-1][-1].isspace() is False
+                assert len(documents[-1]) % LIMIT == 0
+            documents[-1] += part
+        open_document = len(chunk.ends) == 0 or chunk.ends[-1] < chunk.characters
+    assert documents == texts
+    assert not open_document
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    texts=st.lists(st.text("ab \n", min_size=1, max_size=30), min_size=1, max_size=8),
+    size=st.integers(1, 40),
+    fraction=st.floats(0.05, 0.9),
+    anywhere=st.booleans(),
+)
+def test_split_does_not_depend_on_the_chunks(
+    texts: list[str], size: int, fraction: float, anywhere: bool, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    parts = []
+    for chunk_bytes in (size, 1 << 20):
+        spool = Spool(tmp_path_factory.mktemp("spool") / "t", chunk_bytes)
+        list(spool.fill((True, text) for text in texts))
+        halves = spool.split(fraction, anywhere)
+        parts.append(["".join(chunk.read() for chunk in half) for half in halves])
+        for half in halves:
+            assert not half or (half[0].opens and half[-1].ends[-1] == half[-1].characters)
+    assert parts[0] == parts[1]
+    first, whole = parts[0][0], "".join(texts)
+    assert "".join(parts[0]) == whole
+    target = int(len(whole) * (1 - fraction))
+    if target and len(first) not in np.cumsum([len(text) for text in texts]):
+        assert not anywhere or len(first) == target
 
 
 def test_sample_of_a_large_text_spreads_over_it(tmp_path: Path) -> None:

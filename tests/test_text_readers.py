@@ -67,9 +67,7 @@ def test_encodings_are_told_by_their_mark(encoding: str, tmp_path: Path, small_b
 @given(text=st.text(), encoding=st.sampled_from(ENCODINGS), size=st.integers(1, 9))
 def test_any_text_whatever_the_blocks(text: str, encoding: str, size: int) -> None:
     """Decoding and newlines are right across every border between blocks."""
-    if encoding == "utf-8" and (
-        text[:1] == "\ufeff" or text[:64].count("\0") > 0.2 * len(text[:64].encode())
-    ):
+    if encoding == "utf-8" and (text[:1] == "\ufeff" or text[:64].count("\0") > 0.2 * len(text[:64].encode())):
         return
     before, plain_text.BLOCK = plain_text.BLOCK, size
     try:
@@ -182,9 +180,7 @@ def test_nasty_files(shared_data: Path) -> None:
     assert text("utf16le-bom.txt") == "the cat sat\non the mat\n"
     assert "\r" not in text("crlf.txt")
     assert text("crlf.txt").startswith("the cat sat\non the mat\n")
-    with pytest.raises(
-        InputError, match=r"invalid-utf8\.txt: line 1: invalid UTF-8 at byte offset 14 \(0x80\)"
-    ):
+    with pytest.raises(InputError, match=r"invalid-utf8\.txt: line 1: invalid UTF-8 at byte offset 14 \(0x80\)"):
         text("invalid-utf8.txt")
     assert "case 0 before \ufffd after\n" in text("invalid-utf8.txt", errors="replace")
 

@@ -160,9 +160,7 @@ def test_cuts_do_not_depend_on_the_window(text: str, size: int) -> None:
     start = 0
     while (cut := last_cut(text, start, start + size)) > start:
         assert cut in every
-        assert not [
-            other for other in every if cut < other <= start + size and other in every[: every.index(cut)]
-        ]
+        assert not [other for other in every if cut < other <= start + size and other in every[: every.index(cut)]]
         start = cut
 
 

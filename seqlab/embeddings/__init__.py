@@ -17,7 +17,7 @@ _HOMES = {
     "train_embeddings": "training",
 }
 
-__all__ = sorted(_HOMES)  # noqa: PLE0605
+__all__ = sorted(_HOMES)
 
 
 def __getattr__(name: str) -> Any:

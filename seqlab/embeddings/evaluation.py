@@ -17,7 +17,7 @@ import numpy as np
 from ..errors import InputError
 from .vectors import Method, WordVectors
 
-VOCABULARY = 30_000
+TOP = 30_000
 """Most frequent words among which answers to analogies are sought."""
 BLOCK = 1 << 23
 """Scores held at once: 32 MB of float32."""
@@ -105,9 +105,9 @@ class _Folded:
         order = np.argsort(self.class_of_row, kind="stable")
         ends = np.searchsorted(self.class_of_row[order], np.arange(len(self.words) + 1))
         self.first_row = order[ends[:-1]]
-        self.twins = [order[a:b] for a, b in zip(ends[:-1], ends[1:], strict=True)] if len(classes) > len(
-            self.words
-        ) else None
+        self.twins = (
+            [order[a:b] for a, b in zip(ends[:-1], ends[1:], strict=True)] if len(classes) > len(self.words) else None
+        )
 
     def find(self, words: Sequence[str]) -> list[int] | None:
         """Classes of `words`, or None when one is missing."""
@@ -152,20 +152,20 @@ def evaluate_analogies(
     vectors: WordVectors,
     questions: str | Path | Sequence[str | Path],
     method: Method = "add",
-    vocabulary: int = VOCABULARY,
+    top: int = TOP,
 ) -> dict[str, Any]:
     """Accuracy, in percent, on one or more questions-words files.
 
     Args:
         method: "add" (3CosAdd) or "mul" (3CosMul), as in `WordVectors.analogy`.
-        vocabulary: only the so many most frequent words are asked about and sought among.
+        top: only the so many most frequent words are asked about and sought among; 0 takes all.
 
     Returns {"method", "vocabulary", "questions", "covered", "accuracy", "semantic", "syntactic", "sections"}; a
     section is {"name", "questions", "covered", "correct", "accuracy"}. Accuracies of nothing are None.
     """
     paths = [questions] if isinstance(questions, str | Path) else questions
     sections = [section for path in paths for section in read_questions(path)]
-    folded = _Folded(vectors, vocabulary)
+    folded = _Folded(vectors, top or len(vectors))
     found = [[classes for q in section.questions if (classes := folded.find(q))] for section in sections]
     everything = np.array([classes for section in found for classes in section], np.int64).reshape(-1, 4)
     correct = answered(vectors, everything, folded, method)
@@ -230,10 +230,10 @@ def evaluate_vectors(
     questions: Sequence[str | Path] = (),
     similarity: Sequence[str | Path] = (),
     method: Method = "add",
-    vocabulary: int = VOCABULARY,
+    top: int = TOP,
 ) -> dict[str, Any]:
     """Everything `seqlab evaluate VECTORS` reports: {"analogies": {...} or None, "similarity": [{...}, ...]}."""
     return {
-        "analogies": evaluate_analogies(vectors, questions, method, vocabulary) if questions else None,
+        "analogies": evaluate_analogies(vectors, questions, method, top) if questions else None,
         "similarity": [evaluate_similarity(vectors, path) for path in similarity],
     }

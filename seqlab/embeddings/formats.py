@@ -1,4 +1,4 @@
-"""Vector files of other programs: word2vec text and binary, GloVe, fastText .vec. Recognised by content, checked strictly.
+"""Vector files of other programs: word2vec text and binary, GloVe, fastText .vec; recognised by content, checked.
 
 A text file holds one word and D numbers a line, separated by single spaces; word2vec and fastText put a header line
 "V D" first, GloVe does not. A word2vec binary file holds the header line, then V times a word, a space and D
@@ -65,21 +65,21 @@ class _Words:
         """Sentences on what was mended."""
         said = []
         if self.repeated:
-            said.append(f"{_several(self.repeated, 'repeated word')} left out; the first vector of each counts.")
+            said.append(f"left out {_several(self.repeated, 'repeated word')}; the first vector of each counts.")
         if self.undecodable:
-            said.append(f"{_several(self.undecodable, 'word')} held invalid UTF-8, read as U+FFFD.")
+            said.append(f"read invalid UTF-8 as U+FFFD in {_several(self.undecodable, 'word')}.")
         return said
 
 
 def _several(items: list[str], noun: str) -> str:
     shown = ", ".join(items[:3]) + (", ..." if len(items) > 3 else "")
-    return f"{len(items):,} {noun}{'s' if len(items) > 1 else ''}: {shown}:"
+    return f"{len(items):,} {noun}{'s' if len(items) > 1 else ''}: {shown}"
 
 
 class _Header(NamedTuple):
-    count: int
+    words: int
     dim: int
-    bytes: int
+    end: int
 
 
 def load_vectors(path: str | Path) -> WordVectors:
@@ -142,7 +142,7 @@ def _check_header(path: Path, header: _Header, size: int) -> None:
 
 def _is_text(data: mmap.mmap, header: _Header | None) -> bool:
     """Whether the rows are text: their first one reads as a word and numbers, or no control bytes are about."""
-    start = header.bytes if header else 0
+    start = header.end if header else 0
     sample = data[start : start + SAMPLE]
     fields = sample.partition(b"\n")[0].split()
     if len(fields) > 1 and (header is None or len(fields) > header.dim):
@@ -165,9 +165,9 @@ def _lines(data: mmap.mmap, start: int) -> Iterator[tuple[int, bytes]]:
 
 
 def _read_text(path: Path, data: mmap.mmap, header: _Header | None) -> tuple[_Words, np.ndarray]:
-    start = header.bytes if header else 0
+    start = header.end if header else 0
     dim = header.dim if header else _width(path, data)
-    count = header.count if header else sum(1 for _ in _lines(data, 0))
+    count = header.words if header else sum(1 for _ in _lines(data, 0))
     matrix = np.empty((count, dim), np.float32)
     words = _Words(path)
     read = 0
@@ -184,9 +184,7 @@ def _read_text(path: Path, data: mmap.mmap, header: _Header | None) -> tuple[_Wo
         try:
             vector = np.array(fields[1:], np.float32)
         except ValueError:
-            raise InputError(
-                f"{path}: {where}: not a word and {dim} numbers separated by single spaces."
-            ) from None
+            raise InputError(f"{path}: {where}: not a word and {dim} numbers separated by single spaces.") from None
         if words.add(fields[0], where):
             matrix[len(words.rows) - 1] = vector
     if read < count:

@@ -138,8 +138,6 @@ def train(
                 continue
             scored = np.array([kept[centre], *noise])
             noise = random.noise(alias_table, samples)
-            value, count = update_window(
-                inputs, outputs, contexts, scored, log_expected, lr, loss, cbow, corrected
-            )
+            value, count = update_window(inputs, outputs, contexts, scored, log_expected, lr, loss, cbow, corrected)
             total, predictions = total + value, predictions + count
     return total, predictions

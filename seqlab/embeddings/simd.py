@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import llvmlite.binding
+import llvmlite.binding  # type: ignore[import-untyped]
 from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
@@ -115,7 +115,12 @@ def padded(count: int, lanes: int = LANES) -> int:
     return -(-count // lanes) * lanes
 
 
-@intrinsic(prefer_literal=True)
+def primitive(function: Callable[..., tuple[Any, Codegen]]) -> Any:
+    """A numba intrinsic whose constant arguments arrive as literal types."""
+    return intrinsic(prefer_literal=True)(function)
+
+
+@primitive
 def dot_rows(
     typing: Any, scores: Any, i: Any, x: Any, r: Any, rows: Any, dim: Any, count: Any, lanes: Any
 ) -> tuple[Any, Codegen]:
@@ -160,15 +165,13 @@ def _emit_dots(simd: _Emitter, vector: Any, matrix: Any, rows: int, width: int) 
         offset = simd.builder.mul(number, ir.Constant(INT64, simd.lanes))
         part = simd.load(simd.builder.gep(vector, [offset]), 0)
         here = simd.builder.gep(matrix, [offset])
-        return [
-            simd.multiply_add(part, simd.load(here, row * width), total) for row, total in enumerate(sums)
-        ]
+        return [simd.multiply_add(part, simd.load(here, row * width), total) for row, total in enumerate(sums)]
 
     sums = simd.loop(ir.Constant(INT64, width // simd.lanes), [simd.zero] * rows, column)
     return simd.lane_sums(sums + [simd.zero] * (simd.lanes - rows))
 
 
-@intrinsic(prefer_literal=True)
+@primitive
 def add_rows(
     typing: Any, target: Any, r: Any, weights: Any, at: Any, step: Any, rows: Any, n: Any, dim: Any, lanes: Any
 ) -> tuple[Any, Codegen]:
@@ -205,10 +208,8 @@ def add_rows(
     return signature, emit
 
 
-@intrinsic(prefer_literal=True)
-def copy_row(
-    typing: Any, target: Any, i: Any, source: Any, r: Any, dim: Any, lanes: Any
-) -> tuple[Any, Codegen]:
+@primitive
+def copy_row(typing: Any, target: Any, i: Any, source: Any, r: Any, dim: Any, lanes: Any) -> tuple[Any, Codegen]:
     """copy_row(target, i, source, r, dim, lanes): target[i] = source[r]."""
     signature = types.void(target, i, source, r, dim, lanes)
 
@@ -225,7 +226,7 @@ def copy_row(
     return signature, emit
 
 
-@intrinsic(prefer_literal=True)
+@primitive
 def prefetch_row(typing: Any, table: Any, r: Any, dim: Any) -> tuple[Any, Codegen]:
     """prefetch_row(table, r, dim): ask for row r, about to be read and written, to be brought into the cache."""
     signature = types.void(table, r, dim)

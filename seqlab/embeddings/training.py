@@ -123,9 +123,7 @@ class Trainer:
         self.random = np.random.default_rng(config.seed)
         start = self.random.random((size[0], config.dim), np.float32)
         self.inputs[:, : config.dim] = (start - np.float32(0.5)) / np.float32(config.dim)
-        self.kernel: Kernel = build_kernel(
-            size[1], config.samples, config.loss, cbow=config.model == "cbow"
-        )
+        self.kernel: Kernel = build_kernel(size[1], config.samples, config.loss, cbow=config.model == "cbow")
 
     def run(self, ids: np.ndarray, starts: np.ndarray, lr: float, seed: int) -> tuple[float, int]:
         """Train on a range of ids; returns the sum of the losses and the number of predictions."""
@@ -229,9 +227,7 @@ def available_cores() -> int:
 
 def _check(loss: float, predictions: int, job: Job, config: EmbeddingsConfig) -> None:
     if predictions and not loss / predictions < DIVERGED:
-        raise SeqlabError(
-            _advice(f"the loss rose to {loss / predictions:.3g} nats in epoch {job.epoch + 1}", config)
-        )
+        raise SeqlabError(_advice(f"the loss rose to {loss / predictions:.3g} nats in epoch {job.epoch + 1}", config))
 
 
 def _advice(what: str, config: EmbeddingsConfig) -> str:

@@ -58,9 +58,7 @@ class WordVectors:
         self.meta = dict(meta or {})
         self.index = {word: row for row, word in enumerate(self.words)}
         if self.matrix.ndim != 2 or len(self.matrix) != len(self.words):
-            raise InputError(
-                f"{len(self.words):,} words need a matrix of as many rows, not shape {self.matrix.shape}."
-            )
+            raise InputError(f"{len(self.words):,} words need a matrix of as many rows, not shape {self.matrix.shape}.")
         if self.counts is not None and self.counts.shape != (len(self.words),):
             raise InputError(f"{len(self.words):,} words need as many counts, not shape {self.counts.shape}.")
         if len(self.index) < len(self.words):
@@ -98,9 +96,7 @@ class WordVectors:
         """Row of a word in the matrix. Raises InputError with suggestions when it is unknown."""
         found = self.index.get(word)
         if found is None:
-            raise InputError(
-                f"{word!r} is not among the {len(self):,} words of these vectors.{self._suggest(word)}"
-            )
+            raise InputError(f"{word!r} is not among the {len(self):,} words of these vectors.{self._suggest(word)}")
         return found
 
     def _suggest(self, word: str) -> str:
@@ -113,7 +109,7 @@ class WordVectors:
             for known in itertools.islice(self.words, SUGGEST_AMONG)
             if abs(len(known) - len(word)) <= 2 and known[:1].casefold() == folded[:1]
         ]
-        return did_you_mean(word, among, count=2)
+        return did_you_mean(folded, among, count=2)
 
     def neighbors(
         self,
@@ -157,9 +153,7 @@ class WordVectors:
             found += [self._best(scores, k, [row]) for scores, row in zip(scores_QV, block, strict=True)]
         return found
 
-    def analogy(
-        self, a: str, b: str, c: str, k: int = 5, method: Method = "add"
-    ) -> list[tuple[str, float]]:
+    def analogy(self, a: str, b: str, c: str, k: int = 5, method: Method = "add") -> list[tuple[str, float]]:
         """The k best answers to "a is to b as c is to ?", leaving out a, b and c; (word, score), best first."""
         return self.neighbors([b, c], k, negative=[a], method=method)
 
@@ -174,9 +168,7 @@ class WordVectors:
         vectors = self.unit[[self.row(word) for word in words]]
         return words[int(np.argmin(vectors @ vectors.mean(axis=0)))]
 
-    def _rows_and_weights(
-        self, words: Weighted | Iterable[Weighted], weight: float
-    ) -> tuple[list[int], list[float]]:
+    def _rows_and_weights(self, words: Weighted | Iterable[Weighted], weight: float) -> tuple[list[int], list[float]]:
         """A single word, a single (word, weight) or several of them, as rows and weights."""
         single = isinstance(words, str) or (
             isinstance(words, tuple) and len(words) == 2 and not isinstance(words[1], str | tuple)

@@ -20,6 +20,7 @@ from .rules import Rule, apply_rules
 
 LARGEST_LOGITS = 1 << 22  # elements
 LARGEST_BATCH = 1024
+BELOW_ONE = 1 - 2**-50  # so that no rounding makes a share of a total the total itself
 
 
 class StepModel(Protocol):
@@ -130,9 +131,9 @@ def state_device(state: Any) -> torch.device:
 
 
 def uniforms(seed: int, indices: Iterable[int], length: int) -> np.ndarray:
-    """Uniform numbers in [0, 1), (len(indices), length) float64. A row depends on `seed` and its index
+    """Uniform numbers in [0, BELOW_ONE), (len(indices), length) float64. A row depends on `seed` and its index
     only."""
-    return np.stack([np.random.default_rng([seed, index]).random(length) for index in indices])
+    return np.stack([np.random.default_rng([seed, index]).random(length) * BELOW_ONE for index in indices])
 
 
 def draw(logits_BV: Tensor, uniform_B: Tensor, cumulative_BV: Tensor | None = None) -> Tensor:
@@ -143,9 +144,7 @@ def draw(logits_BV: Tensor, uniform_B: Tensor, cumulative_BV: Tensor | None = No
     every step takes longer than the sum.
     """
     cumulative_BV = torch.cumsum(logits_BV.softmax(-1), -1, dtype=torch.float64, out=cumulative_BV)
-    total_B = cumulative_BV[:, -1]
-    # Rounding must not push the point to the total: no token would exceed it.
-    point_B = torch.minimum(uniform_B * total_B, torch.nextafter(total_B, torch.zeros_like(total_B)))
+    point_B = uniform_B * cumulative_BV[:, -1]
     token_B = torch.searchsorted(cumulative_BV, point_B[:, None], right=True)[:, 0]
     return token_B.clamp_(max=logits_BV.shape[-1] - 1)
 

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import torch
 
 from ..config import GenerationConfig
 from ..errors import InputError, did_you_mean
@@ -20,6 +21,7 @@ from .rules import RESTRAINTS, RULES, Rule, make_rule
 from .streaming import TextReader
 
 DEFAULT_CHARACTERS = 500
+WORTH_SHARING = 1 << 25  # multiplications a step
 PROBE, PROBE_STRIDE = 1000, 619  # without a common factor
 FLAGS = ("temperature", "top_k", "top_p", "min_p")
 Found = tuple[int, Continuation, TextReader]
@@ -101,7 +103,7 @@ class TextGenerator:
         new_reader = partial(TextReader, self.tokenizer, prompt_ids, stops, self._eos_id(config))
         start = [self.tokenizer.start_id, *prompt_ids]
         seed = None
-        with _evaluating(self.model):
+        with _at_work(self.model, config.beam or config.best_of or config.num):
             if config.beam:
                 found = self._search(config, start, new_reader)
             else:
@@ -123,9 +125,7 @@ class TextGenerator:
         unknown = self.tokenizer.unknown(prompt)
         mappable = self.tokenizer.unk_id is not None
         if unknown and not (allow_unknown and mappable):
-            names = ", ".join(map(repr, unknown[:5])) + (
-                f" and {len(unknown) - 5} more" if unknown[5:] else ""
-            )
+            names = ", ".join(map(repr, unknown[:5])) + (f" and {len(unknown) - 5} more" if unknown[5:] else "")
             remedy = " or allow unknown ones (--allow-unknown), which are read as <unk>" if mappable else ""
             raise InputError(
                 f"the prompt holds {names}, which this model has never seen; leave that out{remedy}."
@@ -138,7 +138,7 @@ class TextGenerator:
         share_V = np.cumsum(np.asarray(self.tokenizer.vocab.counts, dtype=float) + 1e-9)
         ids_N = np.searchsorted(share_V, (np.arange(PROBE) + 0.5) / PROBE * share_V[-1])
         mixed_N = ids_N[np.arange(PROBE) * PROBE_STRIDE % PROBE]
-        return max(10, round(DEFAULT_CHARACTERS * PROBE / len(self.tokenizer.decode(mixed_N)), -1))
+        return max(10, int(round(DEFAULT_CHARACTERS * PROBE / len(self.tokenizer.decode(mixed_N)), -1)))
 
     def _draw(
         self,
@@ -247,13 +247,9 @@ def check_options(config: GenerationConfig, streaming: bool = False) -> None:
     for name in ("beam", "best_of"):
         kept = getattr(config, name)
         if kept and kept < config.num:
-            raise InputError(
-                f"num {config.num} texts cannot be had from {name} {kept}; raise {name} to {config.num}."
-            )
+            raise InputError(f"num {config.num} texts cannot be had from {name} {kept}; raise {name} to {config.num}.")
     if config.temperature == 0 and max(config.num, config.best_of or 1) > 1:
-        raise InputError(
-            "temperature 0 gives the same text every time; use a higher one to get several texts."
-        )
+        raise InputError("temperature 0 gives the same text every time; use a higher one to get several texts.")
     if config.length_penalty and not (config.beam or config.best_of):
         raise InputError("length_penalty compares texts, so it needs best_of or beam.")
     if "" in (config.stop if isinstance(config.stop, list) else [config.stop or "none"]):
@@ -285,13 +281,17 @@ def _assemble(
 
 
 @contextmanager
-def _evaluating(model: Any) -> Iterator[None]:
-    """The model without dropout, and back as it was."""
-    training = getattr(model, "training", False)
+def _at_work(model: Any, rows: int) -> Iterator[None]:
+    """The model without dropout, and one thread where a step is too little work to share; then all as it was."""
+    training, threads = getattr(model, "training", False), torch.get_num_threads()
+    weights = sum(part.numel() for part in model.parameters()) if isinstance(model, torch.nn.Module) else 0
     if training:
         model.eval()
+    if rows * weights < WORTH_SHARING:
+        torch.set_num_threads(1)
     try:
         yield
     finally:
+        torch.set_num_threads(threads)
         if training:
             model.train()

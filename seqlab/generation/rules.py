@@ -256,9 +256,7 @@ def epsilon(probability: Any) -> Rule:
 
     def rule(logits_BV: Tensor, history_BT: Tensor) -> Tensor:
         probs_BV = logits_BV.softmax(-1)
-        best_BV = torch.zeros_like(probs_BV, dtype=torch.bool).scatter_(
-            1, logits_BV.argmax(-1, keepdim=True), True
-        )
+        best_BV = torch.zeros_like(probs_BV, dtype=torch.bool).scatter_(1, logits_BV.argmax(-1, keepdim=True), True)
         return _keep(logits_BV, (probs_BV >= probability) | best_BV)
 
     return rule

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import codecs
+from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
 
 from ..errors import InputError
-from .tokenizer import IncrementalDecoder, Tokenizer, compact
+from .tokenizer import IncrementalDecoder, Segments, Tokenizer, compact, lengths
 from .vocab import EOS, UNK
 
 
@@ -27,10 +28,10 @@ class CharTokenizer(Tokenizer):
     has_unk = True
     cuts_anywhere = True
 
-    def segment(self, text: str) -> tuple[list[str], np.ndarray]:
-        codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+    def segment_all(self, texts: Sequence[str]) -> Segments:
+        codes = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), np.uint32)
         values, indices = compact(codes, int(codes.max()) + 1 if len(codes) else 0)
-        return [chr(value) for value in values.tolist()], indices
+        return Segments([chr(value) for value in values.tolist()], indices, np.cumsum(lengths(texts)))
 
     @cached_property
     def _texts(self) -> list[str]:
@@ -82,9 +83,10 @@ class ByteTokenizer(Tokenizer):
     def required(self) -> list[str]:
         return BYTE_NAMES
 
-    def segment(self, text: str) -> tuple[list[str], np.ndarray]:
-        values, indices = compact(np.frombuffer(utf8(text), np.uint8), 256)
-        return [BYTE_NAMES[value] for value in values.tolist()], indices
+    def segment_all(self, texts: Sequence[str]) -> Segments:
+        encoded = [utf8(text) for text in texts]
+        values, indices = compact(np.frombuffer(b"".join(encoded), np.uint8), 256)
+        return Segments([BYTE_NAMES[value] for value in values.tolist()], indices, np.cumsum(lengths(encoded)))
 
     @cached_property
     def _pieces(self) -> list[bytes]:

@@ -207,7 +207,7 @@ def describe(name: str, path: str | Path | None = None) -> dict[str, Any]:
         return {
             "name": name,
             "description": "documentation of Python and of the packages seqlab uses, read from this machine",
-            "licence": "PSF, BSD and others: those of the packages",
+            "licence": "PSF, BSD and others",
             "homepage": "",
             "bytes": place.stat().st_size if place.exists() else None,
             "tokenizer": None,

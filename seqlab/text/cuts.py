@@ -17,34 +17,40 @@ _FIRST = re.compile(r"\S(?=[ \t\n\r])")
 _LAST = re.compile(r".*\S(?=[ \t\n\r])", re.DOTALL)
 
 
-def _hop(text: str, start: int, end: int) -> tuple[int, bool]:
+def _hop(text: str, start: int, end: int, stop: int) -> tuple[int, bool]:
     """The last natural cut in (start, min(start + LIMIT, end)], or the forced one at start + LIMIT.
 
-    `start` is itself a cut or the beginning of the text. Returns (position, forced); position is `start`
-    where there is no cut up to `end`.
+    `start` is itself a cut or the beginning of a text that ends at `stop`. Returns (position, forced); position
+    is `start` where there is no cut up to `end`.
     """
+    end = min(end, stop - 1)
     natural = _LAST.match(text, start, min(start + LIMIT, end) + 1)
     if natural:
         return natural.end(), False
-    if start + LIMIT <= end and start + LIMIT < len(text):
+    if start + LIMIT <= end:
         return start + LIMIT, True
     return start, False
 
 
-def last_cut(text: str, start: int, end: int) -> int:
-    """Position of the last cut in (start, end], or `start` when there is none; `start` is a cut."""
+def last_cut(text: str, start: int, end: int, stop: int | None = None) -> int:
+    """Position of the last cut in (start, end], or `start` when there is none; `start` is a cut.
+
+    stop: where the text ends, if it is but a part of the string.
+    """
+    stop = len(text) if stop is None else stop
     position = start
-    while (cut := _hop(text, position, end)[0]) > position:
+    while (cut := _hop(text, position, end, stop)[0]) > position:
         position = cut
     return position
 
 
-def next_cut(text: str, start: int) -> int | None:
+def next_cut(text: str, start: int, stop: int | None = None) -> int | None:
     """Position of the first cut after `start`, which is a cut itself; None when the text ends before one."""
-    natural = _FIRST.search(text, start)
-    if natural and natural.end() <= start + LIMIT:
+    stop = len(text) if stop is None else stop
+    natural = _FIRST.search(text, start, min(stop, start + LIMIT + 1))
+    if natural:
         return natural.end()
-    return start + LIMIT if start + LIMIT < len(text) else None
+    return start + LIMIT if start + LIMIT < stop else None
 
 
 def natural_cuts(text: str, start: int, end: int) -> list[int]:
@@ -55,8 +61,8 @@ def natural_cuts(text: str, start: int, end: int) -> list[int]:
 def pieces(text: str) -> Iterator[str]:
     """`text` split at its forced cuts only; nearly always one piece."""
     start = position = 0
-    while True:
-        cut, forced = _hop(text, position, len(text))
+    while position + LIMIT < len(text):
+        cut, forced = _hop(text, position, len(text), len(text))
         if cut == position:
             break
         if forced:

@@ -16,9 +16,7 @@ from .token_file import TokenFile, open_split
 from .tokenizer import Tokenizer
 
 
-def tokenize(
-    sources: Sources, tokenizer: Tokenizer, config: TextConfig | None = None, quiet: bool = True
-) -> TokenFile:
+def tokenize(sources: Sources, tokenizer: Tokenizer, config: TextConfig | None = None, quiet: bool = True) -> TokenFile:
     """Read `sources` (anything `prepare` reads), encode them as `prepare` would and hold the ids in memory.
 
     Every document is closed by `<eos>` where the tokenizer has one. Raises InputError as `read_documents`

@@ -29,13 +29,13 @@ def findings(report: Report) -> list[str]:
 def _encoding(report: Report) -> Iterator[str]:
     for file in _all_files(report):
         if file["invalid"]:
-            where = f" ({file['first_invalid']})" if file["first_invalid"] else ""
+            where = f", the first: {file['first_invalid']}" if file["first_invalid"] else ""
             yield (
-                f"{file['name']}: {_many(file['invalid'], 'invalid byte sequence')}{where}; convert the file "
-                "to UTF-8, or go on with --errors replace."
+                f"{printable(file['name'])}: {_many(file['invalid'], 'invalid byte sequence')}{where}; convert "
+                "the file to UTF-8, or go on with --errors replace."
             )
         if file["encoding"] != "utf-8":
-            yield f"{file['name']}: is {file['encoding'].upper()} by its byte order mark and read as such."
+            yield f"{printable(file['name'])}: is {file['encoding'].upper()} by its byte order mark and read as such."
 
 
 def _control_characters(report: Report) -> Iterator[str]:
@@ -97,7 +97,7 @@ def _duplicates(report: Report) -> Iterator[str]:
     share, most = report["duplicate_lines"]["share"], report["duplicate_lines"]["most_repeated"]
     if share < DUPLICATE_LINES:
         return
-    example = f", most often {_quoted(most[0]['line'])} ({most[0]['count']:,} times)" if most else ""
+    example = f", most often {_quoted(most[0]['line'])} ({_times(most[0]['count'])})" if most else ""
     cure = "; remove the copies, or training and validation text overlap" if share > MANY_DUPLICATES else ""
     yield f"{share:.0%} of the lines that are not blank repeat an earlier line{example}{cure}."
 
@@ -163,6 +163,11 @@ def _all_files(report: Report) -> list[dict[str, Any]]:
     return report["files"] + [file for split in report["splits"].values() for file in split["files"]]
 
 
+def printable(text: str) -> str:
+    """`text` with control characters escaped, so that a finding cannot steer a terminal."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def _many(count: int, what: str) -> str:
     return f"{count:,} {what}{'s' if count != 1 else ''}"
 
@@ -170,9 +175,12 @@ def _many(count: int, what: str) -> str:
 def _listed(counts: dict[str, int]) -> str:
     most = sorted(counts.items(), key=lambda item: -item[1])
     rest = f" and {len(most) - SAMPLE} more kinds" if len(most) > SAMPLE else ""
-    return ", ".join(f"{name} ({count:,} times)" for name, count in most[:SAMPLE]) + rest
+    return ", ".join(f"{name} ({_times(count)})" for name, count in most[:SAMPLE]) + rest
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count:,} times"
 
 
 def _quoted(text: str) -> str:
-    shown = text if len(text) <= 60 else text[:57] + "..."
-    return f"'{shown}'"
+    return f"'{printable(text if len(text) <= 60 else text[:57] + '...')}'"

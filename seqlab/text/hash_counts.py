@@ -13,9 +13,7 @@ HASHES = 1 << 20
 
 def hash_of(text: str) -> int:
     """A 64-bit hash that is the same in every process."""
-    return int.from_bytes(
-        hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little"
-    )
+    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
 
 
 def hashes_of(texts: Iterable[str]) -> np.ndarray:
@@ -26,7 +24,7 @@ def hashes_of(texts: Iterable[str]) -> np.ndarray:
 class HashCounts:
     """Occurrences of distinct hashes. Where more than `most` are distinct, only multiples of `step` are kept.
 
-    All occurrences of one text share its fate, so shares and numbers of distinct texts stay unbiased estimates.
+    All occurrences of one text share its fate, so shares and numbers of distinct texts stay unbiased.
     """
 
     def __init__(self, most: int = HASHES):

@@ -31,13 +31,13 @@ class Split:
     """A split while it becomes ids.
 
     counts: occurrences by provisional id, as far as the split has types. stretches: (tokens, dtype) of every
-    chunk's provisional ids. documents: offset of each one's first token.
+    chunk's provisional ids. documents: offsets of their first tokens, chunk by chunk.
     """
 
     chunks: Sequence[Chunk]
     counts: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     stretches: list[tuple[int, np.dtype]] = field(default_factory=list)
-    documents: list[int] = field(default_factory=list)
+    documents: list[np.ndarray] = field(default_factory=list)
     tokens: int = 0
     words: int = 0
 
@@ -59,25 +59,21 @@ class Numbering:
         self.file, self.splits = work / "provisional.bin", splits
         self.types: dict[str, int] = {}
 
-    def segment(
-        self, tokenizer: Tokenizer, close: bool, workers: int | None = None, quiet: bool = False
-    ) -> None:
+    def segment(self, tokenizer: Tokenizer, close: bool, workers: int | None = None, quiet: bool = False) -> None:
         """Cut all chunks into tokens; `close` puts an `<eos>` after documents that the tokenizer closes."""
         work = [(split, chunk) for split in self.splits.values() for chunk in split.chunks]
-        items = ((chunk, close and chunk.ends) for _, chunk in work)
         total = sum(chunk.size for _, chunk in work)
         count = worker_count(total) if workers is None else workers
         done, continues = 0, False
         with (
             self.file.open("wb") as handle,
-            Workers(count, segmenter, tokenizer.kind, tokenizer.options) as pool,
+            Workers(count, segmenter, tokenizer.kind, tokenizer.options, close) as pool,
             Progress("tokenizing", total / 1e6, "MB", quiet) as progress,
         ):
-            for (split, chunk), result in zip(work, pool.map(items), strict=True):
-                if chunk.opens:
-                    split.documents.append(split.tokens)
-                elif continues and result.begins_in_word:
-                    split.words -= 1
+            results = pool.map(chunk for _, chunk in work)
+            for (split, chunk), result in zip(work, results, strict=True):
+                split.documents.append(_document_starts(chunk, result.ends) + split.tokens)
+                split.words -= continues and result.begins_in_word
                 continues = result.ends_in_word
                 self._collect(split, result, handle)
                 done += chunk.size
@@ -109,20 +105,27 @@ class Numbering:
                 writer = SplitWriter(folder, name, dtype)
                 for tokens, provisional in split.stretches:
                     writer.write(table[np.fromfile(handle, provisional, tokens)])
-                digest = writer.close(np.array(split.documents, np.int64))
-                counts = _counts(split, final, tokenizer.unk_id, digest)
+                documents = np.concatenate(split.documents)
+                digest = writer.close(documents)
+                counts = _counts(split, final, tokenizer.unk_id, len(documents), digest)
                 headers[name] = {"counts": asdict(counts), "dtype": dtype.name, "shards": writer.shards}
         return headers
 
 
-def _counts(split: Split, final: np.ndarray, unk_id: int | None, digest: str) -> SplitCounts:
+def _document_starts(chunk: Chunk, ends: np.ndarray) -> np.ndarray:
+    """Offsets of the first tokens of the documents that begin in a chunk; `ends` are the last ones', plus one."""
+    inside = ends[:-1] if len(ends) and chunk.ends[-1] == chunk.characters else ends
+    return np.concatenate([np.zeros(int(chunk.opens), np.int64), inside])
+
+
+def _counts(split: Split, final: np.ndarray, unk_id: int | None, documents: int, digest: str) -> SplitCounts:
     counts = split.counts_of(len(final))
     return SplitCounts(
         tokens=split.tokens,
         characters=sum(chunk.characters for chunk in split.chunks),
         bytes=sum(chunk.size for chunk in split.chunks),
         words=split.words,
-        documents=len(split.documents),
+        documents=documents,
         unknown=int(counts[final == unk_id].sum()) if unk_id is not None else 0,
         types=len(np.unique(final[counts > 0])),
         sha256=digest,

@@ -56,9 +56,7 @@ class FileReport:
     lines: int = 0
 
 
-def read_text(
-    handle: IO[bytes], report: FileReport, errors: str = "strict", suffix: str = ""
-) -> Iterator[str]:
+def read_text(handle: IO[bytes], report: FileReport, errors: str = "strict", suffix: str = "") -> Iterator[str]:
     """Yield a file's text in blocks of about a megabyte, decoded, without byte order mark, newlines as LF.
 
     Args:

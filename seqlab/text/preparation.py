@@ -157,9 +157,7 @@ def _check_settings(config: TextConfig, kind: str) -> None:
     if config.vocab_size is not None and kind == "byte":
         raise InputError("vocab_size: the byte tokenizer always has 256 types; leave it out.")
     if config.vocab_size is not None and kind == "bpe" and config.vocab_size < 257:
-        raise InputError(
-            f"vocab_size: bpe needs at least 257 (256 bytes and one merge), not {config.vocab_size}."
-        )
+        raise InputError(f"vocab_size: bpe needs at least 257 (256 bytes and one merge), not {config.vocab_size}.")
 
 
 def _check_out(out: Path) -> None:
@@ -189,17 +187,14 @@ def _streams_on_disk(
         yield {name: [copies.get(file, file) for file in group] for name, group in files.items()}
 
 
-def _cache_key(
-    entries: dict[str, list[dict[str, Any]]], config: TextConfig, hint: str | None, for_words: bool
-) -> str:
+def _cache_key(entries: dict[str, list[dict[str, Any]]], config: TextConfig, hint: str | None, for_words: bool) -> str:
     content = {
         "format": FORMAT,
         "settings": config.model_dump(),
         "hint": hint,
         "for_words": for_words,
         "sources": {
-            name: [(entry["sha256"], entry["json_lines"]) for entry in group]
-            for name, group in entries.items()
+            name: [(entry["sha256"], entry["json_lines"]) for entry in group] for name, group in entries.items()
         },
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
@@ -227,9 +222,7 @@ class _Preparation:
         self.work.mkdir()
         report = ReadReport()
         spools = {
-            name: read_spool(
-                self.work / f"{name}.txt", group, self.config, report, self.quiet, self.chunk_bytes
-            )
+            name: read_spool(self.work / f"{name}.txt", group, self.config, report, self.quiet, self.chunk_bytes)
             for name, group in files.items()
         }
         kind, reason = self._choose(spools["train"])
@@ -286,9 +279,7 @@ class _Preparation:
         alone = end < ALONE_BELOW
         with Progress("learning word pieces", quiet=self.quiet) as progress:
             if not alone:
-                progress.note(
-                    f"learning {size:,} word pieces from {min(end, BPE_SAMPLE) / 1e6:.0f} MB of text"
-                )
+                progress.note(f"learning {size:,} word pieces from {min(end, BPE_SAMPLE) / 1e6:.0f} MB of text")
             with Workers(0 if alone else 1, bpe_trainer, size - several, BPE_SAMPLE, parallel=True) as pool:
                 (options,) = pool.map([(train[-1].path, end)])
         return BpeTokenizer(**options)

@@ -87,9 +87,7 @@ def resolve_sources(sources: Sources) -> list[SourceFile]:
     """
     given = [sources] if isinstance(sources, str | Path) else list(sources)
     if not given:
-        raise InputError(
-            "no source given: name a text file, a folder, '-' or a corpus of 'seqlab data list'."
-        )
+        raise InputError("no source given: name a text file, a folder, '-' or a corpus of 'seqlab data list'.")
     if sum(str(source) == "-" for source in given) > 1:
         raise InputError("-: standard input can be read only once.")
     files = []
@@ -225,9 +223,7 @@ def _record_text(line: str, where: str, field: str) -> str:
     try:
         record = json.loads(line)
     except json.JSONDecodeError as error:
-        raise InputError(
-            f"{where}: not valid JSON ({error.msg}); every line must hold one JSON object."
-        ) from None
+        raise InputError(f"{where}: not valid JSON ({error.msg}); every line must hold one JSON object.") from None
     except RecursionError:
         raise InputError(f"{where}: the JSON is nested too deeply.") from None
     if not isinstance(record, dict):

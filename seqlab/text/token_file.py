@@ -152,9 +152,7 @@ class SplitWriter:
 class Corpus:
     """A prepared text: a folder with a tokenizer and the ids of its splits."""
 
-    def __init__(
-        self, path: Path, header: Mapping[str, Any], tokenizer: Tokenizer, splits: dict[str, TokenFile]
-    ):
+    def __init__(self, path: Path, header: Mapping[str, Any], tokenizer: Tokenizer, splits: dict[str, TokenFile]):
         self.path, self.header, self.tokenizer, self.splits = path, header, tokenizer, splits
 
     @property
@@ -172,9 +170,7 @@ class Corpus:
     @cached_property
     def digest(self) -> str:
         """sha256 of the tokenizer and of every split's ids and document borders, wherever the folder is."""
-        return corpus_digest(
-            self.tokenizer.digest, {name: split.counts for name, split in self.splits.items()}
-        )
+        return corpus_digest(self.tokenizer.digest, {name: split.counts for name, split in self.splits.items()})
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -195,8 +191,7 @@ class Corpus:
             "sources": self.header["sources"],
             "digest": self.digest,
             "splits": {
-                name: {**asdict(split.counts), "chars": split.characters}
-                for name, split in self.splits.items()
+                name: {**asdict(split.counts), "chars": split.characters} for name, split in self.splits.items()
             },
         }
 
@@ -214,15 +209,12 @@ class Corpus:
         """
         path = Path(path)
         if not cls.is_corpus(path):
-            raise InputError(
-                f"{path}: not a prepared corpus (no {HEADER}); make one with 'seqlab data prepare'."
-            )
+            raise InputError(f"{path}: not a prepared corpus (no {HEADER}); make one with 'seqlab data prepare'.")
         header = read_json(path / HEADER)
         try:
             if header["seqlab"] != FORMAT:
                 raise InputError(
-                    f"{path / HEADER}: is of format {header['seqlab']!r}, not {FORMAT}; "
-                    "prepare the text again."
+                    f"{path / HEADER}: is of format {header['seqlab']!r}, not {FORMAT}; prepare the text again."
                 )
             size = sum(shard["bytes"] for split in header["splits"].values() for shard in split["shards"])
             if verify or (verify is None and size < VERIFY_BELOW):
@@ -234,9 +226,7 @@ class Corpus:
         except InputError:
             raise
         except (KeyError, TypeError, AttributeError, ValueError) as error:
-            raise InputError(
-                f"{path / HEADER}: not a corpus header ({error}); the file is damaged."
-            ) from None
+            raise InputError(f"{path / HEADER}: not a corpus header ({error}); the file is damaged.") from None
         if not intact:
             raise InputError(f"{path / HEADER}: its figures differ from its digest; the file is damaged.")
         return corpus
@@ -266,7 +256,5 @@ def open_split(path: Path, name: str, header: Mapping[str, Any]) -> TokenFile:
     except (OSError, ValueError, EOFError):
         raise InputError(f"{file}: missing or damaged; prepare the text again.") from None
     if documents.dtype != np.int64 or documents.shape != (counts.documents,):
-        raise InputError(
-            f"{file}: does not hold {counts.documents:,} document offsets; prepare the text again."
-        )
+        raise InputError(f"{file}: does not hold {counts.documents:,} document offsets; prepare the text again.")
     return TokenFile(shards, documents, counts)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Sized
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -17,6 +17,19 @@ from .vocab import EOS, UNK, Vocab
 
 FORMAT = 1
 """Version of tokenizer.json."""
+
+
+class Segments(NamedTuple):
+    """Texts cut into tokens.
+
+    types: the distinct tokens in order of first appearance, as the vocabulary spells them.
+    indices: (N,) unsigned; for every token of all texts, one after another, the index of its type.
+    ends: (texts,) int64; where the tokens of each text end.
+    """
+
+    types: list[str]
+    indices: np.ndarray
+    ends: np.ndarray
 
 
 class IncrementalDecoder(ABC):
@@ -77,12 +90,12 @@ class Tokenizer(ABC):
         return 0
 
     @abstractmethod
-    def segment(self, text: str) -> tuple[list[str], np.ndarray]:
-        """Cut `text` into tokens.
+    def segment_all(self, texts: Sequence[str]) -> Segments:
+        """Cut texts into tokens."""
 
-        Returns the distinct tokens in order of first appearance, as the vocabulary spells them, and for each
-        token of the text the index of its type (N,), an unsigned integer array.
-        """
+    def segment(self, text: str) -> tuple[list[str], np.ndarray]:
+        """Types and type indices of one text, as in `Segments`."""
+        return self.segment_all([text])[:2]
 
     def closes(self, text: str) -> bool:
         """Whether a document that ends in `text` is closed by an extra `<eos>`."""
@@ -153,8 +166,7 @@ class Tokenizer(ABC):
         try:
             if values["seqlab"] != FORMAT:
                 raise InputError(
-                    f"{path}: is of format {values['seqlab']!r}, not {FORMAT}; "
-                    "it needs another version of seqlab."
+                    f"{path}: is of format {values['seqlab']!r}, not {FORMAT}; it needs another version of seqlab."
                 )
             vocab = Vocab(values["vocab"], values["counts"])
             tokenizer = TOKENIZERS[values["kind"]](vocab=vocab, **values["options"])
@@ -165,9 +177,7 @@ class Tokenizer(ABC):
             reason = " ".join(str(error).split())[:100]
             raise InputError(f"{path}: not a seqlab tokenizer ({reason}); the file is damaged.") from None
         if not intact:
-            raise InputError(
-                f"{path}: its content differs from its digest; the file is damaged or was edited."
-            )
+            raise InputError(f"{path}: its content differs from its digest; the file is damaged or was edited.")
         return tokenizer
 
 
@@ -183,6 +193,11 @@ def compact(codes: np.ndarray, limit: int) -> tuple[np.ndarray, np.ndarray]:
     index = np.zeros(limit, smallest_dtype(len(values)))
     index[values] = np.arange(len(values))
     return values, index[codes]
+
+
+def lengths(items: Sequence[Sized]) -> np.ndarray:
+    """Lengths of the items, int64."""
+    return np.fromiter(map(len, items), np.int64, len(items))
 
 
 def smallest_dtype(count: int) -> np.dtype:

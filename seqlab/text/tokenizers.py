@@ -10,8 +10,7 @@ from .tokenizer import Tokenizer
 from .words import WhitespaceTokenizer, WordTokenizer
 
 TOKENIZERS: dict[str, type[Tokenizer]] = {
-    kind.kind: kind
-    for kind in (CharTokenizer, ByteTokenizer, WordTokenizer, WhitespaceTokenizer, BpeTokenizer)
+    kind.kind: kind for kind in (CharTokenizer, ByteTokenizer, WordTokenizer, WhitespaceTokenizer, BpeTokenizer)
 }
 
 SMALL_TEXT = 3_000_000

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import unicodedata
 from abc import abstractmethod
+from collections.abc import Sequence
 from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
 
 from .cuts import pieces
-from .tokenizer import IncrementalDecoder, Tokenizer, compact, smallest_dtype
+from .tokenizer import IncrementalDecoder, Segments, Tokenizer, compact, lengths, smallest_dtype
 from .vocab import EOS, Vocab, escape, unescape
 
 
@@ -36,26 +37,30 @@ class UnitTokenizer(Tokenizer):
     def split_units(self, units: list[str]) -> list[list[str]]:
         """The tokens of every unit."""
 
-    def segment(self, text: str) -> tuple[list[str], np.ndarray]:
+    def segment_all(self, texts: Sequence[str]) -> Segments:
         found: list[str] = []
-        for piece in pieces(text):
-            found += self.units(piece)
-        units, unit_indices = index_types(found)
+        ends = np.zeros(len(texts) + 1, np.int64)
+        for number, text in enumerate(texts):
+            for piece in pieces(text):
+                found += self.units(piece)
+            ends[number + 1] = len(found)
+        units, rows = index_types(found)
         tokens_of_unit = self.split_units(units)
         types, flat = index_types([token for tokens in tokens_of_unit for token in tokens])
-        lengths = np.fromiter(map(len, tokens_of_unit), np.int64, len(units))
-        indices = flat[_ragged(lengths, unit_indices)]
-        values, indices = compact(indices, len(types))
-        return [types[value] for value in values.tolist()], indices
+        positions, token_ends = _ragged(lengths(tokens_of_unit), rows)
+        values, indices = compact(flat[positions], len(types))
+        return Segments([types[value] for value in values.tolist()], indices, token_ends[ends][1:])
 
 
-def _ragged(lengths: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Flat positions of the given rows of a ragged table whose rows have `lengths`, one after another."""
-    starts = np.cumsum(lengths) - lengths
-    row_lengths = lengths[rows]
-    ends = np.cumsum(row_lengths)
-    total = int(ends[-1]) if len(ends) else 0
-    return np.arange(total) + np.repeat(starts[rows] - (ends - row_lengths), row_lengths)
+def _ragged(row_lengths: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Reading rows of a table whose rows are of different lengths and lie one after another.
+
+    Returns the flat position of everything read, and how much is read by the time of each of the rows (0 first).
+    """
+    starts = np.cumsum(row_lengths) - row_lengths
+    read = np.zeros(len(rows) + 1, np.int64)
+    np.cumsum(row_lengths[rows], out=read[1:])
+    return np.arange(read[-1]) + np.repeat(starts[rows] - read[:-1], row_lengths[rows]), read
 
 
 _SINGLE = r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
@@ -69,9 +74,7 @@ def word_pattern() -> re.Pattern[str]:
     Python's `\\w` lacks combining marks, without which Devanagari or decomposed accents would fall apart.
     """
     blocks = (range(0x300, 0x20000), range(0xE0100, 0xE01F0))
-    marks = "".join(
-        chr(code) for block in blocks for code in block if unicodedata.category(chr(code))[0] == "M"
-    )
+    marks = "".join(chr(code) for block in blocks for code in block if unicodedata.category(chr(code))[0] == "M")
     letter = rf"[^\W{_SINGLE}]|[{marks}]"
     return re.compile(rf"(?:{letter})+(?:['’-](?:{letter})+|(?<=\d)[.,](?=\d)(?:{letter})+)*|[^\s]")
 
@@ -110,9 +113,7 @@ class WordTokenizer(UnitTokenizer):
 
     def split_units(self, units: list[str]) -> list[list[str]]:
         words = word_pattern().findall
-        return [
-            [unit] if unit == "\n" or (unit.isascii() and unit.isalpha()) else words(unit) for unit in units
-        ]
+        return [[unit] if unit == "\n" or (unit.isascii() and unit.isalpha()) else words(unit) for unit in units]
 
     def decoder(self) -> WordDecoder:
         """Decodes `<eos>` to a newline."""
@@ -176,12 +177,6 @@ class WhitespaceTokenizer(UnitTokenizer):
     kind = "whitespace"
     has_unk = True
     newline = EOS
-
-    def segment(self, text: str) -> tuple[list[str], np.ndarray]:
-        found: list[str] = []
-        for piece in pieces(text):
-            found += self.units(piece)
-        return index_types(found)
 
     def units(self, piece: str) -> list[str]:
         if EOS in piece:

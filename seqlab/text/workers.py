@@ -23,9 +23,7 @@ from ..errors import SeqlabError
 IN_FLIGHT = 2
 """Items a worker has at most: one it works on, one waiting."""
 
-_START = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from seqlab.text.workers import serve; serve()"
-)
+_START = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from seqlab.text.workers import serve; serve()"
 
 
 class Workers:
@@ -35,9 +33,7 @@ class Workers:
     parallel: whether the libraries a worker uses may start threads of their own.
     """
 
-    def __init__(
-        self, count: int, factory: Callable[..., Callable[[Any], Any]], *args: Any, parallel: bool = False
-    ):
+    def __init__(self, count: int, factory: Callable[..., Callable[[Any], Any]], *args: Any, parallel: bool = False):
         self.count = count if sys.executable else 0
         self.factory, self.args, self.parallel = factory, args, parallel
         self.processes: list[subprocess.Popen[bytes]] = []
@@ -49,9 +45,7 @@ class Workers:
         environment |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}  # numpy starts no idle threads
         command = [sys.executable, "-P", "-c", _START, json.dumps(sys.path)]
         for _ in range(self.count):
-            process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
-            )
+            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
             self.processes.append(process)
             self._send(process, (self.factory, self.args))
         return self
@@ -104,9 +98,7 @@ class Workers:
 def _lost(process: subprocess.Popen[bytes]) -> SeqlabError:
     code = process.wait()
     reason = " (was it killed for lack of memory?)" if code == -signal.SIGKILL else ""
-    return SeqlabError(
-        f"a worker process ended unexpectedly with status {code}{reason}; run the command again."
-    )
+    return SeqlabError(f"a worker process ended unexpectedly with status {code}{reason}; run the command again.")
 
 
 def serve() -> None:

@@ -1,0 +1,61 @@
+"""`seqlab neighbors`: the nearest words of a word."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .console import JsonFlag, print_json, print_table, printable, say
+
+if TYPE_CHECKING:
+    from seqlab.embeddings import WordVectors
+
+VectorsArgument = Annotated[
+    Path,
+    typer.Argument(
+        metavar="VECTORS",
+        help="Embeddings folder, word2vec, GloVe or .vec file, or language-model RUN (input embedding).",
+    ),
+]
+Count = Annotated[int, typer.Option("-k", "--count", min=1, help="How many words.")]
+
+
+def open_vectors(path: Path) -> WordVectors:
+    """Vectors from any file or folder; only a language-model run has to wait for torch. Notes go to stderr."""
+    if (path / "tokenizer.json").exists():
+        import seqlab.api
+
+        vectors = seqlab.api.load_vectors(path)
+    else:
+        import seqlab.embeddings
+
+        vectors = seqlab.embeddings.load_vectors(path)
+    for note in vectors.meta.get("notes", []):
+        say(f"{path}: {note}")
+    return vectors
+
+
+def neighbors(
+    vectors: VectorsArgument,
+    words: Annotated[list[str], typer.Argument(metavar="WORD", help="One table for each.")],
+    k: Count = 10,
+    as_json: JsonFlag = False,
+) -> None:
+    """The words nearest to a word, by cosine.
+
+    Example: seqlab neighbors vectors king queen -k 5
+    """
+    found = open_vectors(vectors).neighbors_of_each(words, k)
+    if as_json:
+        queries = [
+            {"word": word, "results": [{"word": other, "score": score} for other, score in best]}
+            for word, best in zip(words, found, strict=True)
+        ]
+        print_json({"results": queries[0]["results"], "queries": queries})
+        return
+    for number, (word, best) in enumerate(zip(words, found, strict=True)):
+        if number:
+            print()
+        print_table((printable(word), "cosine"), best)
