@@ -9,9 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-SOURCE_HELP = (
-    "Text file(s), folder, '-' for stdin, .gz/.bz2/.xz/.zst, .jsonl, prepared corpus or corpus name."
-)
+SOURCE_HELP = "Text file(s), folder, '-' for stdin, .gz/.bz2/.xz/.zst, .jsonl, prepared corpus or corpus name."
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 
@@ -22,17 +20,16 @@ def say(text: str) -> None:
 
 
 def print_json(value: Any) -> None:
-    """One JSON object on stdout."""
-    print(json.dumps(value, ensure_ascii=False), flush=True)
+    """One JSON object on stdout; characters the terminal's encoding may lack are escaped as JSON does."""
+    utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    print(json.dumps(value, ensure_ascii=not utf8), flush=True)
 
 
 def print_table(headers: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """Aligned columns on stdout; numbers to the right. Plain text, so that it reads the same in a pipe."""
     cells = [[_cell(value) for value in row] for row in rows]
     widths = [max(len(text) for text in column) for column in zip(headers, *cells, strict=True)]
-    right = [
-        all(isinstance(row[i], int | float) for row in rows) if rows else False for i in range(len(headers))
-    ]
+    right = [all(isinstance(row[i], int | float) for row in rows) if rows else False for i in range(len(headers))]
     for line in ([list(headers)] if any(headers) else []) + cells:
         padded = [
             text.rjust(width) if flush_right else text.ljust(width)

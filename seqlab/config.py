@@ -73,9 +73,7 @@ def _sentence(cls: type[Section], error: ValidationError) -> str:
     key = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         keys = cls.keys()
-        hint = did_you_mean(key, keys) or did_you_mean(
-            key.rpartition(".")[2], [k.rpartition(".")[2] for k in keys]
-        )
+        hint = did_you_mean(key, keys) or did_you_mean(key.rpartition(".")[2], [k.rpartition(".")[2] for k in keys])
         same_leaf = [k for k in keys if k.rpartition(".")[2] == key.rpartition(".")[2]]
         if same_leaf:
             hint = f" Did you mean {same_leaf[0]!r}?"
@@ -181,10 +179,10 @@ class TrainingConfig(Section):
     """Exactly one of epochs, steps and minutes limits training."""
     patience: int = Field(0, ge=0)
     """Stop after this many validations without improvement; 0 never stops early."""
-    evaluations: int = Field(20, ge=1)
+    evaluations: int = Field(10, ge=1)
     """Validations during training, evenly spaced."""
-    valid_tokens: int = Field(200_000, ge=1)
-    """Validation tokens used during training (the whole split is used at the end)."""
+    valid_tokens: int = Field(20_000, ge=1)
+    """Validation tokens used during training, so that it costs little (the whole split is used at the end)."""
     seed: int = 1
     device: str = "auto"
     threads: int = Field(0, ge=0)
@@ -224,8 +222,9 @@ class EmbeddingsConfig(Section):
     """Rarer words are dropped."""
     subsample: float = Field(1e-4, ge=0)
     """Threshold above which frequent words are thinned out; 0 keeps all."""
-    lr: float = Field(0.05, gt=0)
-    """Learning rate at the start; falls linearly to almost zero."""
+    lr: float | None = Field(None, gt=0)
+    """Learning rate at the start; falls linearly to almost zero. None: 0.05 for skip-gram, 0.15 for CBOW, 0.05 when
+    that is updated as in word2vec."""
     workers: int = Field(0, ge=0)
     """Threads; 0 uses all cores, 1 is bit-reproducible."""
     seed: int = Field(1, ge=0)

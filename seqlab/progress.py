@@ -38,7 +38,7 @@ class Progress:
         self.interval = 0.1 if self.live else PLAIN_INTERVAL
         self.done = 0.0
         self.fields: dict[str, Any] = {}
-        self.drawn = False
+        self.drawn: float | None = None
 
     def __enter__(self) -> Progress:
         self.started = self.last = time.monotonic()
@@ -74,8 +74,9 @@ class Progress:
             return
         if self.live and exception_type is not None:
             self._clear()
-        elif self.drawn or time.monotonic() - self.started > 1.0:
-            self._draw(time.monotonic())
+        elif self.drawn is not None or time.monotonic() - self.started > 1.0:
+            if self.live or self.drawn != self.done:
+                self._draw(time.monotonic())
             if self.live:
                 self.stream.write("\n")
         self.stream.flush()
@@ -100,7 +101,7 @@ class Progress:
         return "  ".join(parts)
 
     def _draw(self, now: float) -> None:
-        self.drawn = True
+        self.drawn = self.done
         line = self.line(now)
         if self.live:
             width = os.get_terminal_size(self.stream.fileno()).columns if self.stream.isatty() else 120

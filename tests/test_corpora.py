@@ -163,9 +163,7 @@ def test_unknown_and_unfetched_names(server: Server) -> None:
 
 def test_fetch_zip_with_splits_then_from_cache(server: Server, register: Callable[..., None]) -> None:
     archive = zipped({"set/train.tokens": b"a b\n", "set/valid.tokens": b"c\n", "../../evil.txt": b"evil"})
-    register(
-        "tiny", {"tiny.zip": archive}, {"train": '["set/train.tokens"]', "valid": '["set/valid.tokens"]'}
-    )
+    register("tiny", {"tiny.zip": archive}, {"train": '["set/train.tokens"]', "valid": '["set/valid.tokens"]'})
     found = fetch("tiny")
     assert found.fresh
     assert not found.trusted
@@ -243,9 +241,7 @@ def test_malicious_member_cannot_leave_the_folder(tmp_path: Path, register: Call
 def test_wrong_digest_keeps_nothing(tmp_path: Path, server: Server, register: Callable[..., None]) -> None:
     register("tiny", {"tiny.txt": b"right\n"})
     server.content["/tiny.txt"] = b"wrong\n"
-    with pytest.raises(
-        SeqlabError, match=r"not the registered one \(6 bytes with digest .* nothing was kept"
-    ):
+    with pytest.raises(SeqlabError, match=r"not the registered one \(6 bytes with digest .* nothing was kept"):
         fetch("tiny")
     assert leftovers(tmp_path, "tiny") == []
 
@@ -259,9 +255,7 @@ def test_failed_fetch_leaves_the_old_text(server: Server, register: Callable[...
     assert texts("tiny") == {"train": [b"right\n"]}
 
 
-def test_network_failures_are_one_sentence(
-    tmp_path: Path, server: Server, register: Callable[..., None]
-) -> None:
+def test_network_failures_are_one_sentence(tmp_path: Path, server: Server, register: Callable[..., None]) -> None:
     register("tiny", {"tiny.txt": b"text " * 1000})
     server.truncated.add("/tiny.txt")
     with pytest.raises(SeqlabError, match="the connection broke off before the end") as error:
@@ -281,9 +275,7 @@ def test_network_failures_are_one_sentence(
 
 
 def test_second_address_is_tried(server: Server, register: Callable[..., None]) -> None:
-    register(
-        "tiny", {"tiny.txt": b"text\n"}, addresses=[f"{server.address}/gone", f"{server.address}/tiny.txt"]
-    )
+    register("tiny", {"tiny.txt": b"text\n"}, addresses=[f"{server.address}/gone", f"{server.address}/tiny.txt"])
     fetch("tiny")
     assert server.requests == ["/gone", "/tiny.txt"]
     assert texts("tiny") == {"train": [b"text\n"]} or corpora.entry("tiny").files[0].name == "gone"
@@ -309,9 +301,7 @@ def test_wrong_size_without_digest(register: Callable[..., None], tmp_path: Path
         fetch("tiny")
 
 
-@pytest.mark.parametrize(
-    "data", [b"PK\x03\x04 not a zip file", zipped({"a": b"x" * 5000})[:-30]], ids=["alien", "cut"]
-)
+@pytest.mark.parametrize("data", [b"PK\x03\x04 not a zip file", zipped({"a": b"x" * 5000})[:-30]], ids=["alien", "cut"])
 def test_damaged_archive(register: Callable[..., None], tmp_path: Path, data: bytes) -> None:
     register("broken", {"broken.zip": data}, {"train": '["a"]'})
     with pytest.raises(SeqlabError, match="broken: a: cannot be unpacked"):

@@ -34,13 +34,15 @@ def test_fused_sequence_equals_the_equations(cell):
         torch.testing.assert_close(part, expected)
 
 
-def test_one_step_at_a_time_equals_the_whole_sequence_from_a_carried_state(cell):
+@pytest.mark.parametrize("gradient", [True, False])
+def test_one_step_at_a_time_equals_the_whole_sequence_from_a_carried_state(cell, gradient):
     x, state = torch.randn(B, T, D).double(), random_state(cell)
-    whole, last = cell(x, state)
-    pieces = []
-    for t in range(T):
-        y, state = cell(x[:, t : t + 1], state)
-        pieces.append(y)
+    with torch.set_grad_enabled(gradient):
+        whole, last = cell(x, state)
+        pieces = []
+        for t in range(T):
+            y, state = cell(x[:, t : t + 1], state)
+            pieces.append(y)
     torch.testing.assert_close(whole, torch.cat(pieces, 1))
     for part, expected in zip(state, last, strict=True):
         assert part.shape == (B, H)
@@ -134,9 +136,7 @@ def test_sampled_loss_equals_the_reference_with_accidental_hits():
     noise, tries = layer.noise.sample_unique(S)
     targets = torch.cat([torch.from_numpy(noise[:6]), torch.randint(0, V, (N - 6,))])
     loss = layer.loss_with_noise(hidden, targets, noise, tries)
-    assert float(loss) == pytest.approx(
-        reference_sampled_loss(layer, hidden, targets, noise, tries), abs=1e-6
-    )
+    assert float(loss) == pytest.approx(reference_sampled_loss(layer, hidden, targets, noise, tries), abs=1e-6)
 
 
 def test_sampled_gradient_is_sparse_and_equals_autograd_of_the_dense_formula():
@@ -160,9 +160,7 @@ def test_sampled_gradient_is_sparse_and_equals_autograd_of_the_dense_formula():
 def test_average_sampled_gradient_approaches_the_full_gradient():
     hidden, targets = torch.randn(N, D, dtype=torch.float64), torch.randint(0, V, (N,))
     full = sampled()
-    exact = torch.autograd.grad(
-        F.cross_entropy(full.logits(hidden), targets), full.weight, retain_graph=False
-    )[0]
+    exact = torch.autograd.grad(F.cross_entropy(full.logits(hidden), targets), full.weight, retain_graph=False)[0]
 
     def mean_gradient(samples, draws=400):
         layer = sampled(samples)

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from seqlab.config import TextConfig
 from seqlab.errors import InputError, SeqlabError
-from seqlab.text import TOKENIZERS, Corpus, TokenFile, Tokenizer, prepare, token_file, tokenize
+from seqlab.text import TOKENIZERS, Corpus, TokenFile, Tokenizer, corpora, jobs, prepare, token_file, tokenize
 from seqlab.text.bpe import sample_blocks
 from seqlab.text.cuts import LIMIT
 from seqlab.text.spool import Spool
@@ -165,6 +165,17 @@ def test_workers_give_what_one_process_gives(kind: str, tmp_path: Path) -> None:
     together = prepare(path, tmp_path / "together", config(kind), workers=2, chunk_bytes=5000)
     assert contents(alone) == contents(together)
     assert alone.digest == together.digest
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_forgetful_workers_give_the_same(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that may remember nothing from chunk to chunk numbers types anew."""
+    path = tmp_path / "d.jsonl"
+    path.write_text("".join(json.dumps({"text": f"{n} {WORDS} {n}"}) + "\n" for n in range(40)))
+    usual = prepare(path, tmp_path / "usual", config(kind), workers=0, chunk_bytes=200)
+    monkeypatch.setattr(jobs, "MEMORY", -1)
+    forgetful = prepare(path, tmp_path / "forgetful", config(kind), workers=0, chunk_bytes=200)
+    assert contents(usual) == contents(forgetful)
 
 
 def test_workers_need_no_guarded_main_script(tmp_path: Path) -> None:

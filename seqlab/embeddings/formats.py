@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import mmap
 import struct
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -34,6 +35,7 @@ OTHER_KINDS = {
 }
 SAMPLE = 1 << 16
 """Bytes looked at to tell text from binary, and lines' worth of text to find the width of a file without header."""
+LONGEST_HEADER = 100
 LONGEST_WORD = 10_000
 """Bytes within which a binary word must end."""
 WIDTH_LINES = 100
@@ -121,11 +123,11 @@ def load_vectors(path: str | Path) -> WordVectors:
 
 def _read_header(data: mmap.mmap) -> _Header | None:
     """The numbers of a first line "V D", or None when the first line is something else."""
-    end = data.find(b"\n", 0, 100)
-    fields = data[: max(0, end)].split()
+    line = data[:LONGEST_HEADER].partition(b"\n")[0]
+    fields = line.split()
     if len(fields) != 2 or not all(field.isdigit() for field in fields):
         return None
-    return _Header(int(fields[0]), int(fields[1]), end + 1)
+    return _Header(int(fields[0]), int(fields[1]), min(len(line) + 1, len(data)))
 
 
 def _check_header(path: Path, header: _Header, size: int) -> None:
@@ -145,12 +147,9 @@ def _is_text(data: mmap.mmap, header: _Header | None) -> bool:
     start = header.end if header else 0
     sample = data[start : start + SAMPLE]
     fields = sample.partition(b"\n")[0].split()
-    if len(fields) > 1 and (header is None or len(fields) > header.dim):
-        try:
-            [float(field) for field in fields[-header.dim if header else -1 :]]
-            return True
-        except ValueError:
-            pass
+    dim = header.dim if header else 1
+    if len(fields) > dim and all(map(_is_number, fields[-dim:])):
+        return True
     return not any(byte < 32 and byte not in b"\t\n\r" for byte in sample)
 
 
@@ -182,7 +181,8 @@ def _read_text(path: Path, data: mmap.mmap, header: _Header | None) -> tuple[_Wo
                 f"{path}: {where}: {len(fields) - 1} numbers instead of {dim}; the file is damaged or cut short."
             )
         try:
-            vector = np.array(fields[1:], np.float32)
+            with np.errstate(over="ignore"):  # infinity is refused below
+                vector = np.array(fields[1:], np.float32)
         except ValueError:
             raise InputError(f"{path}: {where}: not a word and {dim} numbers separated by single spaces.") from None
         if words.add(fields[0], where):
@@ -193,12 +193,24 @@ def _read_text(path: Path, data: mmap.mmap, header: _Header | None) -> tuple[_Wo
 
 
 def _width(path: Path, data: mmap.mmap) -> int:
-    """Numbers a line of a file without header: the fewest among its first lines, whose words may hold spaces."""
-    lines = itertools.islice(_lines(data, 0), WIDTH_LINES)
-    widths = [line.count(b" ") for _, line in lines]
-    if not widths or min(widths) == 0:
+    """Numbers a line of a file without header, as most of its first lines have it; words may hold spaces."""
+    widths: Counter[int] = Counter()
+    for _, line in itertools.islice(_lines(data, 0), WIDTH_LINES):
+        fields = line.split(b" ")
+        numbers = sum(1 for _ in itertools.takewhile(_is_number, reversed(fields)))
+        widths[min(numbers, len(fields) - 1)] += 1
+    width = widths.most_common(1)[0][0] if widths else 0
+    if width == 0:
         raise InputError(f"{path}: not a file of word vectors; a line holds a word and numbers.")
-    return min(widths)
+    return width
+
+
+def _is_number(field: bytes) -> bool:
+    try:
+        float(field)
+    except ValueError:
+        return False
+    return True
 
 
 def _read_binary(path: Path, data: mmap.mmap, header: _Header) -> tuple[_Words, np.ndarray]:

@@ -84,8 +84,8 @@ def logistic(scores_MJ: Array, m: int, offsets_J: Array, width: int) -> float:
         for j in range(width):
             z = scores_MJ[i, j]
             small = exp(-abs(z))
-            product *= _ONE + small
-            loss += max(z, _ZERO)
+            product *= 1.0 + float(small)
+            loss += float(max(z, _ZERO))
             share = _ONE / (_ONE + small)
             scores_MJ[i, j] = -share if z > _ZERO else share - _ONE
         scores_MJ[i, 0] = -scores_MJ[i, 0]

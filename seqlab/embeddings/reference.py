@@ -27,7 +27,7 @@ def logistic_loss(z_MJ: np.ndarray) -> tuple[float, np.ndarray]:
     sign = np.ones_like(z_MJ)
     sign[:, 0] = -1.0
     loss = np.logaddexp(0.0, sign * z_MJ).sum()
-    return float(loss), sign / (1.0 + np.exp(-sign * z_MJ))
+    return float(loss), sign * np.exp(-np.logaddexp(0.0, -sign * z_MJ))
 
 
 Loss = Callable[[np.ndarray], tuple[float, np.ndarray]]
@@ -66,8 +66,7 @@ def update_window(
     X_MD, Y_JD = inputs_VD[contexts], outputs_VD[rows_J]
     if cbow:
         X_MD = X_MD.mean(axis=0, keepdims=True)
-    with np.errstate(over="ignore"):
-        value, gradient_MJ = function(X_MD @ Y_JD.T - offsets(rows_J, log_expected_V, log_corrected))
+    value, gradient_MJ = function(X_MD @ Y_JD.T - offsets(rows_J, log_expected_V, log_corrected))
     dX_MD, dY_JD = gradient_MJ @ Y_JD, gradient_MJ.T @ X_MD
     if cbow:
         dX_MD = np.repeat(dX_MD / (len(contexts) if corrected else 1), len(contexts), axis=0)

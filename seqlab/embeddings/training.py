@@ -84,6 +84,11 @@ def default_epochs(words: int) -> int:
     return min(MOST_EPOCHS, max(1, round(5 * math.sqrt(EPOCHS_WORDS / max(1, words)))))
 
 
+def default_lr(config: EmbeddingsConfig) -> float:
+    """First learning rate. A corrected CBOW update is smaller by the number of contexts."""
+    return 0.15 if config.model == "cbow" and config.cbow_update == "corrected" else 0.05
+
+
 def plan(tokens: int, epochs: int, lr: float) -> Iterator[Job]:
     """Jobs in order; the learning rate falls linearly from `lr` over all of them."""
     smallest, largest = JOB_TOKENS
@@ -144,8 +149,10 @@ class Trainer:
             np.uint64(seed),
         )
 
-    def run_jobs(self, tokens: TokenFile, epochs: int, workers: int) -> Iterator[Result]:
+    def run_jobs(self, tokens: TokenFile, epochs: int, lr: float, workers: int) -> Iterator[Result]:
         """Train on everything; results come in the order of the jobs. One worker gives the same bits every time."""
+        jobs = list(plan(len(tokens), epochs, lr))
+        seeds = self.random.integers(1 << 63, size=len(jobs)).tolist()
 
         def work(job: Job, seed: int) -> Result:
             ids = tokens[job.start : job.stop]
@@ -154,9 +161,7 @@ class Trainer:
 
         with ThreadPoolExecutor(workers) as pool:
             try:
-                jobs = list(plan(len(tokens), epochs, self.config.lr))
-                seeds = self.random.integers(1 << 63, size=len(jobs))
-                for future in [pool.submit(work, *pair) for pair in zip(jobs, seeds.tolist(), strict=True)]:
+                for future in [pool.submit(work, *pair) for pair in zip(jobs, seeds, strict=True)]:
                     yield future.result()
             finally:
                 pool.shutdown(cancel_futures=True)
@@ -173,9 +178,9 @@ def train_embeddings(
 
     Returns the vectors and a report: words_per_second and seconds of the training itself, start_up_seconds
     (compiling or loading the kernel, drawing the first vectors), loss (nats per prediction, mean of the last
-    epoch), losses (of every epoch), words, tokens, epochs, threads, vocabulary.
+    epoch), losses (of every epoch), words, tokens, epochs, lr, threads, vocabulary.
 
-    With one worker the result depends on corpus, configuration and machine type only; with more, threads race.
+    With one worker the result depends on corpus, configuration and kind of machine only; with more, threads race.
     Raises InputError when no word is frequent enough, SeqlabError when the training diverges.
     """
     if config.loss not in LOSSES:
@@ -184,27 +189,17 @@ def train_embeddings(
     vocab, is_word = corpus.tokenizer.vocab, corpus.tokenizer.words_mask()
     words = choose_words(vocab, is_word, config.min_count)
     size = int(vocab.counts[is_word].sum())
-    epochs = config.epochs or default_epochs(size)
+    epochs, lr = config.epochs or default_epochs(size), config.lr or default_lr(config)
     workers = config.workers or available_cores()
     begun = time.perf_counter()
     trainer = Trainer(words, config)
-    trainer.run(corpus.train[0:1], np.zeros(1, np.int64), config.lr, 0)  # compiles; one word has no context
+    trainer.run(corpus.train[0:1], np.zeros(1, np.int64), lr, 0)  # compiles; one word has no context
     started = time.perf_counter()
-    sums, predictions = np.zeros(epochs), np.zeros(epochs, np.int64)
     with Progress("training vectors", epochs * size, "words", quiet) as progress:
-        chosen = "" if config.epochs else f", {epochs} epochs chosen for this size of text"
+        chosen = "" if config.epochs else f"; {epochs} epochs, chosen from the size of the text"
         progress.note(f"{size:,} words, {len(words.words):,} different ones get vectors{chosen}.")
-        for job, loss, count in trainer.run_jobs(corpus.train, epochs, workers):
-            _check(loss, count, job, config)
-            sums[job.epoch] += loss
-            predictions[job.epoch] += count
-            share = job.epoch + job.stop / len(corpus.train)
-            progress.update(share * size, loss=sums[job.epoch] / max(1, predictions[job.epoch]), lr=job.lr)
+        losses = _train(trainer, corpus.train, epochs, lr, workers, progress)
     seconds = time.perf_counter() - started
-    matrix = trainer.vectors()
-    if not np.isfinite(matrix).all():
-        raise SeqlabError(_advice("a vector is no longer finite", config))
-    losses = (sums / np.maximum(1, predictions)).tolist()
     report = {
         "words_per_second": epochs * size / seconds,
         "seconds": seconds,
@@ -214,34 +209,40 @@ def train_embeddings(
         "words": size,
         "tokens": len(corpus.train),
         "epochs": epochs,
+        "lr": lr,
         "threads": workers,
         "vocabulary": len(words.words),
     }
-    return WordVectors(words.words, matrix, words.counts_V, _meta(corpus, config, report)), report
+    meta = {
+        "settings": config.model_dump(),
+        "corpus": corpus.digest,
+        "report": report,
+        "versions": {"seqlab": __version__, "numpy": np.__version__, "python": platform.python_version()},
+    }
+    return WordVectors(words.words, trainer.vectors(), words.counts_V, meta), report
+
+
+def _train(
+    trainer: Trainer, tokens: TokenFile, epochs: int, lr: float, workers: int, progress: Progress
+) -> list[float]:
+    """Run all jobs; returns the mean loss per prediction of every epoch. Raises SeqlabError on divergence."""
+    advice = f"take a smaller learning rate than --lr {lr:g}."
+    sums, predictions = np.zeros(epochs), np.zeros(epochs, np.int64)
+    for job, loss, count in trainer.run_jobs(tokens, epochs, lr, workers):
+        if count and not loss / count < DIVERGED:
+            raise SeqlabError(
+                f"training diverged: the loss rose to {loss / count:.3g} nats in epoch {job.epoch + 1}; {advice}"
+            )
+        sums[job.epoch] += loss
+        predictions[job.epoch] += count
+        share = (job.epoch + job.stop / len(tokens)) / epochs
+        mean = float(sums[job.epoch] / max(1, predictions[job.epoch]))
+        progress.update(share * (progress.total or 0), loss=mean, lr=job.lr)
+    if not np.isfinite(trainer.inputs).all():
+        raise SeqlabError(f"training diverged: a vector is no longer finite; {advice}")
+    return (sums / np.maximum(1, predictions)).tolist()
 
 
 def available_cores() -> int:
     """Cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _check(loss: float, predictions: int, job: Job, config: EmbeddingsConfig) -> None:
-    if predictions and not loss / predictions < DIVERGED:
-        raise SeqlabError(_advice(f"the loss rose to {loss / predictions:.3g} nats in epoch {job.epoch + 1}", config))
-
-
-def _advice(what: str, config: EmbeddingsConfig) -> str:
-    return f"training diverged: {what}; take a smaller learning rate than --lr {config.lr:g}."
-
-
-def _meta(corpus: Corpus, config: EmbeddingsConfig, report: dict[str, Any]) -> dict[str, Any]:
-    import numba
-
-    versions = {
-        "seqlab": __version__,
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "numba": numba.__version__,
-    }
-    settings = config.model_dump()
-    return {"settings": settings, "corpus": corpus.digest, "report": report, "versions": versions}

@@ -104,16 +104,14 @@ class SampledSoftmax(FullSoftmax):
         noise_S, tries = self.noise.sample_unique(self.samples)
         return self.loss_with_noise(hidden_ND, targets_N, noise_S, tries)
 
-    def loss_with_noise(
-        self, hidden_ND: Tensor, targets_N: Tensor, noise_S: np.ndarray, tries: int
-    ) -> Tensor:
+    def loss_with_noise(self, hidden_ND: Tensor, targets_N: Tensor, noise_S: np.ndarray, tries: int) -> Tensor:
         """The loss for given distinct, sorted noise ids (S,), which `tries` independent draws contained."""
         device = hidden_ND.device
         targets = targets_N.cpu().numpy()
         rows_R = torch.from_numpy(np.concatenate([targets, noise_S])).to(device)
-        correction_R = torch.from_numpy(
-            self.noise.log_expected_count(np.concatenate([targets, noise_S]), tries)
-        ).to(device, hidden_ND.dtype)
+        correction_R = torch.from_numpy(self.noise.log_expected_count(np.concatenate([targets, noise_S]), tries)).to(
+            device, hidden_ND.dtype
+        )
         weight_RD = F.embedding(rows_R, self.weight, sparse=True)
         bias_R = F.embedding(rows_R, self.bias, sparse=True).squeeze(1) - correction_R
         count = len(targets)

@@ -16,13 +16,10 @@ import tokenizers
 
 from .characters import ByteDecoder, utf8
 from .cuts import natural_cuts, pieces
+from .segmenters import Segmenter, UnitSegmenter
+from .tokenizer import Tokenizer
 from .vocab import Vocab, escape, unescape
-from .words import UnitTokenizer
 
-CACHE_UNITS = 1 << 17
-"""Units whose tokens are remembered between texts."""
-CACHED_LENGTH = 32
-"""Characters of the longest unit that is remembered."""
 DISTINCT = 1 << 21
 """Characters of distinct units after which learning reads no more: about 200,000 words."""
 SAMPLE_BLOCK = 1 << 16
@@ -43,7 +40,7 @@ _BYTES = byte_alphabet()
 _SYMBOLS = {byte: symbol for symbol, byte in _BYTES.items()}
 
 
-class BpeTokenizer(UnitTokenizer):
+class BpeTokenizer(Tokenizer):
     """Tokens are frequent byte sequences; the vocabulary spells them in GPT-2's printable byte alphabet.
 
     merges: pairs in the order they were learned. learned: the tokens the merges lead to.
@@ -57,7 +54,6 @@ class BpeTokenizer(UnitTokenizer):
         super().__init__(vocab)
         self.merges = [(str(left), str(right)) for left, right in merges]
         self.learned = [*_BYTES, *dict.fromkeys(left + right for left, right in self.merges)]
-        self._cache: dict[str, list[str]] = {}
 
     @property
     def options(self) -> dict[str, Any]:
@@ -78,23 +74,16 @@ class BpeTokenizer(UnitTokenizer):
     def _spelled(self) -> list[str]:
         return self.required
 
-    def units(self, piece: str) -> list[str]:
-        return _UNITS.findall(piece)
+    def segmenter(self) -> Segmenter:
+        return UnitSegmenter(_UNITS.findall, self._split)
 
-    def split_units(self, units: list[str]) -> list[list[str]]:
-        if len(self._cache) > CACHE_UNITS:
-            self._cache.clear()
-        fresh = [unit for unit in units if unit not in self._cache]
-        for unit in fresh:
+    def _split(self, units: list[str]) -> list[list[str]]:
+        """The tokens of every unit."""
+        for unit in units:
             if not unit.isascii():
                 utf8(unit)
-        names, known = self._spelled, self._cache
-        encoded = {
-            unit: [names[id] for id in encoding.ids]
-            for unit, encoding in zip(fresh, self._model.encode_batch_fast(fresh), strict=True)
-        }
-        known.update((unit, tokens) for unit, tokens in encoded.items() if len(unit) <= CACHED_LENGTH)
-        return [known[unit] if unit in known else encoded[unit] for unit in units]
+        names = self._spelled
+        return [[names[id] for id in encoding.ids] for encoding in self._model.encode_batch_fast(units)]
 
     @cached_property
     def _pieces(self) -> list[bytes]:

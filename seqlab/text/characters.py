@@ -9,7 +9,8 @@ from functools import cached_property
 import numpy as np
 
 from ..errors import InputError
-from .tokenizer import IncrementalDecoder, Segments, Tokenizer, compact, lengths
+from .segmenters import CodeSegmenter, Segmenter, lengths
+from .tokenizer import IncrementalDecoder, Tokenizer
 from .vocab import EOS, UNK
 
 
@@ -21,6 +22,10 @@ class CharDecoder(IncrementalDecoder):
         return self.texts[id]
 
 
+def _code_points(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    return np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), np.uint32), lengths(texts)
+
+
 class CharTokenizer(Tokenizer):
     """A token is a Unicode code point; `<unk>` stands for characters the training text did not hold."""
 
@@ -28,10 +33,8 @@ class CharTokenizer(Tokenizer):
     has_unk = True
     cuts_anywhere = True
 
-    def segment_all(self, texts: Sequence[str]) -> Segments:
-        codes = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), np.uint32)
-        values, indices = compact(codes, int(codes.max()) + 1 if len(codes) else 0)
-        return Segments([chr(value) for value in values.tolist()], indices, np.cumsum(lengths(texts)))
+    def segmenter(self) -> Segmenter:
+        return CodeSegmenter(_code_points, chr)
 
     @cached_property
     def _texts(self) -> list[str]:
@@ -67,6 +70,11 @@ def utf8(text: str) -> bytes:
         ) from None
 
 
+def _utf8_bytes(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    encoded = [utf8(text) for text in texts]
+    return np.frombuffer(b"".join(encoded), np.uint8), lengths(encoded)
+
+
 BYTE_NAMES = [chr(byte) if 0x20 < byte < 0x7F else f"<0x{byte:02X}>" for byte in range(256)]
 """How the vocabulary spells each byte."""
 
@@ -83,10 +91,8 @@ class ByteTokenizer(Tokenizer):
     def required(self) -> list[str]:
         return BYTE_NAMES
 
-    def segment_all(self, texts: Sequence[str]) -> Segments:
-        encoded = [utf8(text) for text in texts]
-        values, indices = compact(np.frombuffer(b"".join(encoded), np.uint8), 256)
-        return Segments([BYTE_NAMES[value] for value in values.tolist()], indices, np.cumsum(lengths(encoded)))
+    def segmenter(self) -> Segmenter:
+        return CodeSegmenter(_utf8_bytes, BYTE_NAMES.__getitem__)
 
     @cached_property
     def _pieces(self) -> list[bytes]:

@@ -15,6 +15,8 @@ MARKUP = 0.005
 """Tags and entities per word."""
 SPACELESS = 0.2
 """Share of characters from scripts that put no spaces between words."""
+LONG_WORDS = 30
+"""Mean characters a word, spaces included, that no language has."""
 NUL_SHARE = 0.2
 SAMPLE = 5
 
@@ -111,8 +113,11 @@ def _size(report: Report) -> Iterator[str]:
 
 
 def _vocabulary(report: Report) -> Iterator[str]:
+    length = report["chars"] / max(1, report["words"])
     if report["characters"]["spaceless"] > SPACELESS * report["chars"]:
         yield "Much of the text is in a script without spaces between words: use --tokenizer char or bpe."
+    elif length > LONG_WORDS:
+        yield f"Words are {length:,.0f} characters long on average: is this text, or something encoded?"
     elif report["hapax_share"] > 0.6 and report["words"] > 50_000:
         yield (
             f"{report['hapax_share']:.0%} of the different words occur only once: for words use --min-count "

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-HASHES = 1 << 20
+HASHES = 1 << 19
 """Distinct hashes kept."""
 
 

@@ -17,7 +17,7 @@ from .readers import ReadReport, SourceFile, Sources, corpus_name, read_document
 from .survey import RUN, Survey, Wanted, chunks, parked, surveyor
 from .token_file import Corpus
 from .tokenizers import MIN_COUNT, bpe_vocab_size, choose_tokenizer, looks_tokenised
-from .vocab import EOS
+from .vocab import EOS, unescape
 from .workers import Workers
 
 ALONE_BELOW = 8 << 20
@@ -194,7 +194,7 @@ def _words(survey: Survey, tokenised: bool) -> dict[str, Any]:
     """Frequent and rare words: tokens with a letter or digit, of the tokenizer that suits the words."""
     types = survey.types["whitespace" if tokenised else "word"]
     words = [
-        (word, count)
+        (unescape(word), count)
         for word, count in types.names.most_common()
         if word != EOS and any(map(str.isalnum, word))
     ]

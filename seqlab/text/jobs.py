@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from .bpe import sample_blocks, train_bpe
+from .segmenters import Segmenter
 from .spool import Chunk
-from .tokenizer import Tokenizer
 from .tokenizers import TOKENIZERS
 from .vocab import EOS
 
@@ -17,14 +18,21 @@ _SPACE = np.zeros(256, bool)
 _SPACE[[9, 10, 11, 12, 13, 28, 29, 30, 31, 32]] = True
 
 
-class Segmented(NamedTuple):
-    """A chunk as tokens: types and indices as in `Segments`.
+MEMORY = 32 << 20
+"""Bytes that a worker's segmenter may remember before a fresh one takes over."""
 
+
+class Segmented(NamedTuple):
+    """A chunk as tokens.
+
+    worker: the process. fresh: whether it counts types from nought again. types, indices: as in `Segments`.
     ends: where the tokens of each document that ends in the chunk end. words: number of stretches of non-space;
     `begins_in_word` and `ends_in_word` tell whether the first and the last of them may continue in the
     neighbouring chunk.
     """
 
+    worker: int
+    fresh: bool
     types: list[str]
     indices: np.ndarray
     ends: np.ndarray
@@ -33,17 +41,28 @@ class Segmented(NamedTuple):
     ends_in_word: bool
 
 
-def segmenter(kind: str, options: dict[str, Any], close: bool) -> Callable[[Chunk], Segmented]:
-    """A job: chunk -> Segmented; `close` puts an `<eos>` after every document that its tokenizer closes."""
-    tokenizer = TOKENIZERS[kind](**options)
+class ChunkSegmenter:
+    """A job: chunk -> Segmented. With `close` an `<eos>` follows every document that the tokenizer closes."""
 
-    def segment(chunk: Chunk) -> Segmented:
-        texts = chunk.documents()
-        ended = len(chunk.ends)
-        types, indices, ends = tokenizer.segment_all(texts)
-        if close:
-            types, indices, ends = _closed(tokenizer, texts[:ended], types, indices, ends)
+    def __init__(self, kind: str, options: dict[str, Any], close: bool):
+        self.tokenizer, self.close = TOKENIZERS[kind](**options), close
+        self.segmenter: Segmenter | None = None
+
+    def __call__(self, chunk: Chunk) -> Segmented:
+        texts, ended = chunk.documents(), len(chunk.ends)
+        fresh = self.segmenter is None or self.segmenter.size > MEMORY
+        if self.segmenter is None or fresh:
+            self.segmenter = self.tokenizer.segmenter()
+        types, indices, ends = self.segmenter.feed(texts)
+        if self.close:  # `<eos>` is the first type, whatever the texts hold
+            types = [EOS, *types] if fresh else types
+            needs = np.zeros(len(texts), bool)
+            needs[:ended] = [self.tokenizer.closes(text) for text in texts[:ended]]
+            indices = np.insert(indices.astype(np.uint32) + 1, ends[needs], 0)
+            ends = ends + np.cumsum(needs)
         return Segmented(
+            os.getpid(),
+            fresh,
             types,
             indices,
             ends[:ended],
@@ -51,22 +70,6 @@ def segmenter(kind: str, options: dict[str, Any], close: bool) -> Callable[[Chun
             not chunk.opens and not texts[0][0].isspace(),
             len(texts) > ended and not texts[-1][-1].isspace(),
         )
-
-    return segment
-
-
-def _closed(
-    tokenizer: Tokenizer, ended: list[str], types: list[str], indices: np.ndarray, ends: np.ndarray
-) -> tuple[list[str], np.ndarray, np.ndarray]:
-    """The same tokens with an `<eos>` after the texts that have `ended` and need one."""
-    needs = np.zeros(len(ends), np.int64)
-    needs[: len(ended)] = [tokenizer.closes(text) for text in ended]
-    if not needs.any():
-        return types, indices, ends
-    types = types if EOS in types else [*types, EOS]
-    wide = indices if len(types) <= np.iinfo(indices.dtype).max else indices.astype(np.uint32)
-    indices = np.insert(wide, ends[needs > 0], types.index(EOS))
-    return types, indices, ends + np.cumsum(needs)
 
 
 def count_words(text: str) -> int:

@@ -15,7 +15,8 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from ..progress import Progress
-from .jobs import Segmented, segmenter
+from .jobs import ChunkSegmenter, Segmented
+from .segmenters import smallest_dtype
 from .spool import Chunk
 from .token_file import SplitCounts, SplitWriter
 from .tokenizer import Tokenizer
@@ -41,6 +42,16 @@ class Split:
     tokens: int = 0
     words: int = 0
 
+    def count(self, ids: np.ndarray, types: int) -> None:
+        """Add provisional ids, all below `types`, to the counts."""
+        if types > len(self.counts):
+            room = max(types, 2 * len(self.counts))
+            self.counts = np.concatenate([self.counts, np.zeros(room - len(self.counts), np.int64)])
+        if types < 4 * len(ids):
+            self.counts[:types] += np.bincount(ids, minlength=types)
+        else:
+            np.add.at(self.counts, ids, 1)
+
     def counts_of(self, types: int) -> np.ndarray:
         """Occurrences of the first `types` provisional ids."""
         counts = np.zeros(types, np.int64)
@@ -58,6 +69,8 @@ class Numbering:
     def __init__(self, work: Path, splits: dict[str, Split]):
         self.file, self.splits = work / "provisional.bin", splits
         self.types: dict[str, int] = {}
+        self._ids: dict[int, np.ndarray] = {}
+        """For every worker, the provisional ids of the types it has met."""
 
     def segment(self, tokenizer: Tokenizer, close: bool, workers: int | None = None, quiet: bool = False) -> None:
         """Cut all chunks into tokens; `close` puts an `<eos>` after documents that the tokenizer closes."""
@@ -67,7 +80,7 @@ class Numbering:
         done, continues = 0, False
         with (
             self.file.open("wb") as handle,
-            Workers(count, segmenter, tokenizer.kind, tokenizer.options, close) as pool,
+            Workers(count, ChunkSegmenter, tokenizer.kind, tokenizer.options, close) as pool,
             Progress("tokenizing", total / 1e6, "MB", quiet) as progress,
         ):
             results = pool.map(chunk for _, chunk in work)
@@ -81,15 +94,16 @@ class Numbering:
 
     def _collect(self, split: Split, result: Segmented, handle: BinaryIO) -> None:
         types = self.types
-        ids = np.fromiter((types.setdefault(token, len(types)) for token in result.types), np.int64)
-        if len(types) > len(split.counts):
-            room = max(len(types), 2 * len(split.counts))
-            split.counts = np.concatenate([split.counts, np.zeros(room - len(split.counts), np.int64)])
-        split.counts[ids] += np.bincount(result.indices, minlength=len(ids))
-        dtype = np.dtype(np.uint16 if len(types) <= 1 << 16 else np.uint32)
-        handle.write(ids.astype(dtype)[result.indices].tobytes())
-        split.stretches.append((len(result.indices), dtype))
-        split.tokens += len(result.indices)
+        ids = np.fromiter((types.setdefault(token, len(types)) for token in result.types), np.uint32)
+        if not result.fresh:
+            ids = np.concatenate([self._ids[result.worker], ids])
+        self._ids[result.worker] = ids
+        tokens = ids[result.indices]
+        split.count(tokens, len(types))
+        dtype = smallest_dtype(len(types))
+        handle.write(tokens.astype(dtype).tobytes())
+        split.stretches.append((len(tokens), dtype))
+        split.tokens += len(tokens)
         split.words += result.words
 
     def write(self, folder: Path, tokenizer: Tokenizer) -> dict[str, dict[str, Any]]:
@@ -127,7 +141,7 @@ def _counts(split: Split, final: np.ndarray, unk_id: int | None, documents: int,
         words=split.words,
         documents=documents,
         unknown=int(counts[final == unk_id].sum()) if unk_id is not None else 0,
-        types=len(np.unique(final[counts > 0])),
+        types=int(np.count_nonzero(np.bincount(final[counts > 0]))),
         sha256=digest,
     )
 

@@ -78,6 +78,8 @@ def prepare(
     if prepared:
         return prepared
     _check_settings(config, config.tokenizer)
+    if out is not None:
+        _check_out(Path(out))
     given, hint = _splits_of(sources, valid, test, for_words)
     with _streams_on_disk({name: resolve_sources(part) for name, part in given.items()}, out) as files:
         entries = {name: [_entry(file) for file in group] for name, group in files.items()}
@@ -85,13 +87,19 @@ def prepare(
             out = cache_folder() / "corpora" / _cache_key(entries, config, hint, for_words)
             if Corpus.is_corpus(out):
                 with contextlib.suppress(InputError):  # a damaged one is made again
-                    return Corpus.open(out)
-        _check_out(Path(out))
+                    return _opened(out, config, quiet)
         with atomic_folder(out) as folder:
             job = _Preparation(folder, config, hint, for_words, quiet, chunk_bytes, workers)
             write_json(folder / HEADER, {**job.run(files), "sources": entries})
             write_manifest(folder, [file.name for file in folder.iterdir()])
-    return Corpus.open(out)
+    return _opened(out, config, quiet)
+
+
+def _opened(out: str | Path, config: TextConfig, quiet: bool) -> Corpus:
+    corpus = Corpus.open(out)
+    if config.tokenizer == "auto":
+        Progress("preparing", quiet=quiet).note(f"{corpus.tokenizer.kind} tokenizer: {corpus.header['reason']}")
+    return corpus
 
 
 def cache_folder() -> Path:
@@ -226,8 +234,6 @@ class _Preparation:
             for name, group in files.items()
         }
         kind, reason = self._choose(spools["train"])
-        if self.config.tokenizer == "auto":
-            Progress("choosing", quiet=self.quiet).note(f"{kind} tokenizer: {reason}")
         several = spools["train"].documents > 1
         splits = self._splits(spools, TOKENIZERS[kind].cuts_anywhere)
         blank = self._rule(kind, splits["train"].chunks, spools["train"].characters, several)
@@ -253,7 +259,7 @@ class _Preparation:
         if self.config.tokenizer != "auto":
             return self.config.tokenizer, "as asked"
         if self.hint:
-            kind, reason = self.hint, "suits this corpus"
+            kind, reason = self.hint, "it suits this corpus"
         elif self.config.lowercase:
             kind, reason = "word", "lower-casing works on words"
         else:

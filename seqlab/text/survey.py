@@ -162,7 +162,7 @@ def surveyor(wanted: Wanted | None) -> Callable[[Path], Figures]:
         return Figures(
             characters=len(text),
             bytes=len(text.encode("utf-8", "surrogatepass")),
-            words=count_words(" ".join(chunk.texts)),
+            words=count_words(" ".join(chunk.texts)) - (chunk.resumes and not text[0].isspace()),
             documents=chunk.documents,
             lines=len(lines) + (head is not None),
             blank_lines=len(stripped) - len(filled),
@@ -241,7 +241,7 @@ def _positions(sorted_hashes: np.ndarray, hashes: np.ndarray) -> np.ndarray:
 class Types:
     """Distinct tokens of one kind: all of them as hashes, the frequent ones by name."""
 
-    _NAMES = 1 << 17
+    _NAMES = 1 << 16
 
     def __init__(self) -> None:
         self.hashes, self.names, self.tokens = HashCounts(), Counter[str](), 0

@@ -5,31 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence, Sized
+from collections.abc import Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 
 from ..errors import InputError
-from ..files import read_json, write_json
+from ..files import atomic_file, read_json
+from .segmenters import Segmenter
 from .vocab import EOS, UNK, Vocab
 
 FORMAT = 1
 """Version of tokenizer.json."""
-
-
-class Segments(NamedTuple):
-    """Texts cut into tokens.
-
-    types: the distinct tokens in order of first appearance, as the vocabulary spells them.
-    indices: (N,) unsigned; for every token of all texts, one after another, the index of its type.
-    ends: (texts,) int64; where the tokens of each text end.
-    """
-
-    types: list[str]
-    indices: np.ndarray
-    ends: np.ndarray
 
 
 class IncrementalDecoder(ABC):
@@ -90,12 +79,13 @@ class Tokenizer(ABC):
         return 0
 
     @abstractmethod
-    def segment_all(self, texts: Sequence[str]) -> Segments:
-        """Cut texts into tokens."""
+    def segmenter(self) -> Segmenter:
+        """What cuts texts into tokens; needs no vocabulary."""
 
     def segment(self, text: str) -> tuple[list[str], np.ndarray]:
-        """Types and type indices of one text, as in `Segments`."""
-        return self.segment_all([text])[:2]
+        """The distinct tokens of a text in order of first appearance, and for every token the index of its type."""
+        types, indices, _ = self.segmenter().feed([text])
+        return types, indices
 
     def closes(self, text: str) -> bool:
         """Whether a document that ends in `text` is closed by an extra `<eos>`."""
@@ -147,7 +137,7 @@ class Tokenizer(ABC):
             "counts": self.vocab.counts.tolist(),
         }
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """sha256 of kind, options, vocabulary and counts."""
         canonical = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
@@ -155,7 +145,9 @@ class Tokenizer(ABC):
 
     def save(self, path: str | Path) -> None:
         """Write tokenizer.json, atomically."""
-        write_json(path, {**self.to_dict(), "digest": self.digest})
+        text = json.dumps({**self.to_dict(), "digest": self.digest}, ensure_ascii=False)
+        with atomic_file(path) as handle:
+            handle.write(text.encode("utf-8", "surrogatepass"))
 
     @staticmethod
     def load(path: str | Path) -> Tokenizer:
@@ -179,27 +171,3 @@ class Tokenizer(ABC):
         if not intact:
             raise InputError(f"{path}: its content differs from its digest; the file is damaged or was edited.")
         return tokenizer
-
-
-def compact(codes: np.ndarray, limit: int) -> tuple[np.ndarray, np.ndarray]:
-    """Distinct values of `codes` (N,) in order of first appearance, and the index of each code among them.
-
-    Codes are below `limit`, for which a table is allocated: linear time, no sorting of the codes.
-    """
-    first = np.full(limit, len(codes), np.int64)
-    first[codes[::-1]] = np.arange(len(codes) - 1, -1, -1)  # the last write wins: the first appearance
-    present = np.flatnonzero(first < len(codes))
-    values = present[np.argsort(first[present])]
-    index = np.zeros(limit, smallest_dtype(len(values)))
-    index[values] = np.arange(len(values))
-    return values, index[codes]
-
-
-def lengths(items: Sequence[Sized]) -> np.ndarray:
-    """Lengths of the items, int64."""
-    return np.fromiter(map(len, items), np.int64, len(items))
-
-
-def smallest_dtype(count: int) -> np.dtype:
-    """The smallest unsigned integer type that holds the indices below `count`."""
-    return np.dtype(np.uint8 if count <= 1 << 8 else np.uint16 if count <= 1 << 16 else np.uint32)

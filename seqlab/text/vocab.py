@@ -26,7 +26,7 @@ def unescape(token: str) -> str:
 
 
 class Vocab:
-    """Token types in descending order of their count; ties in order of first appearance.
+    """Token types in descending order of their count; ties in order of first appearance, control tokens last.
 
     itos: token of every id. stoi: id of every token. counts: (V,) int64 occurrences in the training split.
     Control tokens stand where their count puts them, so that log-uniform sampling over ids is valid.
@@ -84,6 +84,8 @@ class Vocab:
         kept[free] = True
         if UNK in controls:
             counts[place[UNK]] += counts[~kept].sum()
+        control = np.zeros(len(types), bool)
+        control[[place[token] for token in controls]] = True
         chosen = np.flatnonzero(kept)
-        chosen = chosen[np.argsort(-counts[chosen], kind="stable")]
+        chosen = chosen[np.lexsort((control[chosen], -counts[chosen]))]
         return cls([types[index] for index in chosen], counts[chosen])

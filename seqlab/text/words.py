@@ -4,64 +4,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from abc import abstractmethod
-from collections.abc import Sequence
 from functools import cache, cached_property
 from typing import Any
 
-import numpy as np
-
-from .cuts import pieces
-from .tokenizer import IncrementalDecoder, Segments, Tokenizer, compact, lengths, smallest_dtype
+from .segmenters import Segmenter, TokenSegmenter, UnitSegmenter
+from .tokenizer import IncrementalDecoder, Tokenizer
 from .vocab import EOS, Vocab, escape, unescape
-
-
-def index_types(tokens: list[str]) -> tuple[list[str], np.ndarray]:
-    """Distinct strings in order of first appearance, and the index of each token among them."""
-    types = list(dict.fromkeys(tokens))
-    index = dict(zip(types, range(len(types)), strict=True))
-    return types, np.fromiter(map(index.__getitem__, tokens), smallest_dtype(len(types)), len(tokens))
-
-
-class UnitTokenizer(Tokenizer):
-    """A tokenizer that works unit by unit, where a unit is a short stretch of text that repeats often.
-
-    Only the distinct units of a text are cut into tokens; the text is then put together by table look-up.
-    """
-
-    @abstractmethod
-    def units(self, piece: str) -> list[str]:
-        """A piece of text (between forced cuts) as units; what is left out has no tokens."""
-
-    @abstractmethod
-    def split_units(self, units: list[str]) -> list[list[str]]:
-        """The tokens of every unit."""
-
-    def segment_all(self, texts: Sequence[str]) -> Segments:
-        found: list[str] = []
-        ends = np.zeros(len(texts) + 1, np.int64)
-        for number, text in enumerate(texts):
-            for piece in pieces(text):
-                found += self.units(piece)
-            ends[number + 1] = len(found)
-        units, rows = index_types(found)
-        tokens_of_unit = self.split_units(units)
-        types, flat = index_types([token for tokens in tokens_of_unit for token in tokens])
-        positions, token_ends = _ragged(lengths(tokens_of_unit), rows)
-        values, indices = compact(flat[positions], len(types))
-        return Segments([types[value] for value in values.tolist()], indices, token_ends[ends][1:])
-
-
-def _ragged(row_lengths: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Reading rows of a table whose rows are of different lengths and lie one after another.
-
-    Returns the flat position of everything read, and how much is read by the time of each of the rows (0 first).
-    """
-    starts = np.cumsum(row_lengths) - row_lengths
-    read = np.zeros(len(rows) + 1, np.int64)
-    np.cumsum(row_lengths[rows], out=read[1:])
-    return np.arange(read[-1]) + np.repeat(starts[rows] - read[:-1], row_lengths[rows]), read
-
 
 _SINGLE = r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
 """Kana and ideographs, written without spaces: each is a token of its own."""
@@ -79,7 +27,7 @@ def word_pattern() -> re.Pattern[str]:
     return re.compile(rf"(?:{letter})+(?:['’-](?:{letter})+|(?<=\d)[.,](?=\d)(?:{letter})+)*|[^\s]")
 
 
-class WordTokenizer(UnitTokenizer):
+class WordTokenizer(Tokenizer):
     """Words, numbers and punctuation marks one by one; a line end is a token, at most two of them in a row.
 
     Other white space is not kept, so decoding cannot give back a text exactly: it spaces words and
@@ -97,7 +45,10 @@ class WordTokenizer(UnitTokenizer):
     def options(self) -> dict[str, Any]:
         return {"lowercase": self.lowercase}
 
-    def units(self, piece: str) -> list[str]:
+    def segmenter(self) -> Segmenter:
+        return UnitSegmenter(self._units, _split)
+
+    def _units(self, piece: str) -> list[str]:
         """Stretches of non-space, and line ends: one at the end of a line, two where blank lines follow."""
         found: list[str] = []
         ends = 0
@@ -111,13 +62,15 @@ class WordTokenizer(UnitTokenizer):
                 ends += 1
         return found + last.split()
 
-    def split_units(self, units: list[str]) -> list[list[str]]:
-        words = word_pattern().findall
-        return [[unit] if unit == "\n" or (unit.isascii() and unit.isalpha()) else words(unit) for unit in units]
-
     def decoder(self) -> WordDecoder:
         """Decodes `<eos>` to a newline."""
         return WordDecoder(self.vocab.itos)
+
+
+def _split(units: list[str]) -> list[list[str]]:
+    """The words and marks of every unit."""
+    words = word_pattern().findall
+    return [[unit] if unit == "\n" or (unit.isascii() and unit.isalpha()) else words(unit) for unit in units]
 
 
 _NO_SPACE_BEFORE = set(",.;:!?)]}%…’”»")
@@ -166,7 +119,7 @@ class WordDecoder(IncrementalDecoder):
 _is_single = re.compile(f"[{_SINGLE}]").fullmatch
 
 
-class WhitespaceTokenizer(UnitTokenizer):
+class WhitespaceTokenizer(Tokenizer):
     """What stands between white space is a token; a line end is `<eos>`. For text that is tokenised already.
 
     Every line ends in one `<eos>`, blank lines and an unfinished last line of a document too. A literal
@@ -178,13 +131,8 @@ class WhitespaceTokenizer(UnitTokenizer):
     has_unk = True
     newline = EOS
 
-    def units(self, piece: str) -> list[str]:
-        if EOS in piece:
-            piece = re.sub(rf"(?<!\S)\\*{EOS}(?!\S)", _escape_match, piece)
-        return piece.replace("\n", f" {EOS} ").split()
-
-    def split_units(self, units: list[str]) -> list[list[str]]:
-        return [[unit] for unit in units]
+    def segmenter(self) -> Segmenter:
+        return TokenSegmenter(_tokens)
 
     def closes(self, text: str) -> bool:
         return not text.endswith("\n")
@@ -201,8 +149,10 @@ class WhitespaceTokenizer(UnitTokenizer):
         return unescape(token) if token.endswith(EOS) else token
 
 
-def _escape_match(match: re.Match[str]) -> str:
-    return escape(match[0])
+def _tokens(piece: str) -> list[str]:
+    if EOS in piece:
+        piece = re.sub(rf"(?<!\S)\\*{EOS}(?!\S)", lambda match: escape(match[0]), piece)
+    return piece.replace("\n", f" {EOS} ").split()
 
 
 class WhitespaceDecoder(IncrementalDecoder):
