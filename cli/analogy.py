@@ -48,8 +48,6 @@ def analogy(
     """
     from seqlab.errors import InputError
 
-    if method not in ("add", "mul"):
-        raise InputError(f"--method {method}: choose add or mul.")
     if len(words) == 3 and not {"+", "-"} & set(words):
         added, subtracted = [words[1], words[2]], [words[0]]
     elif len(words) == 1 or {"+", "-"} & set(words):

@@ -182,6 +182,8 @@ def test_fetch_again_mends_a_damaged_cache(server: Server, register: Callable[..
     assert corpora.splits("tiny")["train"] == [path]  # a quick look sees names and sizes only
     assert fetch("tiny").fresh
     assert path.read_bytes() == b"some text\n"
+    (path.parent / corpora.RECEIPT).write_text("{}")
+    assert fetch("tiny").fresh
     path.write_bytes(b"short")
     with pytest.raises(InputError, match="not on this machine yet"):
         corpora.splits("tiny")

@@ -97,11 +97,11 @@ def survey_of(blocks: list[tuple[bool, str]], size: int, folder: Path) -> Survey
     return survey
 
 
-@pytest.mark.parametrize("size", [1, 7, 64, 1000, 5000])
+@pytest.mark.parametrize("size", [7, 64, 1000, 5000])
 def test_figures_do_not_depend_on_the_chunks(tmp_path: Path, size: int) -> None:
-    texts = ["a b\n", "no line end", "word " * 2000 + "\n\nlast", "y" * 3000, some_text(5), "\n", "end\n"]
+    texts = ["a b\n", "no line end", "word " * 2000 + "\n\nlast", "y" * 3000, some_text(5, 60), "\n", "end\n"]
     blocks = [(True, text) for text in texts]
-    blocks[4:5] = [(True, texts[4][:777]), (False, texts[4][777:])]
+    blocks[4:5] = [(True, texts[4][:777]), (False, texts[4][777:])]  # a document in two blocks
     whole = survey_of(blocks, 1 << 20, tmp_path / "whole")
     parts = survey_of(blocks, size, tmp_path / "parts")
     for name in ("characters", "bytes", "words", "documents", "lines", "blank_lines", "longest", "codes"):

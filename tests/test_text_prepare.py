@@ -145,9 +145,9 @@ def test_many_small_documents_do_not_depend_on_the_chunks(
     path.write_text("".join(json.dumps({"text": text}) + "\n" for text in documents))
     values = {} if kind in ("byte", "bpe") else {"min_count": 1}
     settings = config(kind, valid_fraction=0.0, **values, **({"vocab_size": 262} if kind == "bpe" else {}))
-    corpora = [prepare(path, folder / str(size), settings, chunk_bytes=size) for size in (chunk, 1 << 20)]
-    assert contents(corpora[0]) == contents(corpora[1])
-    corpus = corpora[0]
+    results = [prepare(path, folder / str(size), settings, chunk_bytes=size) for size in (chunk, 1 << 20)]
+    assert contents(results[0]) == contents(results[1])
+    corpus = results[0]
     cleaned = [text.replace("\r\n", "\n").replace("\r", "\n") for text in documents]
     expected = [corpus.tokenizer.encode(text).tolist() for text in cleaned]
     for ids, text in zip(expected, cleaned, strict=True):
@@ -261,6 +261,40 @@ def test_vocabulary_comes_from_the_training_split_only(tmp_path: Path) -> None:
     assert corpus.train.unknown == 0
     assert corpus.tokenizer.vocab.itos[-1] == "<unk>"
     assert corpus.summary["splits"]["test"]["tokens"] == 6
+
+
+@pytest.fixture
+def named_corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A corpus `hobbit` of three splits whose entry suggests bytes."""
+    splits = {name: [write(tmp_path / f"{name}.raw", f"{name} {WORDS}\n" * 9)] for name in ("train", "valid", "test")}
+    monkeypatch.setattr(corpora, "names", lambda: ["hobbit"])
+    monkeypatch.setattr(corpora, "splits", lambda name: splits)
+    monkeypatch.setattr(corpora, "resolve", lambda name: splits["train"] if name == "hobbit" else None)
+    monkeypatch.setattr(corpora, "describe", lambda name: {"tokenizer": "byte"})
+
+
+def test_named_corpus_brings_its_splits_and_tokenizer(
+    named_corpus: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus = prepare("hobbit")
+    assert corpus.tokenizer.kind == "byte"
+    assert corpus.tokenizer.decode(corpus.splits["test"][:5]) == "test "
+    assert prepare("hobbit", for_words=True).tokenizer.kind in ("word", "whitespace")
+    assert prepare("hobbit", config=config("char")).tokenizer.kind == "char"
+    own = prepare("hobbit", valid=write(tmp_path / "mine.txt", "mine"))
+    assert own.valid is not None
+    assert own.tokenizer.decode(own.valid[:]) == "mine"
+    with pytest.raises(InputError, match="Did you mean 'hobbit'"):
+        prepare("hobit")
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "hobbit", "a file of that name wins. " * 9)
+    assert prepare("hobbit").tokenizer.kind == "char"
+
+
+def test_settings_must_fit_the_chosen_tokenizer(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.txt", "a file of many characters. " * 120_000)
+    with pytest.raises(InputError, match="min_count: the bpe tokenizer"):
+        prepare(path, tmp_path / "c", config(min_count=3))
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import InputError
-from .vectors import Method, WordVectors
+from .vectors import Method, WordVectors, check_method
 
 TOP = 30_000
 """Most frequent words among which answers to analogies are sought."""
@@ -163,6 +163,7 @@ def evaluate_analogies(
     Returns {"method", "vocabulary", "questions", "covered", "accuracy", "semantic", "syntactic", "sections"}; a
     section is {"name", "questions", "covered", "correct", "accuracy"}. Accuracies of nothing are None.
     """
+    check_method(method)
     paths = [questions] if isinstance(questions, str | Path) else questions
     sections = [section for path in paths for section in read_questions(path)]
     folded = _Folded(vectors, top or len(vectors))

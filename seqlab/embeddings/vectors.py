@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -129,6 +129,7 @@ class WordVectors:
 
         Returns (word, score), best first. Both equal gensim's most_similar and most_similar_cosmul.
         """
+        check_method(method)
         positive_rows, positive_weights = self._rows_and_weights(words, 1.0)
         negative_rows, negative_weights = self._rows_and_weights(negative, -1.0)
         rows = positive_rows + negative_rows
@@ -212,6 +213,12 @@ class WordVectors:
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             reason = str(error).rstrip(".")
             raise InputError(f"{folder}: not an embeddings folder ({reason}); it is damaged.") from None
+
+
+def check_method(method: str) -> None:
+    """Raise InputError for a method that is not one of `Method`."""
+    if method not in get_args(Method):
+        raise InputError(f"method: {method!r} is none of {', '.join(get_args(Method))}.")
 
 
 def multiplied_similarity(unit_VD: np.ndarray, positive_PD: np.ndarray, negative_ND: np.ndarray) -> np.ndarray:

@@ -97,9 +97,7 @@ def registry(path: str | Path | None = None) -> dict[str, Entry]:
         try:
             values = tomllib.loads(Path(own).read_text("utf-8"))
         except FileNotFoundError:
-            raise InputError(
-                f"{own}: no such file; SEQLAB_CORPORA must name a registry of corpora."
-            ) from None
+            raise InputError(f"{own}: no such file; SEQLAB_CORPORA must name a registry of corpora.") from None
         except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise InputError(f"{own}: cannot be read as a registry of corpora ({error}).") from None
         entries |= _entries(values, str(own))
@@ -110,9 +108,7 @@ def _entries(values: dict[str, Any], source: str) -> dict[str, Entry]:
     found = {}
     for name, value in values.items():
         if not isinstance(value, dict):
-            raise InputError(
-                f"{source}: {name}: must be a table [{name}] with description, licence and files."
-            )
+            raise InputError(f"{source}: {name}: must be a table [{name}] with description, licence and files.")
         found[name] = Entry.build(value, f"{source}: {name}")
         _check(name, found[name], source)
     return found
@@ -141,9 +137,7 @@ def entry(name: str, path: str | Path | None = None) -> Entry:
     """The registry's entry `name`. Raises InputError with a did-you-mean."""
     entries = registry(path)
     if name not in entries:
-        raise InputError(
-            f"{name}: no corpus of that name.{did_you_mean(name, entries)} See 'seqlab data list'."
-        )
+        raise InputError(f"{name}: no corpus of that name.{did_you_mean(name, entries)} See 'seqlab data list'.")
     return entries[name]
 
 
@@ -165,19 +159,19 @@ def fetched(name: str, path: str | Path | None = None) -> dict[str, list[Path]] 
     Looks at names and sizes only; `fetch` compares digests.
     """
     place = folder(name)
-    if not (place / RECEIPT).is_file():
+    try:
+        receipt = read_json(place / RECEIPT)
+        files = {
+            split: [(place / file["name"], file["bytes"]) for file in group]
+            for split, group in receipt["splits"].items()
+        }
+        if receipt["entry"] != entry(name, path).digest:
+            return None
+    except (InputError, KeyError, TypeError, AttributeError):  # no receipt, or a damaged one
         return None
-    receipt = read_json(place / RECEIPT)
-    if receipt.get("entry") != entry(name, path).digest:
+    if any(not file.is_file() or file.stat().st_size != size for group in files.values() for file, size in group):
         return None
-    found: dict[str, list[Path]] = {}
-    for split, files in receipt["splits"].items():
-        for file in files:
-            one = place / file["name"]
-            if not one.is_file() or one.stat().st_size != file["bytes"]:
-                return None
-            found.setdefault(split, []).append(one)
-    return found
+    return {split: [file for file, _ in group] for split, group in files.items()}
 
 
 def splits(name: str, path: str | Path | None = None) -> dict[str, list[Path]]:
@@ -189,9 +183,7 @@ def splits(name: str, path: str | Path | None = None) -> dict[str, list[Path]]:
         return {"train": [python_docs.build(texts_folder())]}
     found = fetched(name, path)
     if found is None:
-        raise InputError(
-            f"{name}: this corpus is not on this machine yet; run 'seqlab data fetch {name}' first."
-        )
+        raise InputError(f"{name}: this corpus is not on this machine yet; run 'seqlab data fetch {name}' first.")
     return found
 
 

@@ -126,17 +126,13 @@ def _retrieve(address: str, path: Path, quiet: bool) -> None:
             pooch.retrieve(address, None, fname=path.name, path=path.parent, downloader=downloader)
         except requests.HTTPError as error:
             status = "" if error.response is None else f"{error.response.status_code} {error.response.reason}"
-            raise SeqlabError(
-                f"{address}: the server answers {status}; is the address out of date?"
-            ) from None
+            raise SeqlabError(f"{address}: the server answers {status}; is the address out of date?") from None
         except requests.Timeout:
             raise SeqlabError(f"{address}: no answer within {_TIMEOUT} seconds; try again later.") from None
         except (requests.exceptions.ChunkedEncodingError, requests.exceptions.ContentDecodingError):
             raise SeqlabError(f"{address}: the connection broke off before the end; try again.") from None
         except requests.ConnectionError:
-            raise SeqlabError(
-                f"{address}: cannot be reached; check the network connection and try again."
-            ) from None
+            raise SeqlabError(f"{address}: cannot be reached; check the network connection and try again.") from None
         except (requests.RequestException, ValueError) as error:
             raise SeqlabError(f"{address}: cannot be fetched ({error}).") from None
 

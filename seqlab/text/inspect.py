@@ -96,9 +96,7 @@ def _comparisons(sources: Sources, valid: Sources | None, test: Sources | None) 
 def _refuse_corpus(sources: Sources) -> None:
     for source in [sources] if isinstance(sources, str | Path) else sources:
         if Corpus.is_corpus(source):
-            raise InputError(
-                f"{source}: is a prepared corpus, not a text; see it with 'seqlab info {source}'."
-            )
+            raise InputError(f"{source}: is a prepared corpus, not a text; see it with 'seqlab info {source}'.")
 
 
 def _survey(

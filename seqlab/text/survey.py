@@ -102,9 +102,7 @@ class Wanted(NamedTuple):
         """Everything that is wanted of one or more texts."""
         nothing = np.zeros(0, np.uint64)
         lines = np.concatenate([nothing, *(wanted.lines for wanted in several)])
-        return cls(
-            np.unique(lines), np.unique(np.concatenate([nothing, *(wanted.runs for wanted in several)]))
-        )
+        return cls(np.unique(lines), np.unique(np.concatenate([nothing, *(wanted.runs for wanted in several)])))
 
 
 class Figures(NamedTuple):
@@ -174,9 +172,7 @@ def surveyor(wanted: Wanted | None) -> Callable[[Path], Figures]:
             space_types=(space_types, _counts(space_indices, len(space_types))),
             space_hashes=type_hashes,
             line_hashes=line_hashes,
-            repeated=[
-                line for line, count in Counter(filled).most_common(50) if count > 1 or len(filled) < 50
-            ],
+            repeated=[line for line, count in Counter(filled).most_common(50) if count > 1 or len(filled) < 50],
             runs=runs if wanted is None else runs[:0],
             found=found,
             decomposed=not (text.isascii() or unicodedata.is_normalized("NFC", text)),

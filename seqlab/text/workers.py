@@ -15,13 +15,16 @@ import subprocess
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from queue import SimpleQueue
 from types import TracebackType
 from typing import IO, Any
 
 from ..errors import SeqlabError
 
 IN_FLIGHT = 2
-"""Items a worker has at most: one it works on, one waiting."""
+"""Items a worker has at most: one it works on, one waiting in this process. (Were the next one sent before the result
+is read, two full pipes could wait for each other for ever.)"""
 
 _START = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from seqlab.text.workers import serve; serve()"
 
@@ -62,19 +65,35 @@ class Workers:
             process.communicate()
 
     def map(self, items: Iterable[Any]) -> Iterator[Any]:
-        """The results of the job for every item, in order; only a few items are under way at a time."""
+        """The results of the job for every item, in order; only a few items are under way at a time. A thread for each
+        process sends an item and reads its result, in turn."""
         if not self.processes:
             yield from map(self.factory(*self.args), items)
             return
-        waiting: deque[subprocess.Popen[bytes]] = deque()
-        for number, item in enumerate(items):
-            if len(waiting) == IN_FLIGHT * self.count:
-                yield self._receive(waiting.popleft())
-            process = self.processes[number % self.count]
-            self._send(process, item)
-            waiting.append(process)
-        while waiting:
-            yield self._receive(waiting.popleft())
+        free: SimpleQueue[subprocess.Popen[bytes]] = SimpleQueue()
+        for process in self.processes:
+            free.put(process)
+
+        def work(item: Any) -> Any:
+            process = free.get()
+            try:
+                self._send(process, item)
+                return self._receive(process)
+            finally:
+                free.put(process)
+
+        waiting: deque[Future[Any]] = deque()
+        with ThreadPoolExecutor(self.count) as threads:
+            try:
+                for item in items:
+                    if len(waiting) == IN_FLIGHT * self.count:
+                        yield waiting.popleft().result()
+                    waiting.append(threads.submit(work, item))
+                while waiting:
+                    yield waiting.popleft().result()
+            finally:
+                for future in waiting:
+                    future.cancel()
 
     def _send(self, process: subprocess.Popen[bytes], message: Any) -> None:
         assert process.stdin is not None

@@ -1,0 +1,148 @@
+"""Words per second and quality of word vector training, seqlab and gensim alternated in one run; prints JSON.
+
+    python benchmarks/word_vectors.py text8like.gz
+    python benchmarks/word_vectors.py text8like.gz --epochs 5 --rounds 1 --words 0 \
+        --questions questions-words.txt --similarity EN-WS-353-ALL.txt
+
+Both train skip-gram with d=100, window 5, subsampling 1e-4 and min-count 5 on the same words, with two threads unless
+told otherwise; gensim reads a corpus file, its fastest way. The training itself is timed, without vocabulary scan and
+compilation; words per CPU second count these too, and stay comparable on a machine that is busy with other things.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import os
+import platform
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from gensim.models import Word2Vec
+
+from seqlab.config import EmbeddingsConfig, TextConfig
+from seqlab.embeddings import WordVectors, evaluate_vectors, train_embeddings
+from seqlab.text import prepare
+
+SENTENCE = 1000
+"""Words a line of gensim's corpus file: it cuts longer ones off at 10,000."""
+SEQLAB = {
+    "seqlab skip-gram, negative sampling, K=5": {"loss": "negative-sampling", "samples": 5, "lr": 0.025},
+    "seqlab skip-gram, sampled softmax, K=5": {"samples": 5, "lr": 0.025},
+    "seqlab skip-gram, sampled softmax, K=15": {},
+    "seqlab CBOW, sampled softmax, K=15": {"model": "cbow"},
+}
+Contestant = Callable[[], tuple[float, WordVectors]]
+
+
+def contestants(text: Path, folder: Path, epochs: int, workers: int) -> dict[str, Contestant]:
+    """Name -> a training that returns words per second and the vectors."""
+    found: dict[str, Contestant] = {"gensim skip-gram, negative sampling, K=5": gensim_of(text, epochs, workers)}
+    config = TextConfig(tokenizer="word", valid_fraction=0.0, min_count=1)
+    corpus = prepare(text, folder / "corpus", config, for_words=True, quiet=True)
+
+    def seqlab_of(knobs: dict[str, Any]) -> Contestant:
+        settings = EmbeddingsConfig(epochs=epochs, workers=workers, **knobs)
+
+        def train() -> tuple[float, WordVectors]:
+            vectors, report = train_embeddings(corpus, settings, quiet=True)
+            return report["words_per_second"], vectors
+
+        return train
+
+    return found | {name: seqlab_of(knobs) for name, knobs in SEQLAB.items()}
+
+
+def gensim_of(text: Path, epochs: int, workers: int) -> Contestant:
+    def train() -> tuple[float, WordVectors]:
+        model = Word2Vec(
+            vector_size=100, window=5, min_count=5, negative=5, sg=1, sample=1e-4, alpha=0.05, workers=workers
+        )
+        model.build_vocab(corpus_file=str(text))
+        started = time.perf_counter()
+        model.train(
+            corpus_file=str(text),
+            total_words=model.corpus_total_words,
+            total_examples=model.corpus_count,
+            epochs=epochs,
+        )
+        seconds = time.perf_counter() - started
+        vectors = WordVectors(model.wv.index_to_key, model.wv.vectors)
+        return epochs * model.corpus_total_words / seconds, vectors
+
+    return train
+
+
+def first_words(source: Path, words: int, out: Path) -> int:
+    """Write the first `words` words of a text (0: all) to `out`, SENTENCE a line; returns how many."""
+    content = source.read_bytes()
+    text = gzip.decompress(content) if source.suffix == ".gz" else content
+    found = text.decode().split()[: words or None]
+    with out.open("w") as handle:
+        for start in range(0, len(found), SENTENCE):
+            handle.write(" ".join(found[start : start + SENTENCE]) + "\n")
+    return len(found)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("source", type=Path, help="a text of words, plain or .gz")
+    parser.add_argument("--words", type=int, default=5_000_000, help="0 takes all")
+    parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--only", default="", help="contestants whose name holds this")
+    parser.add_argument("--questions", type=Path, nargs="*", default=[])
+    parser.add_argument("--similarity", type=Path, nargs="*", default=[])
+    asked = parser.parse_args()
+    rates: dict[str, list[float]] = {}
+    per_cpu: dict[str, list[float]] = {}
+    quality: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as temporary:
+        text = Path(temporary) / "text.txt"
+        words = first_words(asked.source, asked.words, text)
+        entered = contestants(text, Path(temporary), asked.epochs, asked.workers)
+        for number in range(asked.rounds):
+            for name, train in entered.items():
+                if asked.only not in name:
+                    continue
+                started = time.process_time()
+                rate, vectors = train()
+                rates.setdefault(name, []).append(rate)
+                per_cpu.setdefault(name, []).append(asked.epochs * words / (time.process_time() - started))
+                print(f"round {number + 1}: {name}: {rate / 1e6:.2f}M words/s", file=sys.stderr)
+                if name not in quality and (asked.questions or asked.similarity):
+                    quality[name] = summary(evaluate_vectors(vectors, asked.questions, asked.similarity))
+    medians = {name: statistics.median(values) for name, values in rates.items()}
+    cpu_medians = {name: statistics.median(values) for name, values in per_cpu.items()}
+    base, cpu_base = next(iter(medians.values())), next(iter(cpu_medians.values()))
+    result = {
+        "words": words,
+        "epochs": asked.epochs,
+        "workers": asked.workers,
+        "words_per_second": {name: round(rate) for name, rate in medians.items()},
+        "times_the_first": {name: round(rate / base, 2) for name, rate in medians.items()},
+        "words_per_cpu_second": {name: round(rate) for name, rate in cpu_medians.items()},
+        "times_the_first_per_cpu_second": {name: round(r / cpu_base, 2) for name, r in cpu_medians.items()},
+        "spread": {name: round(float(np.ptp(values)) / medians[name], 2) for name, values in rates.items()},
+        "quality": quality,
+        "machine": {"cores": os.cpu_count(), "processor": platform.processor() or platform.machine()},
+    }
+    print(json.dumps(result, indent=1))
+
+
+def summary(scores: dict[str, Any]) -> dict[str, Any]:
+    """The figures of an evaluation without its sections."""
+    analogies = {key: value for key, value in (scores["analogies"] or {}).items() if key != "sections"}
+    return {"analogies": analogies, **{one["name"]: one["spearman"] for one in scores["similarity"]}}
+
+
+if __name__ == "__main__":
+    main()
