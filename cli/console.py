@@ -45,7 +45,8 @@ def _cell(value: Any) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, float):
-        return f"{value:.3f}"
+        small = 0 < abs(value) < 0.001
+        return f"{value:.3g}" if small else f"{value:,.3f}" if abs(value) < 1000 else f"{value:,.1f}"
     return printable(str(value))
 
 

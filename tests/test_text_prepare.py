@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import operator
 import os
 import subprocess
 import sys
@@ -56,6 +57,7 @@ def test_wikitext2_has_its_published_counts(shared_data: Path, tmp_path: Path) -
     assert (np.diff(corpus.tokenizer.vocab.counts) <= 0).all()
     counts = np.bincount(corpus.train[:], minlength=33_278)
     np.testing.assert_array_equal(counts, corpus.tokenizer.vocab.counts)
+    assert corpus.summary["tokens"] == 2_088_628
     assert corpus.train.dtype == np.uint16
     assert corpus.train.unknown == counts[corpus.tokenizer.unk_id]
     text = (folder / "valid.txt").read_text("utf-8")
@@ -190,6 +192,16 @@ def test_workers_need_no_guarded_main_script(tmp_path: Path) -> None:
         [sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True
     )
     assert result.stdout.split() == ["once", "True"]
+
+
+def test_workers_take_large_items_in_turn() -> None:
+    """Items and results far larger than a pipe holds do not wait for each other; every process works in order."""
+    items = [[b"x" * 1_000_000, number] for number in range(12)]
+    with Workers(3, partial, list) as pool:
+        assert list(pool.map(items)) == items
+    with Workers(2, partial, operator.iadd, []) as pool:  # the list grows in the worker
+        results = list(pool.map([[number] for number in range(6)]))
+    assert results == [[0], [1], [0, 2], [1, 3], [0, 2, 4], [1, 3, 5]]
 
 
 def test_failing_workers_are_reported() -> None:

@@ -34,11 +34,13 @@ OTHER_KINDS = {
     b"\x93NUMPY": "a bare numpy array without words",
 }
 SAMPLE = 1 << 16
-"""Bytes looked at to tell text from binary, and lines' worth of text to find the width of a file without header."""
+"""Bytes looked at to tell text from binary."""
 LONGEST_HEADER = 100
+"""Bytes of a header line at most."""
 LONGEST_WORD = 10_000
 """Bytes within which a binary word must end."""
 WIDTH_LINES = 100
+"""Lines that vote on the width of a file without header."""
 
 
 class _Words:

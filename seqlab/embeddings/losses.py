@@ -46,7 +46,8 @@ def exp(x: np.float32) -> np.float32:
 def sampled_softmax(scores_MJ: Array, m: int, offsets_J: Array, width: int) -> float:
     """-log softmax(scores - offsets)[0] (Jean et al. 2015, https://arxiv.org/abs/1412.2007).
 
-    Minus the gradient is one_hot(0) - softmax.
+    Minus the gradient is one_hot(0) - softmax. Noise is drawn with replacement, so that K q(w) is its expected count;
+    the mean gradient nears the full softmax's as K grows, as long as K q(target) stays below about one.
     """
     loss = 0.0
     for i in range(m):

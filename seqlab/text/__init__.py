@@ -6,6 +6,7 @@
 | readers | SOURCE arguments become documents: files, folders, stdin, JSON Lines, named corpora |
 | cuts | where text may be cut so that ids do not depend on how it was chunked |
 | vocab, tokenizer | `Vocab`, `Tokenizer`, `IncrementalDecoder` |
+| segmenters | text cut into tokens by look-up, before there is a vocabulary |
 | characters, words, bpe | the five kinds of tokenizer |
 | tokenizers | the table `TOKENIZERS` and the choice among them |
 | spool, workers, jobs, numbering, preparation | the streamed, parallel path from sources to a corpus folder |

@@ -92,11 +92,11 @@ def prepare(
             job = _Preparation(folder, config, hint, for_words, quiet, chunk_bytes, workers)
             write_json(folder / HEADER, {**job.run(files), "sources": entries})
             write_manifest(folder, [file.name for file in folder.iterdir()])
-    return _opened(out, config, quiet)
+    return _opened(out, config, quiet, verify=False)
 
 
-def _opened(out: str | Path, config: TextConfig, quiet: bool) -> Corpus:
-    corpus = Corpus.open(out)
+def _opened(out: str | Path, config: TextConfig, quiet: bool, verify: bool | None = None) -> Corpus:
+    corpus = Corpus.open(out, verify)
     if config.tokenizer == "auto":
         Progress("preparing", quiet=quiet).note(f"{corpus.tokenizer.kind} tokenizer: {corpus.header['reason']}")
     return corpus
@@ -249,7 +249,7 @@ class _Preparation:
             "kind": kind,
             "reason": reason,
             "settings": {**self.config.model_dump(), "tokenizer": kind, "for_words": self.for_words},
-            "documents": sum(spool.documents for spool in spools.values()),
+            "documents": spools["train"].documents,
             "replaced": report.replaced,
             "splits": headers,
             "digest": corpus_digest(tokenizer.digest, counts),

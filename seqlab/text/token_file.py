@@ -174,8 +174,13 @@ class Corpus:
 
     @property
     def summary(self) -> dict[str, Any]:
-        """Figures of the whole corpus, and of each split under "splits"; `types` are the training split's."""
-        counts = [split.counts for split in self.splits.values()]
+        """Figures of the text the corpus was made of, and of each split under "splits".
+
+        A validation text that was cut off the end of the text counts, one of its own does not. `types` are those of
+        the training split, from which the vocabulary comes.
+        """
+        own = self.header["sources"]
+        counts = [split.counts for name, split in self.splits.items() if name == "train" or name not in own]
         return {
             "path": str(self.path),
             "tokenizer": self.tokenizer.kind,

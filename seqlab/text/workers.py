@@ -16,15 +16,13 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from queue import SimpleQueue
 from types import TracebackType
 from typing import IO, Any
 
 from ..errors import SeqlabError
 
 IN_FLIGHT = 2
-"""Items a worker has at most: one it works on, one waiting in this process. (Were the next one sent before the result
-is read, two full pipes could wait for each other for ever.)"""
+"""Items a worker has at most: one it works on, one waiting in this process."""
 
 _START = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from seqlab.text.workers import serve; serve()"
 
@@ -40,6 +38,8 @@ class Workers:
         self.count = count if sys.executable else 0
         self.factory, self.args, self.parallel = factory, args, parallel
         self.processes: list[subprocess.Popen[bytes]] = []
+        self.threads: list[ThreadPoolExecutor] = []
+        """One for each process: it sends an item and reads its result, in turn, so that no pipe waits for another."""
 
     def __enter__(self) -> Workers:
         environment = dict(os.environ)
@@ -50,6 +50,7 @@ class Workers:
         for _ in range(self.count):
             process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
             self.processes.append(process)
+            self.threads.append(ThreadPoolExecutor(1))
             self._send(process, (self.factory, self.args))
         return self
 
@@ -61,39 +62,31 @@ class Workers:
     ) -> None:
         for process in self.processes:
             process.kill()
+        for thread in self.threads:
+            thread.shutdown(cancel_futures=True)
         for process in self.processes:
             process.communicate()
 
     def map(self, items: Iterable[Any]) -> Iterator[Any]:
-        """The results of the job for every item, in order; only a few items are under way at a time. A thread for each
-        process sends an item and reads its result, in turn."""
+        """The results of the job for every item, in order; only a few items are under way at a time.
+
+        Item n goes to process n % count: each process meets its items in order.
+        """
         if not self.processes:
             yield from map(self.factory(*self.args), items)
             return
-        free: SimpleQueue[subprocess.Popen[bytes]] = SimpleQueue()
-        for process in self.processes:
-            free.put(process)
-
-        def work(item: Any) -> Any:
-            process = free.get()
-            try:
-                self._send(process, item)
-                return self._receive(process)
-            finally:
-                free.put(process)
-
         waiting: deque[Future[Any]] = deque()
-        with ThreadPoolExecutor(self.count) as threads:
-            try:
-                for item in items:
-                    if len(waiting) == IN_FLIGHT * self.count:
-                        yield waiting.popleft().result()
-                    waiting.append(threads.submit(work, item))
-                while waiting:
-                    yield waiting.popleft().result()
-            finally:
-                for future in waiting:
-                    future.cancel()
+        for number, item in enumerate(items):
+            if len(waiting) == IN_FLIGHT * self.count:
+                yield waiting.popleft().result()
+            place = number % self.count
+            waiting.append(self.threads[place].submit(self._exchange, self.processes[place], item))
+        while waiting:
+            yield waiting.popleft().result()
+
+    def _exchange(self, process: subprocess.Popen[bytes], item: Any) -> Any:
+        self._send(process, item)
+        return self._receive(process)
 
     def _send(self, process: subprocess.Popen[bytes], message: Any) -> None:
         assert process.stdin is not None
