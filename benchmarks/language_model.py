@@ -140,13 +140,9 @@ def shakespeare(minutes: float) -> dict:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["throughput", "epoch", "embeddings", "shakespeare"])
-    parser.add_argument(
-        "--plain", action="store_true", help="epoch: train the plain build too (a quarter of an hour)"
-    )
+    parser.add_argument("--plain", action="store_true", help="epoch: train the plain build too (a quarter of an hour)")
     parser.add_argument("--samples", type=int, default=1024)
     parser.add_argument("--lr", type=float, default=4e-3)
     parser.add_argument("--minutes", type=float, default=5.0)

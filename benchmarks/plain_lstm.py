@@ -34,9 +34,7 @@ class PlainTrainer:
         torch.manual_seed(seed)
         self.model, self.bptt, self.batch = PlainLanguageModel(vocab_size), bptt, batch
         length = len(ids) // batch
-        self.data_TB = (
-            torch.from_numpy(ids[: length * batch].astype(np.int64)).view(batch, length).T.contiguous()
-        )
+        self.data_TB = torch.from_numpy(ids[: length * batch].astype(np.int64)).view(batch, length).T.contiguous()
         self.state = None
         self.vocab_size = vocab_size
 
@@ -80,8 +78,6 @@ class PlainTrainer:
         for start in range(0, length - 1, self.bptt):
             targets = data_TB[start + 1 : start + 1 + self.bptt]
             logits, state = self.model(data_TB[start : start + len(targets)], state)
-            losses = nn.functional.cross_entropy(
-                logits.view(-1, self.vocab_size), targets.reshape(-1), reduction="sum"
-            )
+            losses = nn.functional.cross_entropy(logits.view(-1, self.vocab_size), targets.reshape(-1), reduction="sum")
             total, count = total + float(losses), count + targets.numel()
         return math.exp(total / count)

@@ -28,7 +28,11 @@ def curves(
     from seqlab.visualization.output import FORMATS, check_output
 
     check_output(output)
-    report = draw_curves([(str(path), Run.open(path).metrics()) for path in runs], output, x=x)
+    opened = [Run.open(path) for path in runs]
+    for run in opened:
+        if run.config.model.softmax != "full":
+            say(f"{run.path}: its training loss is the {run.config.model.softmax} one, lower than the exact loss.")
+    report = draw_curves([(str(run.path), run.metrics()) for run in opened], output, x=x)
     say(f"Wrote {output} with {len(runs)} run{'s' * (len(runs) > 1)}: {FORMATS[report['format']]}.")
     if as_json:
         print_json(report)

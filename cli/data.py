@@ -191,7 +191,6 @@ def prepare_text(
     config = _text_config(arguments)
     corpus = prepare(_one_or_more(source), out, config, valid, test, quiet=quiet, workers=workers)
     summary = corpus.summary
-    summary |= {key: summary["splits"]["train"][key] for key in ("tokens", *COUNTS)}
     if json:
         print_json(summary)
         return

@@ -129,9 +129,7 @@ def show_samples(model: TrainedLanguageModel, seed: int) -> None:
 def indented(text: str) -> str:
     import textwrap
 
-    lines = [
-        textwrap.fill(line, 96, initial_indent="  ", subsequent_indent="  ") for line in text.splitlines()
-    ]
+    lines = [textwrap.fill(line, 96, initial_indent="  ", subsequent_indent="  ") for line in text.splitlines()]
     return "\n".join(line for line in lines if line.strip())
 
 

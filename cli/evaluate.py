@@ -8,20 +8,15 @@ from typing import Annotated
 import typer
 
 from .console import JsonFlag, print_json, print_table
+from .neighbors import open_vectors
 
 
 def evaluate(
     path: Annotated[Path, typer.Argument(help="A language-model run, or word vectors.")],
-    text: Annotated[
-        list[str] | None, typer.Option(help="Text to score a language model on; repeatable.")
-    ] = None,
+    text: Annotated[list[str] | None, typer.Option(help="Text to score a language model on; repeatable.")] = None,
     questions: Annotated[list[Path] | None, typer.Option(help="Analogy questions; repeatable.")] = None,
-    similarity: Annotated[
-        list[Path] | None, typer.Option(help="Human similarity scores; repeatable.")
-    ] = None,
-    top: Annotated[
-        int, typer.Option(help="Vectors: keep the most frequent words only; 0 keeps all.")
-    ] = 30_000,
+    similarity: Annotated[list[Path] | None, typer.Option(help="Human similarity scores; repeatable.")] = None,
+    top: Annotated[int, typer.Option(help="Vectors: keep the most frequent words only; 0 keeps all.")] = 30_000,
     method: Annotated[str, typer.Option(help="Vectors: add (3CosAdd) or mul (3CosMul).")] = "add",
     json: JsonFlag = False,
 ) -> None:
@@ -32,9 +27,7 @@ def evaluate(
     from seqlab.errors import InputError
 
     if bool(text) == bool(questions or similarity):
-        raise InputError(
-            "give --text F for a language model, or --questions F and --similarity F for word vectors."
-        )
+        raise InputError("give --text F for a language model, or --questions F and --similarity F for word vectors.")
     if text:
         _evaluate_run(path, text, json)
     else:
@@ -58,29 +51,30 @@ def _evaluate_run(path: Path, texts: list[str], json: bool) -> None:
 def _evaluate_vectors(
     path: Path, questions: list[Path], similarity: list[Path], top: int, method: str, json: bool
 ) -> None:
-    from seqlab.api import load_vectors
-    from seqlab.embeddings import evaluate_analogies, evaluate_similarity
+    from seqlab.embeddings import evaluate_vectors
 
-    vectors = load_vectors(path)
-    analogies = [evaluate_analogies(vectors, file, top=top, method=method) for file in questions]
-    scores = [evaluate_similarity(vectors, file) for file in similarity]
+    result = evaluate_vectors(open_vectors(path), questions, similarity, method=method, top=top)
     if json:
-        shown = analogies[0] if len(analogies) == 1 else analogies or None
-        print_json({"analogies": shown, "similarity": scores})
+        print_json(result)
         return
-    for file, result in zip(questions, analogies, strict=True):
+    analogies = result["analogies"]
+    if analogies:
         print(
-            f"{file.name}: {result['accuracy']:.1f} % of {result['covered']:,} questions "
-            f"(semantic {result['semantic']:.1f} %, syntactic {result['syntactic']:.1f} %); "
-            f"{result['method']}, vocabulary {result['vocabulary']:,}, "
-            f"{result['covered']:,} of {result['questions']:,} questions covered"
+            f"analogies: {_percent(analogies['accuracy'])} of {analogies['covered']:,} questions right "
+            f"(semantic {_percent(analogies['semantic'])}, syntactic {_percent(analogies['syntactic'])}); "
+            f"{analogies['method']}, vocabulary {analogies['vocabulary']:,}, "
+            f"{analogies['covered']:,} of {analogies['questions']:,} questions covered"
         )
         print_table(
             ("section", "questions", "covered", "accuracy %"),
-            [(s["name"], s["questions"], s["covered"], s["accuracy"]) for s in result["sections"]],
+            [(s["name"], s["questions"], s["covered"], s["accuracy"]) for s in analogies["sections"]],
         )
-    if scores:
+    if result["similarity"]:
         print_table(
             ("similarity", "pairs", "covered", "Spearman"),
-            [(s["name"], s["pairs"], s["covered"], s["spearman"]) for s in scores],
+            [(s["name"], s["pairs"], s["covered"], s["spearman"]) for s in result["similarity"]],
         )
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f} %"

@@ -97,11 +97,12 @@ def train_lm(
     arguments = dict(locals())
     from seqlab.api import plan, train_language_model
     from seqlab.config import LanguageModelConfig
+    from seqlab.training import describe
 
     values = asked(LanguageModelConfig, config, settings, arguments)
     if dry_run:
-        _, _, planned, reason = plan(source, valid, test, quiet, values)
-        say(f"seqlab: {reason}")
+        corpus, _, planned = plan(source, valid, test, quiet, values)
+        say(f"seqlab: {describe(planned, corpus)}")
         print_json(planned.model_dump())
         return
     trained = train_language_model(source, out, valid=valid, test=test, quiet=quiet, values=values)

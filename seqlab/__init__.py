@@ -11,8 +11,7 @@ Names are loaded on first use, so that `import seqlab` costs nothing.
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+from .lazy import lazy_names
 
 __version__ = "0.1.0"
 
@@ -23,25 +22,19 @@ _HOMES = {
     "Tokenizer": "text",
     "TrainedLanguageModel": "api",
     "WordVectors": "embeddings",
+    "draw_curves": "visualization",
+    "draw_map": "visualization",
     "evaluate": "api",
     "load_language_model": "api",
     "load_vectors": "api",
     "prepare": "api",
     "train_embeddings": "api",
     "train_language_model": "api",
-    "draw_curves": "visualization",
-    "draw_map": "visualization",
 }
 
 __all__ = ["__version__", *sorted(_HOMES)]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'seqlab' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
-    globals()[name] = value
-    return value
+__getattr__ = lazy_names(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:

@@ -16,7 +16,9 @@ from .config import EmbeddingsConfig, LanguageModelConfig, TextConfig, merge
 from .embeddings import WordVectors
 from .embeddings import load_vectors as load_vector_file
 from .embeddings import train_embeddings as train_vectors
+from .embeddings.vectors import TENSORS as VECTORS_MARKER
 from .errors import InputError
+from .files import check_replaceable
 from .generation import TextGenerator
 from .models import LanguageModel
 from .run import Run, is_run, resolve_device
@@ -25,7 +27,7 @@ from .text.preparation import prepare as prepare_corpus
 from .text.readers import Sources
 from .text.token_file import Corpus, TokenFile
 from .text.tokenizer import Tokenizer
-from .training import Trainer, check, evaluate_language_model, start_from_vectors, suggest
+from .training import Trainer, check, describe, evaluate_language_model, start_from_vectors, suggest
 
 Source = Sources | Corpus
 
@@ -73,13 +75,18 @@ class TrainedLanguageModel:
 
 
 def prepare(
-    source: Source, out: str | Path | None = None, valid: Any = None, test: Any = None, **options: Any
+    source: Source,
+    out: str | Path | None = None,
+    valid: Any = None,
+    test: Any = None,
+    quiet: bool = False,
+    **options: Any,
 ) -> Corpus:
     """Text becomes ids: a corpus folder at `out`, or in the cache. Options are those of `TextConfig`."""
     if isinstance(source, Corpus):
         return source
     config = TextConfig().updated(options)
-    return prepare_corpus(source, Path(out) if out else None, config, valid=valid, test=test)
+    return prepare_corpus(source, Path(out) if out else None, config, valid=valid, test=test, quiet=quiet)
 
 
 def load_language_model(path: str | Path, device: str = "cpu") -> TrainedLanguageModel:
@@ -99,9 +106,7 @@ def evaluate(run: str | Path, text: Sources) -> dict[str, Any]:
     return load_language_model(run).evaluate(text)
 
 
-def train_embeddings(
-    source: Source, out: str | Path | None = None, quiet: bool = False, **options: Any
-) -> WordVectors:
+def train_embeddings(source: Source, out: str | Path | None = None, quiet: bool = False, **options: Any) -> WordVectors:
     """Word vectors from a text. Options are those of `EmbeddingsConfig`; `out` is a folder to save them in."""
     return train_embeddings_with_report(source, out, quiet, options)[0]
 
@@ -111,6 +116,8 @@ def train_embeddings_with_report(
 ) -> tuple[WordVectors, dict[str, Any]]:
     """Word vectors, and what training reported: words_per_second, seconds, loss and more."""
     config = EmbeddingsConfig().updated(values)
+    if out is not None:
+        check_replaceable(out, VECTORS_MARKER)
     if isinstance(source, Corpus):
         corpus = source
     else:
@@ -143,9 +150,9 @@ def train_language_model(
         InputError: a bad text or option, or a run at `out` made with another text or configuration.
     """
     given = merge(values or {}, LanguageModelConfig.qualified(options))
-    corpus, vectors, config, reason = plan(source, valid, test, quiet, given)
+    corpus, vectors, config = plan(source, valid, test, quiet, given)
     if not quiet:
-        print(f"seqlab: {reason}", file=sys.stderr)
+        print(f"seqlab: {describe(config, corpus)}", file=sys.stderr)
     path = Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="seqlab-run-")) / "run"
     run = open_or_create(path, config, corpus)
     torch.set_num_threads(config.training.threads or torch.get_num_threads())
@@ -172,9 +179,9 @@ def train_language_model(
 
 def plan(
     source: Source, valid: Any, test: Any, quiet: bool, given: Mapping[str, Any]
-) -> tuple[Corpus, WordVectors | None, LanguageModelConfig, str]:
-    """The prepared corpus, the vectors that feed the model, the full configuration (what the text suggests,
-    overridden by what was given), and a sentence that says why."""
+) -> tuple[Corpus, WordVectors | None, LanguageModelConfig]:
+    """The prepared corpus, the vectors that feed the model, and the full configuration: what the text suggests,
+    overridden by what was given."""
     asked = LanguageModelConfig.build(given)
     check(asked)
     resolve_device(asked.training.device)
@@ -183,13 +190,13 @@ def plan(
     else:
         corpus = prepare_corpus(source, None, asked.text, valid=valid, test=test, quiet=quiet)
     vectors = load_vectors(asked.training.embeddings) if asked.training.embeddings else None
-    suggested, reason = suggest(corpus)
+    suggested = suggest(corpus)
     if vectors is not None:
         suggested["model.embed_dim"] = vectors.matrix.shape[1]
     training = given.get("training", {})
     if any(training.get(name) is not None for name in ("epochs", "steps", "minutes")):
         suggested.pop("training.minutes")
-    return corpus, vectors, LanguageModelConfig.build(merge(merge({}, suggested), given)), reason
+    return corpus, vectors, LanguageModelConfig.build(merge(merge({}, suggested), given))
 
 
 def open_or_create(path: Path, config: LanguageModelConfig, corpus: Corpus) -> Run:

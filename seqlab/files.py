@@ -38,9 +38,23 @@ def atomic_file(path: str | Path) -> Iterator[IO[bytes]]:
     _sync_folder(path.parent)
 
 
+def check_replaceable(path: str | Path, marker: str) -> None:
+    """Raise InputError unless a folder may be written at `path`: nothing is there, or an empty folder, or one that
+    holds the file `marker`, by which seqlab knows its own. Nobody's other files are ever replaced."""
+    path = Path(path)
+    if path.is_dir() and any(path.iterdir()) and not (path / marker).is_file():
+        raise InputError(f"{path}: is a folder with other things in it; name a new folder.")
+    if path.exists() and not path.is_dir():
+        raise InputError(f"{path}: is a file; name a new folder.")
+
+
 @contextmanager
-def atomic_folder(path: str | Path) -> Iterator[Path]:
-    """A folder that appears under `path` complete or not at all; one that stood there is replaced."""
+def atomic_folder(path: str | Path, marker: str) -> Iterator[Path]:
+    """A folder that appears under `path` complete or not at all; an earlier one with the file `marker` is replaced.
+
+    Raises InputError as `check_replaceable` does, before anything is written.
+    """
+    check_replaceable(path, marker)
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
@@ -94,9 +108,7 @@ def read_json(path: str | Path) -> Any:
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not UTF-8 at byte {error.start}; the file is damaged.") from None
     except json.JSONDecodeError as error:
-        raise InputError(
-            f"{path}: line {error.lineno}: not valid JSON ({error.msg}); the file is damaged."
-        ) from None
+        raise InputError(f"{path}: line {error.lineno}: not valid JSON ({error.msg}); the file is damaged.") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}).") from None
 
@@ -111,8 +123,7 @@ def write_manifest(folder: str | Path, names: list[str]) -> None:
     """Record size and sha256 of `names` (relative to `folder`) in its manifest.json."""
     folder = Path(folder)
     entries = {
-        name: {"bytes": (folder / name).stat().st_size, "sha256": sha256(folder / name)}
-        for name in sorted(names)
+        name: {"bytes": (folder / name).stat().st_size, "sha256": sha256(folder / name)} for name in sorted(names)
     }
     write_json(folder / MANIFEST, {"files": entries})
 
@@ -132,9 +143,7 @@ def verify_manifest(folder: str | Path) -> None:
         if not path.is_file():
             raise InputError(f"{path}: missing; the folder is incomplete, restore it or make it again.")
         if path.stat().st_size != size or sha256(path) != digest:
-            raise InputError(
-                f"{path}: differs from its digest in {MANIFEST}; the file is damaged or was edited."
-            )
+            raise InputError(f"{path}: differs from its digest in {MANIFEST}; the file is damaged or was edited.")
 
 
 def _tensor_digest(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> str:

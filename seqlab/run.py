@@ -111,9 +111,7 @@ class Run:
         model = LanguageModel(self.config.model, len(self.tokenizer.vocab))
         expected = {name: tuple(p.shape) for name, p in model.state_dict().items() if name not in tied(model)}
         if {name: array.shape for name, array in tensors.items()} != expected:
-            raise InputError(
-                f"{self.path / MODEL}: its tensors do not fit {CONFIG}; one of the two was replaced."
-            )
+            raise InputError(f"{self.path / MODEL}: its tensors do not fit {CONFIG}; one of the two was replaced.")
         weights = {name: torch.from_numpy(array) for name, array in tensors.items()}
         model.load_state_dict({**weights, **{alias: weights[name] for alias, name in tied(model).items()}})
         return model.to(resolve_device(device)).eval()
@@ -167,11 +165,7 @@ def tied(model: LanguageModel) -> dict[str, str]:
 def model_arrays(model: LanguageModel) -> dict[str, np.ndarray]:
     """The weights as numpy arrays, tied tensors once."""
     aliases = tied(model)
-    return {
-        name: tensor.detach().cpu().numpy()
-        for name, tensor in model.state_dict().items()
-        if name not in aliases
-    }
+    return {name: tensor.detach().cpu().numpy() for name, tensor in model.state_dict().items() if name not in aliases}
 
 
 def resolve_device(name: str) -> str:

@@ -28,9 +28,7 @@ def vectors(tmp_path: Path) -> Path:
 
 
 def metrics(count: int) -> list[dict]:
-    return [
-        {"step": i, "tokens": 64 * i, "seconds": i / 10, "loss": 5 - i / 50, "lr": 0.1} for i in range(count)
-    ]
+    return [{"step": i, "tokens": 64 * i, "seconds": i / 10, "loss": 5 - i / 50, "lr": 0.1} for i in range(count)]
 
 
 @pytest.fixture
@@ -61,9 +59,7 @@ def test_visualize_writes_the_picture_and_prints_its_path(
     assert run(["visualize", str(vectors), "-o", str(out), "--highlight", "king", "--highlight", "sea"]) == 0
     stdout, stderr = capsys.readouterr()
     assert stdout == f"{out}\n"
-    assert (
-        f"Wrote {out} with 10 words: open it in" in stderr
-    )  # all ten: neighbours are drawn whatever they are
+    assert f"Wrote {out} with 10 words: open it in" in stderr  # all ten: neighbours are drawn whatever they are
     assert out.stat().st_size > 5000
 
 

@@ -12,18 +12,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-FOUNDATION = ["errors", "files", "progress", "config", "schedules"]
 ORDER = [
-    *[[name] for name in FOUNDATION],
-    ["text", "nn"],
-    ["models", "embeddings"],
-    ["run"],
-    ["training", "generation", "compression"],
-    ["visualization"],
-    ["api"],
+    {"errors", "lazy"},
+    {"files"},
+    {"progress", "config", "schedules"},
+    {"text", "nn"},
+    {"models", "embeddings"},
+    {"run"},
+    {"training", "generation", "compression"},
+    {"visualization"},
+    {"api"},
 ]
 RANK = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}
-RANK["config"] = RANK["progress"] = RANK["schedules"] = RANK["files"] + 1
 
 
 def imported_rooms(path: Path) -> set[str]:
@@ -45,9 +45,7 @@ def imported_rooms(path: Path) -> set[str]:
     return rooms
 
 
-@pytest.mark.parametrize(
-    "path", sorted((ROOT / "seqlab").rglob("*.py")), ids=lambda p: str(p.relative_to(ROOT))
-)
+@pytest.mark.parametrize("path", sorted((ROOT / "seqlab").rglob("*.py")), ids=lambda p: str(p.relative_to(ROOT)))
 def test_a_room_imports_only_from_its_left(path):
     room = path.relative_to(ROOT / "seqlab").parts[0].removesuffix(".py")
     if room == "__init__":
@@ -97,9 +95,7 @@ def test_wheel_holds_the_three_packages_and_nothing_else(wheel):
     tops = {name.split("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"seqlab", "seqlab_cli", "seqlab_data"}
     expected = {
-        str(path.relative_to(ROOT / folder))
-        for folder in ("seqlab",)
-        for path in (ROOT / folder).rglob("*.py")
+        str(path.relative_to(ROOT / folder)) for folder in ("seqlab",) for path in (ROOT / folder).rglob("*.py")
     }
     assert expected <= {name.removeprefix("seqlab/") for name in names if name.startswith("seqlab/")}
     assert "seqlab/py.typed" in names

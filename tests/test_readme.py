@@ -1,4 +1,4 @@
-"""Every command and every Python line of the README runs, on a text written here and with training budgets cut short."""
+"""Every command and every Python line of the README runs, on a text written here, with training budgets cut short."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory, request):
+def home(tmp_path_factory):
     """A folder with book.txt, where the README's reader stands."""
     folder = tmp_path_factory.mktemp("home")
     generator = random.Random(1)
@@ -30,13 +30,14 @@ def home(tmp_path_factory, request):
     verbs = ["saw", "remembered", "wrote down", "is", "would never forget"]
     objects = ["a quiet harbour", "the last letter", "an open window", "the long winter", "a small boat"]
     ends = [".", ", and went home.", "; the others slept.", "!", " — or so they said."]
-    sentences = [" ".join(map(generator.choice, (subjects, verbs, objects))) + generator.choice(ends) for _ in range(2500)]
+    sentences = [
+        " ".join(map(generator.choice, (subjects, verbs, objects))) + generator.choice(ends) for _ in range(2500)
+    ]
     (folder / "book.txt").write_text("\n".join(sentences) + "\n")
-    patch = pytest.MonkeyPatch()
-    patch.chdir(folder)
-    patch.setenv("SEQLAB_CACHE", str(folder / "cache"))
-    request.addfinalizer(patch.undo)
-    return folder
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("SEQLAB_CACHE", str(folder / "cache"))
+        yield folder
 
 
 def test_the_readme_shows_every_verb():

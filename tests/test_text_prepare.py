@@ -498,7 +498,7 @@ def test_wrong_input_is_one_sentence(text: str, values: dict[str, object], messa
 
 def test_foreign_folder_is_not_replaced(tmp_path: Path) -> None:
     path = write(tmp_path / "a.txt", WORDS * 9)
-    with pytest.raises(InputError, match="folder of something else"):
+    with pytest.raises(InputError, match="other things in it"):
         prepare(path, tmp_path)
     with pytest.raises(InputError, match="is a file"):
         prepare(path, path)

@@ -23,7 +23,7 @@ from seqlab.files import load_tensors
 from seqlab.models import LanguageModel
 from seqlab.run import Run
 from seqlab.text import TokenFile
-from seqlab.training import OPTIMIZERS, Optimizer, negative_log_likelihood, start_from_vectors, suggest
+from seqlab.training import OPTIMIZERS, Optimizer, describe, negative_log_likelihood, start_from_vectors, suggest
 from seqlab.training.optimizers import RowOptimizer
 
 TINY = {"embed_dim": 12, "hidden_dim": 12, "layers": 1, "batch_size": 4, "bptt": 16}
@@ -35,8 +35,7 @@ def text(tmp_path_factory):
     generator = random.Random(0)
     nouns, verbs = [f"noun{i}" for i in range(30)], [f"verb{i}" for i in range(12)]
     sentences = [
-        f"the {generator.choice(nouns)} {generator.choice(verbs)} a {generator.choice(nouns)} ."
-        for _ in range(1500)
+        f"the {generator.choice(nouns)} {generator.choice(verbs)} a {generator.choice(nouns)} ." for _ in range(1500)
     ]
     path = tmp_path_factory.mktemp("text") / "tiny.txt"
     path.write_text("\n".join(sentences) + "\n")
@@ -138,9 +137,7 @@ def test_training_learns_and_the_summary_is_exact(words, tmp_path):
         min(m["valid_loss"] for m in lm.run.metrics() if "valid_loss" in m), abs=0.02
     )
     reopened = api.load_language_model(tmp_path / "run")
-    assert reopened.log_prob("the noun1 verb1 a noun2 .") == pytest.approx(
-        lm.log_prob("the noun1 verb1 a noun2 .")
-    )
+    assert reopened.log_prob("the noun1 verb1 a noun2 .") == pytest.approx(lm.log_prob("the noun1 verb1 a noun2 ."))
     assert reopened.log_prob("the noun1 verb1 a noun2 .") > reopened.log_prob("a . verb1 the noun1 noun2")
 
 
@@ -160,9 +157,7 @@ def test_budgets_are_kept(words, tmp_path, limit):
 
 
 def command(source, out, *more):
-    flags = (
-        "--epochs 2 --embed-dim 12 --hidden-dim 12 --layers 2 --dropout 0.2 --batch-size 4 --bptt 8".split()
-    )
+    flags = "--epochs 2 --embed-dim 12 --hidden-dim 12 --layers 2 --dropout 0.2 --batch-size 4 --bptt 8".split()
     return [
         sys.executable,
         "-m",
@@ -208,9 +203,7 @@ def test_a_killed_run_resumes_to_bit_identical_weights(text, words, tmp_path, mo
             os.kill(process.pid, signal.SIGKILL)
             kills += 1
         process.wait()
-    done = subprocess.run(
-        command(words.path, tmp_path / "killed", *more), check=True, capture_output=True, text=True
-    )
+    done = subprocess.run(command(words.path, tmp_path / "killed", *more), check=True, capture_output=True, text=True)
     assert kills >= 1
     whole, _ = load_tensors(tmp_path / "whole" / "model.safetensors")
     again, _ = load_tensors(tmp_path / "killed" / "model.safetensors")
@@ -225,9 +218,7 @@ def test_a_killed_run_resumes_to_bit_identical_weights(text, words, tmp_path, mo
 
 def test_interrupt_saves_and_exits_130(words, tmp_path):
     process = subprocess.Popen(
-        command(
-            words.path, tmp_path / "run", "--set", "training.epochs=500", "--set", "training.save_every=1000"
-        ),
+        command(words.path, tmp_path / "run", "--set", "training.epochs=500", "--set", "training.save_every=1000"),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
@@ -345,9 +336,7 @@ def test_frozen_vectors_stay_and_unknown_vectors_are_refused(words, tmp_path):
     options = {"embeddings": str(tmp_path / "vectors"), "freeze_embeddings": True, "steps": 20}
     options |= {name: value for name, value in TINY.items() if name != "embed_dim"}
     for softmax in ("full", "sampled"):
-        lm = api.train_language_model(
-            words, tmp_path / softmax, quiet=True, softmax=softmax, samples=16, **options
-        )
+        lm = api.train_language_model(words, tmp_path / softmax, quiet=True, softmax=softmax, samples=16, **options)
         fresh = LanguageModel(lm.model.config, lm.model.vocab_size)
         start_from_vectors(fresh, words.tokenizer, WordVectors(known, matrix), True, 1)
         torch.testing.assert_close(lm.model.embedding, fresh.embedding, check_stride=False)
@@ -360,11 +349,10 @@ def test_frozen_vectors_stay_and_unknown_vectors_are_refused(words, tmp_path):
 
 
 def test_defaults_fit_the_text(words, text, tmp_path):
-    values, sentence = suggest(words)
-    config = LanguageModelConfig().updated(values)
+    config = LanguageModelConfig().updated(suggest(words))
     assert config.training.minutes
     assert len(words.train) // (config.training.batch_size * config.training.bptt) >= 1
-    assert f"{len(words.train):,}" in sentence
+    assert f"{len(words.train):,} training tokens" in describe(config, words)
     tiny = tmp_path / "few.txt"
     tiny.write_text("to be or not to be, that is the question\n" * 2)
     lm = api.train_language_model(tiny, tmp_path / "run", quiet=True, minutes=0.02)

@@ -43,14 +43,10 @@ HOSTILE = [
 ]
 
 
-def clustered(
-    clusters: int = 12, each: int = 20, dim: int = 50, seed: int = 0
-) -> tuple[np.ndarray, np.ndarray]:
+def clustered(clusters: int = 12, each: int = 20, dim: int = 50, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Unit vectors (N, dim) around random centres, and the cluster of each."""
     rng = np.random.default_rng(seed)
-    matrix = np.repeat(rng.normal(size=(clusters, dim)), each, axis=0) + 0.7 * rng.normal(
-        size=(clusters * each, dim)
-    )
+    matrix = np.repeat(rng.normal(size=(clusters, dim)), each, axis=0) + 0.7 * rng.normal(size=(clusters * each, dim))
     unit = matrix / np.linalg.norm(matrix, axis=1, keepdims=True)
     return unit.astype(np.float32), np.repeat(np.arange(clusters), each)
 
@@ -86,8 +82,7 @@ def test_a_projection_survives_equal_vectors_and_one_dimension(name: str, shape:
 def test_tsne_keeps_neighbourhoods_far_better_than_pca() -> None:
     unit, _ = clustered()
     kept = {
-        name: trustworthiness(unit, project(unit, 1, 30.0), n_neighbors=10)
-        for name, project in PROJECTIONS.items()
+        name: trustworthiness(unit, project(unit, 1, 30.0), n_neighbors=10) for name, project in PROJECTIONS.items()
     }
     assert kept["tsne"] > 0.98
     assert 1 - kept["tsne"] < (1 - kept["pca"]) / 5
@@ -137,9 +132,7 @@ def overlapping(boxes: np.ndarray) -> int:
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 120), st.integers(0, 12), st.floats(0.01, 1.0))
-def test_labels_never_overlap_nor_hide_a_labelled_dot(
-    seed: int, count: int, required: int, spread: float
-) -> None:
+def test_labels_never_overlap_nor_hide_a_labelled_dot(seed: int, count: int, required: int, spread: float) -> None:
     rng = np.random.default_rng(seed)
     dots = 200 + 190 * spread * rng.uniform(-1, 1, size=(count, 2))
     sizes = np.stack([rng.uniform(5, 60, count), rng.uniform(6, 12, count)], axis=1)
@@ -149,9 +142,7 @@ def test_labels_never_overlap_nor_hide_a_labelled_dot(
     assert (boxes[:, :2] >= 0).all()
     assert (boxes[:, :2] + boxes[:, 2:] <= 400).all()
     labelled = dots[[label.word for label in labels]]
-    hidden = (labelled[:, None] > boxes[None, :, :2]) & (
-        labelled[:, None] < boxes[None, :, :2] + boxes[None, :, 2:]
-    )
+    hidden = (labelled[:, None] > boxes[None, :, :2]) & (labelled[:, None] < boxes[None, :, :2] + boxes[None, :, 2:])
     assert not hidden.all(axis=2).any()
 
 
@@ -436,15 +427,10 @@ def test_curves_are_drawn_byte_for_byte(kind: str, x: str, tmp_path: Path) -> No
     draw_curves(runs, tmp_path / f"b.{kind}", x=x)
     assert (tmp_path / f"a.{kind}").read_bytes() == (tmp_path / f"b.{kind}").read_bytes()
     assert [run["name"] for run in report["runs"]] == ["first", "$second$ <b>", "one line"]
-    assert report["runs"][0]["valid_loss"] == min(
-        line["valid_loss"] for line in metrics() if "valid_loss" in line
-    )
+    assert report["runs"][0]["valid_loss"] == min(line["valid_loss"] for line in metrics() if "valid_loss" in line)
     assert report["runs"][1]["valid_loss"] is None
     if kind == "svg":
-        texts = [
-            node.firstChild.data
-            for node in minidom.parse(str(tmp_path / "a.svg")).getElementsByTagName("text")
-        ]
+        texts = [node.firstChild.data for node in minidom.parse(str(tmp_path / "a.svg")).getElementsByTagName("text")]
         assert any(text.startswith("$second$ <b>: training loss") for text in texts)
         assert {"perplexity", "loss, nats per token", "learning rate", "gradient norm"} <= set(texts)
         assert "tokens per second" not in texts
@@ -470,9 +456,7 @@ def test_the_curves_page_opens_offline(tmp_path: Path) -> None:
         ([("run", metrics(5))], "c.jpeg", "tokens", "c.jpeg: the name of a picture"),
     ],
 )
-def test_curves_that_cannot_be_drawn_say_why(
-    runs: list, out: str, x: str, sentence: str, tmp_path: Path
-) -> None:
+def test_curves_that_cannot_be_drawn_say_why(runs: list, out: str, x: str, sentence: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=sentence):
         draw_curves(runs, tmp_path / out, x=x)
     assert not list(tmp_path.iterdir())

@@ -191,7 +191,7 @@ class WordVectors:
     def save(self, folder: str | Path) -> None:
         """Write an embeddings folder, atomically: vectors.safetensors, vocab.json, config.json, manifest.json."""
         counts = None if self.counts is None else self.counts.tolist()
-        with atomic_folder(folder) as temporary:
+        with atomic_folder(folder, TENSORS) as temporary:
             save_tensors(temporary / TENSORS, {"matrix": self.matrix})
             write_json(temporary / VOCAB, {"words": self.words, "counts": counts})
             write_json(temporary / CONFIG, {"kind": "embeddings", **self.meta})

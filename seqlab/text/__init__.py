@@ -12,6 +12,9 @@
 | spool, workers, jobs, numbering, preparation | the streamed, parallel path from sources to a corpus folder |
 | token_file | `TokenFile` and `Corpus` |
 | encoding | a text into ids with a tokenizer that exists already |
+| corpora, fetch | named corpora: the registry, download with verification, where they lie |
+| python_docs, docstrings | the embedded corpus: documentation on this machine as English prose |
+| inspect, survey, hash_counts, findings | what a text is like, in one pass, and what to mend |
 | batches | a token file as parallel streams for truncated back-propagation |
 
 Names are loaded on first use: a worker process imports only what it needs.
@@ -19,8 +22,7 @@ Names are loaded on first use: a worker process imports only what it needs.
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+from ..lazy import lazy_names
 
 _HOMES = {
     "Batch": "batches",
@@ -43,10 +45,4 @@ _HOMES = {
 
 __all__ = sorted(_HOMES)
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'seqlab.text' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
-    globals()[name] = value
-    return value
+__getattr__ = lazy_names(__name__, _HOMES)

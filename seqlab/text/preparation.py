@@ -19,7 +19,7 @@ from typing import Any
 
 from ..config import TextConfig
 from ..errors import InputError
-from ..files import atomic_folder, write_json, write_manifest
+from ..files import atomic_folder, check_replaceable, write_json, write_manifest
 from ..progress import Progress
 from .bpe import BpeTokenizer
 from .jobs import bpe_trainer
@@ -79,7 +79,7 @@ def prepare(
         return prepared
     _check_settings(config, config.tokenizer)
     if out is not None:
-        _check_out(Path(out))
+        check_replaceable(out, HEADER)
     given, hint = _splits_of(sources, valid, test, for_words)
     with _streams_on_disk({name: resolve_sources(part) for name, part in given.items()}, out) as files:
         entries = {name: [_entry(file) for file in group] for name, group in files.items()}
@@ -88,7 +88,7 @@ def prepare(
             if Corpus.is_corpus(out):
                 with contextlib.suppress(InputError):  # a damaged one is made again
                     return _opened(out, config, quiet)
-        with atomic_folder(out) as folder:
+        with atomic_folder(out, HEADER) as folder:
             job = _Preparation(folder, config, hint, for_words, quiet, chunk_bytes, workers)
             write_json(folder / HEADER, {**job.run(files), "sources": entries})
             write_manifest(folder, [file.name for file in folder.iterdir()])
@@ -166,13 +166,6 @@ def _check_settings(config: TextConfig, kind: str) -> None:
         raise InputError("vocab_size: the byte tokenizer always has 256 types; leave it out.")
     if config.vocab_size is not None and kind == "bpe" and config.vocab_size < 257:
         raise InputError(f"vocab_size: bpe needs at least 257 (256 bytes and one merge), not {config.vocab_size}.")
-
-
-def _check_out(out: Path) -> None:
-    if out.is_dir() and any(out.iterdir()) and not Corpus.is_corpus(out):
-        raise InputError(f"{out}: is a folder of something else; name a new folder for the corpus.")
-    if out.exists() and not out.is_dir():
-        raise InputError(f"{out}: is a file; name a new folder for the corpus.")
 
 
 @contextlib.contextmanager

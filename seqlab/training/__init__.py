@@ -1,6 +1,6 @@
 """Training a language model, and evaluating it exactly."""
 
-from .defaults import suggest
+from .defaults import describe, suggest
 from .evaluation import evaluate_language_model, negative_log_likelihood, scores
 from .loop import Trainer, check, total_steps
 from .optimizers import OPTIMIZERS, Optimizer
@@ -12,6 +12,7 @@ __all__ = [
     "Optimizer",
     "Trainer",
     "check",
+    "describe",
     "evaluate_language_model",
     "negative_log_likelihood",
     "scores",

@@ -61,9 +61,7 @@ class Trainer:
     def __init__(self, run: Run, model: LanguageModel, corpus: Corpus, quiet: bool = False):
         self.run, self.model, self.corpus, self.quiet = run, model, corpus, quiet
         self.config: TrainingConfig = run.config.training
-        self.batches = Batches(
-            corpus.train, self.config.batch_size, self.config.bptt, corpus.tokenizer.start_id
-        )
+        self.batches = Batches(corpus.train, self.config.batch_size, self.config.bptt, corpus.tokenizer.start_id)
         self.optimizer = Optimizer(model, self.config)
         self.position = Position()
         self.state: ModelState = model.init_state(self.config.batch_size)
@@ -186,9 +184,7 @@ class Trainer:
             result["valid"] = evaluate_language_model(best, self.corpus.valid, start_id, quiet=self.quiet)
         return result
 
-    def metrics_line(
-        self, window: list[tuple[float, float, bool]], steps: int, seconds: float
-    ) -> dict[str, Any]:
+    def metrics_line(self, window: list[tuple[float, float, bool]], steps: int, seconds: float) -> dict[str, Any]:
         """One line of metrics.jsonl: means over the steps since the last line."""
         losses, norms, clipped = (np.array(column, dtype=float) for column in zip(*window, strict=True))
         return {
@@ -211,10 +207,13 @@ class Trainer:
 
     def report(self, progress: Progress, line: dict[str, Any]) -> None:
         """Show a metrics line."""
-        fields: dict[str, Any] = {"step": self.position.step, "loss": line["loss"]}
-        fields["ppl"] = math.exp(min(line["loss"], 700.0))
+        fields: dict[str, Any] = {"step": self.position.step}
+        fields["sampled loss" if self.model.output.sparse else "loss"] = line["loss"]
+        if not self.model.output.sparse:
+            fields["ppl"] = math.exp(min(line["loss"], 700.0))
         if math.isfinite(self.position.best):
             fields["best valid"] = self.position.best
+            fields["valid ppl"] = math.exp(min(self.position.best, 700.0))
         fields["lr"] = line["lr"]
         if self.total_steps is not None:
             progress.update(self.position.step * self.window_tokens, **fields)
@@ -252,10 +251,7 @@ class Trainer:
         tensors: dict[str, Tensor] = {name: torch.from_numpy(array) for name, array in arrays.items()}
         self.model.load_state_dict(_under("model.", tensors), strict=False)
         self.optimizer.load_arrays(
-            {
-                name: t if name.endswith(".step") else t.to(device)
-                for name, t in _under("optimizer.", tensors).items()
-            }
+            {name: t if name.endswith(".step") else t.to(device) for name, t in _under("optimizer.", tensors).items()}
         )
         self.state = [
             tuple(tensors[f"state.{layer}.{part}"].to(device) for part in range(len(cell_state)))

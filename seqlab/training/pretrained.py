@@ -79,6 +79,4 @@ def start_from_vectors(
         model.embedding.copy_(torch.from_numpy(values_VD))
     model.embedding.requires_grad_(not freeze)
     counts = vocab.counts
-    return Coverage(
-        len(vocab), int(known_V.sum()), float(counts[known_V].sum() / max(1, counts.sum())), projection
-    )
+    return Coverage(len(vocab), int(known_V.sum()), float(counts[known_V].sum() / max(1, counts.sum())), projection)

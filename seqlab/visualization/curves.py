@@ -108,9 +108,7 @@ def read_run(name: str, metrics: Metrics, x: str, color: str = PALETTE[0]) -> Ru
     lines = sorted((line for line in by_step.values() if _number(line, key)), key=lambda line: line[key])
     loss = _curve(lines, key, "loss")
     if not len(loss.y):
-        raise InputError(
-            f"{name}: its metrics hold no training loss to draw against {x}; train it for longer."
-        )
+        raise InputError(f"{name}: its metrics hold no training loss to draw against {x}; train it for longer.")
     return RunCurves(
         name=printable(name, 60),
         color=color,
@@ -155,9 +153,7 @@ def perplexity_ticks(low: float, high: float) -> list[float]:
     exponents = range(math.floor(low / ten), math.ceil(high / ten) + 1)
     ticks: list[float] = []
     for digits in TICKS:
-        ticks = [
-            float(m * 10.0**e) for e in exponents for m in digits if low <= math.log(m) + e * ten <= high
-        ]
+        ticks = [float(m * 10.0**e) for e in exponents for m in digits if low <= math.log(m) + e * ten <= high]
         if len(ticks) >= 4:
             break
     return ticks

@@ -46,9 +46,7 @@ def _draw_loss(axes: Axes, curves: Sequence[RunCurves], x: str) -> None:
         axes.plot(run.loss.x, run.loss.y, color=run.color, linewidth=0.6, alpha=0.25)
         axes.plot(run.smooth.x, run.smooth.y, color=run.color, linewidth=1.3, marker=dot, label=run.label)
         axes.plot(run.valid.x, run.valid.y, color=run.color, linewidth=0.8, linestyle=(0, (4, 2)))
-        axes.scatter(
-            run.valid.x, run.valid.y, s=22, color=run.color, edgecolors=PAPER, linewidths=0.7, zorder=3
-        )
+        axes.scatter(run.valid.x, run.valid.y, s=22, color=run.color, edgecolors=PAPER, linewidths=0.7, zorder=3)
     low, high = loss_range(curves)
     axes.set_ylim(low, high)
     axes.set_xlabel(AXES[x][1], size=9, color=INK)

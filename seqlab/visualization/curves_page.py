@@ -80,9 +80,7 @@ def write_curves_page(curves: Sequence[RunCurves], x: str, out: str | Path) -> N
     low, high = loss_range(curves)
     data = {
         "x": AXES[x][1],
-        "panels": [
-            {"title": PANELS[panel], "logarithmic": is_logarithmic(curves, panel)} for panel in panels
-        ],
+        "panels": [{"title": PANELS[panel], "logarithmic": is_logarithmic(curves, panel)} for panel in panels],
         "range": [low, high],
         "ticks": [float(f"{tick:.4g}") for tick in perplexity_ticks(low, high)],
         "runs": [

@@ -129,9 +129,7 @@ def _draw_dots(axes: Axes, wordmap: WordMap, sheet: Sheet) -> None:
     for shown, size, alpha in ((~labelled, 5, 0.35), (labelled, 7, 0.9)):
         axes.scatter(x_N[shown], y_N[shown], s=size, c=colors[shown], alpha=alpha, linewidths=0, zorder=1)
     ringed = wordmap.highlighted
-    axes.scatter(
-        x_N[ringed], y_N[ringed], s=(2 * RING) ** 2, facecolors="none", edgecolors=INK, linewidths=1, zorder=3
-    )
+    axes.scatter(x_N[ringed], y_N[ringed], s=(2 * RING) ** 2, facecolors="none", edgecolors=INK, linewidths=1, zorder=3)
 
 
 def _draw_labels(axes: Axes, wordmap: WordMap, sheet: Sheet) -> None:

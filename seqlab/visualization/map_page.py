@@ -197,8 +197,7 @@ def write_map_page(wordmap: WordMap, out: str | Path) -> None:
         "counts": None if wordmap.counts is None else wordmap.counts.tolist(),
         "color": word_colors(wordmap),
         "neighbors": [
-            [[printable(word, LONGEST_WORD), round(score, 3)] for word, score in near]
-            for near in wordmap.neighbors
+            [[printable(word, LONGEST_WORD), round(score, 3)] for word, score in near] for near in wordmap.neighbors
         ],
         "highlighted": wordmap.highlighted,
         "related": wordmap.related,

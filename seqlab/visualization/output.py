@@ -31,9 +31,7 @@ def check_output(out: str | Path) -> str:
     path = Path(out)
     kind = path.suffix.lower().removeprefix(".")
     if kind not in FORMATS:
-        raise InputError(
-            f"{path}: the name of a picture ends in {', '.join('.' + name for name in FORMATS)}."
-        )
+        raise InputError(f"{path}: the name of a picture ends in {', '.join('.' + name for name in FORMATS)}.")
     if path.is_dir():
         raise InputError(f"{path}: is a folder; name a file.")
     folder = next(parent for parent in path.absolute().parents if parent.exists())

@@ -46,9 +46,7 @@ def printable(word: str, longest: int = LONGEST_LABEL) -> str:
 
 def darker(color: str, share: float = 0.45) -> str:
     """`color` mixed with ink, so that small text in it stays readable on white."""
-    mixed = [
-        round((1 - share) * int(color[i : i + 2], 16) + share * int(INK[i : i + 2], 16)) for i in (1, 3, 5)
-    ]
+    mixed = [round((1 - share) * int(color[i : i + 2], 16) + share * int(INK[i : i + 2], 16)) for i in (1, 3, 5)]
     return "#{:02x}{:02x}{:02x}".format(*mixed)
 
 

@@ -112,9 +112,7 @@ def draw_map(
 def _check_settings(method: str, words: int, perplexity: float, color: str) -> None:
     if method not in PROJECTIONS:
         known = ", ".join(PROJECTIONS)
-        raise InputError(
-            f"Unknown map method {method!r}; use one of {known}.{did_you_mean(method, PROJECTIONS)}"
-        )
+        raise InputError(f"Unknown map method {method!r}; use one of {known}.{did_you_mean(method, PROJECTIONS)}")
     if color not in COLORS:
         raise InputError(f"Unknown colouring {color!r}; use one of {', '.join(COLORS)}.")
     if words < 2:
