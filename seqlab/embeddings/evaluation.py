@@ -3,96 +3,34 @@ judged by people.
 
 The protocol is part of every result: how many words the answer is sought among, how many questions have all their
 words there (the others are left out), and the method. Words are compared without regard to case; of words that
-differ in case only, the most frequent counts. On the same vectors the answers are gensim's.
+differ in case only, the most frequent counts. On the same vectors the answers are gensim's. Every figure comes with
+a 95 % interval: a difference between two sets of vectors that lies within it is not shown by that test set.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from ..errors import InputError
+from .questions import read_questions, read_similarity
 from .vectors import Method, WordVectors, check_method
 
 TOP = 30_000
 """Most frequent words among which answers to analogies are sought."""
 BLOCK = 1 << 23
 """Scores held at once: 32 MB of float32."""
-SYNTACTIC = "gram"
-"""What the names of syntactic sections start with."""
-
-
-class Section(NamedTuple):
-    name: str
-    questions: list[tuple[str, str, str, str]]
-
-
-class Pair(NamedTuple):
-    first: str
-    second: str
-    score: float
-
-
-def _read_lines(path: Path) -> list[str]:
-    """Lines split at line feeds only. Raises InputError when the file is missing or not UTF-8."""
-    try:
-        return path.read_text("utf-8-sig").split("\n")
-    except (FileNotFoundError, IsADirectoryError):
-        raise InputError(f"{path}: no such file.") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 at byte {error.start}.") from None
-
-
-def read_questions(path: str | Path) -> list[Section]:
-    """Sections of a questions-words file: lines ": name", then four words a line.
-
-    Raises InputError naming file and line of what is malformed.
-    """
-    path = Path(path)
-    sections: list[Section] = []
-    for number, line in enumerate(_read_lines(path), 1):
-        if line.startswith(":"):
-            sections.append(Section(line[1:].strip(), []))
-        elif line.strip():
-            words = line.split()
-            if not sections:
-                raise InputError(f"{path}:{number}: a question before the first section; start with ': name'.")
-            if len(words) != 4:
-                raise InputError(f"{path}:{number}: {len(words)} words; a question has four.")
-            sections[-1].questions.append((words[0], words[1], words[2], words[3]))
-    if not any(section.questions for section in sections):
-        raise InputError(f"{path}: holds no questions.")
-    return sections
-
-
-def read_pairs(path: str | Path) -> list[Pair]:
-    """Pairs of a similarity file: word, word and score a line, separated by tabs (or spaces, where no tab is).
-
-    Lines that start with # and a first line that names the columns are passed over. Raises InputError naming file
-    and line of what is malformed.
-    """
-    path = Path(path)
-    pairs = []
-    for number, line in enumerate(_read_lines(path), 1):
-        if not line.strip() or line.startswith("#"):
-            continue
-        fields = [field.strip() for field in (line.split("\t") if "\t" in line else line.split())]
-        try:
-            first, second, score = fields
-            pair = Pair(first, second, float(score))
-        except ValueError:
-            if number == 1:
-                continue
-            raise InputError(f"{path}:{number}: not 'word TAB word TAB score'.") from None
-        if not np.isfinite(pair.score):
-            raise InputError(f"{path}:{number}: the score is not a finite number.")
-        pairs.append(pair)
-    if not pairs:
-        raise InputError(f"{path}: holds no pairs 'word TAB word TAB score'.")
-    return pairs
+DRAWN = 1 << 19
+"""Pairs drawn at once for a bootstrap: some 30 MB."""
+RESAMPLES, SEED = 2_000, 1
+"""Bootstrap draws of the pairs of a similarity file, and their seed."""
+FEWEST = 10
+"""With fewer pairs than this, resampling them says nothing about the correlation."""
+NORMAL_975 = 1.959963984540054
+"""The 97.5 % point of the normal distribution: 95 % of it lie within plus or minus this."""
 
 
 class _Folded:
@@ -154,76 +92,132 @@ def evaluate_analogies(
     method: Method = "add",
     top: int = TOP,
 ) -> dict[str, Any]:
-    """Accuracy, in percent, on one or more questions-words files.
+    """Accuracy, in percent, on one or more question sets: files or names, see `questions.read_questions`.
 
     Args:
         method: "add" (3CosAdd) or "mul" (3CosMul), as in `WordVectors.analogy`.
         top: only the so many most frequent words are asked about and sought among; 0 takes all.
 
-    Returns {"method", "vocabulary", "questions", "covered", "accuracy", "semantic", "syntactic", "sections"}; a
-    section is {"name", "questions", "covered", "correct", "accuracy"}. Accuracies of nothing are None.
+    Returns {"sets", "method", "vocabulary", "case", "questions", "covered", "correct", "accuracy", "interval",
+    "semantic", "syntactic", "sections"}; a section is {"name", "kind", "questions", "covered", "correct", "accuracy",
+    "interval"}. Accuracies and intervals of nothing are None. An interval is `wilson_interval`'s, in percent.
+
+    Raises InputError for an unknown method, a negative `top` and what `read_questions` refuses.
     """
     check_method(method)
-    paths = [questions] if isinstance(questions, str | Path) else questions
-    sections = [section for path in paths for section in read_questions(path)]
+    if top < 0:
+        raise InputError(f"top: {top} is negative; give how many words to seek among, or 0 for all.")
+    sets = [questions] if isinstance(questions, str | Path) else questions
+    sections = [section for source in sets for section in read_questions(source)]
     folded = _Folded(vectors, top or len(vectors))
     found = [[classes for q in section.questions if (classes := folded.find(q))] for section in sections]
     everything = np.array([classes for section in found for classes in section], np.int64).reshape(-1, 4)
     correct = answered(vectors, everything, folded, method)
     per_section = np.split(correct, np.cumsum([len(section) for section in found])[:-1])
-    table = [
-        {
-            "name": section.name,
-            "questions": len(section.questions),
-            "covered": len(right),
-            "correct": int(right.sum()),
-            "accuracy": _percent(right),
-        }
-        for section, right in zip(sections, per_section, strict=True)
-    ]
-    groups: dict[bool, list[np.ndarray]] = {True: [], False: []}
-    for section, right in zip(sections, per_section, strict=True):
-        groups[section.name.startswith(SYNTACTIC)].append(right)
+    kinds = np.repeat([section.kind for section in sections], [len(right) for right in per_section])
     return {
+        "sets": [str(source) for source in sets],
         "method": method,
         "vocabulary": len(folded.class_of_row),
+        "case": "folded",
         "questions": sum(len(section.questions) for section in sections),
-        "covered": len(correct),
-        "accuracy": _percent(correct),
-        "semantic": _percent(np.concatenate([*groups[False], correct[:0]])),
-        "syntactic": _percent(np.concatenate([*groups[True], correct[:0]])),
-        "sections": table,
+        **_score(correct),
+        "semantic": _score(correct[kinds == "semantic"])["accuracy"],
+        "syntactic": _score(correct[kinds == "syntactic"])["accuracy"],
+        "sections": [
+            {"name": section.name, "kind": section.kind, "questions": len(section.questions), **_score(right)}
+            for section, right in zip(sections, per_section, strict=True)
+        ],
     }
 
 
-def _percent(correct: np.ndarray) -> float | None:
-    return 100.0 * float(correct.mean()) if len(correct) else None
+def _score(correct: np.ndarray) -> dict[str, Any]:
+    """What is told of the questions answered right or wrong: {"covered", "correct", "accuracy", "interval"}."""
+    covered, right = len(correct), int(correct.sum())
+    interval = wilson_interval(right, covered)
+    return {
+        "covered": covered,
+        "correct": right,
+        "accuracy": 100 * right / covered if covered else None,
+        "interval": interval and [100 * bound for bound in interval],
+    }
+
+
+def wilson_interval(right: int, count: int) -> list[float] | None:
+    """95 % interval [low, high] of a share (Wilson 1927, https://doi.org/10.1080/01621459.1927.10502953).
+
+    It takes the questions as independent. Those of one section share their pairs, so that the interval for other
+    pairs of the same kind is wider.
+    """
+    if not count:
+        return None
+    share, z2 = right / count, NORMAL_975**2
+    centre = share + z2 / (2 * count)
+    half = NORMAL_975 * np.sqrt(share * (1 - share) / count + z2 / (4 * count**2))
+    scale = 1 + z2 / count
+    return [max(0.0, float((centre - half) / scale)), min(1.0, float((centre + half) / scale))]
 
 
 def evaluate_similarity(vectors: WordVectors, path: str | Path) -> dict[str, Any]:
-    """Spearman's rank correlation between cosines and human scores of a similarity file.
+    """Spearman's rank correlation between cosines and human scores of a similarity file, over all words.
 
-    Returns {"name", "pairs", "covered", "spearman"}; pairs with an unknown word are left out, and the correlation is
-    None where fewer than two remain or one side does not vary.
+    Returns {"name", "vocabulary", "case", "pairs", "covered", "spearman", "interval", "resamples", "seed"}; pairs with
+    an unknown word are left out. The correlation is None where fewer than two remain or one side does not vary, the
+    interval (`bootstrap_interval`) where fewer than FEWEST remain.
     """
-    pairs = read_pairs(path)
+    pairs = read_similarity(path)
     folded = _Folded(vectors, len(vectors))
     found = [(classes, pair.score) for pair in pairs if (classes := folded.find(pair[:2]))]
-    spearman = None
+    spearman = interval = None
     if len(found) > 1:
         rows = folded.first_row[np.array([classes for classes, _ in found])]
         cosines = np.einsum("nd,nd->n", vectors.unit[rows[:, 0]], vectors.unit[rows[:, 1]])
-        spearman = rank_correlation(cosines, np.array([score for _, score in found]))
-    return {"name": Path(path).stem, "pairs": len(pairs), "covered": len(found), "spearman": spearman}
+        scores = np.array([score for _, score in found])
+        coefficient = float(rank_correlation(cosines, scores))
+        if np.isfinite(coefficient):
+            spearman = coefficient
+            interval = bootstrap_interval(cosines, scores) if len(found) >= FEWEST else None
+    return {
+        "name": Path(path).stem,
+        "vocabulary": len(vectors),
+        "case": "folded",
+        "pairs": len(pairs),
+        "covered": len(found),
+        "spearman": spearman,
+        "interval": interval,
+        "resamples": RESAMPLES,
+        "seed": SEED,
+    }
 
 
-def rank_correlation(x: np.ndarray, y: np.ndarray) -> float | None:
-    """Spearman's coefficient (ties share their mean rank), or None where one side does not vary."""
+def rank_correlation(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Spearman's coefficients (...) of x and y (..., N); ties share their mean rank. NaN where one does not vary."""
     from scipy.stats import rankdata
 
-    x, y = rankdata(x) - (len(x) + 1) / 2, rankdata(y) - (len(y) + 1) / 2
-    scale = np.sqrt((x @ x) * (y @ y))
-    return float(x @ y / scale) if scale > 0 else None
+    mean = (x.shape[-1] + 1) / 2
+    x, y = rankdata(x, axis=-1) - mean, rankdata(y, axis=-1) - mean
+    product, x2, y2 = (np.einsum("...n,...n->...", a, b) for a, b in ((x, y), (x, x), (y, y)))
+    scale = np.sqrt(x2 * y2)
+    return np.divide(product, scale, out=np.full_like(scale, np.nan), where=scale > 0)
+
+
+def bootstrap_interval(
+    x_N: np.ndarray, y_N: np.ndarray, resamples: int = RESAMPLES, seed: int = SEED
+) -> list[float] | None:
+    """95 % percentile interval [low, high] of Spearman's coefficient when the N pairs are drawn anew with replacement
+    (Efron 1979, https://doi.org/10.1214/aos/1176344552).
+
+    Draws in which one side does not vary have no coefficient and are left out; None where all are so.
+    """
+    random = np.random.default_rng(seed)
+    step = max(1, DRAWN // len(x_N))
+    draws = []
+    for start in range(0, resamples, step):
+        drawn_RN = random.integers(len(x_N), size=(min(step, resamples - start), len(x_N)))
+        draws.append(rank_correlation(x_N[drawn_RN], y_N[drawn_RN]))
+    coefficients = np.concatenate(draws)
+    coefficients = coefficients[np.isfinite(coefficients)]
+    return [float(bound) for bound in np.percentile(coefficients, [2.5, 97.5])] if len(coefficients) else None
 
 
 def evaluate_vectors(
