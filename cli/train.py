@@ -82,6 +82,9 @@ def train_lm(
     seed: Annotated[int | None, typer.Option(help="Same seed, same result.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda.")] = None,
     errors: Annotated[str | None, typer.Option(help="Invalid bytes: strict or replace.")] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="Named settings (char, word, ...); default: those that suit the text.")
+    ] = None,
     config: ConfigFile = None,
     settings: Settings = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the settings and stop.")] = False,
@@ -97,15 +100,14 @@ def train_lm(
     arguments = dict(locals())
     from seqlab.api import plan, train_language_model
     from seqlab.config import LanguageModelConfig
-    from seqlab.training import describe
 
     values = asked(LanguageModelConfig, config, settings, arguments)
     if dry_run:
-        corpus, _, planned = plan(source, valid, test, quiet, values)
-        say(f"seqlab: {describe(planned, corpus)}")
+        _, _, planned, sentence = plan(source, valid, test, quiet, preset, values)
+        say(f"seqlab: {sentence}")
         print_json(planned.model_dump())
         return
-    trained = train_language_model(source, out, valid=valid, test=test, quiet=quiet, values=values)
+    trained = train_language_model(source, out, valid=valid, test=test, quiet=quiet, preset=preset, values=values)
     if not quiet:
         say(f"seqlab: wrote {out}; next: seqlab generate {out}")
     print_json(trained.summary)

@@ -28,8 +28,10 @@ from .text.readers import Sources
 from .text.token_file import Corpus, TokenFile
 from .text.tokenizer import Tokenizer
 from .training import Trainer, check, describe, evaluate_language_model, start_from_vectors, suggest
+from .training import preset as preset_settings
 
 Source = Sources | Corpus
+BUDGETS = ("epochs", "steps", "minutes")
 
 
 class TrainedLanguageModel:
@@ -134,6 +136,7 @@ def train_language_model(
     valid: Any = None,
     test: Any = None,
     quiet: bool = False,
+    preset: str | None = None,
     values: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> TrainedLanguageModel:
@@ -143,6 +146,7 @@ def train_language_model(
         source: text file(s), folder, corpus name or prepared corpus.
         out: run folder; None uses a temporary one.
         valid, test: texts to validate and to test on; by default the end of the text is kept for validation.
+        preset: a preset; by default the one that suits the text.
         values: nested configuration, as read from a file.
         **options: configuration by name, such as minutes=5, hidden_dim=512 or cell="gru".
 
@@ -150,9 +154,9 @@ def train_language_model(
         InputError: a bad text or option, or a run at `out` made with another text or configuration.
     """
     given = merge(values or {}, LanguageModelConfig.qualified(options))
-    corpus, vectors, config = plan(source, valid, test, quiet, given)
+    corpus, vectors, config, sentence = plan(source, valid, test, quiet, preset, given)
     if not quiet:
-        print(f"seqlab: {describe(config, corpus)}", file=sys.stderr)
+        print(f"seqlab: {sentence}", file=sys.stderr)
     path = Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="seqlab-run-")) / "run"
     run = open_or_create(path, config, corpus)
     torch.set_num_threads(config.training.threads or torch.get_num_threads())
@@ -178,25 +182,25 @@ def train_language_model(
 
 
 def plan(
-    source: Source, valid: Any, test: Any, quiet: bool, given: Mapping[str, Any]
-) -> tuple[Corpus, WordVectors | None, LanguageModelConfig]:
-    """The prepared corpus, the vectors that feed the model, and the full configuration: what the text suggests,
-    overridden by what was given."""
-    asked = LanguageModelConfig.build(given)
-    check(asked)
+    source: Source, valid: Any, test: Any, quiet: bool, preset: str | None, given: Mapping[str, Any]
+) -> tuple[Corpus, WordVectors | None, LanguageModelConfig, str]:
+    """The prepared corpus, the vectors that feed the model, the full configuration (a preset overridden by what was
+    given), and a sentence that says what it is."""
+    asked = LanguageModelConfig.build(merge(preset_settings(preset), given) if preset else given)
+    check(LanguageModelConfig.build(given))
     resolve_device(asked.training.device)
     if isinstance(source, Corpus):
         corpus = source
     else:
         corpus = prepare_corpus(source, None, asked.text, valid=valid, test=test, quiet=quiet)
     vectors = load_vectors(asked.training.embeddings) if asked.training.embeddings else None
-    suggested = suggest(corpus)
+    name, settings = (preset, preset_settings(preset)) if preset else suggest(corpus)
     if vectors is not None:
-        suggested["model.embed_dim"] = vectors.matrix.shape[1]
-    training = given.get("training", {})
-    if any(training.get(name) is not None for name in ("epochs", "steps", "minutes")):
-        suggested.pop("training.minutes")
-    return corpus, vectors, LanguageModelConfig.build(merge(merge({}, suggested), given))
+        settings["model"]["embed_dim"] = vectors.matrix.shape[1]
+    if any(given.get("training", {}).get(budget) is not None for budget in BUDGETS):
+        settings["training"] = {key: value for key, value in settings["training"].items() if key not in BUDGETS}
+    config = LanguageModelConfig.build(merge(settings, given))
+    return corpus, vectors, config, describe(name, config, corpus)
 
 
 def open_or_create(path: Path, config: LanguageModelConfig, corpus: Corpus) -> Run:

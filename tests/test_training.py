@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -23,7 +24,17 @@ from seqlab.files import load_tensors
 from seqlab.models import LanguageModel
 from seqlab.run import Run
 from seqlab.text import TokenFile
-from seqlab.training import OPTIMIZERS, Optimizer, describe, negative_log_likelihood, start_from_vectors, suggest
+from seqlab.training import (
+    OPTIMIZERS,
+    Optimizer,
+    check,
+    describe,
+    negative_log_likelihood,
+    preset,
+    presets,
+    start_from_vectors,
+    suggest,
+)
 from seqlab.training.optimizers import RowOptimizer
 
 TINY = {"embed_dim": 12, "hidden_dim": 12, "layers": 1, "batch_size": 4, "bptt": 16}
@@ -349,15 +360,48 @@ def test_frozen_vectors_stay_and_unknown_vectors_are_refused(words, tmp_path):
 
 
 def test_defaults_fit_the_text(words, text, tmp_path):
-    config = LanguageModelConfig().updated(suggest(words))
+    name, settings = suggest(words)
+    config = LanguageModelConfig().updated(settings)
     assert config.training.minutes
     assert len(words.train) // (config.training.batch_size * config.training.bptt) >= 1
-    assert f"{len(words.train):,} training tokens" in describe(config, words)
+    assert f"{len(words.train):,} training tokens" in describe(name, config, words)
     tiny = tmp_path / "few.txt"
     tiny.write_text("to be or not to be, that is the question\n" * 2)
     lm = api.train_language_model(tiny, tmp_path / "run", quiet=True, minutes=0.02)
     assert lm.summary["steps"] > 0
     assert lm.generate("to", length=5, seed=1)
+
+
+@pytest.mark.parametrize("name", presets())
+def test_every_preset_is_a_valid_configuration(name):
+    config = LanguageModelConfig().updated(preset(name))
+    check(config)
+    assert [getattr(config.training, kind) for kind in ("epochs", "steps", "minutes")].count(None) == 2
+
+
+@pytest.mark.parametrize(
+    ("types", "tokens", "name"),
+    [
+        (66, 50_000, "char-small"),
+        (66, 1_000_000, "char"),
+        (300, 10**9, "char-large"),
+        (4000, 10_000, "word-small-vocabulary"),
+        (33_278, 2_000_000, "word"),
+        (200_000, 10**9, "word-large"),
+    ],
+)
+def test_the_preset_follows_the_text(types, tokens, name):
+    corpus = SimpleNamespace(train=range(tokens), tokenizer=SimpleNamespace(vocab=range(types)))
+    assert suggest(corpus)[0] == name
+
+
+def test_a_preset_is_overridden_by_what_is_given(words):
+    _, _, config, sentence = api.plan(words, None, None, True, "example-2x200", {"training": {"lr": 1.5, "steps": 7}})
+    assert (config.training.optimizer, config.training.lr, config.model.tie) == ("sgd", 1.5, False)
+    assert (config.training.steps, config.training.epochs) == (7, None)
+    assert "preset example-2x200" in sentence
+    with pytest.raises(InputError, match="--preset: 'cahr' is not one of .* Did you mean 'char'"):
+        api.plan(words, None, None, True, "cahr", {})
 
 
 def test_two_budgets_and_wrong_names_are_refused_before_the_text_is_read(tmp_path):

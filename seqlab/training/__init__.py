@@ -1,9 +1,9 @@
 """Training a language model, and evaluating it exactly."""
 
-from .defaults import describe, suggest
 from .evaluation import evaluate_language_model, negative_log_likelihood, scores
 from .loop import Trainer, check, total_steps
 from .optimizers import OPTIMIZERS, Optimizer
+from .presets import describe, preset, presets, suggest
 from .pretrained import Coverage, start_from_vectors
 
 __all__ = [
@@ -15,6 +15,8 @@ __all__ = [
     "describe",
     "evaluate_language_model",
     "negative_log_likelihood",
+    "preset",
+    "presets",
     "scores",
     "start_from_vectors",
     "suggest",

@@ -1,0 +1,59 @@
+"""Named settings, shipped in presets.toml; which of them suits a text when nothing is said."""
+
+from __future__ import annotations
+
+import tomllib
+from importlib.resources import files
+from typing import Any
+
+from ..config import LanguageModelConfig
+from ..errors import choose
+from ..text.token_file import Corpus
+
+FEWEST_WINDOWS = 20
+"""A text shorter than this many windows gets smaller ones."""
+
+
+def presets() -> dict[str, dict[str, Any]]:
+    """Name -> {"about": a line, "when": limits (optional), "model": settings, "training": settings}."""
+    return tomllib.loads((files("seqlab_data") / "presets.toml").read_text("utf-8"))
+
+
+def preset(name: str) -> dict[str, Any]:
+    """The settings of a preset by section. Raises InputError listing the names for an unknown one."""
+    chosen = choose("--preset", name, presets())
+    return {section: chosen[section] for section in ("model", "training")}
+
+
+def suggest(corpus: Corpus) -> tuple[str, dict[str, Any]]:
+    """The preset that suits a text, by size of its vocabulary and training split, and its settings by section.
+
+    A text too short for the preset's windows gets fewer streams and shorter windows.
+    """
+    tokens, types = len(corpus.train), len(corpus.tokenizer.vocab)
+    name = next(
+        name
+        for name, one in presets().items()
+        if "when" in one and types <= one["when"].get("types", types) and tokens <= one["when"].get("tokens", tokens)
+    )
+    settings = preset(name)
+    training = settings["training"]
+    if tokens < FEWEST_WINDOWS * training["batch_size"] * training["bptt"]:
+        training["batch_size"] = max(1, min(8, tokens // 40))
+        training["bptt"] = max(1, min(32, tokens // (4 * training["batch_size"])))
+    return name, settings
+
+
+def describe(name: str, config: LanguageModelConfig, corpus: Corpus) -> str:
+    """The text and what it is trained with, in a sentence."""
+    model, training = config.model, config.training
+    budget = next(
+        f"{value:,g} {kind}"
+        for kind in ("epochs", "steps", "minutes")
+        if (value := getattr(training, kind)) is not None
+    )
+    return (
+        f"{len(corpus.train):,} training tokens of {len(corpus.tokenizer.vocab):,} types "
+        f"({corpus.tokenizer.kind} tokenizer); preset {name}: {model.layers} x {model.hidden_dim} {model.cell}, "
+        f"{model.softmax} softmax, dropout {model.dropout:g}, {budget}"
+    )
