@@ -1,4 +1,4 @@
-"""Evaluation of word vectors: gensim's and scipy's answers on the same vectors, and malformed files."""
+"""Evaluation of word vectors: gensim's and scipy's answers on the same vectors, and intervals."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from gensim.models import KeyedVectors
-from scipy.stats import spearmanr
+from scipy.stats import binomtest, bootstrap, spearmanr
 
 from seqlab.embeddings import WordVectors, evaluate_analogies, evaluate_similarity, evaluate_vectors, evaluation
+from seqlab.embeddings.questions import read_questions
 from seqlab.errors import InputError
 
 
@@ -58,6 +59,18 @@ def test_analogies_are_gensims(questions: Path, top: int, monkeypatch: pytest.Mo
     assert ours["questions"] == sum(section["questions"] for section in ours["sections"])
 
 
+def test_every_single_answer_is_gensims(questions: Path, tmp_path: Path) -> None:
+    every = [question for section in read_questions(questions) for question in section.questions]
+    path = tmp_path / "one-each.txt"
+    path.write_text("".join(f": {n}\n{' '.join(question)}\n" for n, question in enumerate(every)))
+    vectors = structured_vectors()
+    ours = evaluate_analogies(vectors, path)["sections"]
+    _, theirs = as_gensim(vectors).evaluate_word_analogies(str(path))
+    expected = {section["section"]: len(section["correct"]) for section in theirs[:-1]}
+    assert len(ours) == len(every)
+    assert {section["name"]: section["correct"] for section in ours} == expected
+
+
 def test_semantic_and_syntactic_sections_are_told_apart(questions: Path) -> None:
     result = evaluate_analogies(structured_vectors(), questions)
     family, plural, empty = result["sections"]
@@ -72,7 +85,7 @@ def test_semantic_and_syntactic_sections_are_told_apart(questions: Path) -> None
 def test_answers_are_those_of_single_queries(questions: Path, method: evaluation.Method) -> None:
     vectors = structured_vectors()
     plain = WordVectors(vectors.words[:80], vectors.matrix[:80])  # no case variants
-    sections = evaluation.read_questions(questions)
+    sections = read_questions(questions)
     right = sum(plain.analogy(a, b, c, k=1, method=method)[0][0] == d for a, b, c, d in sections[0].questions)
     assert evaluate_analogies(plain, questions, method)["sections"][0]["correct"] == right
 
@@ -104,50 +117,79 @@ def test_what_cannot_be_measured_is_none(tmp_path: Path) -> None:
     (tmp_path / "q.txt").write_text(": s\nx y z w\n")
     result = evaluate_vectors(structured_vectors(), [tmp_path / "q.txt"])
     assert result["analogies"]["accuracy"] is None
+    assert result["analogies"]["interval"] is None
     assert result["analogies"]["covered"] == 0
     assert result["similarity"] == []
     (tmp_path / "flat.txt").write_text("a1 a2 3\na3 a4 3\n")
     assert evaluate_similarity(structured_vectors(), tmp_path / "flat.txt")["spearman"] is None
 
 
-def test_real_sets_are_read_whole(shared_data: Path) -> None:
-    sections = evaluation.read_questions(shared_data / "questions" / "questions-words.txt")
-    assert len(sections) == 14
-    assert sum(len(section.questions) for section in sections) == 19_544
-    sizes = [len(evaluation.read_pairs(path)) for path in sorted((shared_data / "similarity").iterdir())]
-    assert sizes == [65, 999, 353]
+@pytest.mark.parametrize(("right", "count"), [(0, 7), (3, 7), (7, 7), (1, 1), (4321, 17827)])
+def test_wilson_interval_is_scipys(right: int, count: int) -> None:
+    expected = binomtest(right, count).proportion_ci(method="wilson")
+    assert evaluation.wilson_interval(right, count) == pytest.approx([expected.low, expected.high], abs=1e-12)
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (": s\na b c d\na b c\n", ":3: 3 words; a question has four"),
-        ("a b c d\n", ":1: a question before the first section"),
-        (": s\n\n", "holds no questions"),
-        ("", "holds no questions"),
-    ],
-)
-def test_malformed_questions(tmp_path: Path, content: str, message: str) -> None:
-    (tmp_path / "q.txt").write_text(content)
-    with pytest.raises(InputError, match=message):
-        evaluation.read_questions(tmp_path / "q.txt")
+def test_accuracies_lie_within_their_intervals(questions: Path) -> None:
+    result = evaluate_analogies(structured_vectors(), questions)
+    covered = [scores for scores in [result, *result["sections"]] if scores["covered"]]
+    assert len(covered) == 3
+    for scores in covered:
+        low, high = scores["interval"]
+        assert 0 <= low <= scores["accuracy"] <= high <= 100
+        expected = evaluation.wilson_interval(scores["correct"], scores["covered"])
+        assert expected == pytest.approx([low / 100, high / 100])
+    assert result["correct"] == sum(section["correct"] for section in result["sections"])
+    assert result["sections"][2]["interval"] is None
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ("a\tb\t1\na\tb\n", ":2: not 'word TAB word TAB score'"),
-        ("a\tb\t1\na\tb\tmuch\n", ":2: not 'word"),
-        ("a\tb\t1\na\tb\tnan\n", ":2: the score is not a finite"),
-        ("", "holds no pairs"),
-    ],
-)
-def test_malformed_pairs(tmp_path: Path, content: str, message: str) -> None:
-    (tmp_path / "p.txt").write_text(content)
-    with pytest.raises(InputError, match=message):
-        evaluation.read_pairs(tmp_path / "p.txt")
-    with pytest.raises(InputError, match="no such file"):
-        evaluation.read_pairs(tmp_path / "nowhere.txt")
-    (tmp_path / "latin").write_bytes(b"caf\xe9\tb\t1\n")
-    with pytest.raises(InputError, match="not UTF-8"):
-        evaluation.read_pairs(tmp_path / "latin")
+def test_bootstrap_is_a_loop_over_scipys_coefficient(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(5)
+    x = random.normal(size=40)
+    y = np.round(x + random.normal(size=40))  # ties
+    ours = evaluation.bootstrap_interval(x, y, resamples=300, seed=7)
+    draws = np.random.default_rng(7).integers(40, size=(300, 40))
+    loop = [spearmanr(x[rows], y[rows]).statistic for rows in draws]
+    assert ours == pytest.approx(np.percentile(loop, [2.5, 97.5]))
+    monkeypatch.setattr(evaluation, "DRAWN", 333)  # eight draws at once
+    assert evaluation.bootstrap_interval(x, y, resamples=300, seed=7) == ours
+
+
+def test_bootstrap_agrees_with_scipys() -> None:
+    random = np.random.default_rng(6)
+    x = random.normal(size=80)
+    y = x + random.normal(size=80)
+    theirs = bootstrap(
+        (x, y),
+        lambda x, y, axis: evaluation.rank_correlation(x, y),
+        paired=True,
+        vectorized=True,
+        n_resamples=4000,
+        method="percentile",
+        random_state=np.random.default_rng(1),
+    ).confidence_interval
+    assert evaluation.bootstrap_interval(x, y, resamples=4000) == pytest.approx(list(theirs), abs=0.02)
+
+
+def test_bootstrap_of_what_does_not_vary() -> None:
+    assert evaluation.bootstrap_interval(np.zeros(12), np.arange(12.0)) is None
+    ends = evaluation.bootstrap_interval(np.arange(2.0), np.arange(2.0))  # every second draw has one pair only
+    assert ends == pytest.approx([1, 1])
+
+
+def test_few_pairs_have_a_correlation_and_no_interval(tmp_path: Path) -> None:
+    path = tmp_path / "few.txt"
+    path.write_text("".join(f"a{i} b{i + 1} {i}\n" for i in range(evaluation.FEWEST - 1)))
+    few = evaluate_similarity(structured_vectors(), path)
+    assert few["spearman"] is not None
+    assert few["interval"] is None
+    path.write_text(path.read_text() + "a20 b20 9.5\n")
+    enough = evaluate_similarity(structured_vectors(), path)
+    low, high = enough["interval"]
+    assert -1 <= low < enough["spearman"] < high <= 1
+    assert evaluate_similarity(structured_vectors(), path) == enough
+
+
+def test_negative_top_is_refused(questions: Path) -> None:
+    with pytest.raises(InputError, match="top: -1 is negative"):
+        evaluate_analogies(structured_vectors(), questions, top=-1)

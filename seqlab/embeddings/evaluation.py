@@ -4,7 +4,7 @@ judged by people.
 The protocol is part of every result: how many words the answer is sought among, how many questions have all their
 words there (the others are left out), and the method. Words are compared without regard to case; of words that
 differ in case only, the most frequent counts. On the same vectors the answers are gensim's. Every figure comes with
-a 95 % interval: a difference between two sets of vectors that lies within it is not shown by that test set.
+a 95 % interval, so that chance is not taken for progress.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ def _score(correct: np.ndarray) -> dict[str, Any]:
         "covered": covered,
         "correct": right,
         "accuracy": 100 * right / covered if covered else None,
-        "interval": interval and [100 * bound for bound in interval],
+        "interval": [100 * bound for bound in interval] if interval else None,
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.resources
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import NamedTuple
@@ -60,15 +60,14 @@ def _read_lines(name: str, file: Traversable) -> list[str]:
 
 def _find(source: str | Path) -> Traversable:
     """The file `source`, else the shipped set of that name."""
-    sets = shipped_sets()
-    if Path(source).is_file() or not (str(source) in sets or Path(source).name == str(source)):
-        return Path(source)
-    if str(source) not in sets:
+    path, name, sets = Path(source), str(source), shipped_sets()
+    if path.is_file() or path.name != name:
+        return path
+    if name not in sets:
         raise InputError(
-            f"{source}: no such file, nor a question set of that name.{did_you_mean(str(source), sets)} "
-            f"Sets: {', '.join(sets)}."
+            f"{name}: no such file, nor a question set of that name.{did_you_mean(name, sets)} Sets: {', '.join(sets)}."
         )
-    return sets[str(source)]
+    return sets[name]
 
 
 def read_questions(source: str | Path) -> list[Section]:
@@ -108,14 +107,13 @@ def read_questions(source: str | Path) -> list[Section]:
 def expand_pairs(pairs: Sequence[Sequence[str]]) -> list[Question]:
     """Questions of every two pairs, in either order, that have no word in common (without regard to case)."""
 
-    def questions() -> Iterator[Question]:
-        folded = [{word.upper() for word in pair} for pair in pairs]
-        for first, (a, b) in enumerate(pairs):
-            for second, (c, d) in enumerate(pairs):
-                if not folded[first] & folded[second]:
-                    yield a, b, c, d
-
-    return list(questions())
+    folded = [{word.upper() for word in pair} for pair in pairs]
+    return [
+        (a, b, c, d)
+        for first, (a, b) in zip(folded, pairs, strict=True)
+        for second, (c, d) in zip(folded, pairs, strict=True)
+        if not first & second
+    ]
 
 
 def read_similarity(path: str | Path) -> list[Pair]:
