@@ -99,7 +99,7 @@ def _fail(message: str, code: int) -> int:
 
 
 # The verbs, in the order the help page lists them. A verb's module imports nothing heavy at its top.
-from . import analogy, curves, data, demo, evaluate, generate, info, neighbors, train, visualize  # noqa: E402
+from . import analogy, convert, curves, data, demo, evaluate, generate, info, neighbors, train, visualize  # noqa: E402
 
 app.command()(demo.demo)
 app.add_typer(data.app, name="data")
@@ -111,6 +111,7 @@ app.command()(visualize.visualize)
 app.command()(curves.curves)
 app.command()(evaluate.evaluate)
 app.command()(info.info)
+app.command()(convert.convert)
 
 if __name__ == "__main__":
     main()

@@ -16,7 +16,7 @@ VectorsArgument = Annotated[
     Path,
     typer.Argument(
         metavar="VECTORS",
-        help="Embeddings folder, word2vec, GloVe or .vec file, or language-model RUN (input embedding).",
+        help="Embeddings folder; word2vec, GloVe, fastText, .npz or .tsv file; or language-model RUN (its embedding).",
     ),
 ]
 Count = Annotated[int, typer.Option("-k", "--count", min=1, help="How many words.")]

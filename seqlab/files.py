@@ -146,7 +146,8 @@ def verify_manifest(folder: str | Path) -> None:
             raise InputError(f"{path}: differs from its digest in {MANIFEST}; the file is damaged or was edited.")
 
 
-def _tensor_digest(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> str:
+def tensor_digest(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> str:
+    """Hexadecimal SHA-256 of names, types, shapes and bytes of arrays, and of the metadata."""
     digest = hashlib.sha256(json.dumps(sorted(metadata.items())).encode())
     for name in sorted(tensors):
         array = np.ascontiguousarray(tensors[name])
@@ -167,7 +168,7 @@ def save_tensors(
 
     arrays = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
     header = dict(metadata or {})
-    header["sha256"] = _tensor_digest(arrays, metadata or {})
+    header["sha256"] = tensor_digest(arrays, metadata or {})
     with atomic_file(path) as handle:
         handle.write(safetensors.numpy.save(arrays, header))
 
@@ -186,6 +187,6 @@ def load_tensors(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, str
     except Exception as error:
         raise InputError(f"{path}: cannot be read as safetensors ({error}); the file is damaged.") from None
     digest = metadata.pop("sha256", None)
-    if digest is None or digest != _tensor_digest(tensors, metadata):
+    if digest is None or digest != tensor_digest(tensors, metadata):
         raise InputError(f"{path}: its content differs from its digest; the file is damaged.")
     return tensors, metadata

@@ -1,11 +1,10 @@
-"""Word vectors: queries against gensim, folders, file formats of other programs, and the two query verbs."""
+"""Word vectors: queries against gensim, folders, and the two query verbs."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
-import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +15,9 @@ from hypothesis import strategies as st
 from seqlab_cli.analogy import parse_expression
 from seqlab_cli.main import run
 
-from seqlab.embeddings import WordVectors, load_vectors, save_vectors
+from seqlab.embeddings import WordVectors, load_vectors
 from seqlab.errors import InputError
+from seqlab.files import save_tensors
 
 
 def random_vectors(count: int = 300, dim: int = 20, seed: int = 1) -> WordVectors:
@@ -74,6 +74,73 @@ def test_similarity_and_odd_one_out_are_gensims(vectors: WordVectors) -> None:
         assert vectors.doesnt_match(words) == keyed.doesnt_match(words)
     with pytest.raises(InputError, match="at least two"):
         vectors.doesnt_match(["w1"])
+
+
+def test_groups_and_ranks_are_gensims(vectors: WordVectors) -> None:
+    keyed = as_gensim(vectors)
+    groups = (["w1", "w2", "w3"], ["w9", "w8"])
+    assert vectors.n_similarity(*groups) == pytest.approx(keyed.n_similarity(*groups), abs=1e-6)
+    for a, b in (("w1", "w2"), ("w5", "w200"), ("w17", vectors.neighbors("w17", 1)[0][0])):
+        assert vectors.rank(a, b) == keyed.rank(a, b)
+    assert vectors.rank("w17", vectors.neighbors("w17", 3)[2][0]) == 3
+    with pytest.raises(InputError, match="each side"):
+        vectors.n_similarity([], ["w1"])
+
+
+def test_gensims_names_answer_the_same(vectors: WordVectors) -> None:
+    keyed = as_gensim(vectors)
+    assert vectors.key_to_index == keyed.key_to_index
+    assert vectors.index_to_key == keyed.index_to_key
+    assert vectors.vector_size == keyed.vector_size
+    for arguments in (
+        {"positive": "w1"},
+        {"positive": ["w1", "w2"], "negative": ["w3"], "topn": 5},
+        {"negative": ["w4"]},
+    ):
+        assert_same(vectors.most_similar(**arguments), keyed.most_similar(**arguments))
+    arguments = {"positive": ["w1", "w2"], "negative": ["w3"], "topn": 5}
+    assert_same(vectors.most_similar_cosmul(**arguments), keyed.most_similar_cosmul(**arguments))
+
+
+def test_vectors_are_an_array_and_their_words_can_be_walked(vectors: WordVectors) -> None:
+    assert np.asarray(vectors) is vectors.matrix
+    assert np.asarray(vectors, np.float64).dtype == np.float64
+    assert not np.shares_memory(np.array(vectors), vectors.matrix)
+    assert list(vectors) == vectors.words
+
+
+def test_subsets_keep_vectors_and_counts(vectors: WordVectors) -> None:
+    first = vectors.subset(10)
+    assert first.words == vectors.words[:10]
+    chosen = vectors.subset(["w7", "w3"])
+    assert chosen.matrix.tolist() == [vectors["w7"].tolist(), vectors["w3"].tolist()]
+    assert chosen.counts is not None
+    assert chosen.counts.tolist() == [293, 297]
+    assert vectors.subset(["w7", "w3"]).neighbors("w7", 1)[0][0] == "w3"
+    with pytest.raises(InputError, match="'nobody' is not among"):
+        vectors.subset(["nobody"])
+    with pytest.raises(InputError, match="more than once"):
+        vectors.subset(["w1", "w1"])
+
+
+def test_normalized_vectors_have_length_one(vectors: WordVectors) -> None:
+    np.testing.assert_allclose(np.linalg.norm(vectors.normalize().matrix, axis=1), 1, rtol=1e-6)
+    assert not WordVectors(["zero"], np.zeros((1, 3))).normalize().matrix.any()
+
+
+@pytest.mark.parametrize("directions", [0, 1, 3, None])
+def test_all_but_the_top_is_a_float64_principal_component_analysis(
+    directions: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seqlab.embeddings.all_but_the_top.BLOCK", 5000)  # many blocks
+    vectors = random_vectors(400, 120)
+    matrix = vectors.matrix + np.float32(3) * np.random.default_rng(2).normal(size=120).astype(np.float32)
+    ours = WordVectors(vectors.words, matrix).all_but_the_top(directions).matrix
+    centred = matrix.astype(np.float64) - matrix.astype(np.float64).mean(axis=0)
+    top = np.linalg.svd(centred, full_matrices=False)[2][: 1 if directions is None else directions]
+    np.testing.assert_allclose(ours, centred - centred @ top.T @ top, atol=2e-5)
+    with pytest.raises(InputError, match="directions: 121"):
+        vectors.all_but_the_top(121)
 
 
 def test_single_words_and_lists_and_weights_are_told_apart(vectors: WordVectors) -> None:
@@ -181,6 +248,47 @@ def test_a_damaged_folder_is_refused_naming_the_file(
         load_vectors(folder)
 
 
+@pytest.mark.parametrize("verify", [None, False, True])
+def test_a_mapped_folder_answers_the_same(vectors: WordVectors, tmp_path: Path, verify: bool | None) -> None:
+    vectors.save(tmp_path / "v")
+    mapped = WordVectors.load(tmp_path / "v", mapped=True, verify=verify)
+    assert isinstance(mapped.matrix.base, np.memmap)
+    assert not mapped.matrix.flags.writeable
+    assert mapped.matrix.tobytes() == vectors.matrix.tobytes()
+    assert mapped.neighbors("w3") == vectors.neighbors("w3")
+    assert "unit" not in vars(mapped)  # a query makes no copy of the matrix
+    assert mapped.counts is not None
+    assert mapped.counts.tolist() == list(range(300, 0, -1))
+
+
+@pytest.mark.parametrize("name", ["vectors.safetensors", "vocab.json", "config.json", "manifest.json"])
+def test_a_mapped_folder_checks_sizes_and_small_files_and_the_rest_on_request(
+    vectors: WordVectors, tmp_path: Path, name: str
+) -> None:
+    file = tmp_path / "v" / name
+    vectors.save(file.parent)
+    content = file.read_bytes()
+    longer = [] if name == "manifest.json" else [content[:-1], content + b" "]
+    for damaged in (b"", content[:20], *longer):
+        file.write_bytes(damaged)
+        with pytest.raises(InputError, match=name):
+            WordVectors.load(file.parent, mapped=True)
+    file.write_bytes(content[:-20] + bytes([content[-20] ^ 1]) + content[-19:])
+    if name == "vectors.safetensors":
+        assert len(WordVectors.load(file.parent, mapped=True)) == 300
+    with pytest.raises(InputError, match=name):
+        WordVectors.load(file.parent, mapped=True, verify=True)
+    file.unlink()
+    with pytest.raises(InputError, match=name):
+        WordVectors.load(file.parent, mapped=True)
+
+
+def test_a_folder_is_the_one_safetensors_writes(vectors: WordVectors, tmp_path: Path) -> None:
+    vectors.save(tmp_path / "v")
+    save_tensors(tmp_path / "reference", {"matrix": vectors.matrix})
+    assert (tmp_path / "v" / "vectors.safetensors").read_bytes() == (tmp_path / "reference").read_bytes()
+
+
 def test_a_folder_is_replaced_whole_and_other_folders_are_refused(vectors: WordVectors, tmp_path: Path) -> None:
     vectors.save(tmp_path / "v")
     random_vectors(count=10).save(tmp_path / "v")
@@ -190,137 +298,6 @@ def test_a_folder_is_replaced_whole_and_other_folders_are_refused(vectors: WordV
         load_vectors(tmp_path / "empty")
     with pytest.raises(InputError, match="no such file or folder"):
         load_vectors(tmp_path / "nowhere")
-
-
-# Files of other programs
-
-
-@pytest.mark.parametrize("name", ["vectors.txt", "vectors.bin"])
-def test_word2vec_files_are_exact_both_ways_and_gensims(vectors: WordVectors, tmp_path: Path, name: str) -> None:
-    binary = name.endswith("bin")
-    save_vectors(vectors, tmp_path / name)
-    ours = load_vectors(tmp_path / name)
-    assert ours.words == vectors.words
-    assert ours.matrix.tobytes() == vectors.matrix.tobytes()
-    theirs = KeyedVectors.load_word2vec_format(str(tmp_path / name), binary=binary)
-    assert_same(vectors.neighbors("w1"), theirs.most_similar("w1"))
-    as_gensim(vectors).save_word2vec_format(str(tmp_path / "gensim"), binary=binary)
-    back = load_vectors(tmp_path / "gensim")
-    assert back.words == vectors.words
-    np.testing.assert_allclose(back.matrix, vectors.matrix, rtol=1e-6)
-
-
-def test_words_that_word2vec_files_cannot_hold_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="'new york' cannot be written"):
-        save_vectors(WordVectors(["new york"], np.ones((1, 2))), tmp_path / "v.txt")
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_real_files_are_recognised_by_content(shared_data: Path, tmp_path: Path) -> None:
-    folder = shared_data / "vectors"
-    for name, count, dim, kind in (
-        ("crime-and-punishment.vec", 291, 5, "word2vec text"),
-        ("toy-model.vec", 22, 5, "word2vec text"),
-        ("glove.6B.100d.sample.txt", 100, 100, "GloVe"),
-        ("glove.6B.300d.sample.txt", 100, 300, "GloVe"),
-        ("similarity.txt", 41, 100, "word2vec text"),
-        ("similarity.bin", 41, 100, "word2vec binary"),
-        ("similarity.nodims", 41, 100, "GloVe"),
-    ):
-        disguised = tmp_path / "vectors.dat"
-        disguised.write_bytes((folder / name).read_bytes())
-        vectors = load_vectors(disguised)
-        assert (len(vectors), vectors.dim, vectors.meta["format"]) == (count, dim, kind), name
-        assert vectors.meta["notes"] == []
-    text, binary = load_vectors(folder / "similarity.txt"), load_vectors(folder / "similarity.bin")
-    np.testing.assert_allclose(text.matrix, binary.matrix, rtol=1e-6)
-    keyed = KeyedVectors.load_word2vec_format(str(folder / "similarity.bin"), binary=True)
-    assert_same(binary.neighbors("Berlin"), keyed.most_similar("Berlin"))
-    for name in ("crime-and-punishment.bin", "fasttext.bin", "toy-model.bin"):
-        with pytest.raises(InputError, match=r"fastText \.bin"):
-            load_vectors(folder / name)
-
-
-def test_a_word_cut_inside_a_character_is_reported(shared_data: Path) -> None:
-    vectors = load_vectors(shared_data / "vectors" / "utf8-incomplete.bin")
-    assert vectors.words == ["meren", "zee\ufffdn", "rivieren"]
-    assert vectors.meta["notes"] == ["read invalid UTF-8 as U+FFFD in 1 word: 'zee\ufffdn' (word 2)."]
-
-
-def test_repeated_words_are_reported_and_the_first_counts(tmp_path: Path) -> None:
-    (tmp_path / "v").write_text("3 2\na 1 2\nb 3 4\na 5 6\n")
-    vectors = load_vectors(tmp_path / "v")
-    assert vectors.words == ["a", "b"]
-    assert vectors.matrix.tolist() == [[1, 2], [3, 4]]
-    assert "1 repeated word: 'a' (line 4)" in vectors.meta["notes"][0]
-
-
-def test_odd_words_in_text_files_stay_whole(tmp_path: Path) -> None:
-    rows = ["\u00a0 1 2", ". . 3 4", "\u2028 5 6", "a\tb 7 8", "\x85 9 1"]
-    (tmp_path / "header").write_text("5 2\n" + "\n".join(rows) + "\n", "utf-8", newline="")
-    (tmp_path / "glove").write_text("the 0 0 \r\n" + "\r\n".join(rows), "utf-8", newline="")
-    words = ["\u00a0", ". .", "\u2028", "a\tb", "\x85"]
-    assert load_vectors(tmp_path / "header").words == words
-    assert load_vectors(tmp_path / "glove").words == ["the", *words]
-
-
-ROW = np.ones(2, "<f4").tobytes()
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"", "the file is empty"),
-        (b"2 2\na 1 2\n", "2 words of 2 dimensions, more than fit|1 rows instead of the 2"),
-        (b"2 2\nabcdef 1.5 2.5\n", "1 rows instead of the 2 promised"),
-        (b"1 2\na 1 2\nb 3 4\n", "line 3: more rows than the 1"),
-        (b"2 3\nlong 1 2 3\nword 3 4\n", "line 3: 2 numbers instead of 3"),
-        (b"a 1 2\nb 3\n", "line 2: 1 numbers instead of 2"),
-        (b"2 2\na 1 2\nb 3 x\n", "line 3: not a word and 2 numbers"),
-        (b"2 2\na 1 2\nb 3 nan\n", "'b' holds NaN"),
-        (b"2 2\na 1 2\nb 3 1e99\n", "'b' holds NaN or infinity"),
-        (b"2 2\na 1 2\n 3 4\n", "line 3: the word is empty"),
-        (b"0 2\n", "nothing to read"),
-        (b"3 0\na\nb\nc\n", "nothing to read"),
-        (b"999999999999 300\na 1 2\n", "line 1: promises 999,999,999,999 words"),
-        (b"3 99999999999999\na 1 2\n", "line 1: promises 3 words of 99,999,999,999,999"),
-        (b"just some prose\nand more of it\n", "not a file of word vectors"),
-        (b"prose\nwithout\nnumbers\n", "not a file of word vectors"),
-        (b"2 2\nab " + ROW + b"\ncd " + ROW[:-1], "cut short"),
-        (b"2 2\nab " + ROW + b"\nc" + ROW + b"   ", "incomplete|goes on after"),
-        (b"1 2\nab " + ROW + b"cd " + ROW, "goes on after the 1 words"),
-        (b"1 2\nab " + np.array([np.inf, 0], "<f4").tobytes(), "'ab' holds NaN or infinity"),
-        (b"\x80\x04\x95pickle", "a Python pickle"),
-        (b"\x1f\x8b\x08\x00", "compressed with gzip"),
-        (b"PK\x03\x04zip", "a zip archive"),
-        (bytes(range(256)) * 20, "not a file of word vectors"),
-    ],
-)
-def test_broken_files_get_one_sentence_and_no_memory(tmp_path: Path, content: bytes, message: str) -> None:
-    (tmp_path / "v").write_bytes(content)
-    tracemalloc.start()
-    with pytest.raises(InputError, match=message) as caught:
-        load_vectors(tmp_path / "v")
-    assert tracemalloc.get_traced_memory()[1] < 1 << 20
-    tracemalloc.stop()
-    assert str(tmp_path / "v") in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-def test_every_truncation_is_noticed(tmp_path: Path) -> None:
-    vectors = random_vectors(6, 3)
-    for name in ("v.txt", "v.bin"):
-        save_vectors(vectors, tmp_path / name)
-        content = (tmp_path / name).read_bytes()
-        for length in range(len(content) - 1):  # all but the final newline
-            (tmp_path / "cut").write_bytes(content[:length])
-            try:
-                survived = load_vectors(tmp_path / "cut")
-            except InputError:
-                continue
-            assert name == "v.txt"  # a number may lose its last digits; nothing else may
-            assert survived.words == vectors.words
-            assert content[length:].count(b" ") == 0
 
 
 # The verbs

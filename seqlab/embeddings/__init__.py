@@ -6,8 +6,10 @@ from __future__ import annotations
 from ..lazy import lazy_names
 
 _HOMES = {
+    "FORMATS": "formats",
     "LOSSES": "losses",
     "WordVectors": "vectors",
+    "convert_vectors": "formats",
     "evaluate_analogies": "evaluation",
     "evaluate_similarity": "evaluation",
     "evaluate_vectors": "evaluation",

@@ -1,31 +1,40 @@
-"""Vector files of other programs: word2vec text and binary, GloVe, fastText .vec; recognised by content, checked.
+"""Vector files of other programs, both ways: recognised by content, checked, read and written in blocks.
 
-A text file holds one word and D numbers a line, separated by single spaces; word2vec and fastText put a header line
-"V D" first, GloVe does not. A word2vec binary file holds the header line, then V times a word, a space and D
-little-endian float32. Only ASCII spaces and line feeds separate; any other character may be part of a word.
+`FORMATS` is the table: what each is called, the endings of its names, how it is read and written.
 """
 
 from __future__ import annotations
 
 import itertools
-import mmap
-import struct
-from collections import Counter
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..errors import InputError
-from ..files import atomic_file
+from ..errors import InputError, choose
+from . import fasttext
+from .fasttext import read_fasttext_model
+from .folder import Table, block_rows, read_folder, write_folder
+from .formats_binary import read_npz, read_word2vec_binary, write_npz, write_word2vec_binary
+from .formats_text import (
+    Header,
+    is_number,
+    parse_header,
+    read_glove,
+    read_projector,
+    read_word2vec,
+    write_glove,
+    write_projector,
+    write_word2vec,
+)
+from .source import Source, Words, opened
 from .vectors import WordVectors
 
-FASTTEXT_MAGIC = struct.pack("<i", 793712314)
+SAMPLE = 1 << 16
+"""Bytes looked at to recognise a format."""
 OTHER_KINDS = {
-    FASTTEXT_MAGIC: "a fastText .bin model; use the .vec file that lies beside it",
-    b"\x1f\x8b": "compressed with gzip; unpack it first",
-    b"PK\x03\x04": "a zip archive; unpack it first",
     **{
         b"\x80" + bytes([protocol]): "a Python pickle (gensim's own format), which seqlab never opens; write it "
         "out with save_word2vec_format"
@@ -33,226 +42,249 @@ OTHER_KINDS = {
     },
     b"\x93NUMPY": "a bare numpy array without words",
 }
-SAMPLE = 1 << 16
-"""Bytes looked at to tell text from binary."""
-LONGEST_HEADER = 100
-"""Bytes of a header line at most."""
-LONGEST_WORD = 10_000
-"""Bytes within which a binary word must end."""
-WIDTH_LINES = 100
-"""Lines that vote on the width of a file without header."""
 
 
-class _Words:
-    """Words as they are read: decodes them, drops repetitions, and remembers what to report."""
+class Format(NamedTuple):
+    """A kind of file: title, endings of its name, reader, and writer unless it is only read."""
 
-    def __init__(self, path: Path):
-        self.path = path
-        self.rows: dict[str, int] = {}
-        self.repeated: list[str] = []
-        self.undecodable: list[str] = []
+    title: str
+    endings: tuple[str, ...]
+    read: Callable[[Path], Source]
+    write: Callable[[Path, Table], None] | None
 
-    def add(self, raw: bytes, where: str) -> bool:
-        """Whether the word is new. Raises InputError for an empty one."""
-        word = raw.decode("utf-8", "replace")
-        if not word:
-            raise InputError(f"{self.path}: {where}: the word is empty; the file is damaged.")
-        if "\ufffd" in word and raw.decode("utf-8", "ignore") != word:
-            self.undecodable.append(f"{word!r} ({where})")
-        if word in self.rows:
-            self.repeated.append(f"{word!r} ({where})")
-            return False
-        self.rows[word] = len(self.rows)
+
+def read_seqlab(path: Path) -> Source:
+    """An embeddings folder; the matrix stays in its file, checked against its digest."""
+    table = read_folder(path, mapped=True, verify=True)
+    words = Words(path)
+    step = block_rows(table.matrix.shape[1])
+
+    def blocks() -> Any:
+        for start in range(0, len(table.words), step):
+            rows = slice(start, start + step)
+            counts = None if table.counts is None else table.counts[rows].tolist()
+            yield words.add_block(table.words[rows], start + 1, np.asarray(table.matrix[rows]), counts)
+
+    meta = {key: value for key, value in table.meta.items() if key not in ("kind", "notes")}
+    return Source(path, "seqlab folder", table.matrix.shape[1], words, blocks(), meta)
+
+
+FORMATS = {
+    "seqlab": Format("seqlab folder", (), read_seqlab, write_folder),
+    "word2vec": Format("word2vec text", (".txt", ".w2v"), read_word2vec, write_word2vec),
+    "binary": Format("word2vec binary", (".bin",), read_word2vec_binary, write_word2vec_binary),
+    "glove": Format("GloVe text", (".glove",), read_glove, write_glove),
+    "fasttext": Format("fastText text", (".vec",), read_word2vec, write_word2vec),
+    "fasttext-model": Format("fastText model", (), read_fasttext_model, None),
+    "npz": Format("numpy arrays", (".npz",), read_npz, write_npz),
+    "projector": Format("Embedding Projector TSV pair", (".tsv",), read_projector, write_projector),
+}
+PACKED = ("word2vec", "binary", "glove", "fasttext", "projector")
+"""Formats that may be compressed with gzip."""
+
+
+def recognise(path: str | Path) -> str:
+    """The name in `FORMATS` of what lies at `path`, by its content. Raises InputError when it is none of them."""
+    path = Path(path)
+    if path.is_dir():
+        return "seqlab"
+    if not path.is_file():
+        raise InputError(f"{path}: no such file or folder.")
+    if path.stat().st_size == 0:
+        raise InputError(f"{path}: the file is empty.")
+    with opened(path) as handle:
+        sample = handle.read(SAMPLE)
+    if sample[:4] == b"PK\x03\x04":
+        return "npz"
+    if sample[:4] == fasttext.MAGIC:
+        return "fasttext-model"
+    for magic, kind in OTHER_KINDS.items():
+        if sample.startswith(magic):
+            raise InputError(f"{path}: is {kind}.")
+    header = parse_header(sample)
+    if header is None and _is_projector(path, sample):
+        return "projector"
+    if _is_text(sample, header):
+        return "word2vec" if header else "glove"
+    if header is None:
+        raise InputError(f"{path}: not a file of word vectors (no header, and not text).")
+    return "binary"
+
+
+def _is_projector(path: Path, sample: bytes) -> bool:
+    fields = sample.partition(b"\n")[0].rstrip().split(b"\t")
+    return all(map(is_number, fields)) and (len(fields) > 1 or ".tsv" in path.suffixes)
+
+
+def _is_text(sample: bytes, header: Header | None) -> bool:
+    """Whether the rows are text: the first reads as a word and numbers, or else they are neither the rows of a whole
+    binary file nor is a control byte about."""
+    rows = sample[header.end :] if header else sample
+    fields = rows.partition(b"\n")[0].rstrip(b" \t\r\n").split(b" ")
+    dim = header.dim if header else 1
+    if len(fields) > dim and all(map(is_number, fields[-dim:])):
         return True
-
-    def notes(self) -> list[str]:
-        """Sentences on what was mended."""
-        said = []
-        if self.repeated:
-            said.append(f"left out {_several(self.repeated, 'repeated word')}; the first vector of each counts.")
-        if self.undecodable:
-            said.append(f"read invalid UTF-8 as U+FFFD in {_several(self.undecodable, 'word')}.")
-        return said
+    if header and len(sample) < SAMPLE and _is_whole_binary(rows, header):
+        return False
+    return not any(byte < 32 and byte not in b"\t\n\r" for byte in rows)
 
 
-def _several(items: list[str], noun: str) -> str:
-    shown = ", ".join(items[:3]) + (", ..." if len(items) > 3 else "")
-    return f"{len(items):,} {noun}{'s' if len(items) > 1 else ''}: {shown}"
-
-
-class _Header(NamedTuple):
-    words: int
-    dim: int
-    end: int
+def _is_whole_binary(rows: bytes, header: Header) -> bool:
+    position = 0
+    for _ in range(header.words):
+        end = rows.find(b" ", position)
+        if end < 0:
+            return False
+        position = end + 1 + 4 * header.dim
+    return position <= len(rows) and not rows[position:].strip(b"\n")
 
 
 def load_vectors(path: str | Path) -> WordVectors:
-    """Open an embeddings folder, or a word2vec text or binary, GloVe or fastText .vec file.
+    """Open an embeddings folder or a file of any of `FORMATS`, text and word2vec binary also compressed with gzip.
 
     Repeated words and invalid UTF-8 are mended and reported in `meta["notes"]`. Raises InputError naming file and
     line (text) or word (binary) when a count, a width or a number is wrong, or the file is cut short; nothing is
     allocated before the header has been compared with the size of the file.
     """
     path = Path(path)
-    if path.is_dir():
+    name = recognise(path)
+    if name == "seqlab":
         return WordVectors.load(path)
-    if not path.is_file():
-        raise InputError(f"{path}: no such file or folder.")
-    size = path.stat().st_size
-    if size == 0:
-        raise InputError(f"{path}: the file is empty.")
-    with path.open("rb") as handle, mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        for magic, kind in OTHER_KINDS.items():
-            if data[: len(magic)] == magic:
-                raise InputError(f"{path}: is {kind}.")
-        header = _read_header(data)
-        if header is not None:
-            _check_header(path, header, size)
-        if _is_text(data, header):
-            words, matrix = _read_text(path, data, header)
-            kind = "GloVe" if header is None else "word2vec text"
-        elif header is None:
-            raise InputError(f"{path}: not a file of word vectors (no header, and not text).")
-        else:
-            words, matrix = _read_binary(path, data, header)
-            kind = "word2vec binary"
-    finite = np.isfinite(matrix).all(axis=1)
-    if not finite.all():
-        bad = list(words.rows)[int(np.argmin(finite))]
-        raise InputError(f"{path}: the vector of {bad!r} holds NaN or infinity.")
-    return WordVectors(list(words.rows), matrix, meta={"format": kind, "notes": words.notes()})
+    source = FORMATS[name].read(path)
+    rows = _MemoryRows(source.dim)
+    _collect(source, rows.append, None, allow_nonfinite=False)
+    counts = np.array(source.words.counts, np.int64) if source.words.counts else None
+    meta = {"format": source.format, "notes": source.words.notes()}
+    return WordVectors(list(source.words.rows), rows.matrix(), counts, meta)
 
 
-def _read_header(data: mmap.mmap) -> _Header | None:
-    """The numbers of a first line "V D", or None when the first line is something else."""
-    line = data[:LONGEST_HEADER].partition(b"\n")[0]
-    fields = line.split()
-    if len(fields) != 2 or not all(field.isdigit() for field in fields):
-        return None
-    return _Header(int(fields[0]), int(fields[1]), min(len(line) + 1, len(data)))
+class _MemoryRows:
+    """A matrix that grows in place by half its size."""
+
+    def __init__(self, dim: int):
+        self.rows = np.empty((0, dim), np.float32)
+        self.filled = 0
+
+    def append(self, block: np.ndarray) -> None:
+        needed = self.filled + len(block)
+        if needed > len(self.rows):
+            self.rows.resize((max(needed, len(self.rows) * 3 // 2), self.rows.shape[1]), refcheck=False)
+        self.rows[self.filled : needed] = block
+        self.filled = needed
+
+    def matrix(self) -> np.ndarray:
+        self.rows.resize((self.filled, self.rows.shape[1]), refcheck=False)
+        return self.rows
 
 
-def _check_header(path: Path, header: _Header, size: int) -> None:
-    count, dim, start = header
-    if count == 0 or dim == 0:
-        raise InputError(f"{path}: line 1: promises {count} words of {dim} dimensions; there is nothing to read.")
-    smallest = count * (2 * dim + 1)  # a one-letter word, then a space and a digit for every number
-    if smallest > size - start:
-        raise InputError(
-            f"{path}: line 1: promises {count:,} words of {dim:,} dimensions, more than fit into the "
-            f"{size:,} bytes of the file; it is cut short or not a file of word vectors."
-        )
+def _collect(
+    source: Source, append: Callable[[np.ndarray], Any], limit: int | None, allow_nonfinite: bool
+) -> tuple[int, int]:
+    """Send the rows of the first `limit` words to `append`; (rows, rows that hold NaN or infinity)."""
+    done = nonfinite = 0
+    for block in source.blocks:
+        block = block if limit is None else block[: limit - done]
+        bad = np.flatnonzero(~np.isfinite(block).all(axis=1))
+        if len(bad) and not allow_nonfinite:
+            word = next(itertools.islice(source.words.rows, done + int(bad[0]), None))
+            raise InputError(f"{source.path}: the vector of {word!r} holds NaN or infinity.")
+        append(block)
+        done += len(block)
+        nonfinite += len(bad)
+        if done == limit:
+            break
+    if done == 0:
+        raise InputError(f"{source.path}: holds no words.")
+    return done, nonfinite
 
 
-def _is_text(data: mmap.mmap, header: _Header | None) -> bool:
-    """Whether the rows are text: their first one reads as a word and numbers, or no control bytes are about."""
-    start = header.end if header else 0
-    sample = data[start : start + SAMPLE]
-    fields = sample.partition(b"\n")[0].split()
-    dim = header.dim if header else 1
-    if len(fields) > dim and all(map(_is_number, fields[-dim:])):
-        return True
-    return not any(byte < 32 and byte not in b"\t\n\r" for byte in sample)
-
-
-def _lines(data: mmap.mmap, start: int) -> Iterator[tuple[int, bytes]]:
-    """Number and content of every line from byte `start` on, without trailing white space; blank ones left out."""
-    data.seek(start)
-    first = 1 + data[:start].count(b"\n")
-    for number, line in enumerate(iter(data.readline, b""), first):
-        stripped = line.rstrip(b" \t\r\n")
-        if stripped:
-            yield number, stripped
-
-
-def _read_text(path: Path, data: mmap.mmap, header: _Header | None) -> tuple[_Words, np.ndarray]:
-    start = header.end if header else 0
-    dim = header.dim if header else _width(path, data)
-    count = header.words if header else sum(1 for _ in _lines(data, 0))
-    matrix = np.empty((count, dim), np.float32)
-    words = _Words(path)
-    read = 0
-    for number, line in _lines(data, start):
-        where = f"line {number}"
-        if read == count:
-            raise InputError(f"{path}: {where}: more rows than the {count:,} the header promises.")
-        read += 1
-        fields = line.rsplit(b" ", dim)
-        if len(fields) != dim + 1:
+def format_of(path: str | Path, format: str | None = None) -> str:
+    """The format to write `path` in: `format`, or by its ending, where none means a seqlab folder."""
+    path = Path(path)
+    if format is not None:
+        choose("format", format, FORMATS)
+        name = format
+    else:
+        ending = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
+        endings = {ending: name for name, kind in FORMATS.items() for ending in kind.endings}
+        if ending and ending not in endings:
             raise InputError(
-                f"{path}: {where}: {len(fields) - 1} numbers instead of {dim}; the file is damaged or cut short."
+                f"{path}: no format is known by the ending {ending}; give --format or use one of "
+                f"{', '.join(endings)}, or none for a seqlab folder."
             )
-        try:
-            with np.errstate(over="ignore"):  # infinity is refused below
-                vector = np.array(fields[1:], np.float32)
-        except ValueError:
-            raise InputError(f"{path}: {where}: not a word and {dim} numbers separated by single spaces.") from None
-        if words.add(fields[0], where):
-            matrix[len(words.rows) - 1] = vector
-    if read < count:
-        raise InputError(f"{path}: {read:,} rows instead of the {count:,} promised; the file is cut short.")
-    return words, matrix[: len(words.rows)]
+        name = endings[ending] if ending else "seqlab"
+    _writer(name)
+    if path.suffix == ".gz" and name not in PACKED:
+        raise InputError(f"{path}: {FORMATS[name].title} is not written with gzip.")
+    if path.is_dir() and name != "seqlab":
+        raise InputError(f"{path}: is a folder; name a file, or convert to a seqlab folder.")
+    return name
 
 
-def _width(path: Path, data: mmap.mmap) -> int:
-    """Numbers a line of a file without header, as most of its first lines have it; words may hold spaces."""
-    widths: Counter[int] = Counter()
-    for _, line in itertools.islice(_lines(data, 0), WIDTH_LINES):
-        fields = line.split(b" ")
-        numbers = sum(1 for _ in itertools.takewhile(_is_number, reversed(fields)))
-        widths[min(numbers, len(fields) - 1)] += 1
-    width = widths.most_common(1)[0][0] if widths else 0
-    if width == 0:
-        raise InputError(f"{path}: not a file of word vectors; a line holds a word and numbers.")
-    return width
+def save_vectors(vectors: WordVectors, path: str | Path, format: str | None = None) -> None:
+    """Write a file of any format of `FORMATS`, atomically: by its ending, or the format given.
 
-
-def _is_number(field: bytes) -> bool:
-    try:
-        float(field)
-    except ValueError:
-        return False
-    return True
-
-
-def _read_binary(path: Path, data: mmap.mmap, header: _Header) -> tuple[_Words, np.ndarray]:
-    count, dim, position = header
-    row_bytes = 4 * dim
-    if count * (row_bytes + 2) > len(data) - position:
-        raise InputError(
-            f"{path}: promises {count:,} words of {dim:,} dimensions but is only {len(data):,} bytes long; "
-            "it is cut short."
-        )
-    matrix = np.empty((count, dim), np.float32)
-    words = _Words(path)
-    for number in range(1, count + 1):
-        end = data.find(b" ", position, position + LONGEST_WORD)
-        if end < 0 or end + 1 + row_bytes > len(data):
-            raise InputError(f"{path}: word {number:,} of {count:,} is incomplete; the file is cut short or damaged.")
-        if words.add(data[position:end].lstrip(b"\n"), f"word {number:,}"):
-            matrix[len(words.rows) - 1] = np.frombuffer(data, "<f4", dim, end + 1)
-        position = end + 1 + row_bytes
-    if data[position:].strip(b"\n"):
-        raise InputError(f"{path}: goes on after the {count:,} words its header promises; the file is damaged.")
-    return words, matrix[: len(words.rows)]
-
-
-def save_vectors(vectors: WordVectors, path: str | Path, binary: bool | None = None) -> None:
-    """Write a word2vec file, atomically: binary (bit-exact) or text (9 significant digits, exact as float32).
-
-    binary: None chooses by the name: `.bin` is binary. Raises InputError for a word that holds a space or a line
-    end, which neither format can express.
+    Binary formats are bit-exact; text has 9 significant digits, which is exact as float32. Raises InputError for a
+    word the format cannot express, such as one with spaces, and for an ending that says nothing.
     """
     path = Path(path)
-    for word in vectors.words:
-        if not word or " " in word or "\n" in word:
-            raise InputError(f"{path}: the word {word!r} cannot be written: word2vec files separate by spaces.")
-    if binary is None:
-        binary = path.suffix == ".bin"
-    numbers = " ".join(["%.9g"] * vectors.dim)
-    with atomic_file(path) as handle:
-        handle.write(f"{len(vectors)} {vectors.dim}\n".encode())
-        for word, vector in zip(vectors.words, vectors.matrix, strict=True):
-            handle.write(word.encode("utf-8", "surrogatepass") + b" ")
-            handle.write(vector.astype("<f4").tobytes() if binary else (numbers % tuple(vector.tolist())).encode())
-            handle.write(b"\n")
+    table = Table(vectors.words, vectors.matrix, vectors.counts, vectors.meta)
+    _writer(format_of(path, format))(path, table)
+
+
+def _writer(name: str) -> Callable[[Path, Table], None]:
+    write = FORMATS[name].write
+    if write is None:
+        raise InputError(f"format: {name} is only read, not written.")
+    return write
+
+
+def convert_vectors(
+    source: str | Path,
+    target: str | Path,
+    format: str | None = None,
+    words: int | None = None,
+    allow_nonfinite: bool = False,
+) -> dict[str, Any]:
+    """Read vectors of any format and write them in another, in memory for the words and a few blocks of rows only.
+
+    The rows wait in an unnamed temporary file beside `target`, which needs room for 4 V D bytes more.
+
+    Args:
+        source: file or folder, recognised by content.
+        target: file or folder to write, replaced atomically.
+        format: a name in `FORMATS`; None goes by the ending of `target`.
+        words: keep the first so many; what follows in the source is not looked at.
+        allow_nonfinite: pass NaN and infinity on instead of refusing them; a seqlab folder never holds them.
+
+    Returns {"from", "to", "words", "dim", "nonfinite", "notes"}. Raises InputError as `load_vectors` and
+    `save_vectors` do.
+    """
+    source, target = Path(source), Path(target)
+    if words is not None and words < 1:
+        raise InputError(f"words: {words} is less than one.")
+    name = format_of(target, format)
+    if name == "seqlab" and allow_nonfinite:
+        raise InputError("a seqlab folder never holds NaN or infinity; convert to another format to keep them.")
+    opened_source = FORMATS[recognise(source)].read(source)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=target.parent, prefix=f".{target.name}.") as rows:
+        count, nonfinite = _collect(opened_source, lambda block: rows.write(_bytes(block)), words, allow_nonfinite)
+        rows.flush()
+        kept = opened_source.words
+        matrix = np.memmap(rows, "<f4", "r", 0, (count, opened_source.dim))
+        counts = np.array(kept.counts[:count], np.int64) if kept.counts else None
+        meta = opened_source.meta or {"format": opened_source.format}
+        _writer(name)(target, Table(list(kept.rows)[:count], matrix, counts, meta))
+    return {
+        "from": opened_source.format,
+        "to": FORMATS[name].title,
+        "words": count,
+        "dim": opened_source.dim,
+        "nonfinite": nonfinite,
+        "notes": kept.notes(),
+    }
+
+
+def _bytes(block: np.ndarray) -> bytes:
+    return np.ascontiguousarray(block, "<f4").tobytes()

@@ -1,0 +1,159 @@
+"""The embeddings folder: vectors.safetensors, vocab.json, config.json and the manifest that seals them.
+
+Written and read without ever holding the matrix in memory twice, and opened memory-mapped where that is asked for.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+import numpy as np
+
+from ..errors import InputError
+from ..files import (
+    MANIFEST,
+    tensor_digest,
+    atomic_file,
+    atomic_folder,
+    load_tensors,
+    read_json,
+    sha256,
+    verify_manifest,
+    write_json,
+    write_manifest,
+)
+
+TENSORS, VOCAB, CONFIG = "vectors.safetensors", "vocab.json", "config.json"
+LONGEST_TENSOR_HEADER = 1 << 16
+"""Bytes of JSON before the matrix at most; ours are about 200."""
+BLOCK_BYTES = 1 << 19
+"""Rows are read and written in blocks of about this size."""
+
+
+class Table(NamedTuple):
+    """Words (V), their vectors (V, D) float32, which may lie in a file, counts (V,) where known, and JSON values."""
+
+    words: Sequence[str]
+    matrix: np.ndarray
+    counts: np.ndarray | None
+    meta: Mapping[str, Any]
+
+
+def block_rows(dim: int) -> int:
+    """Rows of D float32 in one block."""
+    return max(1, BLOCK_BYTES // (4 * dim)) if dim else 1
+
+
+def write_rows(handle: IO[bytes], matrix: np.ndarray) -> None:
+    """Append (V, D) as little-endian float32, block by block."""
+    step = block_rows(matrix.shape[1])
+    for start in range(0, len(matrix), step):
+        handle.write(np.ascontiguousarray(matrix[start : start + step], "<f4").tobytes())
+
+
+def write_folder(folder: str | Path, table: Table) -> None:
+    """Write an embeddings folder, atomically. The matrix may be larger than memory."""
+    counts = None if table.counts is None else table.counts.tolist()
+    with atomic_folder(folder, TENSORS) as temporary:
+        _write_tensors(temporary / TENSORS, table.matrix)
+        write_json(temporary / VOCAB, {"words": list(table.words), "counts": counts})
+        write_json(temporary / CONFIG, {"kind": "embeddings", **table.meta})
+        write_manifest(temporary, [TENSORS, VOCAB, CONFIG])
+
+
+def _write_tensors(path: Path, matrix: np.ndarray) -> None:
+    """The one-matrix file of `files.save_tensors`, in two passes over the matrix: digest, then rows."""
+    header = {
+        "__metadata__": {"sha256": tensor_digest({"matrix": matrix}, {})},
+        "matrix": {"dtype": "F32", "shape": list(matrix.shape), "data_offsets": [0, 4 * matrix.size]},
+    }
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    with atomic_file(path) as handle:
+        handle.write(struct.pack("<Q", len(text)) + text)
+        write_rows(handle, matrix)
+
+
+def read_folder(folder: str | Path, mapped: bool = False, verify: bool | None = None) -> Table:
+    """Open an embeddings folder.
+
+    Args:
+        folder: its path.
+        mapped: leave the matrix in its file, read-only, instead of reading it.
+        verify: check the digest of every file, the matrix included, which means to read all of it. None: unless
+            mapped. Without it the sizes of all files are checked, and the digests of all but the matrix.
+
+    Raises InputError naming the file that is missing or damaged.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder.")
+    if not (folder / VOCAB).exists() and not (folder / TENSORS).exists():
+        raise InputError(f"{folder}: not an embeddings folder (it has no {TENSORS}).")
+    if verify or (verify is None and not mapped):
+        verify_manifest(folder)
+    else:
+        _check_all_but_the_matrix(folder)
+    matrix = _mapped_matrix(folder / TENSORS) if mapped else None
+    vocab, meta = read_json(folder / VOCAB), read_json(folder / CONFIG)
+    try:
+        if matrix is None:
+            matrix = load_tensors(folder / TENSORS)[0]["matrix"]
+        words, counts = list(vocab["words"]), vocab["counts"]
+        counts = None if counts is None else np.asarray(counts, np.int64)
+        meta = dict(meta)
+    except InputError:
+        raise
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise InputError(f"{folder}: not an embeddings folder ({error}); it is damaged.") from None
+    if matrix.ndim != 2 or len(matrix) != len(words) or (counts is not None and counts.shape != (len(words),)):
+        raise InputError(f"{folder}: {len(words):,} words and a matrix of shape {matrix.shape} do not match.")
+    return Table(words, matrix, counts, meta)
+
+
+def _check_all_but_the_matrix(folder: Path) -> None:
+    """Sizes of all files and digests of the small ones, as the manifest has them."""
+    path = folder / MANIFEST
+    if not path.exists():
+        raise InputError(f"{folder}: has no {MANIFEST}; it is not complete, or not a seqlab folder.")
+    try:
+        files = read_json(path)["files"]
+        entries = {name: (files[name]["bytes"], files[name]["sha256"]) for name in (TENSORS, VOCAB, CONFIG)}
+    except (KeyError, TypeError):
+        raise InputError(f"{path}: not a manifest of an embeddings folder; the file is damaged.") from None
+    for name, (size, digest) in entries.items():
+        file = folder / name
+        if not file.is_file():
+            raise InputError(f"{file}: missing; the folder is incomplete, restore it or make it again.")
+        if file.stat().st_size != size or (name != TENSORS and sha256(file) != digest):
+            raise InputError(f"{file}: differs from {MANIFEST}; the file is damaged or was edited.")
+
+
+def _mapped_matrix(path: Path) -> np.ndarray:
+    """(V, D) float32 as it lies in the file. Layout: https://github.com/huggingface/safetensors#format"""
+    size = path.stat().st_size
+    with path.open("rb") as handle:
+        start = handle.read(8)
+        length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
+        text = handle.read(min(length, LONGEST_TENSOR_HEADER))
+    try:
+        entry = json.loads(text)["matrix"]
+        rows, dim = map(int, entry["shape"])
+        begin, end = map(int, entry["data_offsets"])
+    except (KeyError, TypeError, ValueError):
+        raise InputError(f"{path}: its header does not describe a matrix; the file is damaged.") from None
+    offset = 8 + length + begin
+    if (
+        entry.get("dtype") != "F32"
+        or min(rows, dim, begin) < 0
+        or end - begin != 4 * rows * dim
+        or offset + (end - begin) > size
+    ):
+        raise InputError(f"{path}: its header and its size do not match; the file is damaged.")
+    if rows * dim == 0:
+        return np.empty((rows, dim), np.float32)
+    return np.memmap(path, "<f4", "r", offset, (rows, dim))
