@@ -16,12 +16,12 @@ import numpy as np
 from ..errors import InputError
 from ..files import (
     MANIFEST,
-    tensor_digest,
     atomic_file,
     atomic_folder,
     load_tensors,
     read_json,
     sha256,
+    tensor_digest,
     verify_manifest,
     write_json,
     write_manifest,

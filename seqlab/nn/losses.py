@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from .noise import LogUniform
 
 EXACT_BLOCK = 1 << 22
-"""Logits evaluated at once: 16 MB of float32, measured fastest (twice that falls out of the cache: 1.7 times slower)."""
+"""Logits evaluated at once: 16 MB of float32, measured fastest (twice that leaves the cache: 1.7 times slower)."""
 
 
 class FullSoftmax(nn.Module):
