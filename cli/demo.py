@@ -39,28 +39,36 @@ def demo(
     started = time.monotonic()
     from seqlab.api import load_vectors, prepare, train_embeddings, train_language_model
 
-    heading("1. Text becomes ids", "seqlab data prepare python-docs -o corpus --tokenizer word --min-count 5")
+    heading(
+        "1. Text becomes ids", f"seqlab data prepare python-docs -o {out / 'corpus'} --tokenizer word --min-count 5"
+    )
     corpus = prepare("python-docs", out / "corpus", tokenizer="word", min_count=5)
     describe(corpus)
 
-    heading("2. Ids become word vectors", "seqlab train embeddings corpus -o vectors")
+    heading("2. Ids become word vectors", f"seqlab train embeddings {out / 'corpus'} -o {out / 'vectors'}")
     train_embeddings(corpus, out / "vectors", seed=seed)
     vectors = load_vectors(out / "vectors")
     show_vectors(vectors)
 
     heading(
         "3. Vectors feed a language model",
-        f"seqlab train lm corpus -o model --embeddings vectors --minutes {minutes:g}",
+        f"seqlab train lm {out / 'corpus'} -o {out / 'model'} --embeddings {out / 'vectors'} --minutes {minutes:g}",
     )
     model = train_language_model(
         corpus, fresh(out / "model"), embeddings=str(out / "vectors"), minutes=minutes, seed=seed
     )
     show_scores(model, corpus)
 
-    heading("4. The model writes", 'seqlab generate model --prompt "The function returns" --temperature 0.8')
+    heading(
+        "4. The model writes", f'seqlab generate {out / "model"} --prompt "{PROMPTS[0]}" --temperature 0.8 --top-p 0.95'
+    )
     show_samples(model, seed)
 
-    heading("5. Pictures", "seqlab visualize vectors -o map.html; seqlab curves model -o curves.png")
+    heading(
+        "5. Pictures",
+        f"seqlab visualize {out / 'vectors'} -o {out / 'map.html'}",
+        f"seqlab curves {out / 'model'} -o {out / 'curves.png'}",
+    )
     for path in draw(out, vectors, model):
         print(f"  {path}")
 
@@ -71,8 +79,8 @@ def demo(
     print(f"  seqlab analogy {out / 'vectors'} min max minimum")
 
 
-def heading(title: str, command: str) -> None:
-    print(f"\n{title}\n  $ {command}\n", flush=True)
+def heading(title: str, *commands: str) -> None:
+    print(f"\n{title}", *(f"  $ {command}" for command in commands), "", sep="\n", flush=True)
 
 
 def fresh(path: Path) -> Path:

@@ -12,6 +12,7 @@ import pytest
 from seqlab_cli.main import run
 
 import seqlab.run
+from seqlab.config import LanguageModelConfig
 from seqlab.errors import InputError
 
 WORDS = ["king", "queen", "man", "woman", "river", "lake", "sea", "<unk>", ".", "naïve"]
@@ -36,8 +37,10 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs by name: "long" has metrics, "new" has none, any other is missing."""
 
     class FakeRun:
-        def __init__(self, count: int):
-            self.count = count
+        config = LanguageModelConfig()
+
+        def __init__(self, path: Path, count: int):
+            self.path, self.count = path, count
 
         def metrics(self) -> list[dict]:
             return metrics(self.count)
@@ -46,7 +49,7 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> None:
         def open(cls, path: Path) -> FakeRun:
             if str(path) not in ("long", "new"):
                 raise InputError(f"{path}: no such run folder.")
-            return cls(100 if str(path) == "long" else 0)
+            return cls(path, 100 if str(path) == "long" else 0)
 
     monkeypatch.setattr(seqlab.run, "Run", FakeRun)
 
