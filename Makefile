@@ -1,7 +1,7 @@
 # make demo: the whole story on the embedded corpus.   make test: lint, types, tests.
 # Both create .venv and install into it when needed.
 PYTHON ?= python3
-PIP_FLAGS = -q --disable-pip-version-check -c constraints.txt
+PIP_FLAGS = -qq --disable-pip-version-check -c constraints.txt
 
 .PHONY: demo test check clean
 demo: .venv/.installed
