@@ -45,8 +45,10 @@ def test_train_prints_one_json_summary_last(home, trained, capsys):
 def test_a_finished_run_is_not_trained_again(home, trained, capsys):
     before = (trained / "model.safetensors").stat().st_mtime_ns
     command = ["train", "lm", str(home / "text.txt"), "-o", str(trained), "--tokenizer", "char", "--steps", "30"]
-    assert run([*command, *SIZES, "--quiet"]) == 0
-    assert json.loads(capsys.readouterr().out)["steps"] == 30
+    assert run([*command, *SIZES]) == 0
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["steps"] == 30
+    assert "is finished" in captured.err
     assert (trained / "model.safetensors").stat().st_mtime_ns == before
 
 

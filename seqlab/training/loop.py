@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -72,6 +73,8 @@ class Trainer:
         """Train, keep the best weights, return the summary: steps, tokens, seconds and the validation scores."""
         self.resume()
         if self.position.finished:
+            if not self.quiet:
+                print(f"seqlab: {self.run.path} is finished; nothing is left to train", file=sys.stderr)
             return self.summary()
         self.model.train()
         position, started = self.position, time.monotonic()
