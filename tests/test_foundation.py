@@ -186,3 +186,13 @@ def test_progress_is_plain_lines_when_not_a_terminal(monkeypatch):
     assert "\x1b" not in stream.getvalue()
     assert "100%" in lines[-1]
     json.dumps(progress.fields)
+
+
+def test_progress_of_resumed_work_counts_only_what_was_done_since(monkeypatch):
+    monkeypatch.delenv("SEQLAB_QUIET", raising=False)
+    with Progress("training", 1000, "tokens", stream=io.StringIO()) as progress:
+        progress.start_at(800)
+        progress.update(900)
+        line = progress.line(progress.started + 10)
+    assert "900/1000 tokens  10 tokens/s" in line
+    assert "ETA 0:10" in line

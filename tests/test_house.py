@@ -55,14 +55,13 @@ def test_a_room_imports_only_from_its_left(path):
 
 
 def test_help_and_library_import_stay_light():
-    heavy = ["torch", "numba", "sklearn", "matplotlib", "numpy", "pydantic_core", "tokenizers"]
+    heavy = ["torch", "numba", "sklearn", "matplotlib", "tokenizers"]
     code = (
         "import sys, seqlab, seqlab_cli.main as m; m.run(['--help']); m.run(['train', 'lm', '--help']);"
         f"print([name for name in {heavy} if name in sys.modules], file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    loaded = set(ast.literal_eval(done.stderr.strip().splitlines()[-1]))
-    assert not loaded & {"torch", "numba", "sklearn", "matplotlib", "tokenizers"}
+    assert ast.literal_eval(done.stderr.strip().splitlines()[-1]) == []
 
 
 def test_no_machine_paths_or_registry_addresses_in_tracked_files():

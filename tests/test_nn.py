@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from seqlab.nn import CELLS, LOSSES, FullSoftmax, LogUniform, SampledSoftmax
+from seqlab.nn import CELLS, LOSSES, NOISE, FullSoftmax, SampledSoftmax
 
 B, T, D, H = 3, 7, 5, 6
 
@@ -194,8 +194,13 @@ def test_relabelling_words_changes_nothing():
     )
 
 
-def test_log_uniform_probabilities_sum_to_one_and_describe_the_draws():
-    noise = LogUniform(200, seed=5)
+@pytest.fixture(params=NOISE)
+def noise_of(request):
+    return NOISE[request.param]
+
+
+def test_probabilities_sum_to_one_and_describe_the_draws(noise_of):
+    noise = noise_of(200, seed=5)
     p = noise.probabilities(np.arange(200))
     assert p.sum() == pytest.approx(1)
     draws = 200_000
@@ -204,8 +209,8 @@ def test_log_uniform_probabilities_sum_to_one_and_describe_the_draws():
     assert chi_square < 199 + 5 * np.sqrt(2 * 199)
 
 
-def test_unique_samples_are_distinct_and_their_expected_count_is_right():
-    noise = LogUniform(300, seed=6)
+def test_unique_samples_are_distinct_and_their_expected_count_is_right(noise_of):
+    noise = noise_of(300, seed=6)
     rounds, count = 3000, 60
     seen, expected = np.zeros(300), np.zeros(300)
     for _ in range(rounds):
@@ -218,8 +223,8 @@ def test_unique_samples_are_distinct_and_their_expected_count_is_right():
     np.testing.assert_allclose(seen / rounds, expected / rounds, atol=0.05)
 
 
-def test_noise_state_can_be_restored():
-    noise = LogUniform(1000, seed=7)
+def test_noise_state_can_be_restored(noise_of):
+    noise = noise_of(1000, seed=7)
     state = noise.get_state()
     first = noise.sample_unique(100)
     noise.set_state(state)

@@ -83,6 +83,7 @@ class Trainer:
         window: list[tuple[float, float, bool]] = []
         log_step, log_time = position.step, started
         with interruptible() as interrupted, self.progress() as progress:
+            progress.start_at(self.budget_done())
             while not self.done():
                 window.append(self.train_step())
                 position.step += 1
@@ -218,10 +219,13 @@ class Trainer:
             fields["best valid"] = self.position.best
             fields["valid ppl"] = math.exp(min(self.position.best, 700.0))
         fields["lr"] = line["lr"]
-        if self.total_steps is not None:
-            progress.update(self.position.step * self.window_tokens, **fields)
-        else:
-            progress.update(self.position.seconds, **fields, tokens_per_s=int(line["tokens_per_second"]))
+        if self.total_steps is None:
+            fields["tokens per s"] = int(line["tokens_per_second"])
+        progress.update(self.budget_done(), **fields)
+
+    def budget_done(self) -> float:
+        """What is done of the budget, in the unit of the progress line: tokens, or seconds."""
+        return self.position.seconds if self.total_steps is None else self.position.step * self.window_tokens
 
     def save(self) -> None:
         """Replace the run's exact state."""
