@@ -3,10 +3,15 @@
     python benchmarks/word_vectors.py text8like.gz
     python benchmarks/word_vectors.py text8like.gz --epochs 5 --rounds 1 --words 0 \
         --questions questions-words.txt --similarity EN-WS-353-ALL.txt
+    python benchmarks/word_vectors.py text8like.gz --words 1_000_000 --subwords
+    python benchmarks/word_vectors.py text8like.gz --scaling
 
 Both train skip-gram with d=100, window 5, subsampling 1e-4 and min-count 5 on the same words, with two threads unless
 told otherwise; gensim reads a corpus file, its fastest way. The training itself is timed, without vocabulary scan and
 compilation; words per CPU second count these too, and stay comparable on a machine that is busy with other things.
+With --subwords both learn n-grams of 3 to 6 characters as well. --scaling has no peer: it takes seqlab alone through
+threads, sizes of text and widths. "share_of_product_rate" is the floating-point work of the three products of every
+window over what numpy's float32 matrix product reaches on the same threads.
 """
 
 from __future__ import annotations
@@ -25,11 +30,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from gensim.models import Word2Vec
+from gensim.models import FastText, Word2Vec
+from threadpoolctl import threadpool_limits
 
 from seqlab.config import EmbeddingsConfig, TextConfig
 from seqlab.embeddings import WordVectors, evaluate_vectors, train_embeddings
-from seqlab.text import prepare
+from seqlab.embeddings.trainer import Trainer
+from seqlab.embeddings.training_text import TrainingText, choose_words
+from seqlab.text import Corpus, prepare
 
 SENTENCE = 1000
 """Words a line of gensim's corpus file: it cuts longer ones off at 10,000."""
@@ -39,17 +47,33 @@ SEQLAB = {
     "seqlab skip-gram, sampled softmax, K=15": {},
     "seqlab CBOW, sampled softmax, K=15": {"model": "cbow"},
 }
+SUBWORDS = {
+    "seqlab subwords, negative sampling, K=5": {"subwords": True, "loss": "negative-sampling", "samples": 5},
+    "seqlab subwords, sampled softmax, K=5": {"subwords": True, "samples": 5},
+    "seqlab subwords, sampled softmax, K=15": {"subwords": True},
+    "seqlab subwords, sampled softmax, K=15, 2M buckets": {"subwords": True, "buckets": 2_000_000},
+}
+SCALES: dict[str, tuple[str, list[Any]]] = {
+    "threads": ("workers", [1, 2]),
+    "words": ("words", [2_000_000, 4_000_000, 8_000_000, 16_000_000]),
+    "width": ("dim", [50, 100, 200, 400]),
+}
 Contestant = Callable[[], tuple[float, WordVectors]]
 
 
-def contestants(text: Path, folder: Path, epochs: int, workers: int) -> dict[str, Contestant]:
-    """Name -> a training that returns words per second and the vectors."""
-    found: dict[str, Contestant] = {"gensim skip-gram, negative sampling, K=5": gensim_of(text, epochs, workers)}
+def corpus_of(text: Path, folder: Path) -> Corpus:
     config = TextConfig(tokenizer="word", valid_fraction=0.0, min_count=1)
-    corpus = prepare(text, folder / "corpus", config, for_words=True, quiet=True)
+    return prepare(text, folder / f"{text.stem}.corpus", config, for_words=True, quiet=True)
+
+
+def contestants(text: Path, folder: Path, epochs: int, workers: int, subwords: bool) -> dict[str, Contestant]:
+    """Name -> a training that returns words per second and the vectors."""
+    peer = "gensim FastText, negative sampling, K=5" if subwords else "gensim skip-gram, negative sampling, K=5"
+    found: dict[str, Contestant] = {peer: gensim_of(text, epochs, workers, subwords)}
+    corpus = corpus_of(text, folder)
 
     def seqlab_of(knobs: dict[str, Any]) -> Contestant:
-        settings = EmbeddingsConfig(epochs=epochs, workers=workers, **knobs)
+        settings = EmbeddingsConfig(epochs=epochs, workers=workers, engine="cpu", **knobs)
 
         def train() -> tuple[float, WordVectors]:
             vectors, report = train_embeddings(corpus, settings, quiet=True)
@@ -57,14 +81,14 @@ def contestants(text: Path, folder: Path, epochs: int, workers: int) -> dict[str
 
         return train
 
-    return found | {name: seqlab_of(knobs) for name, knobs in SEQLAB.items()}
+    return found | {name: seqlab_of(knobs) for name, knobs in (SUBWORDS if subwords else SEQLAB).items()}
 
 
-def gensim_of(text: Path, epochs: int, workers: int) -> Contestant:
+def gensim_of(text: Path, epochs: int, workers: int, subwords: bool) -> Contestant:
+    kind = FastText if subwords else Word2Vec
+
     def train() -> tuple[float, WordVectors]:
-        model = Word2Vec(
-            vector_size=100, window=5, min_count=5, negative=5, sg=1, sample=1e-4, alpha=0.05, workers=workers
-        )
+        model = kind(vector_size=100, window=5, min_count=5, negative=5, sg=1, sample=1e-4, alpha=0.05, workers=workers)
         model.build_vocab(corpus_file=str(text))
         started = time.perf_counter()
         model.train(
@@ -78,6 +102,61 @@ def gensim_of(text: Path, epochs: int, workers: int) -> Contestant:
         return epochs * model.corpus_total_words / seconds, vectors
 
     return train
+
+
+def product_rate(threads: int, size: int = 2048) -> float:
+    """Floating-point operations a second of a large float32 matrix product, the best of five."""
+    a, b = np.random.default_rng(1).random((2, size, size), np.float32)
+    best = 0.0
+    with threadpool_limits(threads):
+        for _ in range(5):
+            started = time.perf_counter()
+            a @ b
+            best = max(best, 2 * size**3 / (time.perf_counter() - started))
+    return best
+
+
+def scaling(source: Path, folder: Path, rounds: int) -> dict[str, Any]:
+    """Seconds per pass over threads, sizes of text and widths, with the share of the product rate reached."""
+    found: dict[str, Any] = {name: [] for name in SCALES}
+    base = {"workers": 2, "words": 4_000_000, "dim": 100}
+    corpora: dict[int, Corpus] = {}
+    for _ in range(rounds):
+        for name, (knob, values) in SCALES.items():
+            for value in values:
+                setting = {**base, knob: value}
+                words = setting.pop("words")
+                if words not in corpora:
+                    text = folder / f"{words}.txt"
+                    first_words(source, words, text)
+                    corpora[words] = corpus_of(text, folder)
+                config = EmbeddingsConfig(epochs=1, engine="cpu", **setting)
+                found[name].append((value, *timed(corpora[words], config)))
+                print(f"{name} {value}: {found[name][-1]}", file=sys.stderr)
+    rates = {threads: product_rate(threads) for threads in (1, 2)}
+    table: dict[str, Any] = {}
+    for name, entries in found.items():
+        for value in dict.fromkeys(entry[0] for entry in entries):
+            mine = [entry for entry in entries if entry[0] == value]
+            threads = value if name == "threads" else base["workers"]
+            seconds, operations = (statistics.median(entry[place] for entry in mine) for place in (1, 2))
+            share = operations / seconds / rates[threads]
+            table.setdefault(name, {})[value] = {
+                "seconds": round(seconds, 3),
+                "gflops": round(operations / seconds / 1e9, 1),
+                "share_of_product_rate": round(share, 2),
+            }
+    return {"scaling": table, "product_gflops": {threads: round(rate / 1e9) for threads, rate in rates.items()}}
+
+
+def timed(corpus: Corpus, config: EmbeddingsConfig) -> tuple[float, float]:
+    """Seconds of one training and the floating-point operations of its products."""
+    text = TrainingText.of(corpus)
+    trainer = Trainer(text, choose_words(text, config.min_count), config)
+    trainer.engine.compile()
+    trainer.fit(quiet=True)
+    predictions = sum(trainer.position.predictions)
+    return trainer.position.seconds, 6.0 * predictions * (config.samples + 1) * config.dim
 
 
 def first_words(source: Path, words: int, out: Path) -> int:
@@ -101,14 +180,20 @@ def main() -> None:
     parser.add_argument("--only", default="", help="contestants whose name holds this")
     parser.add_argument("--questions", type=Path, nargs="*", default=[])
     parser.add_argument("--similarity", type=Path, nargs="*", default=[])
+    parser.add_argument("--subwords", action="store_true", help="against gensim's FastText")
+    parser.add_argument("--scaling", action="store_true", help="threads, sizes and widths, without a peer")
     asked = parser.parse_args()
+    if asked.scaling:
+        with tempfile.TemporaryDirectory() as temporary:
+            print(json.dumps(scaling(asked.source, Path(temporary), asked.rounds), indent=1))
+        return
     rates: dict[str, list[float]] = {}
     per_cpu: dict[str, list[float]] = {}
     quality: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as temporary:
         text = Path(temporary) / "text.txt"
         words = first_words(asked.source, asked.words, text)
-        entered = contestants(text, Path(temporary), asked.epochs, asked.workers)
+        entered = contestants(text, Path(temporary), asked.epochs, asked.workers, asked.subwords)
         for number in range(asked.rounds):
             for name, train in entered.items():
                 if asked.only not in name:

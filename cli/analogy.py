@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from .console import JsonFlag, print_json, print_table
-from .neighbors import Count, VectorsArgument, open_vectors
+from .neighbors import Count, VectorsArgument, open_vectors, say_composed
 
 
 def parse_expression(text: str) -> tuple[list[str], list[str]]:
@@ -56,7 +56,9 @@ def analogy(
         raise InputError(
             f"give three words A B C, or one expression such as 'king - man + woman', not {len(words)} words."
         )
-    best = open_vectors(vectors).neighbors(added, k, negative=subtracted, method=method)
+    opened = open_vectors(vectors)
+    best = opened.neighbors(added, k, negative=subtracted, method=method)
+    say_composed(opened, added + subtracted)
     if as_json:
         print_json({"method": method, "results": [{"word": word, "score": score} for word, score in best]})
     else:

@@ -32,11 +32,12 @@ def convert(
     ] = None,
     words: Annotated[int | None, typer.Option(min=1, help="Keep the first N words.")] = None,
     allow_nonfinite: Annotated[
-        bool, typer.Option("--allow-nonfinite", help="Pass NaN and infinity on instead of refusing them.")
+        bool, typer.Option("--allow-nonfinite", help="Pass NaN and infinity on, but never into a seqlab folder.")
     ] = False,
     json: JsonFlag = False,
 ) -> None:
     """Convert word vectors between formats, of any size: rows pass through a temporary file, not through memory.
+    A seqlab folder keeps the n-grams of a fastText model; other formats have no place for them.
 
     Example: seqlab convert vectors vectors.txt --words 50000
     """

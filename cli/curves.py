@@ -11,7 +11,7 @@ from .console import JsonFlag, print_json, say
 
 
 def curves(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Run folders of `seqlab train lm`.")],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Folders of `seqlab train`.")],
     output: Annotated[
         Path,
         typer.Option("--output", "-o", metavar="FILE", help="The picture: .png, .svg, .pdf or .html."),
@@ -23,16 +23,23 @@ def curves(
 
     Example: seqlab curves run-a run-b -o curves.png
     """
-    from seqlab.run import Run
+    from seqlab.embeddings.state import METRICS, read_metrics
+    from seqlab.run import Run, is_run
     from seqlab.visualization import draw_curves
     from seqlab.visualization.output import FORMATS, check_output
 
     check_output(output)
-    opened = [Run.open(path) for path in runs]
-    for run in opened:
+    drawn = []
+    for path in runs:
+        if (path / METRICS).is_file() and not is_run(path):
+            drawn.append((str(path), read_metrics(path)))
+            say(f"{path}: its losses are those of word vectors, in nats per prediction.")
+            continue
+        run = Run.open(path)
+        drawn.append((str(path), run.metrics()))
         if run.config.model.softmax != "full":
-            say(f"{run.path}: its training loss is the {run.config.model.softmax} one, lower than the exact loss.")
-    report = draw_curves([(str(run.path), run.metrics()) for run in opened], output, x=x)
+            say(f"{path}: its training loss is the {run.config.model.softmax} one, lower than the exact loss.")
+    report = draw_curves(drawn, output, x=x)
     say(f"Wrote {output} with {len(runs)} run{'s' * (len(runs) > 1)}: {FORMATS[report['format']]}.")
     if as_json:
         print_json(report)

@@ -37,17 +37,30 @@ def open_vectors(path: Path) -> WordVectors:
     return vectors
 
 
+def say_composed(vectors: WordVectors, words: list[str]) -> None:
+    """Say on stderr which words are answered by their n-grams."""
+    unknown = [printable(repr(word)) for word in dict.fromkeys(words) if word not in vectors]
+    if unknown and vectors.subwords is not None:
+        one = len(unknown) == 1
+        say(
+            f"{', '.join(unknown)} {'is' if one else 'are'} not in the vocabulary; "
+            f"{'its vector is' if one else 'their vectors are'} composed from {'its' if one else 'their'} n-grams."
+        )
+
+
 def neighbors(
     vectors: VectorsArgument,
     words: Annotated[list[str], typer.Argument(metavar="WORD", help="One table for each.")],
     k: Count = 10,
     as_json: JsonFlag = False,
 ) -> None:
-    """The words nearest to a word, by cosine.
+    """The words nearest to a word, by cosine. Vectors with n-grams answer for words they do not hold, too.
 
     Example: seqlab neighbors vectors king queen -k 5
     """
-    found = open_vectors(vectors).neighbors_of_each(words, k)
+    opened = open_vectors(vectors)
+    found = opened.neighbors_of_each(words, k)
+    say_composed(opened, words)
     if as_json:
         queries = [
             {"word": word, "results": [{"word": other, "score": score} for other, score in best]}

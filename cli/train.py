@@ -69,10 +69,18 @@ def train_lm(
     freeze_embeddings: Annotated[
         bool | None, typer.Option("--freeze-embeddings", help="Leave those vectors as they are.")
     ] = None,
-    optimizer: Annotated[str | None, typer.Option(help="sgd, momentum, adam or adamw.")] = None,
+    init: Annotated[
+        str | None, typer.Option(metavar="RUN", help="A run whose weights to start from; its sizes are kept.")
+    ] = None,
+    optimizer: Annotated[
+        str | None, typer.Option(help="sgd, momentum, nesterov, adagrad, rmsprop, adam or adamw.")
+    ] = None,
     lr: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
-    schedule: Annotated[str | None, typer.Option(help="constant, linear, cosine or plateau.")] = None,
+    schedule: Annotated[
+        str | None, typer.Option(help="constant, linear, step, exponential, cosine, one-cycle, plateau.")
+    ] = None,
     clip: Annotated[float | None, typer.Option(help="Largest gradient norm; 0: no clipping.")] = None,
+    average: Annotated[str | None, typer.Option(help="Average of the weights: none, ema, swa, asgd, nt-asgd.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Parallel streams of text.")] = None,
     bptt: Annotated[int | None, typer.Option(help="Tokens back-propagated through.")] = None,
     epochs: Annotated[float | None, typer.Option(help="Passes over the text.")] = None,
@@ -96,6 +104,8 @@ def train_lm(
 
     With no flags the tokenizer, sizes and time are chosen from the text, and said. The same command on an
     unfinished run goes on where it stopped. The last line on stdout is a JSON summary.
+
+    Several processes share each batch: torchrun --nproc-per-node=2 -m seqlab_cli.main train lm book.txt -o runs/book
     """
     arguments = dict(locals())
     from seqlab.api import plan, train_language_model
@@ -108,6 +118,8 @@ def train_lm(
         print_json(planned.model_dump())
         return
     trained = train_language_model(source, out, valid=valid, test=test, quiet=quiet, preset=preset, values=values)
+    if not trained.summary:  # another of the processes that trained together reports
+        return
     if not quiet:
         say(f"seqlab: wrote {out}; next: seqlab generate {out}")
     print_json(trained.summary)
@@ -116,16 +128,29 @@ def train_lm(
 @app.command("embeddings")
 def train_embeddings(
     source: Annotated[list[str], typer.Argument(help=SOURCE_HELP)],
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder to write the vectors to.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder to write the vectors to (or to go on with).")],
     model: Annotated[str | None, typer.Option(help="skipgram or cbow.")] = None,
-    loss: Annotated[str | None, typer.Option(help="sampled-softmax.")] = None,
+    loss: Annotated[
+        str | None, typer.Option(help="sampled-softmax, negative-sampling, nce, or softmax (all words).")
+    ] = None,
     dim: Annotated[int | None, typer.Option(help="Width of a vector.")] = None,
     window: Annotated[int | None, typer.Option(help="Largest distance of a context word.")] = None,
     samples: Annotated[int | None, typer.Option(help="Noise words a window shares.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the text; default: from its size.")] = None,
     min_count: Annotated[int | None, typer.Option(help="Rarer words are dropped.")] = None,
+    max_vocab: Annotated[int | None, typer.Option(help="Only so many words, the most frequent.")] = None,
     subsample: Annotated[float | None, typer.Option(help="Thin out words more frequent than this.")] = None,
+    subwords: Annotated[
+        bool | None, typer.Option("--subwords", help="Learn n-grams too, and answer unknown words.")
+    ] = None,
+    phrases: Annotated[int | None, typer.Option(help="Passes that join phrases: new york -> new_york.")] = None,
     lr: Annotated[float | None, typer.Option(help="Learning rate at the start.")] = None,
+    init: Annotated[str | None, typer.Option(help="Start from these word vectors.")] = None,
+    resume: Annotated[
+        Path | None, typer.Option(help="Continue from vectors trained here, on this text; new words are added.")
+    ] = None,
+    engine: Annotated[str | None, typer.Option(help="cpu, torch or auto (torch on a GPU).")] = None,
+    device: Annotated[str | None, typer.Option(help="Of the torch engine: auto, cpu, cuda.")] = None,
     workers: Annotated[int | None, typer.Option(help="Threads; 1 is bit-reproducible.")] = None,
     tokenizer: Annotated[str | None, typer.Option(help="word or whitespace; default: from the text.")] = None,
     lowercase: Annotated[bool | None, typer.Option("--lowercase", help="Lower-case the text.")] = None,
@@ -139,14 +164,14 @@ def train_embeddings(
 
     Example: seqlab train embeddings book.txt -o vectors/book
 
-    The last line on stdout is a JSON summary.
+    The same command on an unfinished folder goes on where it stopped. The last line on stdout is a JSON summary.
     """
     arguments = dict(locals())
     from seqlab.api import train_embeddings_with_report
     from seqlab.config import EmbeddingsConfig
 
     values = asked(EmbeddingsConfig, config, settings, arguments)
-    _, report = train_embeddings_with_report(source, out, quiet, values)
+    _, report = train_embeddings_with_report(source, out, quiet, values, resume)
     if not quiet:
         say(f"seqlab: wrote {out}; next: seqlab neighbors {out} WORD, or seqlab visualize {out} -o map.html")
     print_json({"vectors": str(out), **report})

@@ -16,7 +16,8 @@ from .config import EmbeddingsConfig, LanguageModelConfig, TextConfig, merge
 from .embeddings import WordVectors
 from .embeddings import load_vectors as load_vector_file
 from .embeddings import train_embeddings as train_vectors
-from .embeddings.vectors import TENSORS as VECTORS_MARKER
+from .embeddings.folder import STATE as VECTORS_STATE
+from .embeddings.trainer import Callback
 from .errors import InputError
 from .files import check_replaceable
 from .generation import TextGenerator
@@ -27,8 +28,9 @@ from .text.preparation import prepare as prepare_corpus
 from .text.readers import Sources
 from .text.token_file import Corpus, TokenFile
 from .text.tokenizer import Tokenizer
-from .training import Trainer, check, describe, evaluate_language_model, start_from_vectors, suggest
+from .training import Trainer, check, describe, evaluate_language_model, join, start_from_vectors, suggest
 from .training import preset as preset_settings
+from .training.initial import architecture_of, start_from_run
 
 Source = Sources | Corpus
 BUDGETS = ("epochs", "steps", "minutes")
@@ -108,26 +110,42 @@ def evaluate(run: str | Path, text: Sources) -> dict[str, Any]:
     return load_language_model(run).evaluate(text)
 
 
-def train_embeddings(source: Source, out: str | Path | None = None, quiet: bool = False, **options: Any) -> WordVectors:
-    """Word vectors from a text. Options are those of `EmbeddingsConfig`; `out` is a folder to save them in."""
-    return train_embeddings_with_report(source, out, quiet, options)[0]
+def train_embeddings(
+    source: Source,
+    out: str | Path | None = None,
+    quiet: bool = False,
+    resume: str | Path | None = None,
+    callback: Callback | None = None,
+    **options: Any,
+) -> WordVectors:
+    """Word vectors from a text.
+
+    Args:
+        out: a folder to save them in; the same call on an unfinished one goes on where it stopped.
+        resume: vectors trained here, to continue from on this text; its words stay, new ones are added.
+        callback: called with an `Epoch` (number, loss, held_out, vectors() and more) after every pass.
+        **options: those of `EmbeddingsConfig`.
+    """
+    return train_embeddings_with_report(source, out, quiet, options, resume, callback)[0]
 
 
 def train_embeddings_with_report(
-    source: Source, out: str | Path | None, quiet: bool, values: Mapping[str, Any]
+    source: Source,
+    out: str | Path | None,
+    quiet: bool,
+    values: Mapping[str, Any],
+    resume: str | Path | None = None,
+    callback: Callback | None = None,
 ) -> tuple[WordVectors, dict[str, Any]]:
     """Word vectors, and what training reported: words_per_second, seconds, loss and more."""
     config = EmbeddingsConfig().updated(values)
     if out is not None:
-        check_replaceable(out, VECTORS_MARKER)
+        check_replaceable(out, VECTORS_STATE)
     if isinstance(source, Corpus):
         corpus = source
     else:
         corpus = prepare_corpus(source, None, config.text, for_words=True, quiet=quiet)
-    vectors, report = train_vectors(corpus, config, quiet=quiet)
-    if out is not None:
-        vectors.save(Path(out))
-    return vectors, report
+    return train_vectors(corpus, config, quiet, out, resume, callback)
 
 
 def train_language_model(
@@ -154,26 +172,24 @@ def train_language_model(
         InputError: a bad text or option, or a run at `out` made with another text or configuration.
     """
     given = merge(values or {}, LanguageModelConfig.qualified(options))
-    corpus, vectors, config, sentence = plan(source, valid, test, quiet, preset, given)
+    world = join()
+    if world.size > 1 and out is None:
+        raise InputError("several processes need an output folder they all can reach; name one.")
+    quiet = quiet or not world.first
+    with world.one_after_the_other():
+        corpus, vectors, config, sentence = plan(source, valid, test, quiet, preset, given)
+        path = Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="seqlab-run-")) / "run"
+        run = open_or_create(path, config, corpus)
     if not quiet:
         print(f"seqlab: {sentence}", file=sys.stderr)
-    path = Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="seqlab-run-")) / "run"
-    run = open_or_create(path, config, corpus)
-    torch.set_num_threads(config.training.threads or torch.get_num_threads())
-    torch.manual_seed(config.training.seed)
-    model = LanguageModel(config.model, len(corpus.tokenizer.vocab), config.training.seed)
-    model.output.start_at_unigram(corpus.tokenizer.vocab.counts)
-    if vectors is not None:
-        coverage = start_from_vectors(
-            model, corpus.tokenizer, vectors, config.training.freeze_embeddings, config.training.seed
-        )
-        if not quiet:
-            print(f"seqlab: {coverage.sentence()}", file=sys.stderr)
-    device = resolve_device(config.training.device)
-    summary = Trainer(run, model.to(device), corpus, quiet).fit()
-    run.finish()
-    trained = TrainedLanguageModel(run, device, summary)
-    if corpus.test is not None:
+    model = fresh_model(config, corpus, vectors, quiet)
+    device = world.local_device(resolve_device(config.training.device))
+    summary = Trainer(run, model.to(device), corpus, quiet, world).fit()
+    if world.first:
+        run.finish()
+    world.barrier()
+    trained = TrainedLanguageModel(run, device, summary if world.first else None)
+    if corpus.test is not None and world.first:
         start_id = corpus.tokenizer.start_id
         trained.summary["test"] = evaluate_language_model(trained.model, corpus.test, start_id, quiet=quiet)
     if not quiet and corpus.valid is not None:
@@ -181,14 +197,38 @@ def train_language_model(
     return trained
 
 
+def fresh_model(
+    config: LanguageModelConfig, corpus: Corpus, vectors: WordVectors | None, quiet: bool = True
+) -> LanguageModel:
+    """The model that training starts from: random, or with word vectors or another run's weights in it."""
+    training, tokenizer = config.training, corpus.tokenizer
+    torch.set_num_threads(training.threads or torch.get_num_threads())
+    torch.manual_seed(training.seed)
+    model = LanguageModel(config.model, len(tokenizer.vocab), training.seed)
+    model.output.start_at_unigram(tokenizer.vocab.counts)
+    sentence = ""
+    if vectors is not None:
+        sentence = start_from_vectors(model, tokenizer, vectors, training.freeze_embeddings, training.seed).sentence()
+    if training.init:
+        sentence = start_from_run(model, tokenizer, Run.open(training.init)).sentence(training.init)
+    if sentence and not quiet:
+        print(f"seqlab: {sentence}", file=sys.stderr)
+    return model
+
+
 def plan(
     source: Source, valid: Any, test: Any, quiet: bool, preset: str | None, given: Mapping[str, Any]
 ) -> tuple[Corpus, WordVectors | None, LanguageModelConfig, str]:
     """The prepared corpus, the vectors that feed the model, the full configuration (a preset overridden by what was
-    given), and a sentence that says what it is."""
+    given, and by the run that training starts from), and a sentence that says what it is."""
     asked = LanguageModelConfig.build(merge(preset_settings(preset), given) if preset else given)
     check(LanguageModelConfig.build(given))
     resolve_device(asked.training.device)
+    fixed: dict[str, Any] = {}
+    if asked.training.init:
+        start = Run.open(asked.training.init)
+        fixed = {"model": architecture_of(start, given.get("model", {})), "text": {"tokenizer": start.tokenizer.kind}}
+        asked = LanguageModelConfig.build(merge(merge(preset_settings(preset) if preset else {}, fixed), given))
     if isinstance(source, Corpus):
         corpus = source
     else:
@@ -199,7 +239,8 @@ def plan(
         settings["model"]["embed_dim"] = vectors.matrix.shape[1]
     if any(given.get("training", {}).get(budget) is not None for budget in BUDGETS):
         settings["training"] = {key: value for key, value in settings["training"].items() if key not in BUDGETS}
-    config = LanguageModelConfig.build(merge(settings, given))
+    config = LanguageModelConfig.build(merge(merge(settings, fixed), given))
+    check(config)
     return corpus, vectors, config, describe(name, config, corpus)
 
 

@@ -145,9 +145,27 @@ class ModelConfig(Section):
     dropout: float = Field(0.0, ge=0, lt=1)
     """After the embedding, between cells and before the output layer."""
     softmax: str = "full"
-    """A name of seqlab.nn.LOSSES: full or sampled."""
+    """A name of seqlab.nn.LOSSES: full, sampled, nce, adaptive or mixture."""
     samples: int = Field(1024, ge=1)
-    """Noise words a batch shares under the sampled softmax."""
+    """Noise words a batch shares (sampled, nce)."""
+    noise: str = "log-uniform"
+    """A name of seqlab.nn.NOISE, which noise words are drawn from: log-uniform or unigram."""
+    noise_power: float = Field(0.75, ge=0, le=1)
+    """Exponent of the counts of unigram noise."""
+    unique_noise: bool = True
+    """Whether the noise words of a batch are distinct."""
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    """Share of the target's probability spread over the vocabulary in training (full)."""
+    output_precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Of the output layer's products in training; auto: bfloat16 where the processor has it and the vocabulary is
+    large. Evaluation and generation always use float32."""
+    cutoffs: list[int] | None = None
+    """First id of each cluster of the adaptive softmax; None: the cheapest for a vocabulary that follows Zipf's law."""
+    tail_shrink: float | None = Field(None, ge=1)
+    """Factor by which each cluster of the adaptive softmax is narrower than the one before; None: 1 when tied (all
+    words are tied), else 2."""
+    mixture: int = Field(4, ge=1)
+    """Softmaxes mixed by the mixture."""
 
 
 class TrainingConfig(Section):
@@ -157,22 +175,50 @@ class TrainingConfig(Section):
     """A name of seqlab.training.OPTIMIZERS."""
     lr: float = Field(4e-3, gt=0)
     momentum: float = Field(0.9, ge=0, lt=1)
-    """Of the momentum optimizer."""
+    """Of momentum and nesterov."""
+    beta1: float = Field(0.9, ge=0, lt=1)
+    beta2: float = Field(0.999, ge=0, lt=1)
+    """Memory of the gradient's mean and square (adam, adamw)."""
     weight_decay: float = Field(0.0, ge=0)
+    """Of every parameter: adamw shrinks the weights directly, all others add it to the gradient (L2)."""
+    l1: float = Field(0.0, ge=0)
+    l2: float = Field(0.0, ge=0)
+    """Penalties added to the loss: l1 * sum |w| + l2 * sum w^2 over weights, not biases."""
     clip: float = Field(1.0, ge=0)
     """Largest global gradient norm; 0 switches clipping off."""
+    clip_value: float = Field(0.0, ge=0)
+    """Largest absolute value of one element of the gradient, applied before `clip`; 0 switches it off."""
     schedule: str = "cosine"
-    """A name of seqlab.schedules.SCHEDULES: constant, linear, cosine, plateau."""
-    warmup: float = Field(0.02, ge=0, lt=1)
-    """Share of training during which the learning rate rises from zero."""
+    """A name of seqlab.schedules.SCHEDULES: constant, linear, step, exponential, cosine, one-cycle, plateau."""
+    warmup: float | None = Field(None, ge=0, lt=1)
+    """Share of training during which the learning rate rises; None: 0.3 for one-cycle, 0.02 for the others."""
     final_lr: float = Field(0.02, ge=0, le=1)
-    """Learning rate at the end as a share of its peak (linear, cosine)."""
+    """Learning rate at the end as a share of its peak (all but constant and plateau)."""
     plateau_factor: float = Field(0.25, gt=0, lt=1)
     """What the learning rate is multiplied by when validation stops improving (plateau)."""
     batch_size: int = Field(32, ge=1)
-    """Parallel streams of text."""
+    """Parallel streams of text an update sees, over all processes."""
+    batch_schedule: list[tuple[float, int]] = []
+    """Pairs (share of training, streams from there on), such as [[0.0, 8], [0.3, 16], [0.6, 32]]; each size a multiple
+    of the one before."""
+    batch_scaling: Literal["none", "linear", "sqrt"] = "none"
+    """How the learning rate follows the batch schedule; `lr` is that of `batch_size` streams."""
+    accumulate: int = Field(1, ge=1)
+    """Parts a batch is computed in, one after another: less memory, the same update."""
     bptt: int = Field(64, ge=1)
     """Tokens between two truncations of back-propagation through time."""
+    random_bptt: bool = False
+    """Draw that length anew for every step, the learning rate in proportion to it."""
+    reset_state: Literal["never", "documents", "windows"] = "never"
+    """When the hidden state is forgotten: with every pass only, wherever a document begins, or with every window."""
+    average: str = "none"
+    """Weights that are also validated, and kept where better: a name of seqlab.training.AVERAGES."""
+    average_decay: float = Field(0.999, gt=0, lt=1)
+    """Share of its value that the average keeps in a step (ema)."""
+    average_start: float | None = Field(None, ge=0, lt=1)
+    """Share of training after which averaging begins; None: 0.75 for swa, 0.5 for asgd."""
+    average_patience: int = Field(5, ge=1)
+    """Validations without a new best before averaging begins (nt-asgd)."""
     epochs: float | None = Field(None, gt=0)
     steps: int | None = Field(None, ge=1)
     minutes: float | None = Field(None, gt=0)
@@ -181,12 +227,17 @@ class TrainingConfig(Section):
     """Stop after this many validations without improvement; 0 never stops early."""
     evaluations: int = Field(10, ge=1)
     """Validations during training, evenly spaced."""
-    valid_tokens: int = Field(20_000, ge=1)
-    """Validation tokens used during training, so that it costs little (the whole split is used at the end)."""
+    validation_share: float = Field(0.05, gt=0)
+    """Arithmetic a validation may take, as a share of that of the training since the one before; it decides how many
+    validation tokens are used during training (the whole split is used at the end)."""
+    log_lines: int = Field(500, ge=1)
+    """Lines of metrics.jsonl, evenly spaced over the budget."""
     seed: int = 1
     device: str = "auto"
     threads: int = Field(0, ge=0)
     """CPU threads; 0 uses all cores."""
+    init: str | None = None
+    """A run whose weights training starts from."""
     embeddings: str | None = None
     """Word vectors that start the embedding."""
     freeze_embeddings: bool = False
@@ -203,30 +254,62 @@ class LanguageModelConfig(Section):
 class EmbeddingsConfig(Section):
     """How word vectors are trained."""
 
-    text: TextConfig = TextConfig(tokenizer="auto", valid_fraction=0.0)
+    text: TextConfig = TextConfig(tokenizer="auto", valid_fraction=0.005)
     model: Literal["skipgram", "cbow"] = "skipgram"
     cbow_update: Literal["corrected", "word2vec"] = "corrected"
     """Whether CBOW divides its gradient by the number of contexts, or does as word2vec does."""
     loss: str = "sampled-softmax"
-    """A name of seqlab.embeddings.LOSSES."""
+    """A name of seqlab.embeddings.LOSSES, or softmax over all words (torch engine)."""
+    result: Literal["auto", "input", "sum"] = "auto"
+    """A word's vector is its input vector, or the sum of that and its output vector (as in GloVe). auto: the sum for
+    CBOW, whose output vectors learn more, without subwords; else the input vector."""
     dim: int = Field(100, ge=1)
     window: int = Field(5, ge=1)
-    """Largest distance of a context word; the actual one is drawn uniformly from 1..window per centre."""
+    """Largest distance of a context word."""
+    dynamic_window: bool = True
+    """Draw the actual distance uniformly from 1..window per centre, so that near words count more; or keep it fixed."""
     samples: int = Field(15, ge=1, le=500)
     """Noise words a centre's window shares."""
+    noise: Literal["unigram", "log-uniform"] = "unigram"
+    """A name of seqlab.embeddings.noise.NOISE: by count to a power, or by rank."""
     noise_power: float = Field(0.75, ge=0, le=1)
-    """Noise words are drawn by their count to this power."""
+    """Unigram noise words are drawn by their count to this power."""
     epochs: int | None = Field(None, ge=1)
     """Passes over the text; None: 5 for 17 million words, more for smaller texts."""
     min_count: int = Field(5, ge=1)
     """Rarer words are dropped."""
+    max_vocab: int | None = Field(None, ge=2)
+    """At most so many words get vectors, the most frequent ones; None: all."""
+    subwords: bool = False
+    """Give character n-grams vectors too: a word is the mean of its own and theirs, unknown words are answered."""
+    min_ngram: int = Field(3, ge=1, le=100)
+    max_ngram: int = Field(6, ge=1, le=100)
+    """Characters of an n-gram, the marks < and > around the word included."""
+    buckets: int = Field(500_000, ge=1)
+    """Vectors that n-grams are hashed to."""
+    phrases: int = Field(0, ge=0, le=4)
+    """Passes that join words which occur together unusually often (new york -> new_york); two also find phrases of
+    three and four words."""
+    phrase_threshold: float = Field(200.0, gt=0)
+    """How many times as often as by chance two words must occur together to be joined, about; twice that in every
+    pass before the last. word2phrase takes 100, which also joins many pairs such as can_be and have_been."""
     subsample: float = Field(1e-4, ge=0)
     """Threshold above which frequent words are thinned out; 0 keeps all."""
     lr: float | None = Field(None, gt=0)
-    """Learning rate at the start; falls linearly to almost zero. None: 0.05 for skip-gram, 0.15 for CBOW, 0.05 when
+    """Learning rate at the start; falls linearly to almost zero. None: 0.05 for skip-gram, 0.2 for CBOW, 0.05 when
     that is updated as in word2vec."""
     workers: int = Field(0, ge=0)
     """Threads; 0 uses all cores, 1 is bit-reproducible."""
+    engine: Literal["auto", "cpu", "torch"] = "auto"
+    """cpu: compiled loops; torch: large batches on a GPU or the CPU. auto: torch where there is a GPU."""
+    device: str = "auto"
+    """Of the torch engine: auto, cpu, cuda."""
+    batch_size: int = Field(4096, ge=1)
+    """Windows the torch engine works on at once."""
+    init: str | None = None
+    """Word vectors that start the training."""
+    save_every: float = Field(60.0, gt=0)
+    """Seconds between two saves of the exact state."""
     seed: int = Field(1, ge=0)
 
 

@@ -38,23 +38,24 @@ def atomic_file(path: str | Path) -> Iterator[IO[bytes]]:
     _sync_folder(path.parent)
 
 
-def check_replaceable(path: str | Path, marker: str) -> None:
+def check_replaceable(path: str | Path, *markers: str) -> None:
     """Raise InputError unless a folder may be written at `path`: nothing is there, or an empty folder, or one that
-    holds the file `marker`, by which seqlab knows its own. Nobody's other files are ever replaced."""
+    holds one of the files `markers`, by which seqlab knows its own. Nobody's other files are ever replaced."""
     path = Path(path)
-    if path.is_dir() and any(path.iterdir()) and not (path / marker).is_file():
+    if path.is_dir() and any(path.iterdir()) and not any((path / marker).is_file() for marker in markers):
         raise InputError(f"{path}: is a folder with other things in it; name a new folder.")
     if path.exists() and not path.is_dir():
         raise InputError(f"{path}: is a file; name a new folder.")
 
 
 @contextmanager
-def atomic_folder(path: str | Path, marker: str) -> Iterator[Path]:
-    """A folder that appears under `path` complete or not at all; an earlier one with the file `marker` is replaced.
+def atomic_folder(path: str | Path, *markers: str) -> Iterator[Path]:
+    """A folder that appears under `path` complete or not at all; an earlier one with one of the files `markers` is
+    replaced.
 
     Raises InputError as `check_replaceable` does, before anything is written.
     """
-    check_replaceable(path, marker)
+    check_replaceable(path, *markers)
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))

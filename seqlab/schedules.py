@@ -1,12 +1,21 @@
-"""Learning-rate schedules: pure functions of progress, the share of steps (or of the time budget) already used."""
+"""What varies during training, as pure functions of progress, the share of steps (or of the time budget) already used:
+learning rate and batch size."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 Schedule = Callable[[float, float], float]
-"""(progress in [0, 1], final share) -> factor on the peak learning rate."""
+"""(progress in [0, 1] since the warm-up, final share) -> factor on the peak learning rate."""
+
+STAIRS = 4
+"""Levels of the step schedule."""
+ONE_CYCLE_START = 1 / 25
+"""Where the one-cycle schedule begins, as a share of its peak (Smith & Topin 2017)."""
+WARMUP = {"one-cycle": 0.3}
+"""Share of training during which a schedule rises when nothing else is said; USUAL_WARMUP for all others."""
+USUAL_WARMUP = 0.02
 
 
 def constant(progress: float, final: float) -> float:
@@ -17,6 +26,16 @@ def linear(progress: float, final: float) -> float:
     return 1.0 + (final - 1.0) * progress
 
 
+def step(progress: float, final: float) -> float:
+    """STAIRS equal stretches of constant rate, each the same factor below the one before, the last at `final`."""
+    return final ** (min(int(progress * STAIRS), STAIRS - 1) / (STAIRS - 1))
+
+
+def exponential(progress: float, final: float) -> float:
+    """The same factor in every step, from 1 to `final`."""
+    return final**progress
+
+
 def cosine(progress: float, final: float) -> float:
     """Half a cosine from 1 to `final` (Loshchilov & Hutter 2017, https://arxiv.org/abs/1608.03983, no restarts)."""
     return final + (1.0 - final) * 0.5 * (1.0 + math.cos(math.pi * progress))
@@ -25,20 +44,39 @@ def cosine(progress: float, final: float) -> float:
 SCHEDULES: dict[str, Schedule] = {
     "constant": constant,
     "linear": linear,
+    "step": step,
+    "exponential": exponential,
     "cosine": cosine,
+    "one-cycle": cosine,  # https://arxiv.org/abs/1708.07120: a long rise along a cosine, then down along another
     "plateau": constant,  # the loop multiplies by plateau_factor when validation stops improving
 }
 
 
-def learning_rate_factor(schedule: str, progress: float, warmup: float, final: float) -> float:
-    """Factor on the peak learning rate: a linear rise over the first `warmup` of training, then `schedule`.
+def learning_rate_factor(schedule: str, progress: float, warmup: float | None, final: float) -> float:
+    """Factor on the peak learning rate: a rise over the first `warmup` of training, then `schedule`.
+
+    The rise is linear from near zero; that of one-cycle follows half a cosine from ONE_CYCLE_START.
 
     Args:
         progress: share of training done, in [0, 1]; larger values count as 1.
-        warmup: share of training during which the factor rises from near zero.
-        final: factor at the end (linear, cosine).
+        warmup: share of training during which the factor rises; None: what is usual for the schedule.
+        final: factor at the end (all but constant and plateau).
     """
     progress = min(max(progress, 0.0), 1.0)
-    if progress < warmup:
-        return max(progress, 1e-3 * warmup) / warmup
-    return SCHEDULES[schedule]((progress - warmup) / (1.0 - warmup), final)
+    if warmup is None:
+        warmup = WARMUP.get(schedule, USUAL_WARMUP)
+    if progress >= warmup:
+        return SCHEDULES[schedule]((progress - warmup) / (1.0 - warmup), final)
+    if schedule == "one-cycle":
+        return cosine(1.0 - progress / warmup, ONE_CYCLE_START)
+    return max(progress, 1e-3 * warmup) / warmup
+
+
+def batch_size_at(progress: float, batch_size: int, growth: Sequence[tuple[float, int]]) -> int:
+    """Streams read at once: the size of the last (share, size) whose share is reached, else `batch_size`."""
+    reached = [size for share, size in growth if progress >= share]
+    return reached[-1] if reached else batch_size
+
+
+BATCH_SCALING: dict[str, Callable[[float], float]] = {"none": lambda ratio: 1.0, "linear": float, "sqrt": math.sqrt}
+"""How the learning rate follows a batch `ratio` times as large: https://arxiv.org/abs/1706.02677 (linear)."""

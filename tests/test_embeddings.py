@@ -18,8 +18,8 @@ from seqlab.config import EmbeddingsConfig
 from seqlab.embeddings import LOSSES, evaluate_vectors, load_vectors, reference, simd, train_embeddings
 from seqlab.embeddings.kernels import aligned, build_kernel
 from seqlab.embeddings.losses import HIT, exp
-from seqlab.embeddings.noise import alias_table, as_threshold, keep_probabilities, unigram_noise
-from seqlab.embeddings.training import default_epochs, document_starts, plan
+from seqlab.embeddings.noise import NOISE, alias_table, as_threshold, keep_probabilities, unigram_noise
+from seqlab.embeddings.plan import default_epochs, document_starts, plan
 from seqlab.errors import InputError, SeqlabError
 from seqlab.text import Corpus, TokenFile, prepare
 from seqlab.text.tokenizers import TOKENIZERS
@@ -176,30 +176,40 @@ def test_noise_equal_to_the_target_does_not_count(small_model: tuple[np.ndarray,
 @pytest.mark.parametrize(("dim", "count"), [(16, 1), (112, 6), (112, 16), (304, 40)])
 def test_vector_instructions(lanes: int, dim: int, count: int) -> None:
     @njit
-    def work(scores: Any, x: Any, rows: Any, target: Any, weights: Any, n: int) -> None:
+    def work(scores: Any, x: Any, rows: Any, target: Any, weights: Any, index: Any, n: int) -> None:
         for i in range(len(x)):
             simd.dot_rows(scores, i, x, i, rows, dim, count, lanes)
-        simd.add_rows(target, 1, weights, 2, 3, rows, n, dim, lanes)
+        simd.add_rows(target, 1, weights, 2, 3, rows, 0, n, n, dim, lanes)
+        simd.add_rows(target, 4, weights, 1, 3, x, 1, 2, 3, dim, lanes)
         simd.copy_row(target, 2, rows, 0, dim, lanes)
         simd.prefetch_row(target, 0, dim)
+        simd.mean_of_rows(target, 5, x, index, 1, 3, dim, lanes)
+        simd.subtract_row(target, 6, x, target, dim, lanes)
 
     random = np.random.default_rng(1)
-    x, rows, target = (random.random((n, dim), np.float32) for n in (5, count, 4))
+    x, rows, target = (random.random((n, dim), np.float32) for n in (8, count, 8))
     weights = random.random((count + 2, 3), np.float32)
-    scores = np.full((5, simd.padded(count, lanes)), 9, np.float32)
+    scores = np.full((8, simd.padded(count, lanes)), 9, np.float32)
     before = target.copy()
-    work(scores, x, rows, target, weights, count)
+    work(scores, x, rows, target, weights, np.array([5, 1, 1, 3], np.int32), count)
     np.testing.assert_allclose(scores[:, :count], x.astype(float) @ rows.T, rtol=1e-5)
     assert not scores[:, count:].any()
     added = weights.ravel()[2::3][:count].astype(float) @ rows
     np.testing.assert_allclose(target[1], before[1] + added, rtol=1e-5)
+    left_out = weights.ravel()[1::3][:3].astype(float) @ x[[1, 2, 4]]
+    np.testing.assert_allclose(target[4], before[4] + left_out, rtol=1e-5)
+    np.testing.assert_allclose(target[5], x[[1, 1, 3]].mean(axis=0), rtol=1e-5)
+    assert (target[6] == x[6] - before[6]).all()
     assert (target[2] == rows[0]).all()
-    assert (target[[0, 3]] == before[[0, 3]]).all()
+    assert (target[[0, 3, 7]] == before[[0, 3, 7]]).all()
 
 
+@pytest.mark.parametrize("name", NOISE)
 @pytest.mark.parametrize("power", [0.0, 0.75, 1.0])
-def test_an_alias_table_holds_its_distribution(power: float) -> None:
-    noise = unigram_noise(np.random.default_rng(1).integers(1, 10_000, 500), power)
+def test_an_alias_table_holds_its_distribution(name: str, power: float) -> None:
+    counts = np.sort(np.random.default_rng(1).integers(1, 10_000, 500))[::-1]
+    noise = NOISE[name](counts, power)
+    assert (np.diff(noise) <= 0).all()
     table = alias_table(noise)
     height = table[:, 0] / 2**32
     drawn = height / 500
@@ -220,25 +230,30 @@ def test_subsampling_is_word2vecs() -> None:
 # Kernels
 
 
-def kernel_arguments(samples: int, dim: int, seed: int = 4) -> dict[str, Any]:
+def kernel_arguments(samples: int, dim: int, ngrams: int = 0, seed: int = 4) -> dict[str, Any]:
     ids = zipf_ids(400)
     rows = np.arange(LEXICON, dtype=np.int32) - 3  # the three most frequent ids are no words
     counts = np.bincount(ids, minlength=LEXICON)[3:] + 1
     keep = np.concatenate([np.zeros(3), keep_probabilities(counts, 0.01)])
     noise = unigram_noise(counts, 0.75)
     random = np.random.default_rng(seed)
-    inputs, outputs = aligned(len(counts), dim), aligned(len(counts), dim)
-    inputs[:], outputs[:] = random.normal(scale=0.3, size=(2, len(counts), dim))
+    parts = [[word, *(len(counts) + random.integers(20, size=ngrams))] for word in range(len(counts))]
+    inputs, outputs = aligned(len(counts) + 20, dim), aligned(len(counts), dim)
+    inputs[:] = random.normal(scale=0.3, size=inputs.shape)
+    outputs[:] = random.normal(scale=0.3, size=outputs.shape)
     return {
         "ids": ids.astype(np.uint32),
         "starts": np.array([0, 100, 101, 250]),
         "rows": rows,
         "keep": as_threshold(keep),
+        "offsets": np.arange(len(counts) + 1) * (1 + ngrams),
+        "parts": np.concatenate(parts).astype(np.int32),
         "alias_table": alias_table(noise),
         "log_expected": np.log(samples * noise).astype(np.float32),
         "inputs": inputs,
         "outputs": outputs,
         "window": 4,
+        "dynamic": True,
         "corrected": True,
         "lr": np.float32(0.05),
         "seed": np.uint64(123456789),
@@ -247,10 +262,11 @@ def kernel_arguments(samples: int, dim: int, seed: int = 4) -> dict[str, Any]:
 
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("model", ["skipgram", "cbow", "cbow as in word2vec"])
-@pytest.mark.parametrize("lanes", [8, 16])
-def test_kernels_do_what_the_float64_reference_does(loss: str, model: str, lanes: int) -> None:
+@pytest.mark.parametrize(("lanes", "ngrams"), [(8, 0), (16, 0), (16, 3)])
+def test_kernels_do_what_the_float64_reference_does(loss: str, model: str, lanes: int, ngrams: int) -> None:
     samples = 5 if lanes == 8 else 15
-    arguments = kernel_arguments(samples, 32)
+    arguments = kernel_arguments(samples, 32, ngrams)
+    arguments["dynamic"] = not ngrams
     arguments["corrected"] = model != "cbow as in word2vec"
     plain = {**arguments, "inputs": arguments["inputs"].astype(float), "outputs": arguments["outputs"].astype(float)}
     plain |= {"lr": float(arguments["lr"]), "seed": int(arguments["seed"])}
@@ -280,7 +296,7 @@ def test_windows_end_with_their_document() -> None:
 
 def test_jobs_cover_the_text_and_the_learning_rate_falls_to_almost_nothing() -> None:
     for tokens, epochs in ((10, 3), (5_000, 2), (1_234_567, 3)):
-        jobs = list(plan(tokens, epochs, 0.05))
+        jobs = plan(tokens, epochs, 0.05, seed=1)
         for epoch in range(epochs):
             ranges = [(job.start, job.stop) for job in jobs if job.epoch == epoch]
             assert ranges[0][0] == 0

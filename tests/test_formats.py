@@ -15,13 +15,11 @@ import numpy as np
 import pytest
 from gensim.models import KeyedVectors
 from gensim.models.fasttext import load_facebook_vectors
-from gensim.models.fasttext_inner import compute_ngrams_bytes, ft_hash_bytes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from seqlab_cli.main import run
 
 from seqlab.embeddings import FORMATS, WordVectors, convert_vectors, load_vectors, save_vectors
-from seqlab.embeddings.fasttext import subword_rows
 from seqlab.errors import InputError
 
 WRITABLE = [name for name, kind in FORMATS.items() if kind.write]
@@ -323,24 +321,6 @@ def test_fasttext_models_are_gensims_and_fasttexts_own(shared_data: Path, name: 
         text = load_vectors(printed)
         assert ours.words == text.words
         np.testing.assert_allclose(ours.matrix, text.matrix, rtol=1e-4, atol=1e-6)
-
-
-@settings(max_examples=100, deadline=None)
-@given(
-    words=st.lists(st.text(st.characters(exclude_characters="\0"), min_size=1, max_size=9), min_size=1, max_size=5),
-    shortest=st.integers(1, 4),
-    more=st.integers(0, 3),
-)
-def test_subwords_are_gensims(words: list[str], shortest: int, more: int) -> None:
-    words = [word for word in words if word != "</s>"]
-    raw = [word.encode() for word in words]
-    owners, rows = subword_rows(raw, 7, 50, shortest, shortest + more, 1000)
-    assert (np.diff(owners) >= 0).all()
-    for number, word in enumerate(words):
-        ngrams = compute_ngrams_bytes(word, shortest, shortest + more)
-        expected = [50 + ft_hash_bytes(ngram) % 1000 for ngram in ngrams if ngram not in (b"<", b">")]
-        if not any(character in word for character in "<>"):
-            assert sorted(rows[owners == number].tolist()) == sorted([7 + number, *expected])
 
 
 def test_fasttext_models_that_cannot_be_read(shared_data: Path, tmp_path: Path) -> None:

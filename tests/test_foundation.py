@@ -47,13 +47,13 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
 
 def test_a_failed_folder_leaves_the_old_folder(tmp_path):
     path = tmp_path / "f"
-    with atomic_folder(path, marker="x") as folder:
+    with atomic_folder(path, "x") as folder:
         (folder / "x").write_text("1")
-    with pytest.raises(RuntimeError), atomic_folder(path, marker="x") as folder:
+    with pytest.raises(RuntimeError), atomic_folder(path, "x") as folder:
         (folder / "x").write_text("2")
         raise RuntimeError
     assert (path / "x").read_text() == "1"
-    with atomic_folder(path, marker="x") as folder:
+    with atomic_folder(path, "x") as folder:
         (folder / "y").write_text("3")
     assert sorted(p.name for p in path.iterdir()) == ["y"]
     assert [p.name for p in tmp_path.iterdir()] == ["f"]
@@ -64,7 +64,7 @@ def test_a_folder_of_something_else_is_never_replaced(tmp_path):
     (tmp_path / "documents" / "thesis.txt").write_text("mine")
     (tmp_path / "note.txt").write_text("mine too")
     for name, reason in (("documents", "other things in it"), ("note.txt", "is a file")):
-        with pytest.raises(InputError, match=reason), atomic_folder(tmp_path / name, marker="x"):
+        with pytest.raises(InputError, match=reason), atomic_folder(tmp_path / name, "x"):
             pass
     assert (tmp_path / "documents" / "thesis.txt").read_text() == "mine"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["documents", "note.txt"]

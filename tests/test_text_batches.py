@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from seqlab.errors import InputError
 from seqlab.text import Batches, EvaluationBatches, TokenFile
-from seqlab.text.batches import IGNORE
+from seqlab.text.batches import IGNORE, StreamReader
 
 START = 777
 
@@ -82,3 +82,76 @@ def test_any_window_can_be_asked_for() -> None:
 def test_nothing_to_evaluate() -> None:
     with pytest.raises(InputError, match="no tokens"):
         EvaluationBatches(TokenFile.of([]), 4, 8, START)
+
+
+@settings(max_examples=150, deadline=None)
+@given(count=st.integers(8, 300), batch_size=st.integers(1, 8), widths=st.lists(st.integers(1, 30), min_size=1))
+def test_a_reader_of_any_widths_reads_what_batches_read(count: int, batch_size: int, widths: list[int]) -> None:
+    reader = StreamReader(positions(count), batch_size, START)
+    inputs, targets = joined(Batches(positions(count), batch_size, 7, START))
+    length, place = count // batch_size, 0
+    for step in range(200):
+        if reader.passes == 2:
+            break
+        width = min(widths[step % len(widths)], reader.remaining)
+        batch = reader.read(width)
+        np.testing.assert_array_equal(batch.inputs_BT, inputs[:, place : place + width])
+        np.testing.assert_array_equal(batch.targets_BT, targets[:, place : place + width])
+        np.testing.assert_array_equal(
+            reader.read(width, slice(1, batch_size)).targets_BT, targets[1:, place : place + width]
+        )
+        place = (place + width) % length
+        assert reader.advance(width) == (place == 0)
+    assert reader.consumed == reader.passes * count + (count - batch_size * (length - place))
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    count=st.integers(30, 400),
+    sizes=st.sampled_from([(1, 2, 4), (2, 6), (3, 3, 12), (4, 8, 16)]),
+    width=st.integers(1, 9),
+    when=st.integers(0, 12),
+)
+def test_growing_streams_read_nothing_twice_and_skip_next_to_nothing(
+    count: int, sizes: tuple[int, ...], width: int, when: int
+) -> None:
+    reader = StreamReader(positions(count), sizes[0], START)
+    seen: list[int] = []
+    skipped, growth = count % sizes[0], list(sizes[1:])
+    step = 0
+    while not reader.passes:
+        if growth and step == when:
+            factor = growth[0] // reader.batch_size
+            skipped += reader.batch_size * (reader.remaining % factor)
+            before = (reader.starts + reader.offset).tolist()
+            if reader.grow(growth.pop(0)):
+                break
+            assert reader.starts.tolist()[::factor] == before  # the first stretch of each stream goes on
+            step = 0
+            continue
+        take = min(width, reader.remaining)
+        batch = reader.read(take)
+        assert ((batch.inputs_BT == batch.targets_BT - 1) | (batch.targets_BT == 0)).all()
+        seen += batch.targets_BT.ravel().tolist()
+        reader.advance(take)
+        step += 1
+    assert len(seen) == len(set(seen))
+    assert count - len(seen) <= skipped + (reader.batch_size if not growth else 0) * sizes[-1]
+    assert reader.consumed <= 2 * count
+
+
+def test_a_reader_goes_on_exactly_and_knows_where_documents_begin() -> None:
+    ids = np.arange(60, dtype=np.uint16)
+    tokens = TokenFile([ids], np.array([0, 7, 8, 30, 59]), TokenFile.of(ids).counts)
+    reader = StreamReader(tokens, 2, START)
+    reader.advance(5)
+    assert np.argwhere(reader.document_starts(10)).tolist() == [[0, 2], [0, 3]]
+    assert np.argwhere(reader.document_starts(25, slice(1, 2))).tolist() == [[0, 24]]
+    reader.grow(6)
+    again = StreamReader(tokens, 2, START)
+    again.load_arrays(reader.arrays())
+    for _ in range(9):
+        width = min(3, reader.remaining)
+        np.testing.assert_array_equal(again.read(width).targets_BT, reader.read(width).targets_BT)
+        assert again.advance(width) == reader.advance(width)
+        assert again.consumed == reader.consumed

@@ -17,7 +17,7 @@ import pytest
 import torch
 
 from seqlab import api
-from seqlab.config import LanguageModelConfig, ModelConfig, TrainingConfig
+from seqlab.config import LanguageModelConfig, ModelConfig
 from seqlab.embeddings import WordVectors
 from seqlab.errors import InputError, SeqlabError
 from seqlab.files import load_tensors
@@ -25,8 +25,6 @@ from seqlab.models import LanguageModel
 from seqlab.run import Run
 from seqlab.text import TokenFile
 from seqlab.training import (
-    OPTIMIZERS,
-    Optimizer,
     check,
     describe,
     negative_log_likelihood,
@@ -35,7 +33,6 @@ from seqlab.training import (
     start_from_vectors,
     suggest,
 )
-from seqlab.training.optimizers import RowOptimizer
 
 TINY = {"embed_dim": 12, "hidden_dim": 12, "layers": 1, "batch_size": 4, "bptt": 16}
 
@@ -56,62 +53,6 @@ def text(tmp_path_factory):
 @pytest.fixture(scope="module")
 def words(text, tmp_path_factory):
     return api.prepare(text, tmp_path_factory.mktemp("corpus") / "words", tokenizer="whitespace")
-
-
-@pytest.mark.parametrize("name", OPTIMIZERS)
-def test_optimizers_equal_torch_when_every_row_has_a_gradient(name):
-    """A sparse gradient that holds every row must move a parameter exactly as the dense optimiser does."""
-    config = TrainingConfig(optimizer=name, lr=0.05, weight_decay=0.01 if "adam" in name else 0.0)
-    torch_class, options, slots, rule = OPTIMIZERS[name](config)
-    start = torch.randn(7, 3, generator=torch.Generator().manual_seed(0))
-    dense, sparse = (torch.nn.Parameter(start.clone()) for _ in range(2))
-    reference = torch_class([dense], lr=0.05, **options)
-    lazy = RowOptimizer([sparse], 0.05, slots, rule, config.weight_decay)
-    generator = torch.Generator().manual_seed(1)
-    for _ in range(20):
-        gradient = torch.randn(7, 3, generator=generator)
-        dense.grad = gradient.clone()
-        sparse.grad = torch.sparse_coo_tensor(torch.arange(7)[None], gradient, (7, 3)).coalesce()
-        reference.step()
-        lazy.step()
-        torch.testing.assert_close(dense, sparse)
-
-
-def test_rows_without_gradient_do_not_move():
-    parameter = torch.nn.Parameter(torch.ones(5, 2))
-    _, _, slots, rule = OPTIMIZERS["adamw"](TrainingConfig())
-    lazy = RowOptimizer([parameter], 0.1, slots, rule, 0.5)
-    parameter.grad = torch.sparse_coo_tensor([[1, 3]], torch.ones(2, 2), (5, 2)).coalesce()
-    lazy.step()
-    assert torch.equal(parameter[[0, 2, 4]], torch.ones(3, 2))
-    assert not torch.equal(parameter[[1, 3]], torch.ones(2, 2))
-
-
-@pytest.mark.parametrize("softmax", ["full", "sampled"])
-def test_clipping_shrinks_the_joint_norm(softmax):
-    torch.manual_seed(0)
-    model = LanguageModel(ModelConfig(embed_dim=8, hidden_dim=8, softmax=softmax, samples=20), 60)
-    optimizer = Optimizer(model, TrainingConfig())
-    tokens = torch.randint(0, 60, (3, 11))
-    loss, _ = model.loss(tokens[:, :-1], tokens[:, 1:], model.init_state(3))
-    loss.backward()
-
-    def joint_norm():
-        return math.sqrt(
-            sum(
-                float((p.grad.to_dense() if p.grad.is_sparse else p.grad).double().square().sum())
-                for p in model.parameters()
-            )
-        )
-
-    before = joint_norm()
-    norm, clipped = optimizer.clip(before / 3)
-    assert clipped
-    assert norm == pytest.approx(before, rel=1e-5)
-    assert joint_norm() == pytest.approx(before / 3, rel=1e-5)
-    assert optimizer.clip(0)[1] is False
-    assert optimizer.clip(10 * before)[1] is False
-    assert joint_norm() == pytest.approx(before / 3, rel=1e-5)
 
 
 def test_evaluation_sees_every_token_once_whatever_the_window():

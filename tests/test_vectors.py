@@ -16,6 +16,7 @@ from seqlab_cli.analogy import parse_expression
 from seqlab_cli.main import run
 
 from seqlab.embeddings import WordVectors, load_vectors
+from seqlab.embeddings.ranking import highest, highest_of_one
 from seqlab.errors import InputError
 from seqlab.files import save_tensors
 
@@ -164,6 +165,66 @@ def test_k_is_bounded_by_the_vocabulary_and_ties_keep_the_order_of_the_words() -
     assert [word for word, _ in vectors.neighbors("a", 2)] == ["b", "c"]
     assert vectors.neighbors("a", 0) == []
     assert vectors.neighbors(vectors.words, 3) == []
+
+
+KINDS = ["all different", "many equal", "all equal", "with NaN and infinity"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("width", [0, 1, 5, 255, 256, 1000, 5000, 20_011])
+def test_the_highest_scores_are_those_of_a_stable_sort(kind: str, width: int) -> None:
+    random = np.random.default_rng(KINDS.index(kind) + width)
+    scores = random.normal(size=(4, width)).astype(np.float32)
+    if kind == "many equal":
+        scores = np.round(scores * 3)
+    elif kind == "all equal":
+        scores[:] = 1
+    elif kind == "with NaN and infinity":
+        scores[random.random(scores.shape) < 0.01] = np.nan
+        scores[random.random(scores.shape) < 0.01] = -np.inf
+    written = np.empty_like(scores)
+
+    def fill(some: slice) -> None:
+        written[:, some] = scores[:, some]
+
+    for k in (-1, 0, 1, 2, 10, 60, 1000, width, width + 3):
+        expected = np.argsort(-scores, axis=1, kind="stable")[:, : max(0, k)]
+        written[:] = np.nan
+        columns, found = highest(written, k, fill)
+        np.testing.assert_array_equal(columns, expected)
+        np.testing.assert_array_equal(found, np.take_along_axis(scores, expected, axis=1))
+        for row, order in zip(scores, expected, strict=True):
+            columns, found = highest_of_one(row, k)
+            np.testing.assert_array_equal(columns, order)
+            np.testing.assert_array_equal(found, row[order])
+    assert [part.shape for part in highest(written[:0], 3, fill)] == [(0, min(3, width))] * 2
+
+
+@pytest.mark.parametrize("duplicated", [False, True])
+def test_many_words_answer_like_a_sort_of_all_cosines(duplicated: bool) -> None:
+    vectors = random_vectors(9000, 4)
+    if duplicated:
+        vectors = WordVectors(vectors.words, np.tile(vectors.matrix[:90], (100, 1)))
+    unit = vectors.matrix.astype(np.float64) / np.linalg.norm(vectors.matrix, axis=1, keepdims=True)
+    words = ["w0", "w77", "w8999", "w77"]
+    for word, batch in zip(words, vectors.neighbors_of_each(words, 12), strict=True):
+        row = vectors.row(word)
+        cosines = unit @ unit[row]
+        cosines[row] = -2
+        expected = np.sort(cosines)[::-1][:12]
+        for answer in (batch, vectors.neighbors(word, 12)):
+            np.testing.assert_allclose([score for _, score in answer], expected, atol=1e-6)
+            assert word not in dict(answer)
+            rows = [vectors.row(other) for other, _ in answer]
+            np.testing.assert_allclose(cosines[rows], expected, atol=1e-6)
+
+
+def test_a_batch_answers_the_same_with_and_without_kept_unit_vectors(vectors: WordVectors) -> None:
+    before = vectors.neighbors_of_each(vectors.words[:9], 400)
+    assert "unit" not in vars(vectors)
+    assert vectors.unit.shape == (300, 20)
+    assert vectors.neighbors_of_each(vectors.words[:9], 400) == before
+    assert vectors.neighbors_of_each([]) == []
 
 
 def test_zero_vectors_never_give_nan(vectors: WordVectors) -> None:

@@ -1,17 +1,16 @@
 """fastText models (.bin): Enriching Word Vectors with Subword Information, https://arxiv.org/abs/1607.04606
 
-A word's vector is the mean of its own row and of the rows of its character n-grams, which are found by hashing. The
-file, little-endian: magic, version, 12 settings of 4 bytes and one of 8; sizes; entries of word, NUL, count, type; a
+A word's vector is the mean of its own row and of the rows of its character n-grams, see `subwords`. The file,
+little-endian: magic, version, 12 settings of 4 bytes and one of 8; sizes; entries of word, NUL, count, type; a
 flag for quantisation; rows, columns and the input matrix. The output matrix that follows is for training only and is
-not read. Layout: https://github.com/facebookresearch/fastText, `FastText::saveModel`; hashing and n-grams:
-`Dictionary::hash`, `Dictionary::computeSubwords`.
+not read. Layout: https://github.com/facebookresearch/fastText, `FastText::saveModel`.
 """
 
 from __future__ import annotations
 
 import mmap
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +18,7 @@ import numpy as np
 
 from ..errors import InputError
 from .source import Source, Words, check_dim
+from .subwords import LONGEST_NGRAM, Subwords, mean_rows, parts_of
 
 MAGIC = struct.pack("<i", 793712314)
 NEWEST_VERSION = 12
@@ -26,10 +26,6 @@ SETTINGS = struct.Struct("<2i12id")
 SIZES = struct.Struct("<3i2q")
 ENTRY = struct.Struct("<qb")
 SHAPE = struct.Struct("<b2q")
-END_OF_SENTENCE = b"</s>"
-FNV_OFFSET, FNV_PRIME = np.uint32(2166136261), np.uint32(16777619)
-LONGEST_NGRAM = 100
-"""Characters; fastText's default is 6."""
 BLOCK_WORDS = 500
 
 
@@ -45,7 +41,8 @@ class _Model(NamedTuple):
 
 
 def read_fasttext_model(path: Path) -> Source:
-    """The word vectors of a model, as `fasttext print-word-vectors` gives them, most frequent first.
+    """The word vectors of a model, as `fasttext print-word-vectors` gives them, most frequent first, and its n-grams,
+    which stay in the file.
 
     Labels of a supervised model are left out. Raises InputError for quantised models (.ftz) and damaged files.
     """
@@ -54,8 +51,11 @@ def read_fasttext_model(path: Path) -> Source:
             model = _read_model(path, data)
         except struct.error:
             raise InputError(f"{path}: cut short inside the header of the fastText model.") from None
-    words = Words(path)
-    return Source(path, "fastText model", model.matrix.shape[1], words, _rows(model, words))
+    words, subwords = Words(path), None
+    if model.longest:
+        buckets = model.matrix[len(model.words) : len(model.words) + model.buckets]
+        subwords = Subwords(buckets, model.shortest, model.longest)
+    return Source(path, "fastText model", model.matrix.shape[1], words, _rows(model, words), subwords=subwords)
 
 
 def _read_model(path: Path, data: mmap.mmap) -> _Model:
@@ -114,65 +114,11 @@ def _rows(model: _Model, words: Words) -> Iterator[np.ndarray]:
     """Mean of the rows of each word, (n, D) at a time."""
     for start in range(0, len(model.words), BLOCK_WORDS):
         raw = model.words[start : start + BLOCK_WORDS]
-        owners, rows = subword_rows(raw, start, len(model.words), model.shortest, model.longest, model.buckets)
-        firsts = np.searchsorted(owners, np.arange(len(raw)))
-        with np.errstate(invalid="ignore", over="ignore"):  # infinity is dealt with later, by the name of its word
-            sums = np.add.reduceat(model.matrix[rows], firsts, axis=0)
-        means = sums / np.bincount(owners, minlength=len(raw)).astype(np.float32)[:, None]
+        offsets, rows = parts_of(raw, model.shortest, model.longest, model.buckets, start, len(model.words))
+        means = mean_rows(model.matrix, offsets, rows)
         counts = model.counts[start : start + BLOCK_WORDS]
         new = [
             words.add_bytes(word, "word", number, count)
             for number, (word, count) in enumerate(zip(raw, counts, strict=True), start + 1)
         ]
         yield means[np.array(new, bool)]
-
-
-def subword_rows(
-    words: Sequence[bytes], first: int, word_count: int, shortest: int, longest: int, buckets: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """The rows whose mean is a word's vector.
-
-    Args:
-        words: UTF-8.
-        first: row of the first of them; the others follow.
-        word_count: rows before the buckets.
-        shortest, longest: characters of an n-gram, `<` and `>` around the word included; longest 0 for none.
-        buckets: rows that n-grams are hashed to.
-
-    Returns (owners, rows), both (P,): the word, counted from 0 and ascending, and a row that belongs to it.
-    """
-    own = np.arange(len(words))
-    if not longest:
-        return own, first + own
-    framed = [b"" if word == END_OF_SENTENCE else b"<" + word + b">" for word in words]
-    data = np.frombuffer(b"".join(framed) + b"\0", np.uint8)
-    starts = np.flatnonzero((data[:-1] & 0xC0) != 0x80)  # first bytes of characters
-    lengths = np.array([len(word) for word in framed])
-    word_ends = np.cumsum(lengths)
-    word_of = np.repeat(own, lengths)[starts]
-    ends = np.append(starts, len(data) - 1)
-    all_owners, all_rows = [own], [first + own]
-    for n in range(shortest, longest + 1):
-        if n > len(starts):
-            break
-        begin, end, owner = starts[: len(starts) - n + 1], ends[n:], word_of[: len(starts) - n + 1]
-        kept = end <= word_ends[owner]
-        if n == 1:  # not the marks themselves
-            kept &= (begin != word_ends[owner] - lengths[owner]) & (end != word_ends[owner])
-        hashes = _fnv1a(data, begin[kept], end[kept])
-        all_owners.append(owner[kept])
-        all_rows.append(word_count + (hashes % np.uint32(buckets)).astype(np.int64))
-    owners, rows = np.concatenate(all_owners), np.concatenate(all_rows)
-    order = np.argsort(owners, kind="stable")
-    return owners[order], rows[order]
-
-
-def _fnv1a(data: np.ndarray, begin: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """uint32 FNV-1a of data[begin:end], bytes sign-extended as fastText does. http://www.isthe.com/chongo/tech/comp/fnv"""
-    extended = data.view(np.int8).astype(np.int32).view(np.uint32)
-    hashes = np.full(len(begin), FNV_OFFSET, np.uint32)
-    lengths = end - begin
-    for offset in range(int(lengths.max(initial=0))):
-        live = offset < lengths
-        hashes[live] = (hashes[live] ^ extended[begin[live] + offset]) * FNV_PRIME
-    return hashes

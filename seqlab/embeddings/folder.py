@@ -26,8 +26,13 @@ from ..files import (
     write_json,
     write_manifest,
 )
+from .subwords import Subwords
 
 TENSORS, VOCAB, CONFIG = "vectors.safetensors", "vocab.json", "config.json"
+NGRAMS = "ngrams.safetensors"
+"""Vectors of hashed n-grams, where there are subwords; their lengths stand in its header."""
+STATE = "state/latest.safetensors"
+"""The exact state of a training, where one is kept; see state.py."""
 LONGEST_TENSOR_HEADER = 1 << 16
 """Bytes of JSON before the matrix at most; ours are about 200."""
 BLOCK_BYTES = 1 << 19
@@ -35,12 +40,14 @@ BLOCK_BYTES = 1 << 19
 
 
 class Table(NamedTuple):
-    """Words (V), their vectors (V, D) float32, which may lie in a file, counts (V,) where known, and JSON values."""
+    """Words (V), their vectors (V, D) float32, which may lie in a file, counts (V,) and n-grams where known, and JSON
+    values."""
 
     words: Sequence[str]
     matrix: np.ndarray
     counts: np.ndarray | None
     meta: Mapping[str, Any]
+    subwords: Subwords | None = None
 
 
 def block_rows(dim: int) -> int:
@@ -56,19 +63,25 @@ def write_rows(handle: IO[bytes], matrix: np.ndarray) -> None:
 
 
 def write_folder(folder: str | Path, table: Table) -> None:
-    """Write an embeddings folder, atomically. The matrix may be larger than memory."""
+    """Write an embeddings folder, atomically. The matrices may be larger than memory."""
     counts = None if table.counts is None else table.counts.tolist()
-    with atomic_folder(folder, TENSORS) as temporary:
+    with atomic_folder(folder, TENSORS, STATE) as temporary:
+        names = [TENSORS, VOCAB, CONFIG]
         _write_tensors(temporary / TENSORS, table.matrix)
+        if table.subwords is not None:
+            lengths = {"shortest": str(table.subwords.shortest), "longest": str(table.subwords.longest)}
+            _write_tensors(temporary / NGRAMS, table.subwords.matrix, lengths)
+            names.append(NGRAMS)
         write_json(temporary / VOCAB, {"words": list(table.words), "counts": counts})
         write_json(temporary / CONFIG, {"kind": "embeddings", **table.meta})
-        write_manifest(temporary, [TENSORS, VOCAB, CONFIG])
+        write_manifest(temporary, names)
 
 
-def _write_tensors(path: Path, matrix: np.ndarray) -> None:
+def _write_tensors(path: Path, matrix: np.ndarray, metadata: Mapping[str, str] | None = None) -> None:
     """The one-matrix file of `files.save_tensors`, in two passes over the matrix: digest, then rows."""
+    metadata = metadata or {}
     header = {
-        "__metadata__": {"sha256": tensor_digest({"matrix": matrix}, {})},
+        "__metadata__": {**metadata, "sha256": tensor_digest({"matrix": matrix}, metadata)},
         "matrix": {"dtype": "F32", "shape": list(matrix.shape), "data_offsets": [0, 4 * matrix.size]},
     }
     text = json.dumps(header, separators=(",", ":")).encode()
@@ -83,9 +96,9 @@ def read_folder(folder: str | Path, mapped: bool = False, verify: bool | None = 
 
     Args:
         folder: its path.
-        mapped: leave the matrix in its file, read-only, instead of reading it.
-        verify: check the digest of every file, the matrix included, which means to read all of it. None: unless
-            mapped. Without it the sizes of all files are checked, and the digests of all but the matrix.
+        mapped: leave the matrix in its file, read-only, instead of reading it. N-grams always stay in theirs.
+        verify: check the digest of every file, the matrices included, which means to read all of them. None: unless
+            mapped. Without it the sizes of all files are checked, and the digests of all but the matrices.
 
     Raises InputError naming the file that is missing or damaged.
     """
@@ -97,8 +110,8 @@ def read_folder(folder: str | Path, mapped: bool = False, verify: bool | None = 
     if verify or (verify is None and not mapped):
         verify_manifest(folder)
     else:
-        _check_all_but_the_matrix(folder)
-    matrix = _mapped_matrix(folder / TENSORS) if mapped else None
+        _check_all_but_the_matrices(folder)
+    matrix = _mapped_matrix(folder / TENSORS)[0] if mapped else None
     vocab, meta = read_json(folder / VOCAB), read_json(folder / CONFIG)
     try:
         if matrix is None:
@@ -112,36 +125,55 @@ def read_folder(folder: str | Path, mapped: bool = False, verify: bool | None = 
         raise InputError(f"{folder}: not an embeddings folder ({error}); it is damaged.") from None
     if matrix.ndim != 2 or len(matrix) != len(words) or (counts is not None and counts.shape != (len(words),)):
         raise InputError(f"{folder}: {len(words):,} words and a matrix of shape {matrix.shape} do not match.")
-    return Table(words, matrix, counts, meta)
+    return Table(words, matrix, counts, meta, _read_subwords(folder, matrix.shape[1]))
 
 
-def _check_all_but_the_matrix(folder: Path) -> None:
+def _read_subwords(folder: Path, dim: int) -> Subwords | None:
+    """The n-grams of a folder whose manifest has been checked, or None where it has none."""
+    if NGRAMS not in read_json(folder / MANIFEST)["files"]:
+        return None
+    matrix, metadata = _mapped_matrix(folder / NGRAMS)
+    try:
+        subwords = Subwords(matrix, int(metadata["shortest"]), int(metadata["longest"]))
+    except (KeyError, TypeError, ValueError, InputError):
+        raise InputError(f"{folder / NGRAMS}: its header does not describe n-grams; the file is damaged.") from None
+    if matrix.shape[1] != dim:
+        raise InputError(f"{folder / NGRAMS}: {matrix.shape[1]} dimensions do not fit the {dim} of {TENSORS}.")
+    return subwords
+
+
+def _check_all_but_the_matrices(folder: Path) -> None:
     """Sizes of all files and digests of the small ones, as the manifest has them."""
     path = folder / MANIFEST
     if not path.exists():
         raise InputError(f"{folder}: has no {MANIFEST}; it is not complete, or not a seqlab folder.")
     try:
         files = read_json(path)["files"]
-        entries = {name: (files[name]["bytes"], files[name]["sha256"]) for name in (TENSORS, VOCAB, CONFIG)}
+        names = [TENSORS, VOCAB, CONFIG] + ([NGRAMS] if NGRAMS in files else [])
+        entries = {name: (files[name]["bytes"], files[name]["sha256"]) for name in names}
     except (KeyError, TypeError):
         raise InputError(f"{path}: not a manifest of an embeddings folder; the file is damaged.") from None
     for name, (size, digest) in entries.items():
         file = folder / name
         if not file.is_file():
             raise InputError(f"{file}: missing; the folder is incomplete, restore it or make it again.")
-        if file.stat().st_size != size or (name != TENSORS and sha256(file) != digest):
+        if file.stat().st_size != size or (name not in (TENSORS, NGRAMS) and sha256(file) != digest):
             raise InputError(f"{file}: differs from {MANIFEST}; the file is damaged or was edited.")
 
 
-def _mapped_matrix(path: Path) -> np.ndarray:
-    """(V, D) float32 as it lies in the file. Layout: https://github.com/huggingface/safetensors#format"""
+def _mapped_matrix(path: Path) -> tuple[np.ndarray, Mapping[str, Any]]:
+    """(V, D) float32 as it lies in the file, and the strings of its header.
+
+    Layout: https://github.com/huggingface/safetensors#format
+    """
     size = path.stat().st_size
     with path.open("rb") as handle:
         start = handle.read(8)
         length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
         text = handle.read(min(length, LONGEST_TENSOR_HEADER))
     try:
-        entry = json.loads(text)["matrix"]
+        header = json.loads(text)
+        entry, metadata = header["matrix"], header["__metadata__"]
         rows, dim = map(int, entry["shape"])
         begin, end = map(int, entry["data_offsets"])
     except (KeyError, TypeError, ValueError):
@@ -155,5 +187,5 @@ def _mapped_matrix(path: Path) -> np.ndarray:
     ):
         raise InputError(f"{path}: its header and its size do not match; the file is damaged.")
     if rows * dim == 0:
-        return np.empty((rows, dim), np.float32)
-    return np.memmap(path, "<f4", "r", offset, (rows, dim))
+        return np.empty((rows, dim), np.float32), metadata
+    return np.memmap(path, "<f4", "r", offset, (rows, dim)), metadata

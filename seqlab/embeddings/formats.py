@@ -30,6 +30,7 @@ from .formats_text import (
     write_word2vec,
 )
 from .source import Source, Words, opened
+from .subwords import Subwords
 from .vectors import WordVectors
 
 SAMPLE = 1 << 16
@@ -66,7 +67,7 @@ def read_seqlab(path: Path) -> Source:
             yield words.add_block(table.words[rows], start + 1, np.asarray(table.matrix[rows]), counts)
 
     meta = {key: value for key, value in table.meta.items() if key not in ("kind", "notes")}
-    return Source(path, "seqlab folder", table.matrix.shape[1], words, blocks(), meta)
+    return Source(path, "seqlab folder", table.matrix.shape[1], words, blocks(), meta, table.subwords)
 
 
 FORMATS = {
@@ -144,7 +145,8 @@ def load_vectors(path: str | Path) -> WordVectors:
 
     Repeated words and invalid UTF-8 are mended and reported in `meta["notes"]`. Raises InputError naming file and
     line (text) or word (binary) when a count, a width or a number is wrong, or the file is cut short; nothing is
-    allocated before the header has been compared with the size of the file.
+    allocated before the header has been compared with the size of the file. N-grams of a fastText model or a folder
+    stay in their file, which must not be written to while they are in use; replacing it is safe.
     """
     path = Path(path)
     name = recognise(path)
@@ -155,7 +157,7 @@ def load_vectors(path: str | Path) -> WordVectors:
     _collect(source, rows.append, None, allow_nonfinite=False)
     counts = np.array(source.words.counts, np.int64) if source.words.counts else None
     meta = {"format": source.format, "notes": source.words.notes()}
-    return WordVectors(list(source.words.rows), rows.matrix(), counts, meta)
+    return WordVectors(list(source.words.rows), rows.matrix(), counts, meta, subwords=source.subwords)
 
 
 class _MemoryRows:
@@ -221,15 +223,27 @@ def format_of(path: str | Path, format: str | None = None) -> str:
     return name
 
 
-def save_vectors(vectors: WordVectors, path: str | Path, format: str | None = None) -> None:
+def save_vectors(vectors: WordVectors, path: str | Path, format: str | None = None) -> list[str]:
     """Write a file of any format of `FORMATS`, atomically: by its ending, or the format given.
 
-    Binary formats are bit-exact; text has 9 significant digits, which is exact as float32. Raises InputError for a
-    word the format cannot express, such as one with spaces, and for an ending that says nothing.
+    Binary formats are bit-exact; text has 9 significant digits, which is exact as float32. Returns sentences on what
+    the format cannot hold and was left out. Raises InputError for a word the format cannot express, such as one with
+    spaces, and for an ending that says nothing.
     """
     path = Path(path)
-    table = Table(vectors.words, vectors.matrix, vectors.counts, vectors.meta)
-    _writer(format_of(path, format))(path, table)
+    name = format_of(path, format)
+    _writer(name)(path, Table(vectors.words, vectors.matrix, vectors.counts, vectors.meta, vectors.subwords))
+    return _left_out(name, vectors.subwords)
+
+
+def _left_out(name: str, subwords: Subwords | None) -> list[str]:
+    """A sentence on n-grams that the format has no place for."""
+    if subwords is None or name == "seqlab":
+        return []
+    return [
+        f"left out the n-grams, which {FORMATS[name].title} cannot hold: other words than those in the file will be "
+        "unknown; a seqlab folder keeps them."
+    ]
 
 
 def _writer(name: str) -> Callable[[Path, Table], None]:
@@ -257,6 +271,8 @@ def convert_vectors(
         words: keep the first so many; what follows in the source is not looked at.
         allow_nonfinite: pass NaN and infinity on instead of refusing them; a seqlab folder never holds them.
 
+    A seqlab folder keeps the n-grams of a fastText model or of another folder, whatever `words` leaves out.
+
     Returns {"from", "to", "words", "dim", "nonfinite", "notes"}. Raises InputError as `load_vectors` and
     `save_vectors` do.
     """
@@ -265,7 +281,10 @@ def convert_vectors(
         raise InputError(f"words: {words} is less than one.")
     name = format_of(target, format)
     if name == "seqlab" and allow_nonfinite:
-        raise InputError("a seqlab folder never holds NaN or infinity; convert to another format to keep them.")
+        raise InputError(
+            f"{target}: a seqlab folder never holds NaN or infinity, so that every question has an answer; name a file "
+            "of another format to pass them on, or leave --allow-nonfinite out to be told which word has them."
+        )
     opened_source = FORMATS[recognise(source)].read(source)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=target.parent, prefix=f".{target.name}.") as rows:
@@ -275,15 +294,26 @@ def convert_vectors(
         matrix = np.memmap(rows, "<f4", "r", 0, (count, opened_source.dim))
         counts = np.array(kept.counts[:count], np.int64) if kept.counts else None
         meta = opened_source.meta or {"format": opened_source.format}
-        _writer(name)(target, Table(list(kept.rows)[:count], matrix, counts, meta))
+        if name == "seqlab":
+            _check_ngrams(opened_source)
+        _writer(name)(target, Table(list(kept.rows)[:count], matrix, counts, meta, opened_source.subwords))
     return {
         "from": opened_source.format,
         "to": FORMATS[name].title,
         "words": count,
         "dim": opened_source.dim,
         "nonfinite": nonfinite,
-        "notes": kept.notes(),
+        "notes": kept.notes() + _left_out(name, opened_source.subwords),
     }
+
+
+def _check_ngrams(source: Source) -> None:
+    """Raise InputError when a vector of an n-gram holds NaN or infinity."""
+    matrix = source.subwords.matrix if source.subwords else np.empty((0, 1), np.float32)
+    step = block_rows(matrix.shape[1])
+    for start in range(0, len(matrix), step):
+        if not np.isfinite(matrix[start : start + step]).all():
+            raise InputError(f"{source.path}: the vector of an n-gram holds NaN or infinity; the file is damaged.")
 
 
 def _bytes(block: np.ndarray) -> bytes:

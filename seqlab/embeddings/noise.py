@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 _ONE = 1 << 32
@@ -11,6 +13,20 @@ def unigram_noise(counts: np.ndarray, power: float) -> np.ndarray:
     """q (V,) float64, proportional to counts ** power (0.75 in Mikolov et al. 2013, https://arxiv.org/abs/1310.4546)."""
     weights = counts.astype(np.float64) ** power
     return weights / weights.sum()
+
+
+def log_uniform_noise(counts: np.ndarray, power: float) -> np.ndarray:
+    """q (V,) float64, log((i + 2) / (i + 1)) / log(V + 1) of the word of rank i, whatever its count: Zipf's law
+    (Jozefowicz et al. 2016, https://arxiv.org/abs/1602.02410)."""
+    rank = np.arange(1.0, len(counts) + 1)
+    return np.log1p(1 / rank) / np.log(len(counts) + 1.0)
+
+
+NOISE: dict[str, Callable[[np.ndarray, float], np.ndarray]] = {
+    "unigram": unigram_noise,
+    "log-uniform": log_uniform_noise,
+}
+"""Name -> function of counts (V,) in descending order, and a power, giving q (V,)."""
 
 
 def alias_table(probabilities: np.ndarray) -> np.ndarray:

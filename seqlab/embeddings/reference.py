@@ -112,11 +112,14 @@ def train(
     starts: np.ndarray,
     rows: np.ndarray,
     keep: np.ndarray,
+    offsets: np.ndarray,
+    parts: np.ndarray,
     alias_table: np.ndarray,
     log_expected: np.ndarray,
     inputs: np.ndarray,
     outputs: np.ndarray,
     window: int,
+    dynamic: bool,
     corrected: bool,
     lr: float,
     seed: int,
@@ -130,13 +133,22 @@ def train(
     noise = random.noise(alias_table, samples)
     for document in documents(ids, starts):
         kept = np.array([rows[word] for word in document if random.next() >> 32 < keep[word]], np.int64)
+        parts_of = [parts[offsets[word] : offsets[word + 1]] for word in kept]
+        X_ND, before_ND = np.zeros((2, len(kept), inputs.shape[1]))
+        entered = gone = 0
         for centre in range(len(kept)):
-            reach = 1 + random.below(window)
-            contexts = np.concatenate([kept[max(0, centre - reach) : centre], kept[centre + 1 :][:reach]])
-            if len(contexts) == 0:
-                continue
-            scored = np.array([kept[centre], *noise])
-            noise = random.noise(alias_table, samples)
-            value, count = update_window(inputs, outputs, contexts, scored, log_expected, lr, loss, cbow, corrected)
-            total, predictions = total + value, predictions + count
+            while entered < min(len(kept), centre + window + 1):
+                X_ND[entered] = before_ND[entered] = inputs[parts_of[entered]].mean(axis=0)
+                entered += 1
+            reach = 1 + random.below(window) if dynamic else window
+            positions = np.arange(max(0, centre - reach), min(len(kept), centre + reach + 1))
+            contexts = positions[positions != centre]
+            if len(contexts):
+                scored = np.array([kept[centre], *noise])
+                noise = random.noise(alias_table, samples)
+                value, count = update_window(X_ND, outputs, contexts, scored, log_expected, lr, loss, cbow, corrected)
+                total, predictions = total + value, predictions + count
+            while gone <= (centre - window if centre + 1 < len(kept) else centre):
+                np.add.at(inputs, parts_of[gone], X_ND[gone] - before_ND[gone])
+                gone += 1
     return total, predictions

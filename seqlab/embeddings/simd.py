@@ -1,7 +1,7 @@
 """Vector instructions for the training kernels, written as numba intrinsics that emit LLVM vector code.
 
 Numba vectorises simple loops, but keeps no row of a matrix in registers across a loop and sums the lanes of every
-dot product on their own. These three primitives do: they are what makes a window's update run at half the speed of
+dot product on their own. These primitives do: they are what makes a window's update run at half the speed of
 a large matrix product. Widths (`dim`, `count`, `lanes`) are compile-time constants; matrices are C-contiguous
 float32 with `dim` columns (a multiple of `lanes`), best aligned to 64 bytes.
 """
@@ -173,36 +173,105 @@ def _emit_dots(simd: _Emitter, vector: Any, matrix: Any, rows: int, width: int) 
 
 @primitive
 def add_rows(
-    typing: Any, target: Any, r: Any, weights: Any, at: Any, step: Any, rows: Any, n: Any, dim: Any, lanes: Any
+    typing: Any,
+    target: Any,
+    r: Any,
+    weights: Any,
+    at: Any,
+    step: Any,
+    rows: Any,
+    first: Any,
+    gap: Any,
+    n: Any,
+    dim: Any,
+    lanes: Any,
 ) -> tuple[Any, Codegen]:
-    """add_rows(target, r, weights, at, step, rows, n, dim, lanes): target[r] += sum_k w_k rows[k] over k < n.
+    """add_rows(target, r, weights, at, step, rows, first, gap, n, dim, lanes): target[r] += sum_k w_k x_k over k < n.
 
-    w_k is weights.flat[at + k * step], so a row or a column of a matrix of weights; n is at least 1.
+    w_k is weights.flat[at + k * step], so a row or a column of a matrix of weights. x_k are n successive rows from
+    rows[first] on that leave one out: rows[first + k], after the first `gap` of them rows[first + k + 1]. n is at
+    least 1.
     """
-    signature = types.void(target, r, weights, at, step, rows, n, dim, lanes)
+    signature = types.void(target, r, weights, at, step, rows, first, gap, n, dim, lanes)
 
     def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         kinds = signature.args
-        width, lane_count = (kind.literal_value for kind in kinds[7:])
+        width, lane_count = (kind.literal_value for kind in kinds[9:])
         simd = _Emitter(context, builder, lane_count)
         out = simd.row(kinds[0], values[0], values[1], width)
         factors = builder.gep(simd.data(kinds[2], values[2]), [values[3]])
-        matrix = simd.data(kinds[5], values[5])
+        matrix = simd.row(kinds[5], values[5], values[6], width)
         columns = range(0, width, lane_count)
-        for first in range(0, len(columns), ACCUMULATORS):
-            block = columns[first : first + ACCUMULATORS]
+        for start in range(0, len(columns), ACCUMULATORS):
+            block = columns[start : start + ACCUMULATORS]
 
             def add_row(k: Any, sums: list[Any], block: Sequence[int] = block) -> list[Any]:
                 factor = simd.splat(builder.load(builder.gep(factors, [builder.mul(k, values[4])])))
-                row = builder.gep(matrix, [builder.mul(k, ir.Constant(INT64, width))])
+                skipped = builder.zext(builder.icmp_signed(">=", k, values[7]), INT64)
+                place = builder.mul(builder.add(k, skipped), ir.Constant(INT64, width))
+                row = builder.gep(matrix, [place])
                 return [
                     simd.multiply_add(factor, simd.load(row, column), total)
                     for column, total in zip(block, sums, strict=True)
                 ]
 
-            sums = simd.loop(values[6], [simd.load(out, column) for column in block], add_row)
+            sums = simd.loop(values[8], [simd.load(out, column) for column in block], add_row)
             for column, value in zip(block, sums, strict=True):
                 simd.store(value, out, column)
+        return context.get_dummy_value()
+
+    return signature, emit
+
+
+@primitive
+def mean_of_rows(
+    typing: Any, target: Any, i: Any, source: Any, index: Any, first: Any, n: Any, dim: Any, lanes: Any
+) -> tuple[Any, Codegen]:
+    """mean_of_rows(target, i, source, index, first, n, dim, lanes): target[i] = mean of n rows of source.
+
+    They are source[index[first : first + n]]; index is int32, n at least 1.
+    """
+    signature = types.void(target, i, source, index, first, n, dim, lanes)
+
+    def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        kinds = signature.args
+        width, lane_count = (kind.literal_value for kind in kinds[6:])
+        simd = _Emitter(context, builder, lane_count)
+        out = simd.row(kinds[0], values[0], values[1], width)
+        numbers = builder.gep(simd.data(kinds[3], values[3]), [values[4]])
+        share = simd.splat(builder.fdiv(ir.Constant(FLOAT, 1.0), builder.sitofp(values[5], FLOAT)))
+        columns = range(0, width, lane_count)
+        for start in range(0, len(columns), ACCUMULATORS):
+            block = columns[start : start + ACCUMULATORS]
+
+            def add_row(k: Any, sums: list[Any], block: Sequence[int] = block) -> list[Any]:
+                number = builder.sext(builder.load(builder.gep(numbers, [k])), INT64)
+                row = simd.row(kinds[2], values[2], number, width)
+                return [
+                    builder.fadd(total, simd.load(row, column), flags=CONTRACT)
+                    for column, total in zip(block, sums, strict=True)
+                ]
+
+            sums = simd.loop(values[5], [simd.zero for _ in block], add_row)
+            for column, value in zip(block, sums, strict=True):
+                simd.store(builder.fmul(value, share), out, column)
+        return context.get_dummy_value()
+
+    return signature, emit
+
+
+@primitive
+def subtract_row(typing: Any, target: Any, i: Any, a: Any, b: Any, dim: Any, lanes: Any) -> tuple[Any, Codegen]:
+    """subtract_row(target, i, a, b, dim, lanes): target[i] = a[i] - b[i]."""
+    signature = types.void(target, i, a, b, dim, lanes)
+
+    def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        kinds = signature.args
+        width, lane_count = (kind.literal_value for kind in kinds[4:])
+        simd = _Emitter(context, builder, lane_count)
+        out, left, right = (simd.row(kinds[k], values[k], values[1], width) for k in (0, 2, 3))
+        for column in range(0, width, lane_count):
+            simd.store(builder.fsub(simd.load(left, column), simd.load(right, column)), out, column)
         return context.get_dummy_value()
 
     return signature, emit

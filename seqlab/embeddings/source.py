@@ -18,6 +18,7 @@ import numpy as np
 
 from ..errors import InputError
 from .folder import block_rows
+from .subwords import Subwords
 
 GZIP_MAGIC = b"\x1f\x8b"
 DEFLATE_RATIO = 1032
@@ -86,7 +87,7 @@ def several(items: Sequence[str], noun: str) -> str:
 
 @dataclass
 class Source:
-    """A vector file that is being read: run through `blocks` once, then `words` is complete."""
+    """A vector file that is being read: run through `blocks` once, then `words` is complete. N-grams stay in it."""
 
     path: Path
     format: str
@@ -94,6 +95,7 @@ class Source:
     words: Words
     blocks: Iterator[np.ndarray]
     meta: Mapping[str, Any] = field(default_factory=dict)
+    subwords: Subwords | None = None
 
 
 class RowBuffer:

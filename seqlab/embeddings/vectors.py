@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -11,21 +11,24 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from ..errors import InputError, did_you_mean
-from .all_but_the_top import without_top_directions
+from .all_but_the_top import shared_directions, without
 from .folder import TENSORS as TENSORS
 from .folder import Table, read_folder, write_folder
+from .gensim_names import GensimNames
+from .ranking import highest, highest_of_one, lengths, multiplied_similarity
+from .subwords import Subwords
 
 Method = Literal["add", "mul"]
 Weighted = str | tuple[str, float]
 """A word, or a word and its weight."""
 
-BLOCK = 1 << 23
-"""Scores computed at once: 32 MB of float32."""
+BLOCK = 1 << 24
+"""Scores held at once: 64 MB of float32."""
 SUGGEST_AMONG = 100_000
 """Most frequent words searched for a close spelling."""
 
 
-class WordVectors:
+class WordVectors(GensimNames):
     """Words and their vectors, most frequent first.
 
     Args:
@@ -34,6 +37,8 @@ class WordVectors:
         counts: (V,) occurrences in the training text, where known.
         meta: how the vectors came to be; JSON values, saved and loaded with them.
         check: look for repeated words and values that are not finite; False where that has been done.
+        subwords: vectors of n-grams, which then answer for words outside the vocabulary wherever a word is asked for.
+            `matrix` holds known words as they are, their n-grams included.
 
     Raises InputError when sizes disagree, a word occurs twice or a value is not finite. All-zero vectors are
     allowed; their similarity to anything is 0.
@@ -46,15 +51,19 @@ class WordVectors:
         counts: np.ndarray | None = None,
         meta: Mapping[str, Any] | None = None,
         check: bool = True,
+        subwords: Subwords | None = None,
     ):
         self.words = list(words)
         self.matrix = np.ascontiguousarray(matrix, np.float32)
         self.counts = None if counts is None else np.asarray(counts, np.int64)
         self.meta = dict(meta or {})
+        self.subwords = subwords
         if self.matrix.ndim != 2 or len(self.matrix) != len(self.words):
             raise InputError(f"{len(self.words):,} words need a matrix of as many rows, not shape {self.matrix.shape}.")
         if self.counts is not None and self.counts.shape != (len(self.words),):
             raise InputError(f"{len(self.words):,} words need as many counts, not shape {self.counts.shape}.")
+        if subwords is not None and subwords.matrix.shape[1] != self.dim:
+            raise InputError(f"n-grams of {subwords.matrix.shape[1]} dimensions cannot answer for words of {self.dim}.")
         if check:
             self._check_content()
 
@@ -80,11 +89,14 @@ class WordVectors:
         return self.matrix.shape[1]
 
     def __contains__(self, word: object) -> bool:
+        """Whether a word is in the vocabulary; subwords may answer for others too."""
         return word in self.index
 
     def __getitem__(self, word: str) -> np.ndarray:
-        """Vector (D,) of a word. Raises InputError with suggestions when it is unknown."""
-        return self.matrix[self.row(word)]
+        """Vector (D,) of a word, composed from its n-grams where it is unknown and there are subwords. Raises
+        InputError with suggestions where there are none."""
+        found = self.index.get(word)
+        return self.vectors_of([word])[0] if found is None else self.matrix[found]
 
     def __iter__(self) -> Iterator[str]:
         """The words, most frequent first."""
@@ -100,23 +112,25 @@ class WordVectors:
     @cached_property
     def norms(self) -> np.ndarray:
         """(V,) lengths of the vectors; 1 for all-zero ones, so that they can be divided by."""
-        norms = np.sqrt(np.einsum("vd,vd->v", self.matrix, self.matrix))
-        return np.where(norms > 0, norms, np.float32(1))
+        return lengths(self.matrix)
 
     @cached_property
     def unit(self) -> np.ndarray:
-        """(V, D) vectors of length one, a copy; all-zero vectors stay zero."""
+        """(V, D) vectors of length one, a copy; all-zero vectors stay zero. Queries do without it."""
         return self.matrix / self.norms[:, None]
 
-    def _unit_rows(self, rows: list[int]) -> np.ndarray:
-        return self.matrix[rows] / self.norms[rows, None]
+    def _unit_rows(self, some: slice) -> np.ndarray:
+        return self.unit[some] if "unit" in vars(self) else self.matrix[some] / self.norms[some, None]
 
     def row(self, word: str) -> int:
         """Row of a word in the matrix. Raises InputError with suggestions when it is unknown."""
         found = self.index.get(word)
         if found is None:
-            raise InputError(f"{word!r} is not among the {len(self):,} words of these vectors.{self._suggest(word)}")
+            raise self._unknown(word)
         return found
+
+    def _unknown(self, word: str) -> InputError:
+        return InputError(f"{word!r} is not among the {len(self):,} words of these vectors.{self._suggest(word)}")
 
     def _suggest(self, word: str) -> str:
         folded = word.casefold()
@@ -129,6 +143,31 @@ class WordVectors:
             if abs(len(known) - len(word)) <= 2 and known[:1].casefold() == folded[:1]
         ]
         return did_you_mean(folded, among, count=2)
+
+    def vectors_of(self, words: Sequence[str]) -> np.ndarray:
+        """(N, D) vectors of words, a copy: those of known words, and those that `subwords` composes of the others.
+
+        Raises InputError with suggestions for an unknown word where there are no subwords.
+        """
+        return self._look_up(words)[1]
+
+    def _look_up(self, words: Sequence[str]) -> tuple[list[int], np.ndarray]:
+        """Rows, -1 for words outside the vocabulary, and vectors (N, D)."""
+        rows = [self.index.get(word, -1) for word in words]
+        unknown = [place for place, row in enumerate(rows) if row < 0]
+        if not unknown:
+            return rows, self.matrix[rows]
+        if self.subwords is None:
+            raise self._unknown(words[unknown[0]])
+        vectors_ND = np.empty((len(rows), self.dim), np.float32)
+        known = [place for place, row in enumerate(rows) if row >= 0]
+        vectors_ND[known] = self.matrix[[rows[place] for place in known]]
+        vectors_ND[unknown] = self.subwords.vectors([words[place] for place in unknown])
+        return rows, vectors_ND
+
+    def _look_up_unit(self, words: Sequence[str]) -> tuple[list[int], np.ndarray]:
+        rows, vectors_ND = self._look_up(words)
+        return rows, vectors_ND / lengths(vectors_ND)[:, None]
 
     def neighbors(
         self,
@@ -149,30 +188,49 @@ class WordVectors:
         Returns (word, score), best first. Both equal gensim's most_similar and most_similar_cosmul.
         """
         check_method(method)
-        positive_rows, positive_weights = self._rows_and_weights(words, 1.0)
-        negative_rows, negative_weights = self._rows_and_weights(negative, -1.0)
-        rows = positive_rows + negative_rows
-        if not rows:
+        positive, positive_weights = words_and_weights(words, 1.0)
+        others, other_weights = words_and_weights(negative, -1.0)
+        if not positive and not others:
             raise InputError("give at least one word.")
+        rows, unit_ND = self._look_up_unit(positive + others)
         if method == "add":
-            query = np.asarray(positive_weights + negative_weights, np.float32) @ self._unit_rows(rows)
-            norm = float(np.linalg.norm(query))
-            scores = self.matrix @ (query / norm if norm > 0 else query) / self.norms
+            scores = self._cosines(np.asarray(positive_weights + other_weights, np.float32) @ unit_ND)
         else:
-            scores = multiplied_similarity(self.unit, self.unit[positive_rows], self.unit[negative_rows])
-        return self._best(scores, k, rows)
+            cosines_VN = self.matrix @ unit_ND.T / self.norms[:, None]
+            scores = multiplied_similarity(cosines_VN[:, : len(positive)], cosines_VN[:, len(positive) :])
+        left_out = {row for row in rows if row >= 0}
+        return self._named(*highest_of_one(scores, max(0, k) + len(left_out)), left_out, k)
 
     def neighbors_of_each(self, words: Sequence[str], k: int = 10) -> list[list[tuple[str, float]]]:
         """`neighbors(word, k)` of every word, in blocks of matrix products."""
-        rows = [self.row(word) for word in words]
-        step = max(1, BLOCK // max(1, len(self)))
+        rows, unit_ND = self._look_up_unit(words)
+        step = min(len(rows), max(1, BLOCK // max(1, len(self))))
+        buffer_QV = np.empty((step, len(self)), np.float32)
         found = []
-        for start in range(0, len(rows), step):
-            block = rows[start : start + step]
-            scores_QV = self._unit_rows(block) @ self.matrix.T
-            scores_QV /= self.norms
-            found += [self._best(scores, k, [row]) for scores, row in zip(scores_QV, block, strict=True)]
+        for start in range(0, len(rows), max(1, step)):
+            unit_QD = unit_ND[start : start + step]
+            scores_QV = buffer_QV[: len(unit_QD)]
+
+            def fill(some: slice, unit_QD: np.ndarray = unit_QD, scores_QV: np.ndarray = scores_QV) -> None:
+                np.matmul(unit_QD, self._unit_rows(some).T, out=scores_QV[:, some])
+
+            best = highest(scores_QV, max(0, k) + 1, fill)
+            for row, columns, scores in zip(rows[start : start + step], *best, strict=True):
+                found.append(self._named(columns, scores, {row}, k))
         return found
+
+    def _cosines(self, query_D: np.ndarray) -> np.ndarray:
+        """(V,) cosines of all words with a vector; 0 where it is zero."""
+        norm = float(np.linalg.norm(query_D))
+        scores_V: np.ndarray = self.matrix @ (query_D / np.float32(norm) if norm > 0 else query_D)
+        scores_V /= self.norms
+        return scores_V
+
+    def _named(
+        self, columns: np.ndarray, scores: np.ndarray, left_out: Container[int], k: int
+    ) -> list[tuple[str, float]]:
+        pairs = zip(columns.tolist(), scores.tolist(), strict=True)
+        return [(self.words[row], score) for row, score in pairs if row not in left_out][: max(0, k)]
 
     def analogy(self, a: str, b: str, c: str, k: int = 5, method: Method = "add") -> list[tuple[str, float]]:
         """The k best answers to "a is to b as c is to ?", leaving out a, b and c; (word, score), best first."""
@@ -180,29 +238,30 @@ class WordVectors:
 
     def similarity(self, a: str, b: str) -> float:
         """Cosine of the angle between two words."""
-        first, second = self._unit_rows([self.row(a), self.row(b)])
+        first, second = self._look_up_unit([a, b])[1]
         return float(first @ second)
 
     def doesnt_match(self, words: Sequence[str]) -> str:
         """The word farthest from the mean of all of them, by cosine."""
         if len(words) < 2:
             raise InputError("give at least two words to find the one that does not match.")
-        vectors = self._unit_rows([self.row(word) for word in words])
-        return words[int(np.argmin(vectors @ vectors.mean(axis=0)))]
+        unit_ND = self._look_up_unit(words)[1]
+        return words[int(np.argmin(unit_ND @ unit_ND.mean(axis=0)))]
 
     def n_similarity(self, first: Sequence[str], second: Sequence[str]) -> float:
         """Cosine of the angle between the means of two groups of words; vectors count by their length."""
         if not first or not second:
             raise InputError("give at least one word on each side.")
-        means = [self.matrix[[self.row(word) for word in words]].mean(axis=0) for words in (first, second)]
+        means = [self.vectors_of(words).mean(axis=0) for words in (first, second)]
         norms = float(np.linalg.norm(means[0]) * np.linalg.norm(means[1]))
         return float(means[0] @ means[1]) / norms if norms > 0 else 0.0
 
     def rank(self, a: str, b: str) -> int:
         """The place of `b` among the neighbors of `a`, 1 for the nearest; words as near as `b` do not count."""
-        scores = self.matrix @ self.matrix[self.row(a)] / self.norms
-        nearer = scores > scores[self.row(b)]
-        nearer[self.row(a)] = False
+        rows, unit_ND = self._look_up_unit([a, b])
+        scores = self._cosines(unit_ND[0])
+        nearer = scores > (scores[rows[1]] if rows[1] >= 0 else unit_ND[0] @ unit_ND[1])
+        nearer[[row for row in rows if row >= 0]] = False
         return 1 + int(np.count_nonzero(nearer))
 
     def subset(self, words: int | Iterable[str]) -> WordVectors:
@@ -210,83 +269,30 @@ class WordVectors:
         chosen = self.words[: max(0, words)] if isinstance(words, int) else list(words)
         rows = [self.row(word) for word in chosen]
         counts = None if self.counts is None else self.counts[rows]
-        return WordVectors(chosen, self.matrix[rows], counts, self.meta)
+        return WordVectors(chosen, self.matrix[rows], counts, self.meta, subwords=self.subwords)
 
     def normalize(self) -> WordVectors:
-        """Vectors of length one; all-zero vectors stay zero."""
-        return self._with(self.unit)
+        """Vectors of length one; all-zero vectors stay zero. Without subwords, whose means would have other lengths."""
+        return WordVectors(self.words, self.unit, self.counts, self.meta)
 
     def all_but_the_top(self, directions: int | None = None) -> WordVectors:
         """Vectors without their mean and without what they share along the top principal directions.
 
         Mu & Viswanath 2018, https://arxiv.org/abs/1702.01417. directions: how many; None for D / 100 as the paper
-        has it, 0 to subtract the mean only.
+        has it, 0 to subtract the mean only. Subwords lose the same mean and directions, which are those of the
+        words, so that a word composed from them is what it would be if it were one of these.
         """
         count = round(self.dim / 100) if directions is None else directions
         if not 0 <= count <= self.dim:
             raise InputError(f"directions: {count} is not between 0 and the {self.dim} dimensions.")
-        return self._with(without_top_directions(self.matrix, count))
-
-    def _with(self, matrix: np.ndarray) -> WordVectors:
-        return WordVectors(self.words, matrix, self.counts, self.meta)
-
-    # The same under the names of gensim's KeyedVectors
-
-    @property
-    def key_to_index(self) -> dict[str, int]:
-        """`index`."""
-        return self.index
-
-    @property
-    def index_to_key(self) -> list[str]:
-        """`words`."""
-        return self.words
-
-    @property
-    def vector_size(self) -> int:
-        """`dim`."""
-        return self.dim
-
-    def most_similar(
-        self,
-        positive: Weighted | Iterable[Weighted] | None = None,
-        negative: Weighted | Iterable[Weighted] | None = None,
-        topn: int = 10,
-    ) -> list[tuple[str, float]]:
-        """`neighbors`, with gensim's arguments."""
-        return self.neighbors(positive or (), topn, negative=negative or ())
-
-    def most_similar_cosmul(
-        self,
-        positive: Weighted | Iterable[Weighted] | None = None,
-        negative: Weighted | Iterable[Weighted] | None = None,
-        topn: int = 10,
-    ) -> list[tuple[str, float]]:
-        """`neighbors` with method "mul", with gensim's arguments."""
-        return self.neighbors(positive or (), topn, negative=negative or (), method="mul")
-
-    def _rows_and_weights(self, words: Weighted | Iterable[Weighted], weight: float) -> tuple[list[int], list[float]]:
-        """A single word, a single (word, weight) or several of them, as rows and weights."""
-        single = isinstance(words, str) or (
-            isinstance(words, tuple) and len(words) == 2 and not isinstance(words[1], str | tuple)
-        )
-        items: list[Any] = [words] if single else list(words)
-        pairs = [(item, weight) if isinstance(item, str) else item for item in items]
-        return [self.row(word) for word, _ in pairs], [float(factor) for _, factor in pairs]
-
-    def _best(self, scores: np.ndarray, k: int, without: Sequence[int]) -> list[tuple[str, float]]:
-        """The k highest scores (V,) but for the rows `without`; ties in the order of the words."""
-        left_out, k = set(without), max(0, k)
-        last = len(scores) - min(k + len(left_out), len(scores))
-        if last == len(scores):
-            return []
-        candidates = np.flatnonzero(scores >= np.partition(scores, last)[last])
-        order = candidates[np.argsort(-scores[candidates], kind="stable")]
-        return [(self.words[row], float(scores[row])) for row in order.tolist() if row not in left_out][:k]
+        shared = shared_directions(self.matrix, count)
+        subwords = self.subwords and self.subwords.with_matrix(without(self.subwords.matrix, *shared))
+        return WordVectors(self.words, without(self.matrix, *shared), self.counts, self.meta, subwords=subwords)
 
     def save(self, folder: str | Path) -> None:
-        """Write an embeddings folder, atomically: vectors.safetensors, vocab.json, config.json, manifest.json."""
-        write_folder(folder, Table(self.words, self.matrix, self.counts, self.meta))
+        """Write an embeddings folder, atomically: vectors.safetensors, vocab.json, config.json, manifest.json, and
+        ngrams.safetensors where there are subwords."""
+        write_folder(folder, Table(self.words, self.matrix, self.counts, self.meta, self.subwords))
 
     @classmethod
     def load(cls, folder: str | Path, mapped: bool = False, verify: bool | None = None) -> WordVectors:
@@ -295,16 +301,17 @@ class WordVectors:
         Args:
             folder: as `save` wrote it.
             mapped: leave the matrix in its file, read-only and shared between processes, rather than in memory.
+                N-grams always stay in theirs, since a question needs a few dozen rows of them.
             verify: read and check everything: digests of all files, repeated words, finite values. None: unless
                 mapped. Without it an open takes milliseconds whatever the size of the matrix: sizes of all files
-                and the digests of all but the matrix are checked, its numbers are taken on trust.
+                and the digests of all but the matrices are checked, their numbers are taken on trust.
 
         Raises InputError naming the file that is missing or damaged.
         """
         table = read_folder(folder, mapped, verify)
         check = not mapped if verify is None else verify
         try:
-            return cls(table.words, table.matrix, table.counts, table.meta, check)
+            return cls(table.words, table.matrix, table.counts, table.meta, check, table.subwords)
         except (TypeError, ValueError) as error:
             reason = str(error).rstrip(".")
             raise InputError(f"{folder}: not an embeddings folder ({reason}); it is damaged.") from None
@@ -316,11 +323,11 @@ def check_method(method: str) -> None:
         raise InputError(f"method: {method!r} is none of {', '.join(get_args(Method))}.")
 
 
-def multiplied_similarity(unit_VD: np.ndarray, positive_PD: np.ndarray, negative_ND: np.ndarray) -> np.ndarray:
-    """Scores (V,): product of (1 + cos) / 2 with every positive, over that with every negative plus 1e-6.
-
-    Equation 4 and footnote 7 of Levy & Goldberg 2014, https://aclanthology.org/W14-1618.
-    """
-    above = np.prod((1 + unit_VD @ positive_PD.T) / 2, axis=1)
-    below = np.prod((1 + unit_VD @ negative_ND.T) / 2, axis=1)
-    return above / (below + np.float32(1e-6))
+def words_and_weights(words: Weighted | Iterable[Weighted], weight: float) -> tuple[list[str], list[float]]:
+    """A single word, a single (word, weight) or several of them, as words and weights; `weight` where none is given."""
+    single = isinstance(words, str) or (
+        isinstance(words, tuple) and len(words) == 2 and not isinstance(words[1], str | tuple)
+    )
+    items: list[Any] = [words] if single else list(words)
+    pairs = [(item, weight) if isinstance(item, str) else item for item in items]
+    return [word for word, _ in pairs], [float(factor) for _, factor in pairs]

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..config import ModelConfig
-from ..errors import choose
-from ..nn import CELLS, LOSSES, Cell, State
+from ..errors import InputError, choose
+from ..nn import CELLS, LOSSES, Cell, OutputLayer, State
 
 ModelState = list[State]
+
+
+def output_options(output: type[OutputLayer], config: ModelConfig, seed: int) -> dict[str, Any]:
+    """The knobs of `config` that the output layer takes, by name, and the seed.
+
+    Raises:
+        InputError: label smoothing was asked of a layer that has none.
+    """
+    taken = inspect.signature(output).parameters
+    if config.label_smoothing and "label_smoothing" not in taken:
+        raise InputError(f"model.label_smoothing: the {config.softmax} softmax has none; use 0, or the full softmax.")
+    knobs = {**config.model_dump(), "seed": seed}
+    return {name: knobs[name] for name in taken if name in knobs}
 
 
 class LanguageModel(nn.Module):
@@ -38,14 +52,14 @@ class LanguageModel(nn.Module):
         widths = [config.embed_dim] + [config.hidden_dim] * config.layers
         self.cells = nn.ModuleList(cell(i, o) for i, o in zip(widths, widths[1:], strict=False))
         self.bridge: nn.Linear | None = None
-        if config.tie:
-            weight = self.embedding
-            if config.hidden_dim != config.embed_dim:
-                self.bridge = nn.Linear(config.hidden_dim, config.embed_dim, bias=False)
-        else:
-            weight = nn.Parameter(torch.empty(vocab_size, config.hidden_dim))
-            nn.init.normal_(weight, std=config.hidden_dim**-0.5)
-        self.output = output(weight, samples=config.samples, seed=seed)
+        if config.tie and config.hidden_dim != config.embed_dim:
+            self.bridge = nn.Linear(config.hidden_dim, config.embed_dim, bias=False)
+        self.output = output(
+            vocab_size,
+            config.embed_dim if config.tie else config.hidden_dim,
+            self.embedding if config.tie else None,
+            **output_options(output, config, seed),
+        )
         self.dropout = nn.Dropout(config.dropout)
 
     @property

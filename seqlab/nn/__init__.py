@@ -1,7 +1,31 @@
 """Cells, noise distributions and output layers, with plain arguments."""
 
+from .adaptive import AdaptiveSoftmax, choose_cutoffs
 from .cells import CELLS, Cell, State
-from .losses import LOSSES, FullSoftmax, SampledSoftmax
-from .noise import NOISE, LogUniform
+from .full_softmax import FullSoftmax
+from .losses import LOSSES
+from .mixture import MixtureOfSoftmaxes
+from .noise import NOISE, Draw, LogUniform, Noise, Unigram
+from .output_layer import OutputLayer
+from .products import fast_float32
+from .sampled import NCE, SampledSoftmax
 
-__all__ = ["CELLS", "LOSSES", "NOISE", "Cell", "FullSoftmax", "LogUniform", "SampledSoftmax", "State"]
+__all__ = [
+    "CELLS",
+    "LOSSES",
+    "NCE",
+    "NOISE",
+    "AdaptiveSoftmax",
+    "Cell",
+    "Draw",
+    "FullSoftmax",
+    "LogUniform",
+    "MixtureOfSoftmaxes",
+    "Noise",
+    "OutputLayer",
+    "SampledSoftmax",
+    "State",
+    "Unigram",
+    "choose_cutoffs",
+    "fast_float32",
+]

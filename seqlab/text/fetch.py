@@ -68,7 +68,7 @@ def fetch(name: str, force: bool = False, quiet: bool = False, registry: str | P
     if found and not force and _intact(place):
         return Fetched(found, False, {})
     trusted: dict[str, str] = {}
-    with atomic_folder(place, marker=RECEIPT) as folder:
+    with atomic_folder(place, RECEIPT) as folder:
         downloads = folder / "downloads"
         downloads.mkdir()
         for download in entry.files:

@@ -67,7 +67,7 @@ def build(cache: Path, quiet: bool = False) -> Path:
     if not path.exists():
         texts = _distinct(_extract(quiet))
         texts.sort(key=lambda item: hashlib.sha256(item[1].encode()).digest())
-        with atomic_folder(path.parent, marker="about.json") as temporary:
+        with atomic_folder(path.parent, "about.json") as temporary:
             with (temporary / path.name).open("w", encoding="utf-8", newline="\n") as handle:
                 for source, text in texts:
                     handle.write(json.dumps({"source": source, "text": text}, ensure_ascii=False) + "\n")

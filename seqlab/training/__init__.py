@@ -1,24 +1,45 @@
-"""Training a language model, and evaluating it exactly."""
+"""Training a language model, and evaluating it exactly.
 
+| module | what it holds |
+| --- | --- |
+| loop | `Trainer`: the story of a training |
+| budget, checks | how long it lasts; settings refused before any text is read |
+| step | the gradient of one batch: in parts, across documents |
+| optimizers, rows | the table `OPTIMIZERS`; lazy rules for sparse rows; clipping |
+| penalties, averages | L1 and L2; the table `AVERAGES` |
+| validation, evaluation | exact scores, during training and after |
+| metrics | a line of metrics.jsonl; saturated and dead units |
+| checkpoint | exact state |
+| distributed | several processes |
+| presets, pretrained, initial | named settings; word vectors or another run to start from |
+"""
+
+from .averages import AVERAGES
+from .checks import check
+from .distributed import World, join
 from .evaluation import evaluate_language_model, negative_log_likelihood, scores
-from .loop import Trainer, check, total_steps
+from .initial import start_from_run
+from .loop import Trainer
 from .optimizers import OPTIMIZERS, Optimizer
 from .presets import describe, preset, presets, suggest
 from .pretrained import Coverage, start_from_vectors
 
 __all__ = [
+    "AVERAGES",
     "OPTIMIZERS",
     "Coverage",
     "Optimizer",
     "Trainer",
+    "World",
     "check",
     "describe",
     "evaluate_language_model",
+    "join",
     "negative_log_likelihood",
     "preset",
     "presets",
     "scores",
+    "start_from_run",
     "start_from_vectors",
     "suggest",
-    "total_steps",
 ]

@@ -3,37 +3,32 @@
 from __future__ import annotations
 
 import math
-import signal
 import sys
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from types import FrameType
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor
 
-from ..config import LanguageModelConfig, TrainingConfig
-from ..errors import InputError, SeqlabError, choose
+from ..config import TrainingConfig
+from ..errors import SeqlabError
+from ..interrupts import interruptible
 from ..models import LanguageModel, ModelState
-from ..nn import CELLS, LOSSES
 from ..progress import Progress
-from ..run import Run, model_arrays
-from ..schedules import SCHEDULES, learning_rate_factor
-from ..text import Batches, Corpus
-from .evaluation import (
-    QUICK_STREAM_TOKENS,
-    evaluate_language_model,
-    negative_log_likelihood,
-    streams_for,
-)
-from .optimizers import OPTIMIZERS, Optimizer
-
-LOG_SECONDS = 1.0
+from ..run import Run
+from ..schedules import BATCH_SCALING, batch_size_at, learning_rate_factor
+from ..text import Corpus
+from ..text.batches import StreamReader
+from . import checkpoint
+from .averages import AVERAGES
+from .budget import Budget
+from .distributed import World
+from .evaluation import evaluate_language_model
+from .metrics import Activity, Window
+from .optimizers import Optimizer
+from .penalties import Penalty
+from .step import backward, bptt_length, spread
+from .validation import Validator
 
 
 @dataclass
@@ -41,9 +36,15 @@ class Position:
     """Where training stands; saved with every state."""
 
     step: int = 0
+    tokens: int = 0
+    """Targets trained on, over all processes."""
     seconds: float = 0.0
     """Time spent training and validating, over all sittings."""
+    lines: int = 0
+    """Shares of the budget for which a line of metrics was written."""
     validations: int = 0
+    valid_tokens: int = 0
+    """Validation tokens used; chosen at the first validation, then kept, so that losses compare."""
     best: float = math.inf
     without_improvement: int = 0
     plateau: float = 1.0
@@ -57,121 +58,228 @@ class Trainer:
         run: a created or opened run.
         model: freshly initialised; a saved state replaces its weights.
         corpus: train split, and a validation split to choose the best weights by (optional).
+        world: the processes that train together; each reads its share of every batch.
     """
 
-    def __init__(self, run: Run, model: LanguageModel, corpus: Corpus, quiet: bool = False):
-        self.run, self.model, self.corpus, self.quiet = run, model, corpus, quiet
+    def __init__(self, run: Run, model: LanguageModel, corpus: Corpus, quiet: bool = False, world: World | None = None):
+        self.run, self.model, self.corpus = run, model, corpus
+        self.world = world or World()
+        self.quiet = quiet or not self.world.first
         self.config: TrainingConfig = run.config.training
-        self.batches = Batches(corpus.train, self.config.batch_size, self.config.bptt, corpus.tokenizer.start_id)
-        self.optimizer = Optimizer(model, self.config)
+        self.budget = Budget.of(self.config, len(corpus.train))
         self.position = Position()
-        self.state: ModelState = model.init_state(self.config.batch_size)
-        self.total_steps = total_steps(self.config, len(self.batches))
-        self.window_tokens = self.config.batch_size * self.config.bptt
+        batch_size = batch_size_at(0.0, self.config.batch_size, self.config.batch_schedule)
+        self.reader = StreamReader(corpus.train, batch_size, corpus.tokenizer.start_id)
+        self.state: ModelState = self.zero_state()
+        self.optimizer = Optimizer(model, self.config)
+        self.penalty = Penalty(self.optimizer, self.config.l1, self.config.l2)
+        self.average = AVERAGES[self.config.average](self.optimizer, self.config)
+        self.validator = Validator(model, corpus, self.average, self.config.validation_share)
+        self.window = Window(list(self.optimizer.parameters), model.device)
+        self.activity = Activity(model)
 
     def fit(self) -> dict[str, Any]:
         """Train, keep the best weights, return the summary: steps, tokens, seconds and the validation scores."""
         self.resume()
-        if self.position.finished:
+        position = self.position
+        if position.finished:
             if not self.quiet:
                 print(f"seqlab: {self.run.path} is finished; nothing is left to train", file=sys.stderr)
             return self.summary()
         self.model.train()
-        position, started = self.position, time.monotonic()
-        already = position.seconds
-        last_log = last_save = started
-        window: list[tuple[float, float, bool]] = []
-        log_step, log_time = position.step, started
-        with interruptible() as interrupted, self.progress() as progress:
+        self.started = time.monotonic() - position.seconds
+        self.line_began = (position.tokens, time.monotonic())
+        last_save = time.monotonic()
+        with interruptible() as interrupted, self.activity.hooked(), self.progress() as progress:
             progress.start_at(self.budget_done())
             while not self.done():
-                window.append(self.train_step())
-                position.step += 1
-                now = time.monotonic()
-                position.seconds = already + now - started
-                validated = self.validate_if_due()
-                if validated is not None or now - last_log >= LOG_SECONDS or self.done():
-                    line = self.metrics_line(window, position.step - log_step, now - log_time)
-                    if validated is not None:
-                        line["valid_loss"] = validated
-                    self.run.log(line)
-                    self.report(progress, line)
-                    window, log_step, last_log = [], position.step, now
-                    log_time = time.monotonic()
-                    position.seconds = already + log_time - started
-                if time.monotonic() - last_save >= self.config.save_every:
+                self.activity.watching = self.claims_line()
+                self.grow_batch()
+                self.train_step()
+                save_due, stop = self.look_at_the_clock(last_save, interrupted.is_set())
+                validation = self.validate_if_due()
+                if self.activity.watching or validation or self.done():
+                    self.write_line(progress, validation)
+                progress.update(self.budget_done())
+                if save_due or stop:
                     self.save()
                     last_save = time.monotonic()
-                if interrupted.is_set():
-                    self.save()
+                if stop:
                     progress.note(f"stopped at step {position.step:,}; run the same command again to go on")
                     raise KeyboardInterrupt
         position.finished = True
         self.save()
         return self.summary()
 
-    def train_step(self) -> tuple[float, float, bool]:
-        """One window: forward, backward, clip, update. Returns (loss, gradient norm, whether it was clipped)."""
-        index = self.position.step % len(self.batches)
-        if index == 0:
-            self.state = self.model.init_state(self.config.batch_size)
-        batch = self.batches.window(index)
-        device = self.model.device
-        inputs_BT = torch.from_numpy(batch.inputs_BT).to(device, non_blocking=True)
-        targets_BT = torch.from_numpy(batch.targets_BT).to(device, non_blocking=True)
+    def train_step(self) -> None:
+        """One window of all streams: gradient of the joint batch, penalties, clipping, update."""
+        config, position = self.config, self.position
+        width = min(self.window_width(), self.reader.remaining)
+        rate = self.learning_rate() * (width / config.bptt if config.random_bptt else 1.0)
+        if config.reset_state == "windows":
+            self.state = self.zero_state()
         self.optimizer.zero_grad()
-        loss, self.state = self.model.loss(inputs_BT, targets_BT, self.state)
-        loss.backward()
-        norm, clipped = self.optimizer.clip(self.config.clip)
-        value = float(loss.detach())
-        if not (math.isfinite(value) and math.isfinite(norm)):
-            raise SeqlabError(
-                f"the loss became {value} (gradient norm {norm}) at step {self.position.step}: training has "
-                f"diverged; nothing of it was saved. Lower training.lr (now {self.config.lr:g}) or training.clip "
-                f"(now {self.config.clip:g}), and use another output folder."
-            )
-        self.optimizer.step(self.learning_rate())
-        return value, norm, clipped
+        batch, fresh_BT = self.read(width)
+        loss, self.state = backward(self.model, batch, self.state, config.accumulate, fresh_BT)
+        self.optimizer.coalesce()
+        self.world.average_gradients(self.optimizer)
+        if self.penalty:
+            self.penalty.add_gradients(position.step)
+        clipping = self.optimizer.clip(config.clip, config.clip_value)
+        tokens = width * self.reader.batch_size
+        self.window.add(position.step, self.world.mean_(loss), tokens, clipping)
+        self.average.before_step()
+        self.optimizer.step(rate)
+        if self.reader.advance(width):
+            self.state = self.zero_state()
+        position.step, position.tokens = position.step + 1, position.tokens + tokens
+        self.average.after_step(self.used())
+
+    def read(self, width: int) -> tuple[Any, Any]:
+        """The next window of this process's streams, and where in it documents begin, if that is to matter."""
+        rows = self.world.rows(self.reader.batch_size)
+        batch = self.reader.read(width, rows)
+        if self.config.reset_state != "documents":
+            return batch, None
+        fresh_BT = self.reader.document_starts(width, rows)
+        batch.inputs_BT[fresh_BT] = self.reader.start_id
+        return batch, fresh_BT
+
+    def window_width(self) -> int:
+        """Tokens to back-propagate through in the step to be taken now."""
+        config = self.config
+        return bptt_length(config.bptt, config.seed, self.position.step) if config.random_bptt else config.bptt
+
+    def grow_batch(self) -> None:
+        """More streams, when the batch schedule says so; those there were keep their hidden state."""
+        wanted = batch_size_at(self.used(), self.config.batch_size, self.config.batch_schedule)
+        if wanted != self.reader.batch_size:
+            new_pass = self.reader.grow(wanted)
+            self.state = self.zero_state() if new_pass else spread(self.state, self.zero_state())
+
+    def zero_state(self) -> ModelState:
+        """The hidden state of this process's streams before any token."""
+        rows = self.world.rows(self.reader.batch_size)
+        return self.model.init_state(rows.stop - rows.start)
 
     def learning_rate(self) -> float:
         """Of the step to be taken now."""
-        config = self.config
-        factor = learning_rate_factor(config.schedule, self.used(), config.warmup, config.final_lr)
-        return config.lr * factor * self.position.plateau
+        config, used = self.config, self.used()
+        factor = learning_rate_factor(config.schedule, used, config.warmup, config.final_lr)
+        larger = batch_size_at(used, config.batch_size, config.batch_schedule) / config.batch_size
+        return config.lr * factor * self.position.plateau * BATCH_SCALING[config.batch_scaling](larger)
+
+    def budget_done(self) -> float:
+        """What is done of the budget, in its unit."""
+        return {
+            "steps": self.position.step,
+            "tokens": self.reader.consumed,
+            "seconds": self.position.seconds,
+        }[self.budget.unit]
 
     def used(self) -> float:
         """Share of the budget already used, in [0, 1]."""
-        if self.total_steps is not None:
-            return min(1.0, self.position.step / self.total_steps)
-        assert self.config.minutes is not None
-        return min(1.0, self.position.seconds / (60.0 * self.config.minutes))
+        return min(1.0, self.budget_done() / self.budget.total)
 
     def done(self) -> bool:
         """Whether the budget is used up, or validation has stopped improving for too long."""
         patience = self.config.patience
         return self.used() >= 1.0 or 0 < patience <= self.position.without_improvement
 
-    def validate_if_due(self) -> float | None:
+    def look_at_the_clock(self, last_save: float, interrupted: bool) -> tuple[bool, bool]:
+        """Note the time; whether to save, and whether to stop: the same for all processes."""
+        now = time.monotonic()
+        seconds, save_due = self.world.agreed(now - self.started, now - last_save >= self.config.save_every)
+        self.position.seconds = seconds
+        return bool(save_due), self.world.any(interrupted)
+
+    def validate_if_due(self) -> dict[str, float]:
         """Validate when the next share of the budget is reached; keep the weights if they are the best so far."""
         position = self.position
         if self.used() * self.config.evaluations < position.validations + 1:
-            return None
-        position.validations = int(self.used() * self.config.evaluations)
+            return {}
+        self.check_finite()
+        earlier, position.validations = position.validations, int(self.used() * self.config.evaluations)
         if self.corpus.valid is None:
-            self.run.save_model(self.model)
-            return None
-        limit = min(len(self.corpus.valid), self.config.valid_tokens)
-        start_id, streams = self.corpus.tokenizer.start_id, streams_for(limit, QUICK_STREAM_TOKENS)
-        nats, tokens = negative_log_likelihood(self.model, self.corpus.valid, start_id, streams, limit)
-        loss = nats / tokens
-        if loss < position.best:
-            position.best, position.without_improvement = loss, 0
-            self.run.save_model(self.model)
+            self.validator.keep_untested(self.keep)
+            return {}
+        if not position.valid_tokens:
+            position.valid_tokens = self.validator.choose_tokens(position.tokens // (position.validations - earlier))
+        found = self.validator.validate(position.valid_tokens, position.best, self.keep)
+        self.average.after_validation(found.get("live_valid_loss", found["valid_loss"]))
+        if found["valid_loss"] < position.best:
+            position.best, position.without_improvement = found["valid_loss"], 0
         else:
             position.without_improvement += 1
             if self.config.schedule == "plateau":
                 position.plateau *= self.config.plateau_factor
-        return loss
+        return found
+
+    def keep(self) -> None:
+        """The weights in the model become those of the run."""
+        if self.world.first:
+            self.run.save_model(self.model)
+
+    def check_finite(self) -> None:
+        """Raises SeqlabError when the loss or a gradient was not finite; called before anything is saved."""
+        step = self.window.diverged()
+        if step is not None:
+            raise SeqlabError(
+                f"the loss or its gradient was no longer finite at step {step}: training has diverged; nothing of it "
+                f"was saved. Lower training.lr (now {self.config.lr:g}) or training.clip (now {self.config.clip:g}), "
+                "and use another output folder."
+            )
+
+    def claims_line(self) -> bool:
+        """Whether a line of metrics belongs to the step to be taken now; true once for every share of the budget."""
+        due = int(self.used() * self.config.log_lines) + 1
+        if due <= self.position.lines:
+            return False
+        self.position.lines = due
+        return True
+
+    def write_line(self, progress: Progress, validation: dict[str, float]) -> None:
+        """One line of metrics.jsonl: means over the steps since the last one."""
+        self.check_finite()
+        position, config = self.position, self.config
+        tokens, began = self.line_began
+        line: dict[str, Any] = {
+            "step": position.step,
+            "tokens": position.tokens,
+            "seconds": round(position.seconds, 3),
+            "lr": self.learning_rate(),
+            "tokens_per_second": round((position.tokens - tokens) / max(time.monotonic() - began, 1e-9), 1),
+            "batch_size": self.reader.batch_size,
+            **self.window.line(),
+            **self.activity.line(),
+            **validation,
+        }
+        if not config.clip_value:
+            del line["clipped_values"]
+        if self.penalty:
+            line["penalty"] = self.penalty.value()
+        if self.world.first:
+            self.run.log(line)
+        self.report(progress, line)
+        self.line_began = (position.tokens, time.monotonic())
+
+    def report(self, progress: Progress, line: dict[str, Any]) -> None:
+        """Show a metrics line."""
+        fields: dict[str, Any] = {"step": self.position.step}
+        fields["loss" if self.model.output.exact else "sampled loss"] = line["loss"]
+        if self.model.output.exact:
+            fields["ppl"] = math.exp(min(line["loss"], 700.0))
+        if math.isfinite(self.position.best):
+            fields["best valid"] = self.position.best
+            fields["valid ppl"] = math.exp(min(self.position.best, 700.0))
+        fields["lr"] = line["lr"]
+        if self.budget.unit != "tokens":
+            fields["tokens per s"] = int(line["tokens_per_second"])
+        progress.update(self.budget_done(), **fields)
+
+    def progress(self) -> Progress:
+        """A progress line in the unit of the budget."""
+        return Progress("training", self.budget.total, self.budget.unit, self.quiet)
 
     def summary(self) -> dict[str, Any]:
         """Steps, tokens, seconds of the whole run; exact scores of the best weights on all of the validation text."""
@@ -179,139 +287,26 @@ class Trainer:
         result: dict[str, Any] = {
             "run": str(self.run.path),
             "steps": position.step,
-            "tokens": position.step * self.window_tokens,
+            "tokens": position.tokens,
             "seconds": round(position.seconds, 2),
         }
-        if self.corpus.valid is not None:
+        if self.corpus.valid is not None and self.world.first:
             best = self.run.load_model(str(self.model.device))
             start_id = self.corpus.tokenizer.start_id
             result["valid"] = evaluate_language_model(best, self.corpus.valid, start_id, quiet=self.quiet)
         return result
 
-    def metrics_line(self, window: list[tuple[float, float, bool]], steps: int, seconds: float) -> dict[str, Any]:
-        """One line of metrics.jsonl: means over the steps since the last line."""
-        losses, norms, clipped = (np.array(column, dtype=float) for column in zip(*window, strict=True))
-        return {
-            "step": self.position.step,
-            "tokens": self.position.step * self.window_tokens,
-            "seconds": round(self.position.seconds, 3),
-            "loss": float(losses.mean()),
-            "lr": self.learning_rate(),
-            "tokens_per_second": round(steps * self.window_tokens / max(seconds, 1e-9), 1),
-            "grad_norm": float(norms.mean()),
-            "clipped": float(clipped.mean()),
-        }
-
-    def progress(self) -> Progress:
-        """A progress line in tokens, or in seconds under a time budget."""
-        if self.total_steps is not None:
-            return Progress("training", self.total_steps * self.window_tokens, "tokens", self.quiet)
-        assert self.config.minutes is not None
-        return Progress("training", 60.0 * self.config.minutes, "seconds", self.quiet)
-
-    def report(self, progress: Progress, line: dict[str, Any]) -> None:
-        """Show a metrics line."""
-        fields: dict[str, Any] = {"step": self.position.step}
-        fields["sampled loss" if self.model.output.sparse else "loss"] = line["loss"]
-        if not self.model.output.sparse:
-            fields["ppl"] = math.exp(min(line["loss"], 700.0))
-        if math.isfinite(self.position.best):
-            fields["best valid"] = self.position.best
-            fields["valid ppl"] = math.exp(min(self.position.best, 700.0))
-        fields["lr"] = line["lr"]
-        if self.total_steps is None:
-            fields["tokens per s"] = int(line["tokens_per_second"])
-        progress.update(self.budget_done(), **fields)
-
-    def budget_done(self) -> float:
-        """What is done of the budget, in the unit of the progress line: tokens, or seconds."""
-        return self.position.seconds if self.total_steps is None else self.position.step * self.window_tokens
-
     def save(self) -> None:
         """Replace the run's exact state."""
-        tensors = {f"model.{name}": array for name, array in model_arrays(self.model).items()}
-        tensors |= {f"optimizer.{name}": t.cpu().numpy() for name, t in self.optimizer.arrays().items()}
-        for layer, cell_state in enumerate(self.state):
-            for part, tensor in enumerate(cell_state):
-                tensors[f"state.{layer}.{part}"] = tensor.cpu().numpy()
-        tensors["rng.torch"] = torch.get_rng_state().numpy()
-        if self.model.device.type == "cuda":
-            tensors["rng.cuda"] = torch.cuda.get_rng_state(self.model.device).numpy()
-        self.run.save_state(
-            tensors,
-            {
-                "position": asdict(self.position),
-                "output": self.model.output.get_state(),
-                "corpus": self.corpus.digest,
-                "threads": torch.get_num_threads(),
-            },
-        )
+        self.check_finite()
+        checkpoint.save(self)
 
     def resume(self) -> None:
         """Go on from the run's saved state, if it has one."""
-        saved = self.run.load_state()
-        if saved is None:
-            self.run.rewind_metrics(-1)
-            return
-        arrays, values = saved
-        device = self.model.device
-        tensors: dict[str, Tensor] = {name: torch.from_numpy(array) for name, array in arrays.items()}
-        self.model.load_state_dict(_under("model.", tensors), strict=False)
-        self.optimizer.load_arrays(
-            {name: t if name.endswith(".step") else t.to(device) for name, t in _under("optimizer.", tensors).items()}
-        )
-        self.state = [
-            tuple(tensors[f"state.{layer}.{part}"].to(device) for part in range(len(cell_state)))
-            for layer, cell_state in enumerate(self.state)
-        ]
-        torch.set_rng_state(tensors["rng.torch"])
-        if "rng.cuda" in tensors:
-            torch.cuda.set_rng_state(tensors["rng.cuda"], device)
-        self.model.output.set_state(values["output"])
-        self.position = Position(**values["position"])
-        self.run.rewind_metrics(self.position.step)
-
-
-def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
-
-
-def total_steps(config: TrainingConfig, windows: int) -> int | None:
-    """Steps of the budget for `windows` steps an epoch; None when time is the budget."""
-    if config.steps is not None:
-        return config.steps
-    if config.epochs is not None:
-        return max(1, math.ceil(config.epochs * windows))
-    return None
-
-
-def check(config: LanguageModelConfig) -> None:
-    """Raises InputError for a name no table has, or two budgets. Cheap: called before any text is read."""
-    choose("model.cell", config.model.cell, CELLS)
-    choose("model.softmax", config.model.softmax, LOSSES)
-    choose("training.optimizer", config.training.optimizer, OPTIMIZERS)
-    choose("training.schedule", config.training.schedule, SCHEDULES)
-    given = [name for name in ("epochs", "steps", "minutes") if getattr(config.training, name) is not None]
-    if len(given) > 1:
-        raise InputError(f"training: {' and '.join(given)} both limit training; give one of them.")
-
-
-@contextmanager
-def interruptible() -> Iterator[threading.Event]:
-    """Turns the first Ctrl-C or SIGTERM into an event the loop looks at between steps; the second stops at once."""
-    event = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield event
-        return
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        if event.is_set():
-            raise KeyboardInterrupt
-        event.set()
-
-    previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield event
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+        if not self.world.first:
+            torch.manual_seed(self.config.seed + self.world.rank)
+        saved = checkpoint.load(self)
+        if saved is not None:
+            self.position = Position(**saved)
+        if self.world.first:
+            self.run.rewind_metrics(self.position.step if saved is not None else -1)

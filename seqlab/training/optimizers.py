@@ -1,11 +1,11 @@
-"""Optimisers. Dense parameters go to torch's fused ones; embedding and output rows, whose gradients are sparse, are
-updated row by row ("lazily"): a row that had no gradient is not read, moved or decayed.
+"""Optimisers by name. Dense parameters go to torch's fused ones; embedding and output rows, whose gradients are sparse,
+to the lazy ones of `rows`. All decay their weights: adamw directly, the others through the gradient (L2).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -13,134 +13,152 @@ from torch.nn import Parameter
 
 from ..config import TrainingConfig
 from ..models import LanguageModel
-
-RowRule = Callable[[Tensor, list[Tensor], int], tuple[Tensor, list[Tensor]]]
-Recipe = tuple[Callable[..., torch.optim.Optimizer], dict[str, Any], int, RowRule]
+from .rows import RowOptimizer, RowRule, adagrad_rows, adam_rows, momentum_rows, rmsprop_rows, sgd_rows
 
 
-class RowOptimizer(torch.optim.Optimizer):
-    """Updates only the rows present in a sparse gradient.
+class Recipe(NamedTuple):
+    """An optimiser twice: torch's class and options for dense parameters, and the rule for rows."""
 
-    Args:
-        params: parameters (R, D) with sparse gradients over dimension 0, coalesced.
-        lr: learning rate.
-        slots: number of moment tensors a parameter keeps.
-        rule: (gradient (r, D), moments [(r, D)], steps taken so far) -> (update to subtract after lr, new moments).
-        weight_decay: decoupled decay of the rows touched.
-    """
-
-    def __init__(
-        self,
-        params: Iterable[Parameter],
-        lr: float,
-        slots: int,
-        rule: RowRule,
-        weight_decay: float = 0.0,
-    ):
-        self.slots, self.rule = slots, rule
-        super().__init__(params, {"lr": lr, "weight_decay": weight_decay})
-
-    @torch.no_grad()
-    def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """One update; gradients must be coalesced."""
-        for group in self.param_groups:
-            for parameter in group["params"]:
-                if parameter.grad is None:
-                    continue
-                state = self.state[parameter]
-                if not state:
-                    state["step"] = 0
-                    for slot in range(self.slots):
-                        state[f"moment{slot}"] = torch.zeros_like(parameter)
-                state["step"] += 1
-                rows, gradient = parameter.grad._indices()[0], parameter.grad._values()
-                moments = [state[f"moment{slot}"].index_select(0, rows) for slot in range(self.slots)]
-                update, moments = self.rule(gradient, moments, state["step"])
-                for slot, moment in enumerate(moments):
-                    state[f"moment{slot}"].index_copy_(0, rows, moment)
-                values = parameter.index_select(0, rows)
-                values.mul_(1.0 - group["lr"] * group["weight_decay"]).sub_(update, alpha=group["lr"])
-                parameter.index_copy_(0, rows, values)
+    dense: Callable[..., torch.optim.Optimizer]
+    options: dict[str, Any]
+    slots: int
+    """Moment tensors the row rule keeps."""
+    rule: RowRule
+    decoupled: bool = False
+    """Whether weight decay bypasses the gradient."""
 
 
-def sgd_rows(gradient: Tensor, moments: list[Tensor], step: int) -> tuple[Tensor, list[Tensor]]:
-    """Plain gradient descent."""
-    return gradient, moments
-
-
-def momentum_rows(momentum: float) -> RowRule:
-    """Heavy-ball momentum of the rows touched."""
-
-    def rule(gradient: Tensor, moments: list[Tensor], step: int) -> tuple[Tensor, list[Tensor]]:
-        velocity = moments[0].mul_(momentum).add_(gradient)
-        return velocity, [velocity]
-
-    return rule
-
-
-def adam_rows(gradient: Tensor, moments: list[Tensor], step: int) -> tuple[Tensor, list[Tensor]]:
-    """Adam (https://arxiv.org/abs/1412.6980) on the rows touched, betas 0.9 and 0.999, bias-corrected by the
-    global step as torch.optim.SparseAdam does."""
-    mean = moments[0].lerp_(gradient, 0.1)
-    square = moments[1].mul_(0.999).addcmul_(gradient, gradient, value=0.001)
-    denominator = square.div(1.0 - 0.999**step).sqrt_().add_(1e-8)
-    return mean.div(denominator).div_(1.0 - 0.9**step), [mean, square]
+FUSED, FOREACH = {"fused": True}, {"foreach": True}
 
 
 def _sgd(config: TrainingConfig) -> Recipe:
-    return torch.optim.SGD, {"weight_decay": config.weight_decay}, 0, sgd_rows
+    return Recipe(torch.optim.SGD, FUSED, 0, sgd_rows)
 
 
 def _momentum(config: TrainingConfig) -> Recipe:
-    options = {"momentum": config.momentum, "weight_decay": config.weight_decay}
-    return torch.optim.SGD, options, 1, momentum_rows(config.momentum)
+    options = {**FUSED, "momentum": config.momentum}
+    return Recipe(torch.optim.SGD, options, 1, momentum_rows(config.momentum))
+
+
+def _nesterov(config: TrainingConfig) -> Recipe:
+    if not config.momentum:
+        return _sgd(config)
+    options = {**FUSED, "momentum": config.momentum, "nesterov": True}
+    return Recipe(torch.optim.SGD, options, 1, momentum_rows(config.momentum, nesterov=True))
+
+
+def _adagrad(config: TrainingConfig) -> Recipe:
+    return Recipe(torch.optim.Adagrad, FOREACH, 1, adagrad_rows)
+
+
+def _rmsprop(config: TrainingConfig) -> Recipe:
+    return Recipe(torch.optim.RMSprop, FOREACH, 1, rmsprop_rows)
 
 
 def _adam(config: TrainingConfig) -> Recipe:
-    return torch.optim.AdamW, {"weight_decay": config.weight_decay}, 2, adam_rows
+    betas = (config.beta1, config.beta2)
+    return Recipe(torch.optim.Adam, {**FUSED, "betas": betas}, 2, adam_rows(*betas))
 
 
-OPTIMIZERS = {"sgd": _sgd, "momentum": _momentum, "adam": _adam, "adamw": _adam}
-"""name -> function of the configuration giving (torch's class, its options, row moments, row rule)."""
+def _adamw(config: TrainingConfig) -> Recipe:
+    betas = (config.beta1, config.beta2)
+    return Recipe(torch.optim.AdamW, {**FUSED, "betas": betas}, 2, adam_rows(*betas), decoupled=True)
+
+
+OPTIMIZERS: dict[str, Callable[[TrainingConfig], Recipe]] = {
+    "sgd": _sgd,
+    "momentum": _momentum,
+    "nesterov": _nesterov,
+    "adagrad": _adagrad,
+    "rmsprop": _rmsprop,
+    "adam": _adam,
+    "adamw": _adamw,
+}
+
+
+class Clipping(NamedTuple):
+    """What clipping saw and did, as tensors on the device, so that nothing waits for it."""
+
+    norm: Tensor
+    """Joint norm of the gradients before."""
+    norms: Tensor
+    """(parameters,) norm of each, in the order of `Optimizer.parameters`, before."""
+    clipped: Tensor
+    """1 if the joint norm was shrunk, else 0."""
+    clipped_values: Tensor
+    """Share of the gradients' elements that were cut."""
 
 
 class Optimizer:
     """The optimisers of a model: torch's for dense parameters, a RowOptimizer for those with sparse gradients."""
 
     def __init__(self, model: LanguageModel, config: TrainingConfig):
-        dense_class, options, slots, rule = OPTIMIZERS[config.optimizer](config)
-        trained = [p for p in model.parameters() if p.requires_grad]
+        recipe = OPTIMIZERS[config.optimizer](config)
+        trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
         sparse = {id(p) for p in model.sparse_parameters()}
-        self.dense_params = [p for p in trained if id(p) not in sparse]
-        self.sparse_params = [p for p in trained if id(p) in sparse]
+        self.dense_params = [p for p in trained.values() if id(p) not in sparse]
+        self.sparse_params = [p for p in trained.values() if id(p) in sparse]
+        names = {id(p): name for name, p in trained.items()}
+        self.parameters = {names[id(p)]: p for p in [*self.dense_params, *self.sparse_params]}
+        decay = config.weight_decay
         self.parts: list[torch.optim.Optimizer] = []
         if self.dense_params:
-            self.parts.append(dense_class(self.dense_params, lr=config.lr, fused=True, **options))
+            options = {**recipe.options, "weight_decay": decay}
+            self.parts.append(recipe.dense(self.dense_params, lr=config.lr, **options))
         if self.sparse_params:
-            decay = config.weight_decay
-            self.parts.append(RowOptimizer(self.sparse_params, config.lr, slots, rule, decay))
+            rows = RowOptimizer(self.sparse_params, config.lr, recipe.slots, recipe.rule, decay, recipe.decoupled)
+            self.parts.append(rows)
 
     def zero_grad(self) -> None:
         """Forget the gradients."""
         for part in self.parts:
             part.zero_grad(set_to_none=True)
 
-    def clip(self, limit: float) -> tuple[float, bool]:
-        """Shrink all gradients so that their joint norm is at most `limit` (Pascanu et al. 2013,
-        https://arxiv.org/abs/1211.5063; 0: leave them). Returns the norm before, and whether they were shrunk."""
-        values = [p.grad for p in self.dense_params if p.grad is not None]
+    def coalesce(self) -> None:
+        """Bring every sparse gradient to one entry a row."""
         for parameter in self.sparse_params:
             if parameter.grad is not None:
                 parameter.grad = parameter.grad.coalesce()
-                values.append(parameter.grad._values())
-        norm = float(torch.linalg.vector_norm(torch.stack(torch._foreach_norm(values))))
-        clipped = 0 < limit < norm
-        if clipped:
-            torch._foreach_mul_(values, limit / norm)
-        return norm, clipped
+
+    def rows(self) -> Iterator[tuple[Parameter, Tensor, Tensor]]:
+        """(parameter, rows (r,), gradient (r, D)) of every coalesced sparse gradient."""
+        for parameter in self.sparse_params:
+            if parameter.grad is not None:
+                yield parameter, parameter.grad._indices()[0], parameter.grad._values()
+
+    def gradients(self) -> list[Tensor]:
+        """Gradients in the order of `parameters`; of a sparse one the values, of a missing one a zero."""
+        found = []
+        for parameter in self.parameters.values():
+            gradient = parameter.grad
+            if gradient is None:
+                gradient = parameter.new_zeros(())
+            found.append(gradient._values() if gradient.is_sparse else gradient)
+        return found
+
+    @torch.no_grad()
+    def clip(self, limit: float, value_limit: float = 0.0) -> Clipping:
+        """Cut every element of the gradients at +-`value_limit`, then shrink them all so that their joint norm is at
+        most `limit` (Pascanu et al. 2013, https://arxiv.org/abs/1211.5063). 0 leaves that step out."""
+        self.coalesce()
+        gradients = self.gradients()
+        norms_P = torch.stack(torch._foreach_norm(gradients))
+        norm = before = torch.linalg.vector_norm(norms_P)
+        cut = clipped = torch.zeros_like(norm)
+        if value_limit:
+            cut = torch.stack([(g.abs() > value_limit).sum() for g in gradients]).sum() / sum(
+                map(Tensor.numel, gradients)
+            )
+            torch._foreach_clamp_min_(gradients, -value_limit)
+            torch._foreach_clamp_max_(gradients, value_limit)
+            norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+        if limit:
+            clipped = (norm > limit).to(norm.dtype)
+            torch._foreach_mul_(gradients, (limit / norm).clamp(max=1.0))
+        return Clipping(before, norms_P, clipped, cut)
 
     def step(self, lr: float) -> None:
-        """Update all parameters with learning rate `lr`."""
+        """Update all parameters with learning rate `lr`; sparse gradients must be coalesced."""
         for part in self.parts:
             for group in part.param_groups:
                 group["lr"] = lr

@@ -1,0 +1,96 @@
+"""What trains word vectors: compiled loops on the CPU, or torch on a GPU. Both do the same updates."""
+
+from __future__ import annotations
+
+import os
+from typing import Protocol
+
+import numpy as np
+
+from ..config import EmbeddingsConfig
+from ..errors import InputError, did_you_mean
+from .losses import LOSSES
+from .parts import Parts
+from .simd import padded
+from .training_text import Words
+
+FULL_SOFTMAX = "softmax"
+"""The loss only the torch engine has."""
+
+
+class Engine(Protocol):
+    """The matrices of a training and what changes them.
+
+    name: as in the settings. concurrent: whether several threads may call `run` at once.
+    """
+
+    name: str
+    concurrent: bool
+
+    def run(self, ids: np.ndarray, starts: np.ndarray, lr: float, seed: int) -> tuple[float, int]:
+        """Train on a range of ids, at whose offsets `starts` documents start. Returns the sum of the losses in nats
+        and the number of predictions."""
+
+    def evaluate(self, ids: np.ndarray, starts: np.ndarray, seed: int) -> tuple[float, int]:
+        """`run` that changes nothing; nothing else may run meanwhile."""
+
+    def compile(self) -> None:
+        """Do what takes time once."""
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Everything training has changed: "inputs" (rows of parts, D) and "outputs" (V, D)."""
+
+    def load_arrays(self, arrays: dict[str, np.ndarray]) -> None:
+        """Go on from `arrays()`."""
+
+
+def build_engine(words: Words, config: EmbeddingsConfig, parts: Parts) -> Engine:
+    """The engine that suits settings and machine. Raises InputError for a loss that does not exist."""
+    names = [*LOSSES, FULL_SOFTMAX]
+    if config.loss not in names:
+        raise InputError(f"loss: {config.loss!r} is none of {', '.join(names)}.{did_you_mean(config.loss, names)}")
+    if config.loss == FULL_SOFTMAX and config.engine == "cpu":
+        raise InputError("loss: the full softmax needs --engine torch; the compiled loops know sampled losses only.")
+    if config.loss == FULL_SOFTMAX or config.engine == "torch" or (config.engine == "auto" and has_gpu(config.device)):
+        from .torch_engine import TorchEngine
+
+        return TorchEngine(words.counts_V, words.row_of_id_I, config, parts)
+    from .cpu_engine import CpuEngine
+
+    return CpuEngine(words, config, parts)
+
+
+def has_gpu(device: str) -> bool:
+    """Whether torch sees a GPU and the settings do not forbid it."""
+    if device == "cpu":
+        return False
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def memory_needed(words: int, config: EmbeddingsConfig) -> int:
+    """Bytes of the matrices of a training, and of the copies that saving makes. Raises InputError where the machine
+    has not as much left, before anything is allocated."""
+    rows = 2 * words + (config.buckets if config.subwords else 0)
+    needed = 2 * 4 * rows * padded(config.dim)
+    free = free_memory()
+    if free is not None and needed > free:
+        raise InputError(
+            f"{rows:,} vectors of {config.dim} dimensions need {needed / 1e9:.1f} GB of memory, of which "
+            f"{free / 1e9:.1f} GB are left; take a larger --min-count, a smaller --dim"
+            + (" or fewer buckets." if config.subwords else " or a smaller --max-vocab.")
+        )
+    return needed
+
+
+def free_memory() -> int | None:
+    """Bytes of memory that can still be had, None where the system does not say."""
+    try:
+        with open("/proc/meminfo", encoding="ascii") as lines:
+            return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
+    except (OSError, StopIteration):
+        try:
+            return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        except (AttributeError, ValueError, OSError):
+            return None

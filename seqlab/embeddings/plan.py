@@ -1,0 +1,67 @@
+"""How a text is gone through: jobs, their learning rates, and the defaults that follow from its size."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from ..config import EmbeddingsConfig
+
+JOBS = 400
+"""Fewest jobs a training is cut into, so that the learning rate falls smoothly ..."""
+JOB_TOKENS = (1_000, 100_000)
+"""... within these sizes. A window ends at the border of a job, so jobs are not made smaller than that."""
+FINAL_LR = 1e-4
+"""Learning rate at the end as a share of the first."""
+EPOCHS_WORDS = 17e6
+"""Size of text for which 5 epochs are the default; others get 5 sqrt(EPOCHS_WORDS / words)."""
+MOST_EPOCHS = 50
+
+
+class Job(NamedTuple):
+    """A range of the text, read with one learning rate and one seed."""
+
+    number: int
+    epoch: int
+    start: int
+    stop: int
+    lr: float
+    seed: int
+
+
+def default_epochs(words: int) -> int:
+    """Passes over a text of so many words: 5 for 17 million, more for less, as small texts need."""
+    return min(MOST_EPOCHS, max(1, round(5 * math.sqrt(EPOCHS_WORDS / max(1, words)))))
+
+
+def default_lr(config: EmbeddingsConfig) -> float:
+    """First learning rate. A corrected CBOW update is smaller by the number of contexts."""
+    return 0.2 if config.model == "cbow" and config.cbow_update == "corrected" else 0.05
+
+
+def plan(tokens: int, epochs: int, lr: float, seed: int) -> list[Job]:
+    """Jobs in order; the learning rate falls linearly from `lr` over all of them."""
+    smallest, largest = JOB_TOKENS
+    size = min(largest, max(smallest, tokens * epochs // JOBS))
+    ranges = [pair for _ in range(epochs) for pair in pairwise([*range(0, tokens, size), tokens])]
+    seeds = np.random.default_rng(seed).integers(1 << 63, size=len(ranges)).tolist()
+    return [
+        Job(
+            number,
+            number * epochs // len(ranges),
+            start,
+            stop,
+            lr * max(FINAL_LR, 1 - number / len(ranges)),
+            seeds[number],
+        )
+        for number, (start, stop) in enumerate(ranges)
+    ]
+
+
+def document_starts(documents: np.ndarray, start: int, stop: int) -> np.ndarray:
+    """Offsets in [start, stop) at which a document, or the range itself, starts; relative to `start`."""
+    first, last = np.searchsorted(documents, [start + 1, stop])
+    return np.concatenate([[0], documents[first:last] - start]).astype(np.int64)

@@ -1,0 +1,39 @@
+"""The softmax over the whole vocabulary, trained exactly."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from .fused import cross_entropy
+from .output_layer import SoftmaxLayer
+
+
+class FullSoftmax(SoftmaxLayer):
+    """Cross-entropy over the whole vocabulary, chunked and fused (`seqlab.nn.fused`).
+
+    Args:
+        vocab_size, width, weight: see `OutputLayer`.
+        label_smoothing: share of the target's probability spread evenly over the vocabulary while training.
+        output_precision: of the products while training: auto, float32 or bfloat16.
+    """
+
+    def __init__(
+        self,
+        vocab_size: int,
+        width: int,
+        weight: nn.Parameter | None = None,
+        label_smoothing: float = 0.0,
+        output_precision: str = "auto",
+    ):
+        super().__init__(vocab_size, width, weight)
+        self.label_smoothing, self.output_precision = label_smoothing, output_precision
+
+    def forward(self, hidden_ND: Tensor, targets_N: Tensor) -> Tensor:
+        return cross_entropy(
+            hidden_ND,
+            self.weight,
+            self.bias.squeeze(1),
+            targets_N,
+            precision=self.output_precision,
+            smoothing=self.label_smoothing,
+        )

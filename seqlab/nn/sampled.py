@@ -1,0 +1,137 @@
+"""Losses that look at the target and a few noise words instead of the whole vocabulary.
+
+Shapes: N positions, D width, V vocabulary, S noise words shared by all positions, R = N + S rows.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..errors import choose
+from .fused import cross_entropy, log_normalizers
+from .noise import NOISE, Draw
+from .output_layer import SoftmaxLayer
+from .products import fast_float32
+
+
+class Scores(NamedTuple):
+    """Logits lowered by the log of the word's expected count among the noise."""
+
+    target_N: Tensor
+    noise_NS: Tensor
+
+
+class NoiseLayer(SoftmaxLayer):
+    """What noise losses share: the draw, and scores whose gradients touch only the rows used.
+
+    Args:
+        vocab_size, width, weight: see `OutputLayer`.
+        samples: S; a vocabulary of S words or fewer trains the exact softmax.
+        noise: a name of `NOISE`; "log-uniform" wants ids in descending frequency, "unigram" wants `set_counts`.
+        noise_power: exponent of the counts (unigram).
+        unique_noise: whether the S words are distinct.
+        output_precision: of the exact softmax of a small vocabulary.
+        seed: of the noise.
+    """
+
+    def __init__(
+        self,
+        vocab_size: int,
+        width: int,
+        weight: nn.Parameter | None = None,
+        samples: int = 1024,
+        noise: str = "log-uniform",
+        noise_power: float = 0.75,
+        unique_noise: bool = True,
+        output_precision: str = "auto",
+        seed: int = 0,
+    ):
+        super().__init__(vocab_size, width, weight)
+        self.samples = min(samples, vocab_size)
+        self.sparse = self.samples < vocab_size
+        self.exact = not self.sparse
+        self.output_precision = output_precision
+        self.noise = choose("model.noise", noise, NOISE)(vocab_size, seed, unique_noise, noise_power)
+
+    def set_counts(self, counts: np.ndarray) -> None:
+        self.noise.set_counts(counts)
+
+    def forward(self, hidden_ND: Tensor, targets_N: Tensor) -> Tensor:
+        if not self.sparse:
+            bias_V = self.bias.squeeze(1)
+            return cross_entropy(hidden_ND, self.weight, bias_V, targets_N, precision=self.output_precision)
+        return self.loss_with_noise(hidden_ND, targets_N, self.noise.sample(self.samples))
+
+    def loss_with_noise(self, hidden_ND: Tensor, targets_N: Tensor, draw: Draw) -> Tensor:
+        """The loss for given noise words."""
+        raise NotImplementedError
+
+    def scores(self, hidden_ND: Tensor, targets: np.ndarray, draw: Draw) -> Scores:
+        """Corrected scores of the targets and of the noise words."""
+        ids = np.concatenate([targets, draw.ids])
+        rows_R = torch.from_numpy(ids).to(hidden_ND.device)
+        correction_R = torch.from_numpy(draw.log_expected_count(ids)).to(hidden_ND)
+        weight_RD = F.embedding(rows_R, self.weight, sparse=True)
+        bias_R = F.embedding(rows_R, self.bias, sparse=True).squeeze(1) - correction_R
+        count = len(targets)
+        target_N = torch.linalg.vecdot(hidden_ND, weight_RD[:count]) + bias_R[:count]
+        with fast_float32():
+            noise_NS = torch.addmm(bias_R[count:], hidden_ND, weight_RD[count:].T)
+        return Scores(target_N, noise_NS)
+
+    def get_state(self) -> str:
+        return self.noise.get_state()
+
+    def set_state(self, state: str) -> None:
+        self.noise.set_state(state)
+
+
+def accidental_hits(targets: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where ascending `noise` (S,) holds a position's own target (N,): (positions, places in the noise)."""
+    first, end = np.searchsorted(noise, targets), np.searchsorted(noise, targets, side="right")
+    repeats = end - first
+    positions = np.repeat(np.arange(len(targets)), repeats)
+    within = np.arange(len(positions)) - np.repeat(np.cumsum(repeats) - repeats, repeats)
+    return positions, first[positions] + within
+
+
+class SampledSoftmax(NoiseLayer):
+    """Softmax over the target and S noise words shared by the batch (Jean et al. 2015, https://arxiv.org/abs/1412.2007).
+
+    Every logit, the target's included, is lowered by the log of its expected count under the noise before the
+    softmax; a noise word equal to a position's target is masked there. The loss is lower than the exact one: report
+    `log_probs`, never this.
+    """
+
+    def loss_with_noise(self, hidden_ND: Tensor, targets_N: Tensor, draw: Draw) -> Tensor:
+        targets = targets_N.cpu().numpy()
+        target_N, noise_NS = self.scores(hidden_ND, targets, draw)
+        positions, places = (
+            torch.from_numpy(index).to(hidden_ND.device) for index in accidental_hits(targets, draw.ids)
+        )
+        noise_NS[positions, places] = -torch.inf
+        return (torch.logaddexp(torch.logsumexp(noise_NS, dim=1), target_N) - target_N).mean()
+
+
+class NCE(NoiseLayer):
+    """Noise-contrastive estimation for language models (Mnih & Teh 2012, https://arxiv.org/abs/1206.6426).
+
+    Logistic regression tells the target from noise words, the score of a word being its logit taken as a
+    log-probability: the model learns to normalise itself. How well is what `log_normalizer` reports; `log_probs`
+    normalises. Noise words equal to the target stay: the noise may well produce them.
+    """
+
+    def loss_with_noise(self, hidden_ND: Tensor, targets_N: Tensor, draw: Draw) -> Tensor:
+        target_N, noise_NS = self.scores(hidden_ND, targets_N.cpu().numpy(), draw)
+        return F.softplus(-target_N).mean() + F.softplus(noise_NS).sum(1).mean()
+
+    def log_normalizer(self, hidden_ND: Tensor) -> dict[str, float]:
+        """Normalisation error: "mean" and "std" of log Z over the hidden states; both 0 for a model that normalises
+        itself perfectly."""
+        log_z_N = log_normalizers(hidden_ND, self.weight, self.bias.squeeze(1)).double()
+        return {"mean": float(log_z_N.mean()), "std": float(log_z_N.std(correction=0))}

@@ -1,0 +1,75 @@
+"""Validation during training: exact, always on the same tokens, and at a fixed share of the training's arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..models import LanguageModel
+from ..text import Corpus
+from .averages import Average
+from .evaluation import QUICK_STREAM_TOKENS, negative_log_likelihood, streams_for
+
+FEWEST_TOKENS = 2_000
+"""Validation tokens used at least, however short the training: fewer could not tell two models apart."""
+
+
+def flops_per_token(model: LanguageModel) -> tuple[float, float]:
+    """Floating-point operations of the matrix products a token takes: (in training, in exact evaluation).
+
+    Two for every weight it meets; back-propagation takes twice as many again. A sampled output layer meets its noise
+    words in training and the whole vocabulary in evaluation.
+    """
+    cells = sum(p.numel() for p in model.cells.parameters() if p.dim() > 1)
+    width = model.output.weight.shape[1]
+    met = model.config.samples if model.output.sparse else model.vocab_size
+    return 6.0 * (cells + width * met), 2.0 * (cells + width * model.vocab_size)
+
+
+class Validator:
+    """Validates a model and its average; the weights of the better one are kept when they are the best so far."""
+
+    def __init__(self, model: LanguageModel, corpus: Corpus, average: Average, share: float):
+        self.model, self.corpus, self.average, self.share = model, corpus, average, share
+
+    def choose_tokens(self, trained: int) -> int:
+        """Validation tokens to use, when validations are `trained` training tokens apart."""
+        assert self.corpus.valid is not None
+        training, evaluation = flops_per_token(self.model)
+        models = 1 if type(self.average) is Average else 2
+        affordable = int(self.share * trained * training / (evaluation * models))
+        return min(len(self.corpus.valid), max(FEWEST_TOKENS, affordable))
+
+    def loss(self, tokens: int) -> float:
+        """Exact nats per token of the model as it stands on the first `tokens` validation tokens."""
+        assert self.corpus.valid is not None
+        start_id, streams = self.corpus.tokenizer.start_id, streams_for(tokens, QUICK_STREAM_TOKENS)
+        nats, count = negative_log_likelihood(self.model, self.corpus.valid, start_id, streams, tokens)
+        return nats / count
+
+    def validate(self, tokens: int, best: float, keep: Callable[[], None]) -> dict[str, float]:
+        """Losses of the live weights and, once there is one, of the average; `keep` is called with the better of the
+        two in the model when it is below `best`.
+
+        Returns:
+            {"valid_loss": the better one}, and "live_valid_loss" and "average_valid_loss" where there are two.
+        """
+        live = self.loss(tokens)
+        if not self.average.started:
+            if live < best:
+                keep()
+            return {"valid_loss": live}
+        with self.average.swapped():
+            averaged = self.loss(tokens)
+            if averaged < min(live, best):
+                keep()
+        if live <= averaged and live < best:
+            keep()
+        return {"valid_loss": min(live, averaged), "live_valid_loss": live, "average_valid_loss": averaged}
+
+    def keep_untested(self, keep: Callable[[], None]) -> None:
+        """Without a validation text: `keep` the average once there is one, the live weights before."""
+        if self.average.started:
+            with self.average.swapped():
+                keep()
+        else:
+            keep()
