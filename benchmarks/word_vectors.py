@@ -41,6 +41,8 @@ from seqlab.text import Corpus, prepare
 
 SENTENCE = 1000
 """Words a line of gensim's corpus file: it cuts longer ones off at 10,000."""
+PEERS: dict[str, Any] = {"dim": 100, "subwords": False, "min_ngram": 3}
+"""What gensim does by default; seqlab's defaults are others."""
 SEQLAB = {
     "seqlab skip-gram, negative sampling, K=5": {"loss": "negative-sampling", "samples": 5, "lr": 0.025},
     "seqlab skip-gram, sampled softmax, K=5": {"samples": 5, "lr": 0.025},
@@ -73,7 +75,7 @@ def contestants(text: Path, folder: Path, epochs: int, workers: int, subwords: b
     corpus = corpus_of(text, folder)
 
     def seqlab_of(knobs: dict[str, Any]) -> Contestant:
-        settings = EmbeddingsConfig(epochs=epochs, workers=workers, engine="cpu", **knobs)
+        settings = EmbeddingsConfig(epochs=epochs, workers=workers, engine="cpu", **(PEERS | knobs))
 
         def train() -> tuple[float, WordVectors]:
             vectors, report = train_embeddings(corpus, settings, quiet=True)
@@ -130,7 +132,7 @@ def scaling(source: Path, folder: Path, rounds: int) -> dict[str, Any]:
                     text = folder / f"{words}.txt"
                     first_words(source, words, text)
                     corpora[words] = corpus_of(text, folder)
-                config = EmbeddingsConfig(epochs=1, engine="cpu", **setting)
+                config = EmbeddingsConfig(epochs=1, engine="cpu", **(PEERS | setting))
                 found[name].append((value, *timed(corpora[words], config)))
                 print(f"{name} {value}: {found[name][-1]}", file=sys.stderr)
     rates = {threads: product_rate(threads) for threads in (1, 2)}

@@ -141,7 +141,7 @@ def train_embeddings(
     max_vocab: Annotated[int | None, typer.Option(help="Only so many words, the most frequent.")] = None,
     subsample: Annotated[float | None, typer.Option(help="Thin out words more frequent than this.")] = None,
     subwords: Annotated[
-        bool | None, typer.Option("--subwords", help="Learn n-grams too, and answer unknown words.")
+        bool | None, typer.Option(help="Learn n-grams too, and answer unknown words; default with skipgram.")
     ] = None,
     phrases: Annotated[int | None, typer.Option(help="Passes that join phrases: new york -> new_york.")] = None,
     lr: Annotated[float | None, typer.Option(help="Learning rate at the start.")] = None,

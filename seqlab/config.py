@@ -263,7 +263,7 @@ class EmbeddingsConfig(Section):
     result: Literal["auto", "input", "sum"] = "auto"
     """A word's vector is its input vector, or the sum of that and its output vector (as in GloVe). auto: the sum for
     CBOW, whose output vectors learn more, without subwords; else the input vector."""
-    dim: int = Field(100, ge=1)
+    dim: int = Field(200, ge=1)
     window: int = Field(5, ge=1)
     """Largest distance of a context word."""
     dynamic_window: bool = True
@@ -275,18 +275,19 @@ class EmbeddingsConfig(Section):
     noise_power: float = Field(0.75, ge=0, le=1)
     """Unigram noise words are drawn by their count to this power."""
     epochs: int | None = Field(None, ge=1)
-    """Passes over the text; None: 5 for 17 million words, more for smaller texts."""
+    """Passes over the text; None: 8 for 17 million words, more for smaller texts."""
     min_count: int = Field(5, ge=1)
     """Rarer words are dropped."""
     max_vocab: int | None = Field(None, ge=2)
     """At most so many words get vectors, the most frequent ones; None: all."""
-    subwords: bool = False
-    """Give character n-grams vectors too: a word is the mean of its own and theirs, unknown words are answered."""
-    min_ngram: int = Field(3, ge=1, le=100)
+    subwords: bool | None = None
+    """Give character n-grams vectors too: a word is the mean of its own and theirs, unknown words are answered. None:
+    with skip-gram."""
+    min_ngram: int = Field(4, ge=1, le=100)
     max_ngram: int = Field(6, ge=1, le=100)
     """Characters of an n-gram, the marks < and > around the word included."""
-    buckets: int = Field(500_000, ge=1)
-    """Vectors that n-grams are hashed to."""
+    buckets: int | None = Field(None, ge=1)
+    """Vectors that n-grams are hashed to; None: three for every two words, 2 million at most."""
     phrases: int = Field(0, ge=0, le=4)
     """Passes that join words which occur together unusually often (new york -> new_york); two also find phrases of
     three and four words."""

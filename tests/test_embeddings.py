@@ -317,10 +317,10 @@ def test_document_starts_are_relative_to_the_range() -> None:
 
 
 def test_epochs_follow_the_size_of_the_text() -> None:
-    assert [default_epochs(words) for words in (0, 100_000, 2_500_000, 17_000_000, 10**9)] == [50, 50, 13, 5, 1]
+    assert [default_epochs(words) for words in (0, 100_000, 2_500_000, 17_000_000, 10**9)] == [50, 50, 21, 8, 1]
 
 
-QUICK = EmbeddingsConfig(dim=16, epochs=4, min_count=1, subsample=0, workers=1, lr=0.1)
+QUICK = EmbeddingsConfig(dim=16, epochs=4, min_count=1, subsample=0, workers=1, lr=0.1, subwords=False)
 
 
 @pytest.mark.parametrize("model", ["skipgram", "cbow"])

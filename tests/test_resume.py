@@ -33,6 +33,8 @@ MODES = {
     "penalties": {"steps": 50, "l1": 1e-5, "l2": 1e-4, "clip_value": 0.01, "softmax": "sampled", "samples": 8},
     "rmsprop-decay": {"steps": 50, "optimizer": "rmsprop", "weight_decay": 0.01, "softmax": "sampled", "samples": 8},
     "adagrad-plateau": {"steps": 90, "optimizer": "adagrad", "schedule": "plateau", "evaluations": 30, "patience": 9},
+    "nce": {"steps": 40, "softmax": "nce", "samples": 8, "average": "ema"},
+    "adaptive": {"steps": 40, "softmax": "adaptive"},
     "everything": {
         "epochs": 1.5,
         "average": "ema",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -160,7 +161,7 @@ def test_a_growing_batch_scales_the_rate_and_passes_by_every_token(words, tmp_pa
 def test_validation_takes_its_share_of_the_arithmetic(softmax, share):
     model = random_model(vocab=500, softmax=softmax, samples=16)
     ids = np.random.default_rng(0).integers(0, 500, 40_000)
-    corpus = type("Corpus", (), {"valid": TokenFile.of(ids)})()
+    corpus = SimpleNamespace(valid=TokenFile.of(ids), tokenizer=SimpleNamespace(start_id=0))
     optimizer = Optimizer(model, TrainingConfig())
     training, evaluation = flops_per_token(model)
     weights = sum(p.numel() for n, p in model.cells.named_parameters() if "weight" in n)
@@ -203,6 +204,14 @@ def test_metrics_show_gradients_and_units_by_part(words, tmp_path, cell):
     assert ("dead" if cell == "rnn-relu" else "saturated") in line
     gates = {"lstm": {"cell1 forget", "cell2 output"}, "gru": {"cell1 reset", "cell2 update"}}
     assert gates.get(cell, set()) <= line.get("saturated", {}).keys()
+
+
+def test_the_normalisation_error_of_nce_is_reported(words, tmp_path):
+    options = {"steps": 30, "lr": 0.02, "evaluations": 3, "softmax": "nce", "samples": 8}
+    lm = api.train_language_model(words, tmp_path / "run", **TINY, **options)
+    errors = [line["log_normalizer"] for line in lm.run.metrics() if "valid_loss" in line]
+    assert len(errors) == 3
+    assert all(abs(error["mean"]) < 2 and error["std"] > 0 for error in errors)
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru"])

@@ -72,7 +72,7 @@ def has_gpu(device: str) -> bool:
 def memory_needed(words: int, config: EmbeddingsConfig) -> int:
     """Bytes of the matrices of a training, and of the copies that saving makes. Raises InputError where the machine
     has not as much left, before anything is allocated."""
-    rows = 2 * words + (config.buckets if config.subwords else 0)
+    rows = 2 * words + ((config.buckets or 0) if config.subwords else 0)
     needed = 2 * 4 * rows * padded(config.dim)
     free = free_memory()
     if free is not None and needed > free:

@@ -23,7 +23,7 @@ class Parts(NamedTuple):
 
     @classmethod
     def of(cls, words: Sequence[str], config: EmbeddingsConfig) -> Parts:
-        if not config.subwords:
+        if not config.subwords or config.buckets is None:
             return cls(np.arange(len(words) + 1), np.arange(len(words), dtype=np.int32), len(words))
         offsets, rows = parts_of(words, config.min_ngram, config.max_ngram, config.buckets)
         return cls(offsets, rows, len(words) + config.buckets)

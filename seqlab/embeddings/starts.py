@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -26,6 +26,7 @@ class Earlier(NamedTuple):
     counts: np.ndarray
     inputs: np.ndarray
     outputs: np.ndarray
+    settings: dict[str, Any]
 
     @classmethod
     def open(cls, folder: str | Path, config: EmbeddingsConfig) -> Earlier:
@@ -39,7 +40,7 @@ class Earlier(NamedTuple):
         arrays, _, origin = saved
         settings = config.model_dump()
         for key in SHARED_SETTINGS:
-            if origin.settings.get(key) != settings[key]:
+            if settings[key] is not None and origin.settings.get(key) != settings[key]:
                 raise InputError(
                     f"{folder}: was trained with {key} = {origin.settings.get(key)!r}, not {settings[key]!r}; "
                     "use the same setting to continue."
@@ -47,7 +48,14 @@ class Earlier(NamedTuple):
         vectors = WordVectors.load(folder)
         if vectors.counts is None or len(arrays["outputs"]) != len(vectors):
             raise InputError(f"{folder}: its state and its vectors do not belong together; it is damaged.")
-        return cls(vectors.words, vectors.counts, arrays["inputs"], arrays["outputs"])
+        inputs = arrays["inputs"]
+        if len(inputs) == len(vectors) and vectors.subwords is not None:
+            inputs = np.concatenate([inputs, vectors.subwords.matrix])
+        return cls(vectors.words, vectors.counts, inputs, arrays["outputs"], origin.settings)
+
+    def settle(self, config: EmbeddingsConfig) -> EmbeddingsConfig:
+        """The settings, with what was left open as it was."""
+        return config.model_copy(update={key: self.settings[key] for key in ("subwords", "buckets")})
 
 
 def start_from_earlier(engine: Engine, words: Words, earlier: Earlier) -> str:

@@ -20,7 +20,7 @@ from ..interrupts import interruptible
 from ..progress import Progress
 from .engines import Engine, build_engine
 from .parts import Parts
-from .plan import Job, default_epochs, default_lr, document_starts, plan
+from .plan import Job, document_starts, plan, settled
 from .state import Origin, Position, load_state, save_state
 from .subwords import Subwords
 from .training_text import TrainingText, Words
@@ -69,9 +69,12 @@ class Trainer:
         folder: Path | None = None,
         callback: Callback | None = None,
     ):
+        config = settled(config, text.words, len(words.words))
+        assert config.epochs is not None
+        assert config.lr is not None
         self.text, self.words, self.config = text, words, config
         self.folder, self.callback = folder, callback
-        self.epochs, self.lr = config.epochs or default_epochs(text.words), config.lr or default_lr(config)
+        self.epochs, self.lr = config.epochs, config.lr
         self.jobs = plan(len(text.train), self.epochs, self.lr, config.seed)
         self.origin = Origin.of(config, text.digest, words.words)
         self.parts = Parts.of(words.words, config)
@@ -86,8 +89,9 @@ class Trainer:
             return False
         arrays, position, origin = saved
         self.origin.check(self.folder, origin)
-        self.engine.load_arrays(arrays)
         self.position = position
+        if not self.finished:
+            self.engine.load_arrays(arrays)
         return True
 
     @property
@@ -192,9 +196,13 @@ class Trainer:
             position.lines.append({**line, "tokens_per_second": round(words / seconds, 1)})
 
     def save(self) -> None:
-        """Replace the state in the folder, where there is one."""
+        """Replace the state in the folder, where there is one; at the end without the n-grams, which
+        are beside it then."""
         if self.folder:
-            save_state(self.folder, self.engine.arrays(), self.position, self.origin)
+            arrays = self.engine.arrays()
+            if self.finished:
+                arrays["inputs"] = arrays["inputs"][: len(self.words.words)]
+            save_state(self.folder, arrays, self.position, self.origin)
 
     def vectors(self) -> WordVectors:
         """The vectors as they are now."""

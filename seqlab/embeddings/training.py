@@ -13,6 +13,7 @@ from .engines import memory_needed
 from .folder import TENSORS
 from .formats import load_vectors
 from .phrases import join_phrases
+from .plan import settled
 from .starts import Earlier, start_from_earlier, start_from_vectors
 from .trainer import Callback, Trainer
 from .training_text import TrainingText, choose_words, grown
@@ -53,7 +54,8 @@ def train_embeddings(
     earlier = Earlier.open(resume, config) if resume else None
     if earlier:
         words = grown(words, text, earlier.words, earlier.counts)
-    needed = memory_needed(len(words.words), config)
+        config = earlier.settle(config)
+    needed = memory_needed(len(words.words), settled(config, text.words, len(words.words)))
     folder = Path(out) if out is not None else None
     trainer = Trainer(text, words, config, folder, callback)
     told = [opening(trainer, needed)]
@@ -67,10 +69,11 @@ def train_embeddings(
         print(*(f"seqlab: {sentence}" for sentence in told), sep="\n", file=sys.stderr)
     trainer.engine.compile()
     started = time.perf_counter()
-    already = trainer.finished
+    if folder is not None and trainer.finished and (folder / TENSORS).is_file():
+        return WordVectors.load(folder), {**trainer.summary(), "start_up_seconds": started - begun}
     trainer.fit(quiet)
     vectors = trainer.vectors()
-    if folder is not None and not (already and (folder / TENSORS).is_file()):
+    if folder is not None:
         vectors.save(folder)
         trainer.save()
     return vectors, {**trainer.summary(), "start_up_seconds": started - begun}
@@ -79,10 +82,9 @@ def train_embeddings(
 def opening(trainer: Trainer, needed: int) -> str:
     """What is about to be trained, in a sentence."""
     config, text = trainer.config, trainer.text
-    chosen = "" if config.epochs else ", chosen from the size of the text"
     ngrams = f" and {config.buckets:,} buckets of n-grams" if config.subwords else ""
     return (
         f"{text.words:,} words; {len(trainer.words.words):,} different ones{ngrams} get vectors of {config.dim} "
-        f"dimensions, {needed / 1e6:,.0f} MB; {trainer.epochs} epochs{chosen}; {trainer.engine.name} engine, "
+        f"dimensions, {needed / 1e6:,.0f} MB; {trainer.epochs} epochs; {trainer.engine.name} engine, "
         f"{trainer.workers} thread{'s' * (trainer.workers > 1)}."
     )

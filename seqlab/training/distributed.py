@@ -1,5 +1,12 @@
 """Data-parallel training: every process reads its own streams of one joint batch, gradients are averaged, process 0
 writes. Started by torchrun; without it there is one process and nothing here does anything.
+
+    torchrun --nproc-per-node=2 -m seqlab_cli.main train lm book.txt -o runs/book
+
+On several machines, on each of them, with the run in a folder that all of them see:
+
+    torchrun --nnodes=2 --nproc-per-node=1 --rdzv-backend=c10d --rdzv-endpoint=FIRST_MACHINE:29500 \\
+        -m seqlab_cli.main train lm book.txt -o SHARED/runs/book
 """
 
 from __future__ import annotations

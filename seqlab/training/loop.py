@@ -193,7 +193,7 @@ class Trainer:
         self.position.seconds = seconds
         return bool(save_due), self.world.any(interrupted)
 
-    def validate_if_due(self) -> dict[str, float]:
+    def validate_if_due(self) -> dict[str, Any]:
         """Validate when the next share of the budget is reached; keep the weights if they are the best so far."""
         position = self.position
         if self.used() * self.config.evaluations < position.validations + 1:
@@ -213,7 +213,7 @@ class Trainer:
             position.without_improvement += 1
             if self.config.schedule == "plateau":
                 position.plateau *= self.config.plateau_factor
-        return found
+        return {**found, **self.validator.log_normalizer()}
 
     def keep(self) -> None:
         """The weights in the model become those of the run."""
@@ -238,7 +238,7 @@ class Trainer:
         self.position.lines = due
         return True
 
-    def write_line(self, progress: Progress, validation: dict[str, float]) -> None:
+    def write_line(self, progress: Progress, validation: dict[str, Any]) -> None:
         """One line of metrics.jsonl: means over the steps since the last one."""
         self.check_finite()
         position, config = self.position, self.config

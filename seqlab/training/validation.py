@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
+
 from ..models import LanguageModel
-from ..text import Corpus
+from ..nn import NCE
+from ..text import Corpus, EvaluationBatches, TokenFile
 from .averages import Average
 from .evaluation import QUICK_STREAM_TOKENS, negative_log_likelihood, streams_for
 
 FEWEST_TOKENS = 2_000
 """Validation tokens used at least, however short the training: fewer could not tell two models apart."""
+
+NORMALIZER_TOKENS = 500
+"""Validation tokens that the normalisation error of NCE is measured on."""
 
 
 def flops_per_token(model: LanguageModel) -> tuple[float, float]:
@@ -30,6 +36,7 @@ class Validator:
 
     def __init__(self, model: LanguageModel, corpus: Corpus, average: Average, share: float):
         self.model, self.corpus, self.average, self.share = model, corpus, average, share
+        self.start_id = corpus.tokenizer.start_id
 
     def choose_tokens(self, trained: int) -> int:
         """Validation tokens to use, when validations are `trained` training tokens apart."""
@@ -42,9 +49,25 @@ class Validator:
     def loss(self, tokens: int) -> float:
         """Exact nats per token of the model as it stands on the first `tokens` validation tokens."""
         assert self.corpus.valid is not None
-        start_id, streams = self.corpus.tokenizer.start_id, streams_for(tokens, QUICK_STREAM_TOKENS)
-        nats, count = negative_log_likelihood(self.model, self.corpus.valid, start_id, streams, tokens)
+        streams = streams_for(tokens, QUICK_STREAM_TOKENS)
+        nats, count = negative_log_likelihood(self.model, self.corpus.valid, self.start_id, streams, tokens)
         return nats / count
+
+    @torch.inference_mode()
+    def log_normalizer(self) -> dict[str, dict[str, float]]:
+        """How far a model trained by NCE is from normalising itself: mean and standard deviation of log Z over the
+        first validation tokens; nothing for other models."""
+        output, tokens = self.model.output, self.corpus.valid
+        if not isinstance(output, NCE) or tokens is None:
+            return {}
+        first = EvaluationBatches(TokenFile.of(tokens[:NORMALIZER_TOKENS]), 1, NORMALIZER_TOKENS, self.start_id).window(
+            0
+        )
+        self.model.eval()
+        inputs_1T = torch.from_numpy(first.inputs_BT).to(self.model.device)
+        hidden_1TD, _ = self.model.hidden(inputs_1T, self.model.init_state(1))
+        self.model.train()
+        return {"log_normalizer": output.log_normalizer(hidden_1TD[0])}
 
     def validate(self, tokens: int, best: float, keep: Callable[[], None]) -> dict[str, float]:
         """Losses of the live weights and, once there is one, of the average; `keep` is called with the better of the

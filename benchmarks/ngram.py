@@ -1,0 +1,127 @@
+"""Kneser-Ney counts on WikiText-2, on the ids that a language model sees; prints JSON.
+
+    python benchmarks/ngram.py                     orders 2 to 6: perplexities, seconds, n-grams
+    python benchmarks/ngram.py --run RUN           and mixed with a language model trained on the same ids
+
+Seconds are medians over the rounds; the first round also pays for what is not in memory yet. Set OMP_NUM_THREADS=1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import statistics
+import sys
+import time
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import torch
+
+import seqlab
+from seqlab.models.kneser_ney import NGramModel
+from seqlab.models.ngram_mixture import fit_weights, interpolate, uniform_log_probs, unigram_log_probs
+from seqlab.run import Run
+from seqlab.text import Batches, Corpus, TokenFile
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+def wikitext() -> Corpus:
+    folder = SHARED / "wikitext-2"
+    return seqlab.prepare(
+        folder / "train.txt", valid=folder / "valid.txt", test=folder / "test.txt", tokenizer="whitespace", quiet=True
+    )
+
+
+def perplexity(log_p_N: np.ndarray) -> float:
+    return round(math.exp(-log_p_N.mean()), 2)
+
+
+def race(corpus: Corpus, order: int, rounds: int) -> tuple[NGramModel, dict]:
+    """Train and evaluate a few times; memory is traced in a pass of its own, which it would slow."""
+    size, start_id = len(corpus.tokenizer.vocab), corpus.tokenizer.start_id
+    seconds: dict[str, list[float]] = {"train": [], "valid": [], "test": []}
+    scores = {}
+    for _ in range(rounds):
+        started = time.perf_counter()
+        model = NGramModel.train(corpus.train, size, start_id, order)
+        seconds["train"].append(time.perf_counter() - started)
+        for split in ("valid", "test"):
+            started = time.perf_counter()
+            scores[split] = perplexity(model.log_probs(corpus.splits[split]))
+            seconds[split].append(time.perf_counter() - started)
+    tracemalloc.start()
+    NGramModel.train(corpus.train, size, start_id, order)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    result = {
+        "order": order,
+        "perplexity": scores,
+        "seconds": {name: round(statistics.median(values), 3) for name, values in seconds.items()},
+        "megabytes": round(peak / 1e6),
+        "ngrams": model.summary["ngrams"],
+        "discounts": [[round(d, 4) for d in level] for level in model.summary["discounts"]],
+    }
+    print(f"order {order}: {result['perplexity']}, {result['seconds']}", file=sys.stderr)
+    return model, result
+
+
+@torch.inference_mode()
+def neural_log_probs(run: Run, tokens: TokenFile) -> np.ndarray:
+    """(N,) log-probabilities of a language model in one stream, as the counts see the text."""
+    model, parts = run.load_model(), []
+    state = model.init_state(1)
+    for batch in Batches(tokens, 1, 128, run.tokenizer.start_id):
+        logits_1TV, state = model.sequence_logits(torch.from_numpy(batch.inputs_BT), state)
+        targets_T1 = torch.from_numpy(batch.targets_BT).T
+        parts.append(logits_1TV[0].double().log_softmax(-1).gather(1, targets_T1)[:, 0].numpy())
+    return np.concatenate(parts)
+
+
+def mixed(corpus: Corpus, model: NGramModel, path: Path) -> dict:
+    """Weights fitted on validation, used on test."""
+    run = Run.open(path)
+    both = {
+        split: np.stack([neural_log_probs(run, corpus.splits[split]), model.log_probs(corpus.splits[split])], axis=1)
+        for split in ("valid", "test")
+    }
+    weights = fit_weights(both["valid"])
+    return {
+        "order": model.order,
+        "weight_of_counts": round(float(weights[1]), 4),
+        "neural": {split: perplexity(log_p[:, 0]) for split, log_p in both.items()},
+        "counts": {split: perplexity(log_p[:, 1]) for split, log_p in both.items()},
+        "mixture": {split: perplexity(interpolate(log_p, weights)) for split, log_p in both.items()},
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--orders", type=int, nargs="+", default=[2, 3, 4, 5, 6])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--run", type=Path, help="a language model on the same ids, to be mixed with the last order")
+    options = parser.parse_args()
+    corpus = wikitext()
+    vocab = corpus.tokenizer.vocab
+    held_out = {split: corpus.splits[split] for split in ("valid", "test")}
+    result: dict = {
+        "benchmark": "ngram",
+        "tokens": {name: len(split) for name, split in corpus.splits.items()},
+        "vocab_size": len(vocab),
+        "uniform": {name: perplexity(uniform_log_probs(split, len(vocab))) for name, split in held_out.items()},
+        "unigram": {name: perplexity(unigram_log_probs(split, vocab.counts)) for name, split in held_out.items()},
+        "kneser_ney": [],
+    }
+    for order in options.orders:
+        model, row = race(corpus, order, options.rounds)
+        result["kneser_ney"].append(row)
+    if options.run:
+        result["mixed"] = mixed(corpus, model, options.run)
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()
