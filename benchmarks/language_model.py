@@ -24,6 +24,7 @@ from seqlab.config import ModelConfig, TrainingConfig
 from seqlab.models import LanguageModel
 from seqlab.text import Batches
 from seqlab.training import Optimizer
+from seqlab.training.step import backward
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 RECIPE = {
@@ -58,11 +59,9 @@ def throughput(rounds: int, steps: int) -> dict:
         optimizer, state = Optimizer(model, TrainingConfig()), [model.init_state(20)]
 
         def step(index: int) -> None:
-            batch = batches.window(index)
             optimizer.zero_grad()
-            inputs, targets = map(torch.from_numpy, batch)
-            loss, state[0] = model.loss(inputs, targets, state[0])
-            loss.backward()
+            _, state[0] = backward(model, batches.window(index), state[0])
+            optimizer.coalesce()
             optimizer.clip(1.0)
             optimizer.step(1e-3)
 

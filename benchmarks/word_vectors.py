@@ -48,6 +48,7 @@ SEQLAB = {
     "seqlab skip-gram, sampled softmax, K=5": {"samples": 5, "lr": 0.025},
     "seqlab skip-gram, sampled softmax, K=15": {},
     "seqlab CBOW, sampled softmax, K=15": {"model": "cbow"},
+    "seqlab CBOW, sampled softmax, K=10": {"model": "cbow", "samples": 10},
 }
 SUBWORDS = {
     "seqlab subwords, negative sampling, K=5": {"subwords": True, "loss": "negative-sampling", "samples": 5},

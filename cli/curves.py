@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .console import JsonFlag, print_json, say
+
+if TYPE_CHECKING:
+    from seqlab.run import Run
 
 
 def curves(
@@ -19,29 +22,47 @@ def curves(
     x: Annotated[str, typer.Option("--x", help="Horizontal axis: tokens, steps or seconds.")] = "tokens",
     as_json: JsonFlag = False,
 ) -> None:
-    """Draw the training curves of one or several runs: loss, learning rate, gradient norm, speed.
+    """Draw the training curves of one or several runs: losses, learning rate, gradients, hidden units, speed.
 
     Example: seqlab curves run-a run-b -o curves.png
     """
     from seqlab.embeddings.state import METRICS, read_metrics
+    from seqlab.errors import InputError
     from seqlab.run import Run, is_run
     from seqlab.visualization import draw_curves
     from seqlab.visualization.output import FORMATS, check_output
 
     check_output(output)
-    drawn = []
-    for path in runs:
-        if (path / METRICS).is_file() and not is_run(path):
-            drawn.append((str(path), read_metrics(path)))
-            say(f"{path}: its losses are those of word vectors, in nats per prediction.")
-            continue
-        run = Run.open(path)
-        drawn.append((str(path), run.metrics()))
-        if run.config.model.softmax != "full":
-            say(f"{path}: its training loss is the {run.config.model.softmax} one, lower than the exact loss.")
-    report = draw_curves(drawn, output, x=x)
+    vectors = [path for path in runs if (path / METRICS).is_file() and not is_run(path)]
+    if vectors and len(vectors) < len(runs):
+        raise InputError(
+            f"{vectors[0]}: word vectors, whose losses do not compare with a language model's; draw them apart."
+        )
+    if vectors:
+        drawn = [(str(path), read_metrics(path)) for path in vectors]
+    else:
+        opened = [Run.open(path) for path in runs]
+        drawn = [(str(path), run.metrics()) for path, run in zip(runs, opened, strict=True)]
+        for path, run in zip(runs, opened, strict=True):
+            if sentence := _about_loss(run):
+                say(f"{path}: {sentence}")
+    report = draw_curves(drawn, output, x=x, unit="prediction" if vectors else "token")
     say(f"Wrote {output} with {len(runs)} run{'s' * (len(runs) > 1)}: {FORMATS[report['format']]}.")
     if as_json:
         print_json(report)
     else:
         print(output)
+
+
+def _about_loss(run: Run) -> str:
+    """What is to be known about a run's training loss where it is not the exact cross-entropy."""
+    from seqlab.training.costs import blueprint
+
+    model = run.config.model
+    if not blueprint(run).output.exact:
+        return (
+            f"its training loss is that of the {model.softmax} softmax, not comparable with the exact validation loss."
+        )
+    if model.label_smoothing:
+        return "its training loss has label smoothing in it, the validation loss has not."
+    return ""

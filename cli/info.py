@@ -2,55 +2,83 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .console import JsonFlag, print_json, print_table
+from .console import JsonFlag, print_json, print_table, say
+
+if TYPE_CHECKING:
+    from seqlab.run import Run
+
+UNITS = {"memory": "B", "flops_per_token": "FLOP", "flops_per_second": "FLOP/s", "product_rate": "FLOP/s"}
+"""Group of figures, or single figure, that is shown with this unit."""
+SHARES = ("shares", "of_product_rate", "of_product_rate_by_part")
+"""Shown in percent."""
 
 
 def info(
     path: Annotated[Path, typer.Argument(help="A run folder, word vectors, or a prepared corpus.")],
+    measure: Annotated[
+        bool,
+        typer.Option("--measure", help="Of a run: time a few training steps and this machine's products, 2 seconds."),
+    ] = False,
     json: JsonFlag = False,
 ) -> None:
-    """Say what a folder or file holds: sizes, settings, scores.
+    """Say what a folder or file holds: sizes, costs, scores, settings.
 
-    Example: seqlab info runs/book
+    Example: seqlab info runs/book --measure
+
+    With --measure also where the time of a training step goes on this machine, by part, and how near the step comes
+    to the rate of bare matrix products.
     """
+    from seqlab.errors import InputError
     from seqlab.run import is_run
     from seqlab.text import Corpus
 
     if is_run(path):
-        facts = _run_facts(path)
+        facts = _run_facts(path, measure)
+    elif measure:
+        raise InputError(f"{path}: not a language-model run; only those can be measured.")
     elif Corpus.is_corpus(path):
         facts = {"kind": "corpus", **Corpus.open(path).summary}
+    elif _is_unfinished(path):
+        facts = _unfinished_facts(path)
+        say(f"{path}: its vectors are not finished; run the same train command again to go on.")
     else:
         facts = _vector_facts(path)
     if json:
         print_json(facts)
     else:
-        print_table(("", ""), [(key, value) for key, value in _lines(facts)])
+        print_table(("", ""), list(_lines(facts)))
 
 
-def _run_facts(path: Path) -> dict[str, Any]:
+def _run_facts(path: Path, measure: bool) -> dict[str, Any]:
     from seqlab.run import Run
+    from seqlab.training import costs
 
     run = Run.open(path)
-    metrics = run.metrics()
-    saved = run.load_state()
-    validations = [line["valid_loss"] for line in metrics if "valid_loss" in line]
+    arrays, values = run.load_state() or ({}, {})
+    model = costs.blueprint(run)
+    parts, flops = costs.flops_by_part(model), costs.flops_per_token(model)
+    parameters = model.parameter_counts()
     facts: dict[str, Any] = {
         "kind": run.record["kind"],
-        "finished": bool(saved and saved[1]["position"]["finished"]),
+        "finished": bool(values and values["position"]["finished"]),
+        **_progress(run, values),
+        "parameters": {**parameters, "total": sum(parameters.values())},
+        "memory": costs.memory(run, arrays),
+        "flops_per_token": {
+            "training": {**{name: part.training for name, part in parts.items()}, "total": flops.training},
+            "evaluation": {**{name: part.evaluation for name, part in parts.items()}, "total": flops.evaluation},
+        },
     }
-    if metrics:
-        last = metrics[-1]
-        facts |= {"steps": last["step"], "tokens": last["tokens"], "seconds": last["seconds"]}
-        facts["best_valid_loss"] = min(validations) if validations else None
-        facts["tokens_per_second"] = sorted(line["tokens_per_second"] for line in metrics)[len(metrics) // 2]
-    if validations:
-        facts["parameters"] = run.load_model().parameter_counts()
+    if measure:
+        from seqlab.training.profile import measure as measured
+
+        facts["measured"] = measured(run, values.get("threads"))
     return facts | {
         "vocab_size": run.record["vocab_size"],
         "tokenizer": run.tokenizer.kind,
@@ -60,25 +88,98 @@ def _run_facts(path: Path) -> dict[str, Any]:
     }
 
 
+def _progress(run: Run, values: Mapping[str, Any]) -> dict[str, Any]:
+    """How far training came, from its last line of metrics, and how well and how fast it went."""
+    from statistics import median
+
+    metrics = run.metrics()
+    if not metrics:
+        return {}
+    validations = [line["valid_loss"] for line in metrics if "valid_loss" in line]
+    last = metrics[-1]
+    return {
+        "steps": last["step"],
+        "tokens": last["tokens"],
+        "seconds": last["seconds"],
+        "threads": values.get("threads"),
+        "processes": values.get("processes"),
+        "best_valid_loss": min(validations, default=None),
+        "tokens_per_second": median(line["tokens_per_second"] for line in metrics),
+    }
+
+
 def _vector_facts(path: Path) -> dict[str, Any]:
     from seqlab.api import load_vectors
 
     vectors = load_vectors(path)
-    return {
+    facts: dict[str, Any] = {
         "kind": "vectors",
         "words": len(vectors),
         "dim": vectors.matrix.shape[1],
         "parameters": vectors.matrix.size,
         "most_frequent": vectors.words[:10],
-        **(vectors.meta or {}),
+    }
+    if vectors.subwords is not None:
+        grams = vectors.subwords
+        facts["parameters"] += grams.matrix.size
+        facts["ngrams"] = {"buckets": grams.buckets, "shortest": grams.shortest, "longest": grams.longest}
+    return facts | dict(vectors.meta or {})
+
+
+def _is_unfinished(path: Path) -> bool:
+    """Whether a folder holds only the state of a training of vectors."""
+    from seqlab.embeddings.folder import STATE, TENSORS
+
+    return (path / STATE).is_file() and not (path / TENSORS).exists()
+
+
+def _unfinished_facts(path: Path) -> dict[str, Any]:
+    from seqlab.embeddings.state import load_state
+
+    state = load_state(path)
+    assert state is not None
+    arrays, position, origin = state
+    held_out = [loss for loss in position.held_out if loss is not None]
+    last = position.lines[-1] if position.lines else {}
+    return {
+        "kind": "vectors",
+        "finished": False,
+        "epochs_begun": len(position.losses),
+        "tokens": last.get("tokens"),
+        "seconds": position.seconds,
+        "loss": position.means[-1] if position.losses else None,
+        "held_out_loss": held_out[-1] if held_out else None,
+        "matrices": {name: list(array.shape) for name, array in arrays.items() if array.ndim == 2},
+        "settings": origin.settings,
     }
 
 
-def _lines(facts: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+def _lines(facts: Mapping[str, Any], prefix: str = "", unit: str = "") -> list[tuple[str, Any]]:
     lines: list[tuple[str, Any]] = []
     for key, value in facts.items():
         if isinstance(value, dict):
-            lines += _lines(value, f"{prefix}{key}.")
+            lines += _lines(value, f"{prefix}{key}.", _unit(key, unit))
         else:
-            lines.append((prefix + key, " ".join(map(str, value)) if isinstance(value, list) else value))
+            lines.append((prefix + key, _shown(value, _unit(key, unit))))
     return lines
+
+
+def _unit(key: str, inherited: str) -> str:
+    return "%" if key in SHARES else UNITS.get(key, inherited)
+
+
+def _shown(value: Any, unit: str) -> Any:
+    if isinstance(value, list):
+        return " ".join(map(str, value))
+    if unit == "%":
+        return f"{value:.1%}"
+    return quantity(value, unit) if unit else value
+
+
+def quantity(value: float, unit: str) -> str:
+    """`value` with three digits and a decimal prefix: 1.23 MB."""
+    for prefix in ("", "k", "M", "G"):
+        if value < 999.5:
+            return f"{value:.3g} {prefix}{unit}"
+        value /= 1000
+    return f"{value:,.3g} T{unit}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from seqlab.nn import CELLS
+from seqlab.nn import CELLS, Dropout
 
 B, T, D, H = 3, 7, 5, 6
 
@@ -65,3 +65,28 @@ def test_state_starts_at_zero_and_is_batch_first(cell):
     state = cell.init_state(4)
     assert len(state) == cell.parts
     assert all(part.shape == (4, H) and not part.any() for part in state)
+
+
+def test_dropout_zeroes_a_share_and_keeps_the_mean() -> None:
+    layer = Dropout(0.3)
+    torch.manual_seed(1)
+    x = torch.ones(400, 500, requires_grad=True)
+    y = layer(x)
+    kept = y != 0
+    assert kept.double().mean().item() == pytest.approx(0.7, abs=0.005)
+    assert y[kept].unique().tolist() == pytest.approx([1 / 0.7], rel=1e-4)
+    assert kept.double().mean(0).std().item() == pytest.approx((0.7 * 0.3 / 400) ** 0.5, rel=0.15)
+    y.sum().backward()
+    assert torch.equal(x.grad, y.detach())
+    assert layer.eval()(x) is x
+
+
+def test_dropout_follows_torchs_seed_and_state() -> None:
+    layer, x = Dropout(0.5), torch.ones(1000)
+    torch.manual_seed(3)
+    first, state, second = layer(x), torch.get_rng_state(), layer(x)
+    assert not torch.equal(first, second)
+    torch.set_rng_state(state)
+    assert torch.equal(layer(x), second)
+    torch.manual_seed(3)
+    assert torch.equal(layer(x), first)

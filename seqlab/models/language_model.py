@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from ..config import ModelConfig
 from ..errors import InputError, choose
-from ..nn import CELLS, LOSSES, Cell, OutputLayer, State
+from ..nn import CELLS, LOSSES, Cell, Dropout, OutputLayer, State
 
 ModelState = list[State]
 
@@ -60,7 +60,7 @@ class LanguageModel(nn.Module):
             self.embedding if config.tie else None,
             **output_options(output, config, seed),
         )
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
 
     @property
     def device(self) -> torch.device:

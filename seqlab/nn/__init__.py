@@ -2,6 +2,7 @@
 
 from .adaptive import AdaptiveSoftmax, choose_cutoffs
 from .cells import CELLS, Cell, State
+from .dropout import Dropout
 from .full_softmax import FullSoftmax
 from .losses import LOSSES
 from .mixture import MixtureOfSoftmaxes
@@ -18,6 +19,7 @@ __all__ = [
     "AdaptiveSoftmax",
     "Cell",
     "Draw",
+    "Dropout",
     "FullSoftmax",
     "LogUniform",
     "MixtureOfSoftmaxes",

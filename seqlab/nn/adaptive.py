@@ -47,6 +47,11 @@ def choose_cutoffs(counts: np.ndarray, most: int = 3) -> list[int]:
     return best[1]
 
 
+def cluster_shares(counts: np.ndarray, clusters: Sequence[tuple[int, int]]) -> list[float]:
+    """Share of a text's words, of `counts` (V,), that lie in each cluster of ids [low, high)."""
+    return [float(counts[low:high].sum() / max(1, counts.sum())) for low, high in clusters]
+
+
 class AdaptiveSoftmax(OutputLayer):
     """Exact softmax in two steps: a short list of words and clusters, then the words of the target's cluster.
 
@@ -86,6 +91,7 @@ class AdaptiveSoftmax(OutputLayer):
         self.output_precision = output_precision
         self.short_list = edges[1]
         self.clusters = list(itertools.pairwise(edges[1:]))
+        self.cluster_shares = cluster_shares(zipf_counts(vocab_size), self.clusters)
         self.cluster_weight = nn.Parameter(torch.empty(len(widths), width))
         self.cluster_bias = nn.Parameter(torch.zeros(len(widths)))
         self.projections = nn.ModuleList()
@@ -98,6 +104,17 @@ class AdaptiveSoftmax(OutputLayer):
             if shrink != 1.0:
                 self.tails.append(nn.Parameter(torch.empty(high - low, narrow)))
                 nn.init.normal_(self.tails[-1], std=narrow**-0.5)
+
+    def set_counts(self, counts: np.ndarray) -> None:
+        self.cluster_shares = cluster_shares(counts, self.clusters)
+
+    def multiply_adds(self) -> tuple[float, float]:
+        """The mean over positions: the head everywhere, a cluster where the text's target lies in it."""
+        total = float((self.short_list + len(self.clusters)) * self.width)
+        for share, projection, (low, high) in zip(self.cluster_shares, self.projections, self.clusters, strict=True):
+            narrow = projection.weight.shape[0]
+            total += share * narrow * (self.width + high - low)
+        return total, total
 
     def start_at_unigram(self, counts: np.ndarray) -> None:
         """As everywhere; within a cluster its words' frequencies, and the cluster's own in the head."""

@@ -34,6 +34,10 @@ class MixtureOfSoftmaxes(OutputLayer):
         self.latent = nn.Linear(width, mixture * width)
         self.prior = nn.Linear(width, mixture, bias=False)
 
+    def multiply_adds(self) -> tuple[float, float]:
+        count = self.mixture * self.weight.numel() + self.latent.weight.numel() + self.prior.weight.numel()
+        return count, count
+
     def components(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
         """What the softmaxes read (..., K, D), and the log of their weights (..., K)."""
         latent = torch.tanh(self.latent(hidden)).unflatten(-1, (self.mixture, self.width))

@@ -76,6 +76,10 @@ class OutputLayer(nn.Module):
         """Mean training loss of targets (N,) in nats."""
         raise NotImplementedError
 
+    def multiply_adds(self) -> tuple[float, float]:
+        """Multiply-adds of the matrix products of one position's loss: (while training, exact)."""
+        return self.weight.numel(), self.weight.numel()
+
     def get_state(self) -> str:
         """State of the layer's own randomness, so that training resumes exactly."""
         return ""

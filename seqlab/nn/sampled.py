@@ -5,6 +5,7 @@ Shapes: N positions, D width, V vocabulary, S noise words shared by all position
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import choose
-from .fused import cross_entropy, log_normalizers
+from .fused import LOG2_E, Computed, Fused, cross_entropy, log_normalizers
 from .noise import NOISE, Draw
 from .output_layer import SoftmaxLayer
 from .products import fast_float32
@@ -67,17 +68,23 @@ class NoiseLayer(SoftmaxLayer):
             return cross_entropy(hidden_ND, self.weight, bias_V, targets_N, precision=self.output_precision)
         return self.loss_with_noise(hidden_ND, targets_N, self.noise.sample(self.samples))
 
+    def multiply_adds(self) -> tuple[float, float]:
+        return self.samples * self.width, self.weight.numel()
+
     def loss_with_noise(self, hidden_ND: Tensor, targets_N: Tensor, draw: Draw) -> Tensor:
         """The loss for given noise words."""
         raise NotImplementedError
 
-    def scores(self, hidden_ND: Tensor, targets: np.ndarray, draw: Draw) -> Scores:
-        """Corrected scores of the targets and of the noise words."""
-        ids = np.concatenate([targets, draw.ids])
+    def rows(self, hidden_ND: Tensor, ids: np.ndarray, draw: Draw) -> tuple[Tensor, Tensor]:
+        """Weight (R, D) and corrected bias (R,) of the words `ids`, with sparse gradients."""
         rows_R = torch.from_numpy(ids).to(hidden_ND.device)
         correction_R = torch.from_numpy(draw.log_expected_count(ids)).to(hidden_ND)
         weight_RD = F.embedding(rows_R, self.weight, sparse=True)
-        bias_R = F.embedding(rows_R, self.bias, sparse=True).squeeze(1) - correction_R
+        return weight_RD, F.embedding(rows_R, self.bias, sparse=True).squeeze(1) - correction_R
+
+    def scores(self, hidden_ND: Tensor, targets: np.ndarray, draw: Draw) -> Scores:
+        """Corrected scores of the targets and of the noise words."""
+        weight_RD, bias_R = self.rows(hidden_ND, np.concatenate([targets, draw.ids]), draw)
         count = len(targets)
         target_N = torch.linalg.vecdot(hidden_ND, weight_RD[:count]) + bias_R[:count]
         with fast_float32():
@@ -100,6 +107,30 @@ def accidental_hits(targets: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray,
     return positions, first[positions] + within
 
 
+def _sampled_gradients(
+    wanted: Sequence[bool], hidden_ND: Tensor, weight_RD: Tensor, bias_R: Tensor, positions: Tensor, places: Tensor
+) -> Computed:
+    """Mean of -log softmax over the target (row n) and the noise (rows N ...) and its gradients, in one pass over the
+    N x S logits; noise at (positions, places) does not count."""
+    count = len(hidden_ND)
+    target_ND, noise_SD = weight_RD[:count], weight_RD[count:]
+    with fast_float32():
+        target_N = (torch.linalg.vecdot(hidden_ND, target_ND) + bias_R[:count]) * LOG2_E
+        noise_NS = torch.addmm(bias_R[count:] * LOG2_E, hidden_ND * LOG2_E, noise_SD.T)
+        noise_NS[positions, places] = -torch.inf
+        largest_N = torch.maximum(noise_NS.amax(1), target_N)
+        noise_NS.sub_(largest_N[:, None]).exp2_()
+        hit_N = (target_N - largest_N).exp2()
+        sum_N = noise_NS.sum(1) + hit_N
+        share_N1 = 1.0 / (count * sum_N[:, None])
+        grad_target_N1 = hit_N[:, None] * share_N1 - 1.0 / count
+        grad_hidden_ND = (noise_NS @ noise_SD).mul_(share_N1).addcmul_(grad_target_N1, target_ND)
+        grad_weight_RD = torch.cat([grad_target_N1 * hidden_ND, noise_NS.T @ (hidden_ND * share_N1)])
+        grad_bias_R = torch.cat([grad_target_N1.squeeze(1), (share_N1.T @ noise_NS).squeeze(0)])
+    loss = (sum_N.log2() + largest_N - target_N).mean() / LOG2_E
+    return loss, [grad_hidden_ND, grad_weight_RD, grad_bias_R]
+
+
 class SampledSoftmax(NoiseLayer):
     """Softmax over the target and S noise words shared by the batch (Jean et al. 2015, https://arxiv.org/abs/1412.2007).
 
@@ -110,12 +141,9 @@ class SampledSoftmax(NoiseLayer):
 
     def loss_with_noise(self, hidden_ND: Tensor, targets_N: Tensor, draw: Draw) -> Tensor:
         targets = targets_N.cpu().numpy()
-        target_N, noise_NS = self.scores(hidden_ND, targets, draw)
-        positions, places = (
-            torch.from_numpy(index).to(hidden_ND.device) for index in accidental_hits(targets, draw.ids)
-        )
-        noise_NS[positions, places] = -torch.inf
-        return (torch.logaddexp(torch.logsumexp(noise_NS, dim=1), target_N) - target_N).mean()
+        weight_RD, bias_R = self.rows(hidden_ND, np.concatenate([targets, draw.ids]), draw)
+        hits = (torch.from_numpy(index).to(hidden_ND.device) for index in accidental_hits(targets, draw.ids))
+        return Fused.apply(_sampled_gradients, hidden_ND, weight_RD, bias_R, *hits)
 
 
 class NCE(NoiseLayer):

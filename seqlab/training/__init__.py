@@ -11,6 +11,7 @@
 | metrics | a line of metrics.jsonl; saturated and dead units |
 | checkpoint | exact state |
 | distributed | several processes |
+| costs, profile | arithmetic and memory, counted; time by part and the machine's product rate, measured |
 | presets, pretrained, initial | named settings; word vectors or another run to start from |
 """
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..models import LanguageModel, ModelState
+from ..nn import fast_float32
 from ..text import Batch
 
 
@@ -34,11 +35,11 @@ def backward(
             model.output.set_state(noise)
         streams = slice(int(part[0]), int(part[-1]) + 1)
         inputs_BT, targets_BT = (torch.from_numpy(ids_BT[streams]).to(device, non_blocking=True) for ids_BT in batch)
-        loss, after = window_loss(
-            model, inputs_BT, targets_BT, select(state, streams), None if fresh_BT is None else fresh_BT[streams]
-        )
-        loss = loss * (len(part) / rows)
-        loss.backward()
+        fresh = None if fresh_BT is None else fresh_BT[streams]
+        with fast_float32():
+            loss, after = window_loss(model, inputs_BT, targets_BT, select(state, streams), fresh)
+            loss = loss * (len(part) / rows)
+            loss.backward()
         total = total + loss.detach()
         states.append(after)
     return total, joined(states)

@@ -10,6 +10,7 @@ from ..models import LanguageModel
 from ..nn import NCE
 from ..text import Corpus, EvaluationBatches, TokenFile
 from .averages import Average
+from .costs import flops_per_token
 from .evaluation import QUICK_STREAM_TOKENS, negative_log_likelihood, streams_for
 
 FEWEST_TOKENS = 2_000
@@ -17,18 +18,6 @@ FEWEST_TOKENS = 2_000
 
 NORMALIZER_TOKENS = 500
 """Validation tokens that the normalisation error of NCE is measured on."""
-
-
-def flops_per_token(model: LanguageModel) -> tuple[float, float]:
-    """Floating-point operations of the matrix products a token takes: (in training, in exact evaluation).
-
-    Two for every weight it meets; back-propagation takes twice as many again. A sampled output layer meets its noise
-    words in training and the whole vocabulary in evaluation.
-    """
-    cells = sum(p.numel() for p in model.cells.parameters() if p.dim() > 1)
-    width = model.output.weight.shape[1]
-    met = model.config.samples if model.output.sparse else model.vocab_size
-    return 6.0 * (cells + width * met), 2.0 * (cells + width * model.vocab_size)
 
 
 class Validator:

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import InputError, did_you_mean
 from .output import check_output
-from .style import PALETTE, printable
+from .style import INK, PALETTE, printable
 
 Metrics = Sequence[Mapping[str, Any]]
 
@@ -23,7 +23,17 @@ AXES = {
 }
 """Choice of x -> (key of a metrics line, axis title)."""
 
-PANELS = {"lr": "learning rate", "grad_norm": "gradient norm", "tokens_per_second": "tokens per second"}
+PANELS = {
+    "lr": "learning rate",
+    "batch_size": "batch size, streams",
+    "grad_norm": "gradient norm",
+    "saturated": "saturated units and gates, share",
+    "dead": "dead units, share",
+    "tokens_per_second": "tokens per second",
+}
+"""Small panels in their order -> title."""
+PARTS = {"grad_norm": "grad_norms", "saturated": "saturated", "dead": "dead"}
+"""Panels of quantities that have parts -> key of a metrics line, whose value is {part: figure}."""
 SMOOTHING = 50  # the smoothed loss averages over about this part of a run: one fiftieth
 SPIKY = 20  # gradient norms that rise to this many times their median are drawn on a logarithmic axis
 TICKS = ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 7), *(np.arange(1, 10, s) for s in (0.5, 0.1, 0.02)))
@@ -40,32 +50,52 @@ class Curve:
 
 @dataclass(frozen=True)
 class RunCurves:
-    """What is drawn of one run; losses in nats per token."""
+    """What is drawn of one run; losses in nats."""
 
     name: str
     color: str
     loss: Curve
     smooth: Curve
     valid: Curve
+    live: Curve
+    """Validation of the weights as they were, where the average of the weights was validated too."""
     panels: dict[str, Curve]
+    parts: dict[str, dict[str, Curve]]
+    """Panel -> part of the model -> its curve."""
+    unit: str = "token"
 
     @property
     def label(self) -> str:
         """The run's name and what it reached."""
-        if len(self.valid.y):
-            best = float(self.valid.y.min())
-            return f"{self.name}: best validation {best:.3f} (perplexity {perplexity(best):.4g})"
-        return f"{self.name}: training loss {self.smooth.y[-1]:.3f}"
+        if not len(self.valid.y):
+            return f"{self.name}: training loss {self.smooth.y[-1]:.3f}"
+        best = float(self.valid.y.min())
+        meaning = f" (perplexity {perplexity(best):.4g})" if self.unit == "token" else ""
+        return f"{self.name}: best validation {best:.3f}{meaning}"
 
 
-def draw_curves(runs: Sequence[tuple[str, Metrics]], out: str | Path, x: str = "tokens") -> dict[str, Any]:
+@dataclass(frozen=True)
+class Panel:
+    """A small panel: lines of (name, colour, number of the run, curve); `parts`: the names are parts of one run."""
+
+    title: str
+    lines: list[tuple[str, str, int, Curve]]
+    parts: bool
+    logarithmic: bool
+
+
+def draw_curves(
+    runs: Sequence[tuple[str, Metrics]], out: str | Path, x: str = "tokens", unit: str = "token"
+) -> dict[str, Any]:
     """Draw the metrics of `runs`, pairs of (name, lines of metrics.jsonl), as .png, .svg, .pdf or .html.
 
-    A line holds any of "step", "tokens", "seconds", "loss" (nats per token), "valid_loss", "lr", "grad_norm"
-    and "tokens_per_second"; what a line or a run lacks is left out of the picture.
+    A line holds any of "step", "tokens", "seconds", "loss" (nats per `unit`), "valid_loss", "live_valid_loss", "lr",
+    "batch_size", "grad_norm", "grad_norms", "saturated", "dead" (the last three by part) and "tokens_per_second"; what
+    a line or a run lacks is left out of the picture. The parts of a single run are drawn one by one.
 
     Args:
         x: what the horizontal axis shows, a name of AXES.
+        unit: what the losses are nats of; perplexities are shown for a token only.
 
     Returns:
         {"path","format","x","runs":[{"name","points","loss","valid_loss"}]}: the last smoothed training loss
@@ -80,7 +110,7 @@ def draw_curves(runs: Sequence[tuple[str, Metrics]], out: str | Path, x: str = "
     if not runs:
         raise InputError("There is no run to draw; name at least one run folder.")
     colors = [PALETTE[i % len(PALETTE)] for i in range(len(runs))]
-    curves = [read_run(name, metrics, x, color) for (name, metrics), color in zip(runs, colors, strict=True)]
+    curves = [read_run(name, metrics, x, color, unit) for (name, metrics), color in zip(runs, colors, strict=True)]
     if kind == "html":
         from .curves_page import write_curves_page
 
@@ -101,7 +131,7 @@ def _summary(run: RunCurves) -> dict[str, Any]:
     }
 
 
-def read_run(name: str, metrics: Metrics, x: str, color: str = PALETTE[0]) -> RunCurves:
+def read_run(name: str, metrics: Metrics, x: str, color: str = PALETTE[0], unit: str = "token") -> RunCurves:
     """The curves of one run. Of a step logged twice (resumed from an earlier state) the later line counts."""
     key = AXES[x][0]
     by_step = {line.get("step", f"line {i}"): line for i, line in enumerate(metrics)}
@@ -115,8 +145,24 @@ def read_run(name: str, metrics: Metrics, x: str, color: str = PALETTE[0]) -> Ru
         loss=loss,
         smooth=Curve(loss.x, smoothed(loss.y)),
         valid=_curve(lines, key, "valid_loss"),
+        live=_curve(lines, key, "live_valid_loss"),
         panels={panel: _curve(lines, key, panel) for panel in PANELS},
+        parts={panel: _by_part(lines, key, field) for panel, field in PARTS.items()},
+        unit=unit,
     )
+
+
+def _by_part(lines: Metrics, x_key: str, field: str) -> dict[str, Curve]:
+    """The curve of every part in a field of {part: figure}; "cell1 input" and "cell2 input" are the mean "input"."""
+    flat = []
+    for line in lines:
+        values: dict[str, list[float]] = {}
+        for part, figure in (line.get(field) or {}).items():
+            cell, _, gate = part.partition(" ")
+            kind = (f"{gate} gate" if gate else "units") if field == "saturated" else cell
+            values.setdefault(kind, []).append(figure)
+        flat.append({x_key: line[x_key], **{kind: sum(found) / len(found) for kind, found in values.items()}})
+    return {part: _curve(flat, x_key, part) for part in sorted({part for line in flat for part in line} - {x_key})}
 
 
 def _number(line: Mapping[str, Any], key: str) -> bool:
@@ -167,12 +213,33 @@ def loss_range(curves: Sequence[RunCurves]) -> tuple[float, float]:
     return low - margin, high + margin
 
 
-def used_panels(curves: Sequence[RunCurves]) -> list[str]:
-    """The small panels that some run has figures for."""
-    return [panel for panel in PANELS if any(len(run.panels[panel].y) for run in curves)]
+def small_panels(curves: Sequence[RunCurves]) -> list[Panel]:
+    """The small panels that some run has figures for: a line a run, or, of a single run, a line a part as well."""
+    found = []
+    for name, title in PANELS.items():
+        whole = [(run.name, run.color, i, _one_line(run, name)) for i, run in enumerate(curves)]
+        lines = [line for line in whole if len(line[3].y)]
+        parts = curves[0].parts.get(name, {}) if len(curves) == 1 else {}
+        if parts:
+            total = [("all", INK, 0, lines[0][3])] if name == "grad_norm" and lines else []
+            lines = total + [
+                (part, PALETTE[i % len(PALETTE)], 0, curve) for i, (part, curve) in enumerate(parts.items())
+            ]
+        if lines and not (name == "batch_size" and all(len(set(curve.y)) == 1 for *_, curve in lines)):
+            found.append(Panel(title, lines, bool(parts), is_logarithmic([curve for *_, curve in lines], name)))
+    return found
 
 
-def is_logarithmic(curves: Sequence[RunCurves], panel: str) -> bool:
+def _one_line(run: RunCurves, panel: str) -> Curve:
+    """A panel's figure of a run, or the mean of its parts where it has none."""
+    if len(run.panels[panel].y) or not run.parts.get(panel):
+        return run.panels[panel]
+    parts = list(run.parts[panel].values())
+    same = [part.y for part in parts if np.array_equal(part.x, parts[0].x)]
+    return Curve(parts[0].x, np.mean(same, axis=0))
+
+
+def is_logarithmic(lines: Sequence[Curve], panel: str) -> bool:
     """Whether a panel's values spread so far that a logarithmic axis shows them better."""
-    values = np.concatenate([run.panels[panel].y for run in curves])
+    values = np.concatenate([line.y for line in lines])
     return panel == "grad_norm" and bool(values.max() > SPIKY * np.median(values) > 0)

@@ -12,12 +12,13 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
-from .curves import AXES, PANELS, RunCurves, is_logarithmic, loss_range, perplexity_ticks, used_panels
+from .curves import AXES, Panel, RunCurves, loss_range, perplexity_ticks, small_panels
 from .output import drawing_rules, write_figure
 from .style import FAINT, INK, PAPER, QUIET, font_families
 
 DPI = 200
 TITLE = "Training loss (lines) and validation loss (dots)"
+LIVE = "; rings: without averaging the weights"
 
 
 def write_curves_figure(curves: Sequence[RunCurves], x: str, out: str | Path, kind: str) -> None:
@@ -28,15 +29,16 @@ def write_curves_figure(curves: Sequence[RunCurves], x: str, out: str | Path, ki
 
 def curves_figure(curves: Sequence[RunCurves], x: str) -> Figure:
     """The figure. Call within `drawing_rules`."""
-    panels = used_panels(curves)
-    figure = Figure(figsize=(9.0, 6.6 if panels else 4.8), dpi=DPI, facecolor=PAPER)
+    panels = small_panels(curves)
+    columns = max(1, len(panels) if len(panels) <= 3 else math.ceil(len(panels) / 2))
+    rows = math.ceil(len(panels) / columns)
+    figure = Figure(figsize=(9.0, 4.8 + 1.8 * rows), dpi=DPI, facecolor=PAPER)
     figure.set_layout_engine(ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12))
     FigureCanvasAgg(figure)
-    heights = [2.6, 1] if panels else [1]
-    grid = figure.add_gridspec(len(heights), max(1, len(panels)), height_ratios=heights)
+    grid = figure.add_gridspec(1 + rows, columns, height_ratios=[2.6, *[1] * rows])
     _draw_loss(figure.add_subplot(grid[0, :]), curves, x)
-    for column, panel in enumerate(panels):
-        _draw_panel(figure.add_subplot(grid[1, column]), curves, panel)
+    for place, panel in enumerate(panels):
+        _draw_panel(figure.add_subplot(grid[1 + place // columns, place % columns]), panel)
     return figure
 
 
@@ -46,14 +48,21 @@ def _draw_loss(axes: Axes, curves: Sequence[RunCurves], x: str) -> None:
         axes.plot(run.loss.x, run.loss.y, color=run.color, linewidth=0.6, alpha=0.25)
         axes.plot(run.smooth.x, run.smooth.y, color=run.color, linewidth=1.3, marker=dot, label=run.label)
         axes.plot(run.valid.x, run.valid.y, color=run.color, linewidth=0.8, linestyle=(0, (4, 2)))
+        axes.scatter(run.live.x, run.live.y, s=26, facecolors="none", edgecolors=run.color, linewidths=0.8, zorder=3)
         axes.scatter(run.valid.x, run.valid.y, s=22, color=run.color, edgecolors=PAPER, linewidths=0.7, zorder=3)
     low, high = loss_range(curves)
     axes.set_ylim(low, high)
     axes.set_xlabel(AXES[x][1], size=9, color=INK)
-    axes.set_ylabel("loss, nats per token", size=9, color=INK)
-    axes.set_title(TITLE, loc="left", size=11, weight="bold", color=INK, pad=10)
+    axes.set_ylabel(f"loss, nats per {curves[0].unit}", size=9, color=INK)
+    title = TITLE + LIVE * any(len(run.live.y) for run in curves)
+    axes.set_title(title, loc="left", size=11, weight="bold", color=INK, pad=10)
     _calm(axes, ticks=8)
     _draw_legend(axes, curves)
+    if curves[0].unit == "token":
+        _draw_perplexities(axes, low, high)
+
+
+def _draw_perplexities(axes: Axes, low: float, high: float) -> None:
     right = axes.secondary_yaxis("right")
     ticks = perplexity_ticks(low, high)
     right.set_yticks([math.log(tick) for tick in ticks], [f"{tick:,.4g}" for tick in ticks])
@@ -70,14 +79,15 @@ def _draw_legend(axes: Axes, curves: Sequence[RunCurves]) -> None:
         text.set_parse_math(False)
 
 
-def _draw_panel(axes: Axes, curves: Sequence[RunCurves], panel: str) -> None:
-    for run in curves:
-        curve = run.panels[panel]
+def _draw_panel(axes: Axes, panel: Panel) -> None:
+    for name, color, _, curve in panel.lines:
         dot = "." if len(curve.y) == 1 else ""
-        axes.plot(curve.x, curve.y, color=run.color, linewidth=0.8, marker=dot, alpha=0.85)
-    axes.set_title(PANELS[panel], loc="left", size=8.5, color=INK)
+        axes.plot(curve.x, curve.y, color=color, linewidth=0.8, marker=dot, alpha=0.85, label=name)
+    axes.set_title(panel.title, loc="left", size=8.5, color=INK)
     _calm(axes, ticks=4)
-    if is_logarithmic(curves, panel):
+    if panel.parts:
+        axes.legend(fontsize=6.5, labelcolor=INK, frameon=False, handlelength=1, borderaxespad=0.1, labelspacing=0.2)
+    if panel.logarithmic:
         axes.set_yscale("log")
         return
     axes.set_ylim(bottom=0)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from .curves import AXES, PANELS, Curve, RunCurves, is_logarithmic, loss_range, perplexity_ticks, used_panels
+from .curves import AXES, Curve, RunCurves, loss_range, perplexity_ticks, small_panels
 from .page import write_page
+from .style import INK
 
 TITLE = "Training curves"
 CAPTION = (
-    "Lines: training loss, smoothed (faint: as logged). Dots: validation loss. "
+    "Lines: training loss, smoothed (faint: as logged). Dots: validation loss (rings: without averaging the weights). "
     "Click a run in the legend to hide it, twice to see it alone."
 )
 
@@ -19,23 +20,39 @@ const webgl = Boolean(document.createElement("canvas").getContext("webgl"));
 const line = (run, width, more) => ({ color: run.color, width, ...more });
 const lone = (curve) => curve.x.length === 1 ? "markers" : "lines";
 
-/* The traces of one run: loss as logged, smoothed loss, validation loss, then one for each small panel. */
+/* The traces of one run: loss as logged, smoothed loss, validation losses. */
 function runTraces(run, place) {
   const name = escapeText(run.name), label = escapeText(run.label);
   const trained = run.smooth.y.map((y) => `${name}: training ${y.toFixed(3)}`);
-  const validated = run.valid.y.map(
-    (y) => `${name}: validation ${y.toFixed(3)}, perplexity ${Math.exp(y).toPrecision(4)}`);
+  const meaning = (y) => data.unit === "token" ? `, perplexity ${Math.exp(y).toPrecision(4)}` : "";
+  const validated = run.valid.y.map((y) => `${name}: validation ${y.toFixed(3)}${meaning(y)}`);
+  const live = run.live.y.map((y) => `${name}: validation without averaging ${y.toFixed(3)}${meaning(y)}`);
   const traces = [
     { ...run.loss, mode: "lines", opacity: 0.25, line: line(run, 1), hoverinfo: "skip" },
     { ...run.smooth, mode: lone(run.smooth), name: label, showlegend: true, line: line(run, 2),
       text: trained, hoverinfo: "text" },
     { ...run.valid, mode: "lines+markers", line: line(run, 1, { dash: "dash" }), text: validated,
       hoverinfo: "text", marker: { size: 8, color: run.color, line: { color: color("paper"), width: 1 } } },
-    ...run.panels.map((curve, p) => ({ ...curve, mode: lone(curve), name, line: line(run, 1),
-      hoverinfo: "x+y", xaxis: `x${p + 2}`, yaxis: `y${p + 2}` })),
+    { ...run.live, mode: "markers", text: live, hoverinfo: "text",
+      marker: { size: 10, symbol: "circle-open", color: run.color } },
   ];
-  const shared = { type: webgl ? "scattergl" : "scatter", legendgroup: String(place), showlegend: false };
-  return traces.map((trace) => ({ ...shared, ...trace }));
+  return traces.map((trace) => ({ ...shared(place), ...trace }));
+}
+
+const shared = (place) =>
+  ({ type: webgl ? "scattergl" : "scatter", legendgroup: String(place), showlegend: false });
+
+/* The lines of a small panel, with the axes numbered p + 2. */
+function panelTraces(panel, p) {
+  return panel.lines.map(({ name, tint, run, curve }) => ({ ...shared(run), ...curve, mode: lone(curve),
+    name: escapeText(name), line: { color: tint || color("ink"), width: 1 }, hoverinfo: "x+y+name",
+    xaxis: `x${p + 2}`, yaxis: `y${p + 2}` }));
+}
+
+/* Title of a small panel, with the names of the parts in their colours. */
+function panelTitle(panel) {
+  const names = panel.lines.map(({ name, tint }) => `<span style="color:${tint || color("ink")}">${name}</span>`);
+  return panel.parts ? `${panel.title}<br>${names.join(" · ")}` : panel.title;
 }
 
 function draw() {
@@ -43,8 +60,10 @@ function draw() {
   const usual = { gridcolor: grid, zeroline: false, tickfont: { color: quiet }, automargin: true };
   const axis = (more) => ({ ...usual, ...more });
   const first = data.runs[0].smooth;
-  const perplexities = { x: [first.x[0]], y: [first.y[0]], yaxis: "y9", opacity: 0, mode: "markers",
+  const perplexities = { x: [first.x[0]], y: [first.y[0]], yaxis: "y99", opacity: 0, mode: "markers",
     hoverinfo: "skip", showlegend: false };  // unseen: plotly draws no axis without a trace
+  const count = data.panels.length, columns = Math.max(1, count <= 3 ? count : Math.ceil(count / 2));
+  const rows = Math.ceil(count / columns), gap = 0.07, width = (1 + gap) / columns;
   const layout = {
     paper_bgcolor: color("paper"), plot_bgcolor: color("paper"), font: { color: color("ink"), size: 13 },
     margin: { l: 70, r: 70, t: 20, b: 45 }, hovermode: "closest", uirevision: "same", annotations: [],
@@ -52,22 +71,23 @@ function draw() {
     hoverlabel: { bgcolor: color("paper"), bordercolor: grid, font: { color: color("ink") }, namelength: -1 },
     modebar: { bgcolor: "rgba(0,0,0,0)", color: quiet, activecolor: color("ink") },
     xaxis: axis({ title: { text: data.x }, anchor: "y" }),
-    yaxis: axis({ title: { text: "loss, nats per token" }, domain: [data.panels.length ? 0.36 : 0, 1],
-      range: data.range }),
-    yaxis9: axis({ title: { text: "perplexity" }, overlaying: "y", side: "right", matches: "y",
-      tickvals: data.ticks.map(Math.log), ticktext: data.ticks.map((tick) => tick.toLocaleString("en")),
-      showgrid: false }),
+    yaxis: axis({ title: { text: `loss, nats per ${data.unit}` }, range: data.range,
+      domain: [[0, 0.36, 0.52][rows], 1] }),
   };
-  const gap = 0.07, width = (1 + gap) / Math.max(data.panels.length, 1);
+  if (data.unit === "token") layout.yaxis99 = axis({ title: { text: "perplexity" }, overlaying: "y", side: "right",
+    matches: "y", tickvals: data.ticks.map(Math.log), ticktext: data.ticks.map((tick) => tick.toLocaleString("en")),
+    showgrid: false });
   data.panels.forEach((panel, p) => {
-    const domain = [p * width, (p + 1) * width - gap];
+    const column = p % columns, row = rows - 1 - Math.floor(p / columns), bottom = row * 0.25;
+    const domain = [column * width, (column + 1) * width - gap], top = bottom + (rows > 1 ? 0.15 : 0.2);
     layout[`xaxis${p + 2}`] = axis({ domain, anchor: `y${p + 2}`, matches: "x", nticks: 5 });
-    layout[`yaxis${p + 2}`] = axis({ domain: [0, 0.2], anchor: `x${p + 2}`, rangemode: "tozero", nticks: 4,
+    layout[`yaxis${p + 2}`] = axis({ domain: [bottom, top], anchor: `x${p + 2}`, rangemode: "tozero", nticks: 4,
       type: panel.logarithmic ? "log" : "linear" });
-    layout.annotations.push({ text: panel.title, x: domain[0], y: 0.215, xref: "paper", yref: "paper",
-      xanchor: "left", yanchor: "bottom", showarrow: false });
+    layout.annotations.push({ text: panelTitle(panel), x: domain[0], y: top + 0.005, xref: "paper", yref: "paper",
+      xanchor: "left", yanchor: "bottom", align: "left", showarrow: false, font: { size: 11 } });
   });
-  return Plotly.react(plot, [...data.runs.flatMap(runTraces), perplexities], layout, config);
+  const traces = [...data.runs.flatMap(runTraces), ...data.panels.flatMap(panelTraces)];
+  return Plotly.react(plot, data.unit === "token" ? [...traces, perplexities] : traces, layout, config);
 }
 
 draw();
@@ -76,11 +96,22 @@ draw();
 
 def write_curves_page(curves: Sequence[RunCurves], x: str, out: str | Path) -> None:
     """Write the curves as one HTML file that opens offline."""
-    panels = used_panels(curves)
     low, high = loss_range(curves)
     data = {
         "x": AXES[x][1],
-        "panels": [{"title": PANELS[panel], "logarithmic": is_logarithmic(curves, panel)} for panel in panels],
+        "unit": curves[0].unit,
+        "panels": [
+            {
+                "title": panel.title,
+                "logarithmic": panel.logarithmic,
+                "parts": panel.parts,
+                "lines": [
+                    {"name": name, "tint": "" if color == INK else color, "run": run, "curve": _points(curve)}
+                    for name, color, run, curve in panel.lines
+                ],
+            }
+            for panel in small_panels(curves)
+        ],
         "range": [low, high],
         "ticks": [float(f"{tick:.4g}") for tick in perplexity_ticks(low, high)],
         "runs": [
@@ -91,7 +122,7 @@ def write_curves_page(curves: Sequence[RunCurves], x: str, out: str | Path) -> N
                 "loss": _points(run.loss),
                 "smooth": _points(run.smooth),
                 "valid": _points(run.valid),
-                "panels": [_points(run.panels[panel]) for panel in panels],
+                "live": _points(run.live),
             }
             for run in curves
         ],

@@ -1,0 +1,164 @@
+"""What training choices cost and bring, on WikiText-2. One JSON object per command on stdout.
+
+python benchmarks/language_model_studies.py reach --minutes 0.4 0.8   perplexity after time budgets
+python benchmarks/language_model_studies.py samples -o gap.png           sampled against full softmax at equal tokens
+python benchmarks/language_model_studies.py batches                      small, large, growing batches, lr scaled or not
+python benchmarks/language_model_studies.py efficiency                   a step against its kernels alone
+
+"reach" trains once for every budget given, so that the learning rate has fallen to its end at the time that is
+reported; the exact perplexity is that of the whole validation text, whose evaluation is not counted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from language_model import train, wikitext
+
+from seqlab.config import ModelConfig, TrainingConfig
+from seqlab.models import LanguageModel
+from seqlab.nn import fast_float32
+from seqlab.text import Batches
+from seqlab.training import Optimizer
+from seqlab.training.step import backward
+
+SIZES = {"embed_dim": 200, "hidden_dim": 200, "layers": 2}
+QUICK = {**SIZES, "softmax": "sampled", "batch_size": 20, "bptt": 35, "dropout": 0.0, "samples": 512, "lr": 8e-3}
+
+
+def reach(minutes: list[float], options: dict[str, Any]) -> dict[str, Any]:
+    corpus = wikitext()
+    runs = []
+    for budget in minutes:
+        valid, wall, summary = train(corpus, minutes=budget, **{**QUICK, **options})
+        runs.append({"minutes": budget, "seconds": summary["seconds"], "perplexity": valid["perplexity"]})
+        runs[-1] |= {"tokens": summary["tokens"], "wall": round(wall, 1)}
+    return {"options": {**QUICK, **options}, "runs": runs}
+
+
+def samples(out: Path, epochs: float) -> dict[str, Any]:
+    """The exact perplexity that sampling costs: equal tokens, equal everything but the output layer's training."""
+    import matplotlib.pyplot as plt
+
+    corpus = wikitext()
+    same = {**SIZES, "epochs": epochs, "batch_size": 20, "bptt": 35, "dropout": 0.2}
+    found: dict[str, Any] = {}
+    for name, choice in {
+        "full": {"softmax": "full"},
+        **{str(count): {"softmax": "sampled", "samples": count} for count in (256, 512, 1024, 2048, 4096, 8192)},
+    }.items():
+        valid, _, summary = train(corpus, **same, **choice)
+        found[name] = {"perplexity": valid["perplexity"], "seconds": summary["seconds"]}
+    counts = [int(name) for name in found if name != "full"]
+    figure, axis = plt.subplots(figsize=(6, 4), layout="constrained")
+    axis.plot(counts, [found[str(count)]["perplexity"] for count in counts], "o-", label="sampled softmax")
+    axis.axhline(found["full"]["perplexity"], color="black", lw=1, label="full softmax")
+    for count in counts:
+        entry = found[str(count)]
+        axis.annotate(f"{entry['seconds']:.0f} s", (count, entry["perplexity"]), (4, 6), textcoords="offset points")
+    axis.set(xscale="log", xlabel="noise words a batch shares", ylabel="exact validation perplexity")
+    axis.set_xticks(counts, [f"{count:,}" for count in counts], minor=False)
+    axis.set_title(f"WikiText-2, {epochs:g} epoch: the full softmax took {found['full']['seconds']:.0f} s", fontsize=10)
+    axis.legend(frameon=False)
+    figure.savefig(out, dpi=130)
+    return {"epochs": epochs, "runs": found}
+
+
+def batches(epochs: float) -> dict[str, Any]:
+    """Exact perplexity and seconds of one budget of tokens under several batch schedules."""
+    corpus = wikitext()
+    same = {**SIZES, "softmax": "sampled", "epochs": epochs, "bptt": 35, "dropout": 0.2}
+    grown = [[0.0, 16], [0.3, 32], [0.6, 64]]
+    choices = {
+        "small (16)": {"batch_size": 16},
+        "large (128)": {"batch_size": 128},
+        "large (128), lr x 2.8 (sqrt)": {"batch_size": 128, "lr": 4e-3 * 8**0.5},
+        "large (128), lr x 8 (linear)": {"batch_size": 128, "lr": 4e-3 * 8},
+        "growing 16-32-64": {"batch_size": 16, "batch_schedule": grown},
+        "growing 16-32-64, sqrt": {"batch_size": 16, "batch_schedule": grown, "batch_scaling": "sqrt"},
+        "growing 16-32-64, linear": {"batch_size": 16, "batch_schedule": grown, "batch_scaling": "linear"},
+    }
+    found = {}
+    for name, choice in choices.items():
+        valid, _, summary = train(corpus, **{**same, **choice})
+        found[name] = {"perplexity": valid["perplexity"], "seconds": summary["seconds"]}
+    return {"epochs": epochs, "runs": found}
+
+
+def efficiency(rounds: int, steps: int) -> dict[str, Any]:
+    """Seconds of a whole step, of its LSTM kernels alone, and of its output products alone, alternated."""
+    corpus = wikitext()
+    vocab, batch, time_steps, width = len(corpus.tokenizer.vocab), 20, 35, 200
+    model = LanguageModel(ModelConfig(**SIZES, softmax="sampled", samples=1024, dropout=0.2), vocab)
+    model.output.set_counts(corpus.tokenizer.vocab.counts)
+    optimizer, state = Optimizer(model, TrainingConfig()), [model.init_state(batch)]
+    windows = Batches(corpus.train, batch, time_steps, corpus.tokenizer.start_id)
+    lstm = torch.nn.LSTM(width, width, 2, batch_first=True)
+    x_BTD = torch.randn(batch, time_steps, width, requires_grad=True)
+    gradient_BTD = torch.randn(batch, time_steps, width)
+    hidden_ND, noise_SD = torch.randn(batch * time_steps, width), torch.randn(1024, width)
+    gradient_NS = torch.randn(batch * time_steps, 1024)
+
+    def step(index: int) -> None:
+        optimizer.zero_grad()
+        _, state[0] = backward(model, windows.window(index), state[0])
+        optimizer.coalesce()
+        optimizer.clip(1.0)
+        optimizer.step(1e-3)
+
+    def kernels(index: int) -> None:
+        with fast_float32():
+            lstm(x_BTD)[0].backward(gradient_BTD)
+
+    def products(index: int) -> None:
+        with fast_float32():
+            hidden_ND @ noise_SD.T
+            gradient_NS @ noise_SD
+            gradient_NS.T @ hidden_ND
+
+    seconds: dict[str, list[float]] = {"step": [], "kernels": [], "products": []}
+    for _ in range(rounds):
+        for name, work in {"step": step, "kernels": kernels, "products": products}.items():
+            work(0)
+            started = time.perf_counter()
+            for index in range(steps):
+                work(index % 500)
+            seconds[name].append((time.perf_counter() - started) / steps)
+    medians = {name: statistics.median(values) for name, values in seconds.items()}
+    return {
+        "milliseconds": {name: round(1000 * value, 2) for name, value in medians.items()},
+        "tokens_per_second": round(batch * time_steps / medians["step"]),
+        "efficiency": round((medians["kernels"] + medians["products"]) / medians["step"], 3),
+        "spread": {name: round(float(np.ptp(values)) / medians[name], 2) for name, values in seconds.items()},
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["reach", "samples", "batches", "efficiency"])
+    parser.add_argument("--minutes", type=float, nargs="*", default=[0.4])
+    parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="reach: other settings")
+    parser.add_argument("--epochs", type=float, default=1.0)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("-o", "--out", type=Path, default=Path("gap.png"))
+    asked = parser.parse_args()
+    settings = {name: json.loads(value) for name, value in (pair.split("=", 1) for pair in asked.set)}
+    result = {
+        "reach": lambda: reach(asked.minutes, settings),
+        "samples": lambda: samples(asked.out, asked.epochs),
+        "batches": lambda: batches(asked.epochs),
+        "efficiency": lambda: efficiency(asked.rounds, asked.steps),
+    }[asked.what]()
+    print(json.dumps({"benchmark": asked.what, **result}))
+
+
+if __name__ == "__main__":
+    main()
