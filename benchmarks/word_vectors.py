@@ -47,8 +47,7 @@ SEQLAB = {
     "seqlab skip-gram, negative sampling, K=5": {"loss": "negative-sampling", "samples": 5, "lr": 0.025},
     "seqlab skip-gram, sampled softmax, K=5": {"samples": 5, "lr": 0.025},
     "seqlab skip-gram, sampled softmax, K=15": {},
-    "seqlab CBOW, sampled softmax, K=15": {"model": "cbow"},
-    "seqlab CBOW, sampled softmax, K=10": {"model": "cbow", "samples": 10},
+    "seqlab CBOW, sampled softmax, K=12": {"model": "cbow"},
 }
 SUBWORDS = {
     "seqlab subwords, negative sampling, K=5": {"subwords": True, "loss": "negative-sampling", "samples": 5},
@@ -159,7 +158,7 @@ def timed(corpus: Corpus, config: EmbeddingsConfig) -> tuple[float, float]:
     trainer.engine.compile()
     trainer.fit(quiet=True)
     predictions = sum(trainer.position.predictions)
-    return trainer.position.seconds, 6.0 * predictions * (config.samples + 1) * config.dim
+    return trainer.position.seconds, 6.0 * predictions * (trainer.config.samples + 1) * config.dim
 
 
 def first_words(source: Path, words: int, out: Path) -> int:

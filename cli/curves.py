@@ -10,6 +10,8 @@ import typer
 from .console import JsonFlag, print_json, say
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from seqlab.run import Run
 
 
@@ -42,10 +44,9 @@ def curves(
         drawn = [(str(path), read_metrics(path)) for path in vectors]
     else:
         opened = [Run.open(path) for path in runs]
-        drawn = [(str(path), run.metrics()) for path, run in zip(runs, opened, strict=True)]
-        for path, run in zip(runs, opened, strict=True):
-            if sentence := _about_loss(run):
-                say(f"{path}: {sentence}")
+        drawn = [(str(run.path), run.metrics()) for run in opened]
+        for sentence in _about(opened):
+            say(sentence)
     report = draw_curves(drawn, output, x=x, unit="prediction" if vectors else "token")
     say(f"Wrote {output} with {len(runs)} run{'s' * (len(runs) > 1)}: {FORMATS[report['format']]}.")
     if as_json:
@@ -54,15 +55,21 @@ def curves(
         print(output)
 
 
-def _about_loss(run: Run) -> str:
-    """What is to be known about a run's training loss where it is not the exact cross-entropy."""
+def _about(runs: Sequence[Run]) -> Iterator[str]:
+    """What is to be known about training losses that are not the exact cross-entropy, and validation losses that do not
+    compare."""
     from seqlab.training.costs import blueprint
 
-    model = run.config.model
-    if not blueprint(run).output.exact:
-        return (
-            f"its training loss is that of the {model.softmax} softmax, not comparable with the exact validation loss."
+    for run in runs:
+        model = run.config.model
+        if not blueprint(run).output.exact:
+            yield f"{run.path}: its training loss is that of the {model.softmax} softmax, its validation loss is exact."
+        elif model.label_smoothing:
+            yield f"{run.path}: its training loss has label smoothing in it, its validation loss has not."
+    saved = [state[1]["position"]["valid_tokens"] for run in runs if (state := run.load_state())]
+    used = sorted({tokens for tokens in saved if tokens})
+    if len(used) > 1:
+        yield (
+            f"these runs were validated on {used[0]:,} to {used[-1]:,} tokens of their validation texts, so the dots "
+            "compare roughly at best; seqlab evaluate RUN --text F compares exactly."
         )
-    if model.label_smoothing:
-        return "its training loss has label smoothing in it, the validation loss has not."
-    return ""

@@ -23,7 +23,9 @@ def info(
     path: Annotated[Path, typer.Argument(help="A run folder, word vectors, or a prepared corpus.")],
     measure: Annotated[
         bool,
-        typer.Option("--measure", help="Of a run: time a few training steps and this machine's products, 2 seconds."),
+        typer.Option(
+            "--measure", help="Time a few training steps of a run, and this machine's matrix products; 2 seconds."
+        ),
     ] = False,
     json: JsonFlag = False,
 ) -> None:
@@ -31,8 +33,7 @@ def info(
 
     Example: seqlab info runs/book --measure
 
-    With --measure also where the time of a training step goes on this machine, by part, and how near the step comes
-    to the rate of bare matrix products.
+    --measure: where the time of a training step goes on this machine, by part.
     """
     from seqlab.errors import InputError
     from seqlab.run import is_run
@@ -123,7 +124,7 @@ def _vector_facts(path: Path) -> dict[str, Any]:
         grams = vectors.subwords
         facts["parameters"] += grams.matrix.size
         facts["ngrams"] = {"buckets": grams.buckets, "shortest": grams.shortest, "longest": grams.longest}
-    return facts | dict(vectors.meta or {})
+    return facts | {key: value for key, value in (vectors.meta or {}).items() if key != "kind"}
 
 
 def _is_unfinished(path: Path) -> bool:

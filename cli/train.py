@@ -63,8 +63,8 @@ def train_lm(
     layers: Annotated[int | None, typer.Option(help="Recurrent layers.")] = None,
     tie: Annotated[bool | None, typer.Option(help="Share the embedding with the output layer.")] = None,
     dropout: Annotated[float | None, typer.Option(help="Dropout.")] = None,
-    softmax: Annotated[str | None, typer.Option(help="full or sampled.")] = None,
-    samples: Annotated[int | None, typer.Option(help="Noise words of the sampled softmax.")] = None,
+    softmax: Annotated[str | None, typer.Option(help="full, sampled, nce, adaptive or mixture.")] = None,
+    samples: Annotated[int | None, typer.Option(help="Noise words a batch shares (sampled, nce).")] = None,
     embeddings: Annotated[str | None, typer.Option(help="Word vectors that start the embedding.")] = None,
     freeze_embeddings: Annotated[
         bool | None, typer.Option("--freeze-embeddings", help="Leave those vectors as they are.")
@@ -81,7 +81,7 @@ def train_lm(
     ] = None,
     clip: Annotated[float | None, typer.Option(help="Largest gradient norm; 0: no clipping.")] = None,
     average: Annotated[str | None, typer.Option(help="Average of the weights: none, ema, swa, asgd, nt-asgd.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Parallel streams of text.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Parallel streams of text an update sees.")] = None,
     bptt: Annotated[int | None, typer.Option(help="Tokens back-propagated through.")] = None,
     epochs: Annotated[float | None, typer.Option(help="Passes over the text.")] = None,
     steps: Annotated[int | None, typer.Option(help="Or: updates.")] = None,
@@ -91,7 +91,8 @@ def train_lm(
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda.")] = None,
     errors: Annotated[str | None, typer.Option(help="Invalid bytes: strict or replace.")] = None,
     preset: Annotated[
-        str | None, typer.Option(help="Named settings (char, word, ...); default: those that suit the text.")
+        str | None,
+        typer.Option(help="Named settings of data/presets.toml (char, word, ...); default: those that suit the text."),
     ] = None,
     config: ConfigFile = None,
     settings: Settings = None,
@@ -104,6 +105,8 @@ def train_lm(
 
     With no flags the tokenizer, sizes and time are chosen from the text, and said. The same command on an
     unfinished run goes on where it stopped. The last line on stdout is a JSON summary.
+
+    Rarer knobs: --set key=value; the README lists them. Costs: seqlab info RUN --measure.
 
     Several processes share each batch: torchrun --nproc-per-node=2 -m seqlab_cli.main train lm book.txt -o runs/book
     """

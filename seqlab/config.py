@@ -268,8 +268,8 @@ class EmbeddingsConfig(Section):
     """Largest distance of a context word."""
     dynamic_window: bool = True
     """Draw the actual distance uniformly from 1..window per centre, so that near words count more; or keep it fixed."""
-    samples: int = Field(15, ge=1, le=500)
-    """Noise words a centre's window shares."""
+    samples: int = Field(0, ge=0, le=500)
+    """Noise words a centre's window shares; 0: 15 for skip-gram, 12 for CBOW."""
     noise: Literal["unigram", "log-uniform"] = "unigram"
     """A name of seqlab.embeddings.noise.NOISE: by count to a power, or by rank."""
     noise_power: float = Field(0.75, ge=0, le=1)

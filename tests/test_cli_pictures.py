@@ -6,6 +6,8 @@ import io
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -38,12 +40,17 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> None:
 
     class FakeRun:
         config = LanguageModelConfig()
+        record: ClassVar = {"vocab_size": 9}
+        tokenizer = SimpleNamespace(vocab=SimpleNamespace(counts=np.arange(9, 0, -1)))
 
         def __init__(self, path: Path, count: int):
             self.path, self.count = path, count
 
         def metrics(self) -> list[dict]:
             return metrics(self.count)
+
+        def load_state(self) -> None:
+            return None
 
         @classmethod
         def open(cls, path: Path) -> FakeRun:
@@ -167,6 +174,56 @@ def test_curves_json_reports_each_run(runs: None, tmp_path: Path, capsys: pytest
     assert reported["name"] == "long"
     assert reported["points"] == 100
     assert reported["loss"] == pytest.approx(metrics(100)[-1]["loss"], abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("model", "sentence"),
+    [
+        ({"softmax": "full"}, None),
+        ({"softmax": "adaptive"}, None),
+        ({"softmax": "mixture"}, None),
+        ({"softmax": "sampled", "samples": 100}, None),  # more than types: trained exactly
+        ({"softmax": "sampled", "samples": 4}, "its training loss is that of the sampled softmax"),
+        ({"softmax": "nce", "samples": 4}, "its training loss is that of the nce softmax"),
+        ({"label_smoothing": 0.1}, "its training loss has label smoothing in it"),
+    ],
+)
+def test_curves_say_where_the_training_loss_is_another_one(
+    model: dict,
+    sentence: str | None,
+    runs: None,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(seqlab.run.Run, "config", LanguageModelConfig().updated({"model": model}))
+    assert run(["curves", "long", "-o", str(tmp_path / "c.svg")]) == 0
+    stderr = capsys.readouterr().err
+    assert sentence in stderr if sentence else "training loss" not in stderr
+
+
+def test_runs_validated_on_different_tokens_are_said_to_compare_roughly(
+    runs: None, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used = iter([2000, 9000])
+    state = lambda self: ({}, {"position": {"valid_tokens": next(used)}})  # noqa: E731
+    monkeypatch.setattr(seqlab.run.Run, "load_state", state)
+    assert run(["curves", "long", "long", "-o", str(tmp_path / "c.svg")]) == 0
+    assert "validated on 2,000 to 9,000 tokens" in capsys.readouterr().err
+
+
+def test_curves_of_word_vectors_know_no_perplexity(
+    runs: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "v").mkdir()
+    (tmp_path / "v" / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in metrics(20)))
+    out = tmp_path / "v.svg"
+    assert run(["curves", str(tmp_path / "v"), "-o", str(out)]) == 0
+    assert "loss, nats per prediction" in (text := out.read_text("utf-8"))
+    assert "perplexity" not in text
+    capsys.readouterr()
+    assert run(["curves", str(tmp_path / "v"), "long", "-o", str(out)]) == 2
+    assert "do not compare with a language model's" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from sklearn.metrics import adjusted_rand_score
 from seqlab.embeddings import WordVectors
 from seqlab.errors import InputError
 from seqlab.visualization import PROJECTIONS, draw_curves, draw_map
-from seqlab.visualization.curves import perplexity_ticks, read_run, smoothed
+from seqlab.visualization.curves import perplexity_ticks, read_run, small_panels, smoothed
 from seqlab.visualization.labels import place_labels
 from seqlab.visualization.map_figure import map_figure
 from seqlab.visualization.output import drawing_rules
@@ -460,3 +460,80 @@ def test_curves_that_cannot_be_drawn_say_why(runs: list, out: str, x: str, sente
     with pytest.raises(InputError, match=sentence):
         draw_curves(runs, tmp_path / out, x=x)
     assert not list(tmp_path.iterdir())
+
+
+def detailed(lines: int = 60) -> list[dict]:
+    """Metrics with all that training logs: parts, saturation, a growing batch, an average."""
+    return [
+        line
+        | {
+            "batch_size": 8 if i < lines // 2 else 16,
+            "grad_norms": {"output": 0.3, "cell2": 0.2, "cell1": 0.1, "embedding": 0.05, "cell10": 0.4},
+            "saturated": {"cell1": 0.1, "cell1 input": 0.2, "cell2": 0.3, "cell2 input": 0.6},
+        }
+        | ({"live_valid_loss": line["valid_loss"] + 0.2} if "valid_loss" in line else {})
+        for i, line in enumerate(metrics(lines))
+    ]
+
+
+def test_parts_of_a_single_run_have_lines_of_their_own() -> None:
+    run = read_run("run", detailed(), "tokens")
+    panels = {panel.title: panel for panel in small_panels([run])}
+    assert list(panels) == ["learning rate", "batch size, streams", "gradient norm", "saturated units and gates, share"]
+    norms = panels["gradient norm"]
+    assert [name for name, *_ in norms.lines] == ["all", "embedding", "cell1", "cell2", "cell10", "output"]
+    assert [curve.y[0] for *_, curve in norms.lines] == [1.0, 0.05, 0.1, 0.2, 0.4, 0.3]
+    saturated = panels["saturated units and gates, share"]
+    assert {name: curve.y[-1] for name, _, _, curve in saturated.lines} == pytest.approx(
+        {"units": 0.2, "input gate": 0.4}
+    )
+    assert run.live.y == pytest.approx(run.valid.y + 0.2)
+
+
+def test_several_runs_have_one_line_each_and_only_panels_that_say_something() -> None:
+    runs = [read_run("a", detailed(), "tokens"), read_run("b", metrics(), "tokens")]
+    panels = {panel.title: panel for panel in small_panels(runs)}
+    assert {title: [name for name, *_ in panel.lines] for title, panel in panels.items()} == {
+        "learning rate": ["a", "b"],
+        "batch size, streams": ["a"],
+        "gradient norm": ["a", "b"],
+        "saturated units and gates, share": ["a"],
+    }
+    assert panels["saturated units and gates, share"].lines[0][3].y[0] == pytest.approx(0.3)
+    assert not any(panel.parts for panel in panels.values())
+    constant = [line | {"batch_size": 8} for line in metrics()]
+    assert [panel.title for panel in small_panels([read_run("c", constant, "tokens")])] == [
+        "learning rate",
+        "gradient norm",
+    ]
+
+
+def test_dead_units_are_told_by_cell() -> None:
+    lines = [line | {"dead": {"cell1": 0.5, "cell2": 0.25}} for line in metrics()]
+    (panel,) = [p for p in small_panels([read_run("run", lines, "tokens")]) if p.title.startswith("dead")]
+    assert [(name, curve.y[0]) for name, _, _, curve in panel.lines] == [("cell1", 0.5), ("cell2", 0.25)]
+
+
+@pytest.mark.parametrize("kind", ["svg", "html"])
+@pytest.mark.parametrize("unit", ["token", "prediction"])
+def test_new_metrics_and_units_reach_the_picture(kind: str, unit: str, tmp_path: Path) -> None:
+    out = tmp_path / f"curves.{kind}"
+    draw_curves([("run", detailed())], out, unit=unit)
+    if kind == "html":
+        data, _ = check_page(out)
+        assert data["unit"] == unit
+        assert [panel["parts"] for panel in data["panels"]] == [False, False, True, True]
+        assert len(data["runs"][0]["live"]["y"]) == len(data["runs"][0]["valid"]["y"]) == 3
+        assert ("perplexity" in data["runs"][0]["label"]) == (unit == "token")
+        return
+    texts = [node.firstChild.data for node in minidom.parse(str(out)).getElementsByTagName("text")]
+    assert {f"loss, nats per {unit}", "batch size, streams", "cell10", "input gate"} <= set(texts)
+    assert any("rings: without averaging" in text for text in texts)
+    assert any("perplexity" in text for text in texts) == (unit == "token")
+
+
+def test_a_run_that_diverged_and_came_back_is_drawn(tmp_path: Path) -> None:
+    lines = [line | ({"loss": 1e17} if i < 50 else {}) for i, line in enumerate(metrics())]
+    run = read_run("run", lines, "tokens")
+    assert run.smooth.y[-1] == pytest.approx(run.loss.y[-5:].mean(), abs=0.2)  # no digits lost to what was huge
+    draw_curves([("run", lines), ("lost", [line | {"loss": 1e300} for line in metrics()])], tmp_path / "c.png")

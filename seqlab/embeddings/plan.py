@@ -49,6 +49,7 @@ def settled(config: EmbeddingsConfig, running_words: int, vocabulary: int) -> Em
     return config.model_copy(
         update={
             "epochs": config.epochs or default_epochs(running_words),
+            "samples": config.samples or (12 if config.model == "cbow" else 15),
             "lr": config.lr or default_lr(config),
             "subwords": config.model == "skipgram" if config.subwords is None else config.subwords,
             "buckets": config.buckets or min(MOST_BUCKETS, math.ceil(BUCKETS_PER_WORD * vocabulary)),

@@ -15,15 +15,15 @@ from .all_but_the_top import shared_directions, without
 from .folder import TENSORS as TENSORS
 from .folder import Table, read_folder, write_folder
 from .gensim_names import GensimNames
-from .ranking import highest, highest_of_one, lengths, multiplied_similarity
+from .ranking import highest, highest_of_one, lengths, multiplied_similarity, product
 from .subwords import Subwords
 
 Method = Literal["add", "mul"]
 Weighted = str | tuple[str, float]
 """A word, or a word and its weight."""
 
-BLOCK = 1 << 24
-"""Scores held at once: 64 MB of float32."""
+BLOCK = 1 << 23
+"""Scores held at once: 32 MB of float32."""
 SUGGEST_AMONG = 100_000
 """Most frequent words searched for a close spelling."""
 
@@ -207,12 +207,14 @@ class WordVectors(GensimNames):
         step = min(len(rows), max(1, BLOCK // max(1, len(self))))
         buffer_QV = np.empty((step, len(self)), np.float32)
         found = []
+        if len(rows) > step and not isinstance(self.matrix, np.memmap):
+            _ = self.unit  # one division for all blocks
         for start in range(0, len(rows), max(1, step)):
             unit_QD = unit_ND[start : start + step]
             scores_QV = buffer_QV[: len(unit_QD)]
 
             def fill(some: slice, unit_QD: np.ndarray = unit_QD, scores_QV: np.ndarray = scores_QV) -> None:
-                np.matmul(unit_QD, self._unit_rows(some).T, out=scores_QV[:, some])
+                product(unit_QD, self._unit_rows(some), scores_QV[:, some])
 
             best = highest(scores_QV, max(0, k) + 1, fill)
             for row, columns, scores in zip(rows[start : start + step], *best, strict=True):

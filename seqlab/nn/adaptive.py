@@ -111,9 +111,9 @@ class AdaptiveSoftmax(OutputLayer):
     def multiply_adds(self) -> tuple[float, float]:
         """The mean over positions: the head everywhere, a cluster where the text's target lies in it."""
         total = float((self.short_list + len(self.clusters)) * self.width)
-        for share, projection, (low, high) in zip(self.cluster_shares, self.projections, self.clusters, strict=True):
-            narrow = projection.weight.shape[0]
-            total += share * narrow * (self.width + high - low)
+        for cluster, share in enumerate(self.cluster_shares):
+            rows, narrow = self.tail(cluster)[0].shape
+            total += share * narrow * (self.width + rows)
         return total, total
 
     def start_at_unigram(self, counts: np.ndarray) -> None:

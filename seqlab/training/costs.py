@@ -22,7 +22,7 @@ class Flops(NamedTuple):
 
 
 def flops_by_part(model: LanguageModel) -> dict[str, Flops]:
-    """Arithmetic of a token in the cells and in the output layer, the bridge to it included; the embedding is looked up.
+    """Arithmetic of a token in the cells and in the output layer with the bridge to it; the embedding is looked up.
 
     A product does two operations with every weight a position meets, and back-propagation two more products like it.
     """

@@ -92,7 +92,8 @@ def step_seconds(run: Run, device: str) -> list[dict[str, float]]:
     penalty, average = Penalty(optimizer, config.l1, config.l2), AVERAGES[config.average](optimizer, config)
     generator = np.random.default_rng(config.seed)
     shares = np.maximum(counts, 0.5) / np.maximum(counts, 0.5).sum()
-    state, watch, taken = model.init_state(config.batch_size), Stopwatch(model.device), []
+    state, watch = model.init_state(config.batch_size), Stopwatch(model.device)
+    taken: list[dict[str, float]] = []
     with watched(model, lambda: watch):
         began = time.perf_counter()
         while len(taken) <= FEWEST or time.perf_counter() - began < SECONDS:
@@ -121,11 +122,11 @@ def product_rate(device: str) -> float:
     """Floating-point operations a second of a large float32 matrix product, the best of several."""
     clock = Stopwatch(torch.device(device))
     left, right = (torch.ones(PRODUCT_WIDTH, PRODUCT_WIDTH, device=device) for _ in range(2))
-    out, fastest, began = torch.empty_like(left), float("inf"), 0.0
+    out, fastest = torch.empty_like(left), float("inf")
     with fast_float32():
         torch.mm(left, right, out=out)
         began = clock.now()
-        while clock.now() - began < PRODUCT_SECONDS:
+        while fastest == float("inf") or clock.now() - began < PRODUCT_SECONDS:
             start = clock.now()
             torch.mm(left, right, out=out)
             fastest = min(fastest, clock.now() - start)
@@ -133,7 +134,7 @@ def product_rate(device: str) -> float:
 
 
 def measure(run: Run, threads: int | None = None) -> dict[str, Any]:
-    """Time a few training steps of a run and the machine's products, in about two seconds for a small model.
+    """Time a few training steps of a run, in one process, and the machine's products: two seconds for a small model.
 
     Args:
         threads: of the CPU; None: those of the configuration, as in training.

@@ -35,6 +35,7 @@ PANELS = {
 PARTS = {"grad_norm": "grad_norms", "saturated": "saturated", "dead": "dead"}
 """Panels of quantities that have parts -> key of a metrics line, whose value is {part: figure}."""
 SMOOTHING = 50  # the smoothed loss averages over about this part of a run: one fiftieth
+DIVERGED = 20.0  # nats: a loss above it is no curve to look at, even guessing evenly among a million words costs 14
 SPIKY = 20  # gradient norms that rise to this many times their median are drawn on a logarithmic axis
 TICKS = ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 7), *(np.arange(1, 10, s) for s in (0.5, 0.1, 0.02)))
 """Leading digits of perplexities on the axis, roundest choice first."""
@@ -162,7 +163,13 @@ def _by_part(lines: Metrics, x_key: str, field: str) -> dict[str, Curve]:
             kind = (f"{gate} gate" if gate else "units") if field == "saturated" else cell
             values.setdefault(kind, []).append(figure)
         flat.append({x_key: line[x_key], **{kind: sum(found) / len(found) for kind, found in values.items()}})
-    return {part: _curve(flat, x_key, part) for part in sorted({part for line in flat for part in line} - {x_key})}
+    parts = {part for line in flat for part in line} - {x_key}
+    return {part: _curve(flat, x_key, part) for part in sorted(parts, key=_place)}
+
+
+def _place(part: str) -> tuple[bool, bool, int, str]:
+    """From input to output: embedding, cell1, ..., cell10, output."""
+    return part != "embedding", part == "output", len(part), part
 
 
 def _number(line: Mapping[str, Any], key: str) -> bool:
@@ -184,8 +191,7 @@ def smoothed(y: np.ndarray) -> np.ndarray:
     place = np.arange(len(y))
     half = np.minimum(place, len(y) // (2 * SMOOTHING))
     first, end = place - half, np.minimum(place + half + 1, len(y))
-    total = np.concatenate([[0.0], np.cumsum(y)])
-    return (total[end] - total[first]) / (end - first)
+    return np.array([y[low:high].mean() for low, high in zip(first, end, strict=True)])
 
 
 def perplexity(loss: float) -> float:
@@ -195,6 +201,7 @@ def perplexity(loss: float) -> float:
 
 def perplexity_ticks(low: float, high: float) -> list[float]:
     """Round perplexities whose loss lies in [low, high]: the roundest choice that gives at least four."""
+    high = min(high, 700.0)
     ten = math.log(10)
     exponents = range(math.floor(low / ten), math.ceil(high / ten) + 1)
     ticks: list[float] = []
@@ -206,9 +213,10 @@ def perplexity_ticks(low: float, high: float) -> list[float]:
 
 
 def loss_range(curves: Sequence[RunCurves]) -> tuple[float, float]:
-    """Losses to show: smoothed and validation curves with a margin; a single spike may leave the picture."""
+    """Losses to show: smoothed and validation curves with a margin; spikes and divergence may leave the picture."""
     values = np.concatenate([part.y for run in curves for part in (run.smooth, run.valid)])
-    low, high = float(values.min()), float(values.max())
+    low = float(values.min())
+    high = min(float(values.max()), max(DIVERGED, 5 * low))
     margin = max(0.06 * (high - low), 0.05)
     return low - margin, high + margin
 
