@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -114,14 +113,12 @@ def show_vectors(vectors: WordVectors) -> None:
 
 
 def show_scores(model: TrainedLanguageModel, corpus: Corpus) -> None:
-    from seqlab.api import unigram_nats
-
-    valid = model.summary["valid"]
-    assert corpus.valid is not None
-    unigram = math.exp(unigram_nats(corpus, corpus.valid))
+    valid, found = model.summary["valid"], model.summary["baselines"]
     print(f"\n  perplexity on held-out text  {valid['perplexity']:8.1f}")
-    print(f"  of word frequencies alone    {unigram:8.1f}")
-    print(f"  of knowing nothing           {len(corpus.tokenizer.vocab):8,}")
+    if "kneser_ney" in found:
+        print(f"  of counting {found['order']} words         {found['kneser_ney']:8.1f}")
+    print(f"  of word frequencies alone    {found['unigram']:8.1f}")
+    print(f"  of knowing nothing           {found['uniform']:8,.0f}")
 
 
 def show_samples(model: TrainedLanguageModel, seed: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -26,10 +25,11 @@ from .run import Run, is_run, resolve_device
 from .text.encoding import tokenize
 from .text.preparation import prepare as prepare_corpus
 from .text.readers import Sources
-from .text.token_file import Corpus, TokenFile
+from .text.token_file import Corpus
 from .text.tokenizer import Tokenizer
 from .training import Trainer, check, describe, evaluate_language_model, join, start_from_vectors, suggest
 from .training import preset as preset_settings
+from .training.baselines import baselines, validation_sentence
 from .training.initial import architecture_of, start_from_run
 
 Source = Sources | Corpus
@@ -192,8 +192,11 @@ def train_language_model(
     if corpus.test is not None and world.first:
         start_id = corpus.tokenizer.start_id
         trained.summary["test"] = evaluate_language_model(trained.model, corpus.test, start_id, quiet=quiet)
-    if not quiet and corpus.valid is not None:
-        print(f"seqlab: {baseline_sentence(trained.summary['valid'], corpus)}", file=sys.stderr)
+    if corpus.valid is not None and world.first:
+        trained.summary["baselines"] = baselines(corpus)
+        if not quiet:
+            sentence = validation_sentence(trained.summary["valid"], trained.summary["baselines"])
+            print(f"seqlab: {sentence}", file=sys.stderr)
     return trained
 
 
@@ -241,6 +244,8 @@ def plan(
         settings["training"] = {key: value for key, value in settings["training"].items() if key not in BUDGETS}
     config = LanguageModelConfig.build(merge(merge(settings, fixed), given))
     check(config)
+    with torch.device("meta"):
+        LanguageModel(config.model, len(corpus.tokenizer.vocab))  # refuses sizes that do not fit, before a run is made
     return corpus, vectors, config, describe(name, config, corpus)
 
 
@@ -270,21 +275,3 @@ def flat(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     for key, value in nested.items():
         result |= flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
     return result
-
-
-def unigram_nats(corpus: Corpus, tokens: TokenFile) -> float:
-    """Nats per token of `tokens` under add-half smoothed training frequencies: the baseline a model must beat."""
-    counts = np.maximum(corpus.tokenizer.vocab.counts.astype(np.float64), 0.5)
-    log_p = np.log(counts / counts.sum())
-    used = sum(np.bincount(shard, minlength=len(counts)) for shard in tokens.shards)
-    return float(-(used * log_p).sum() / len(tokens))
-
-
-def baseline_sentence(valid: Mapping[str, Any], corpus: Corpus) -> str:
-    """Validation scores in words, against the unigram baseline."""
-    assert corpus.valid is not None
-    baseline = unigram_nats(corpus, corpus.valid)
-    return (
-        f"validation: {valid['nats_per_token']:.4f} nats per token, perplexity {valid['perplexity']:.2f} "
-        f"(word frequencies alone: {math.exp(baseline):.1f}), {valid['bits_per_char']:.3f} bits per character"
-    )

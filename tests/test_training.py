@@ -33,6 +33,7 @@ from seqlab.training import (
     start_from_vectors,
     suggest,
 )
+from seqlab.training.baselines import validation_sentence
 
 TINY = {"embed_dim": 12, "hidden_dim": 12, "layers": 1, "batch_size": 4, "bptt": 16}
 
@@ -79,7 +80,11 @@ def test_evaluation_sees_every_token_once_whatever_the_window():
 def test_training_learns_and_the_summary_is_exact(words, tmp_path):
     lm = api.train_language_model(words, tmp_path / "run", quiet=True, epochs=3, lr=0.01, **TINY)
     valid = lm.summary["valid"]
-    unigram = api.unigram_nats(words, words.valid)
+    counts = np.maximum(words.tokenizer.vocab.counts, 0.5)
+    unigram = -np.log(counts / counts.sum())[words.valid[:]].mean()
+    found = lm.summary["baselines"]
+    assert found["unigram"] == pytest.approx(math.exp(unigram))
+    assert 1 < found["kneser_ney"] < found["unigram"] < found["uniform"] == len(words.tokenizer.vocab)
     assert valid["nats_per_token"] < unigram - 0.8
     assert valid["tokens"] == len(words.valid)
     assert valid["perplexity"] == pytest.approx(math.exp(valid["nats_per_token"]))
@@ -344,3 +349,22 @@ def test_two_budgets_and_wrong_names_are_refused_before_the_text_is_read(tmp_pat
         api.train_language_model(tmp_path / "missing.txt", epochs=1, minutes=1)
     with pytest.raises(InputError, match=r"training\.optimizer: 'adma' is not one of"):
         api.train_language_model(tmp_path / "missing.txt", optimizer="adma")
+
+
+def test_a_model_worse_than_word_frequencies_is_told_so():
+    valid = {"nats_per_token": 7.0, "perplexity": math.exp(7.0), "bits_per_char": 3.0}
+    found = {"uniform": 9000.0, "unigram": 500.0, "kneser_ney": 200.0, "order": 5}
+    sentence = validation_sentence(valid, found)
+    assert "(counts of 5 tokens: 200.0, word frequencies alone: 500.0)" in sentence
+    assert "worse than word frequencies alone" in sentence
+    better = validation_sentence({**valid, "perplexity": 100.0}, {"uniform": 9000.0, "unigram": 500.0})
+    assert "worse" not in better
+    assert "counts of" not in better
+
+
+def test_a_refused_setting_leaves_no_run_behind(words, tmp_path):
+    with pytest.raises(InputError, match="cutoffs"):
+        api.train_language_model(
+            words, tmp_path / "run", quiet=True, softmax="adaptive", cutoffs=[9, 5], steps=1, **TINY
+        )
+    assert not (tmp_path / "run").exists()

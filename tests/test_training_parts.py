@@ -173,7 +173,7 @@ def test_validation_takes_its_share_of_the_arithmetic(softmax, share):
         if share in (0.05, 0.5):
             assert tokens * models * evaluation == pytest.approx(share * 100_000 * training, rel=1e-3)
         else:
-            assert tokens == (2_000 if share < 1 else 40_000)
+            assert tokens == (5_000 if share < 1 else 40_000)
 
 
 def test_the_weights_kept_are_those_of_the_best_validation(words, tmp_path):

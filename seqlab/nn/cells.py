@@ -93,7 +93,8 @@ class TanhRNN(Cell):
 
 
 class ReluRNN(Cell):
-    """Elman RNN with rectifiers, recurrent weights starting at the identity (https://arxiv.org/abs/1504.00941)."""
+    """Elman RNN with rectifiers (Le et al. 2015, https://arxiv.org/abs/1504.00941). Recurrent weights start at the
+    identity, input weights are small, normal with deviation 0.001: larger ones add up over time and explode."""
 
     fused = nn.RNN
     one_step = torch.rnn_relu_cell
@@ -101,6 +102,7 @@ class ReluRNN(Cell):
 
     def reset_parameters(self) -> None:
         super().reset_parameters()
+        nn.init.normal_(self.weight("weight_ih"), std=1e-3)
         nn.init.eye_(self.weight("weight_hh"))
 
     def equations(self, x_BD: Tensor, state: State) -> tuple[Tensor, State]:

@@ -30,6 +30,9 @@ from .penalties import Penalty
 from .step import backward, bptt_length, spread
 from .validation import Validator
 
+LOWEST_PLATEAU = 1e-3
+"""Share of the learning rate that the plateau schedule keeps: with less, nothing would be learnt any more."""
+
 
 @dataclass
 class Position:
@@ -212,7 +215,7 @@ class Trainer:
         else:
             position.without_improvement += 1
             if self.config.schedule == "plateau":
-                position.plateau *= self.config.plateau_factor
+                position.plateau = max(LOWEST_PLATEAU, position.plateau * self.config.plateau_factor)
         return {**found, **self.validator.log_normalizer()}
 
     def keep(self) -> None:
@@ -266,7 +269,7 @@ class Trainer:
     def report(self, progress: Progress, line: dict[str, Any]) -> None:
         """Show a metrics line."""
         fields: dict[str, Any] = {"step": self.position.step}
-        fields["loss" if self.model.output.exact else "sampled loss"] = line["loss"]
+        fields["loss" if self.model.output.exact else "training loss"] = line["loss"]
         if self.model.output.exact:
             fields["ppl"] = math.exp(min(line["loss"], 700.0))
         if math.isfinite(self.position.best):

@@ -13,7 +13,7 @@ from .averages import Average
 from .costs import flops_per_token
 from .evaluation import QUICK_STREAM_TOKENS, negative_log_likelihood, streams_for
 
-FEWEST_TOKENS = 2_000
+FEWEST_TOKENS = 5_000
 """Validation tokens used at least, however short the training: fewer could not tell two models apart."""
 
 NORMALIZER_TOKENS = 500
