@@ -64,7 +64,8 @@ def samples(out: Path, epochs: float) -> dict[str, Any]:
         entry = found[str(count)]
         axis.annotate(f"{entry['seconds']:.0f} s", (count, entry["perplexity"]), (4, 6), textcoords="offset points")
     axis.set(xscale="log", xlabel="noise words a batch shares", ylabel="exact validation perplexity")
-    axis.set_xticks(counts, [f"{count:,}" for count in counts], minor=False)
+    axis.set_xticks(counts, [f"{count:,}" for count in counts])
+    axis.minorticks_off()
     axis.set_title(f"WikiText-2, {epochs:g} epoch: the full softmax took {found['full']['seconds']:.0f} s", fontsize=10)
     axis.legend(frameon=False)
     figure.savefig(out, dpi=130)

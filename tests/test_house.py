@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 ORDER = [
-    {"errors", "lazy", "interrupts"},
+    {"errors", "lazy", "interrupts", "cores"},
     {"files"},
     {"progress", "config", "schedules"},
     {"text", "nn"},

@@ -17,7 +17,6 @@ import numpy as np
 
 from ..errors import InputError
 from .questions import read_questions, read_similarity
-from .ranking import product
 from .vectors import Method, WordVectors, check_method
 
 TOP = 30_000
@@ -66,10 +65,10 @@ def answer(unit_VD: np.ndarray, abc_Q3: np.ndarray, method: Method) -> np.ndarra
     """Scores (Q, V) of every word as the answer to "a is to b as c is to ?", for rows abc (Q, 3) of unit vectors."""
     a_QD, b_QD, c_QD = (unit_VD[abc_Q3[:, place]] for place in range(3))
     if method == "add":
-        return product(b_QD - a_QD + c_QD, unit_VD)
-    scores_QV = 1 + product(b_QD, unit_VD)
-    scores_QV *= 1 + product(c_QD, unit_VD)
-    scores_QV /= 2 * (1 + product(a_QD, unit_VD)) + np.float32(4e-6)  # (1 + cos) / 2 each, and 1e-6 below
+        return (b_QD - a_QD + c_QD) @ unit_VD.T
+    scores_QV = 1 + b_QD @ unit_VD.T
+    scores_QV *= 1 + c_QD @ unit_VD.T
+    scores_QV /= 2 * (1 + a_QD @ unit_VD.T) + np.float32(4e-6)  # (1 + cos) / 2 each, and 1e-6 below
     return scores_QV
 
 

@@ -7,7 +7,6 @@ scores the earlier column comes first. Shapes: Q queries, V scores each, S group
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -16,20 +15,6 @@ SMALLEST_GROUP = 4
 """With fewer members a group, sorting all scores takes no longer."""
 FILLED = 8192
 """Columns of scores that are written at once, about: enough for a fast product, few enough to stay in the cache."""
-
-
-def product(left_QD: np.ndarray, right_ND: np.ndarray, out_QN: np.ndarray | None = None) -> np.ndarray:
-    """left right^T (Q, N), float32; by torch's kernels, which are faster than numpy's, where torch is loaded anyway."""
-    out_QN = np.empty((len(left_QD), len(right_ND)), np.float32) if out_QN is None else out_QN
-    torch = sys.modules.get("torch")
-    if torch is None or not right_ND.flags.writeable:
-        return np.matmul(left_QD, right_ND.T, out=out_QN)
-    from ..nn.products import fast_float32
-
-    left, right, out = (torch.from_numpy(array) for array in (left_QD, right_ND, out_QN))
-    with torch.inference_mode(), fast_float32():
-        torch.mm(left, right.T, out=out)
-    return out_QN
 
 
 def highest_of_one(scores_V: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import time
 from collections import deque
@@ -15,6 +14,7 @@ import numpy as np
 
 from .. import __version__
 from ..config import EmbeddingsConfig
+from ..cores import available_cores
 from ..errors import SeqlabError
 from ..interrupts import interruptible
 from ..progress import Progress
@@ -254,8 +254,3 @@ def check_loss(job: Job, loss: float, predictions: int, lr: float) -> None:
 
 def advice(lr: float) -> str:
     return f"take a smaller learning rate than --lr {lr:g}."
-
-
-def available_cores() -> int:
-    """Cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -15,7 +15,7 @@ from .all_but_the_top import shared_directions, without
 from .folder import TENSORS as TENSORS
 from .folder import Table, read_folder, write_folder
 from .gensim_names import GensimNames
-from .ranking import highest, highest_of_one, lengths, multiplied_similarity, product
+from .ranking import highest, highest_of_one, lengths, multiplied_similarity
 from .subwords import Subwords
 
 Method = Literal["add", "mul"]
@@ -214,7 +214,7 @@ class WordVectors(GensimNames):
             scores_QV = buffer_QV[: len(unit_QD)]
 
             def fill(some: slice, unit_QD: np.ndarray = unit_QD, scores_QV: np.ndarray = scores_QV) -> None:
-                product(unit_QD, self._unit_rows(some), scores_QV[:, some])
+                np.matmul(unit_QD, self._unit_rows(some).T, out=scores_QV[:, some])
 
             best = highest(scores_QV, max(0, k) + 1, fill)
             for row, columns, scores in zip(rows[start : start + step], *best, strict=True):

@@ -6,7 +6,6 @@ file and counts. A vocabulary then turns into a table from provisional to final 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from ..cores import available_cores
 from ..progress import Progress
 from .jobs import ChunkSegmenter, Segmented
 from .segmenters import smallest_dtype
@@ -150,5 +150,5 @@ def worker_count(size: int) -> int:
     """Processes for a text of `size` bytes: none for a small one, at most MOST_WORKERS."""
     if size < ALONE_BELOW:
         return 0
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = available_cores()
     return min(MOST_WORKERS, cores)
