@@ -197,6 +197,7 @@ def train_language_model(
         if not quiet:
             sentence = validation_sentence(trained.summary["valid"], trained.summary["baselines"])
             print(f"seqlab: {sentence}", file=sys.stderr)
+    world.barrier()
     return trained
 
 
