@@ -116,7 +116,7 @@ def show_scores(model: TrainedLanguageModel, corpus: Corpus) -> None:
     valid, found = model.summary["valid"], model.summary["baselines"]
     print(f"\n  perplexity on held-out text  {valid['perplexity']:8.1f}")
     if "kneser_ney" in found:
-        print(f"  of counting {found['order']} words         {found['kneser_ney']:8.1f}")
+        print(f"  of counting {found['order']} words          {found['kneser_ney']:8.1f}")
     print(f"  of word frequencies alone    {found['unigram']:8.1f}")
     print(f"  of knowing nothing           {found['uniform']:8,.0f}")
 
