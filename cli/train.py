@@ -176,5 +176,5 @@ def train_embeddings(
     values = asked(EmbeddingsConfig, config, settings, arguments)
     _, report = train_embeddings_with_report(source, out, quiet, values, resume)
     if not quiet:
-        say(f"seqlab: wrote {out}; next: seqlab neighbors {out} WORD, or seqlab visualize {out} -o map.html")
+        say(f"seqlab: vectors are in {out}; next: seqlab neighbors {out} WORD, or seqlab visualize {out} -o map.html")
     print_json({"vectors": str(out), **report})

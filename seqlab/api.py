@@ -6,7 +6,7 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -14,9 +14,7 @@ import torch
 from .config import EmbeddingsConfig, LanguageModelConfig, TextConfig, merge
 from .embeddings import WordVectors
 from .embeddings import load_vectors as load_vector_file
-from .embeddings import train_embeddings as train_vectors
 from .embeddings.folder import STATE as VECTORS_STATE
-from .embeddings.trainer import Callback
 from .errors import InputError
 from .files import check_replaceable
 from .generation import TextGenerator
@@ -31,6 +29,9 @@ from .training import Trainer, check, describe, evaluate_language_model, join, s
 from .training import preset as preset_settings
 from .training.baselines import baselines, validation_sentence
 from .training.initial import architecture_of, start_from_run
+
+if TYPE_CHECKING:
+    from .embeddings.trainer import Callback
 
 Source = Sources | Corpus
 BUDGETS = ("epochs", "steps", "minutes")
@@ -139,6 +140,10 @@ def train_embeddings_with_report(
 ) -> tuple[WordVectors, dict[str, Any]]:
     """Word vectors, and what training reported: words_per_second, seconds, loss and more."""
     config = EmbeddingsConfig().updated(values)
+    from .embeddings.engines import check as check_vectors  # these bring numba, which nothing else here waits for
+    from .embeddings.training import train_embeddings as train_vectors
+
+    check_vectors(config)
     if out is not None:
         check_replaceable(out, VECTORS_STATE)
     if isinstance(source, Corpus):

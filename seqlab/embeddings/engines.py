@@ -44,13 +44,17 @@ class Engine(Protocol):
         """Go on from `arrays()`."""
 
 
-def build_engine(words: Words, config: EmbeddingsConfig, parts: Parts) -> Engine:
-    """The engine that suits settings and machine. Raises InputError for a loss that does not exist."""
+def check(config: EmbeddingsConfig) -> None:
+    """Raise InputError for a loss that does not exist or that the engine asked for does not have."""
     names = [*LOSSES, FULL_SOFTMAX]
     if config.loss not in names:
         raise InputError(f"loss: {config.loss!r} is none of {', '.join(names)}.{did_you_mean(config.loss, names)}")
     if config.loss == FULL_SOFTMAX and config.engine == "cpu":
         raise InputError("loss: the full softmax needs --engine torch; the compiled loops know sampled losses only.")
+
+
+def build_engine(words: Words, config: EmbeddingsConfig, parts: Parts) -> Engine:
+    """The engine that suits settings and machine, for settings that passed `check`."""
     if config.loss == FULL_SOFTMAX or config.engine == "torch" or (config.engine == "auto" and has_gpu(config.device)):
         from .torch_engine import TorchEngine
 

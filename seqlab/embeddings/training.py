@@ -9,7 +9,7 @@ from typing import Any
 
 from ..config import EmbeddingsConfig
 from ..text import Corpus
-from .engines import memory_needed
+from .engines import check, memory_needed
 from .folder import TENSORS
 from .formats import load_vectors
 from .phrases import join_phrases
@@ -47,6 +47,7 @@ def train_embeddings(
     SeqlabError when the training diverges; KeyboardInterrupt when interrupted, after the state was saved.
     """
     begun = time.perf_counter()
+    check(config)
     text = TrainingText.of(corpus)
     if config.phrases:
         text, _ = join_phrases(text, config.phrases, config.phrase_threshold, config.min_count, quiet=quiet)
@@ -60,17 +61,18 @@ def train_embeddings(
     trainer = Trainer(text, words, config, folder, callback)
     told = [opening(trainer, needed)]
     if trainer.resume():
-        told.append(f"goes on at {trainer.done:.0%}" if not trainer.finished else "is finished; nothing is left to do")
+        stands = "is finished; nothing is left to do" if trainer.finished else f"goes on at {trainer.done:.0%}"
+        told.append(f"{folder} {stands}.")
     elif earlier:
         told.append(start_from_earlier(trainer.engine, words, earlier))
     elif config.init:
         told.append(start_from_vectors(trainer.engine, trainer.parts, words, load_vectors(config.init)))
     if not quiet:
         print(*(f"seqlab: {sentence}" for sentence in told), sep="\n", file=sys.stderr)
+    if folder is not None and trainer.finished and (folder / TENSORS).is_file():
+        return WordVectors.load(folder), {**trainer.summary(), "start_up_seconds": time.perf_counter() - begun}
     trainer.engine.compile()
     started = time.perf_counter()
-    if folder is not None and trainer.finished and (folder / TENSORS).is_file():
-        return WordVectors.load(folder), {**trainer.summary(), "start_up_seconds": started - begun}
     trainer.fit(quiet)
     vectors = trainer.vectors()
     if folder is not None:
