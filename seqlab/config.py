@@ -137,6 +137,14 @@ class ModelConfig(Section):
 
     cell: str = "lstm"
     """A name of seqlab.nn.CELLS."""
+    cell_precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Of the cells in training on the CPU; auto: bfloat16 where kernel and processor have it."""
+    weight_drop: float = Field(0.0, ge=0, lt=1)
+    """Share of the recurrent weights that is zero during a window of training (LSTM, GRU and RNN cells)."""
+    zoneout: float = Field(0.0, ge=0, lt=1)
+    """Share of the units that keep their value from the step before in training (lstm-layernorm and mogrifier)."""
+    mogrifier_rounds: int = Field(5, ge=0)
+    """How often input and hidden state gate one another before a step (mogrifier)."""
     embed_dim: int = Field(256, ge=1)
     hidden_dim: int = Field(256, ge=1)
     layers: int = Field(2, ge=1)

@@ -127,5 +127,5 @@ def test_knobs_reach_the_output_layer():
     sampled = build(softmax="sampled", samples=4, noise="unigram", noise_power=0.5, unique_noise=False).output
     assert (sampled.samples, sampled.noise.power, sampled.noise.unique) == (4, 0.5, False)
     assert build(label_smoothing=0.1).output.label_smoothing == 0.1
-    with pytest.raises(InputError, match=r"model\.label_smoothing: the mixture softmax has none"):
+    with pytest.raises(InputError, match=r"model\.label_smoothing: .*mixture"):
         build(softmax="mixture", label_smoothing=0.1)

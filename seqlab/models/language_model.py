@@ -12,22 +12,31 @@ from torch.nn import functional as F
 
 from ..config import ModelConfig
 from ..errors import InputError, choose
-from ..nn import CELLS, LOSSES, Cell, Dropout, OutputLayer, State
+from ..nn import CELLS, LOSSES, Cell, Dropout, State
 
 ModelState = list[State]
 
 
-def output_options(output: type[OutputLayer], config: ModelConfig, seed: int) -> dict[str, Any]:
-    """The knobs of `config` that the output layer takes, by name, and the seed.
+OPTIONAL = {
+    "softmax": {"label_smoothing": "label smoothing"},
+    "cell": {"weight_drop": "dropped recurrent weights", "zoneout": "zoneout"},
+}
+"""Knobs that only some output layers and some cells have; all others refuse them."""
+
+
+def knobs_of(part: type[nn.Module], kind: str, config: ModelConfig, **more: Any) -> dict[str, Any]:
+    """The knobs of `config` (and `more`) that a part of the model has, those of its keyword arguments; `kind` is the
+    knob that chose it.
 
     Raises:
-        InputError: label smoothing was asked of a layer that has none.
+        InputError: one was set that this part has not.
     """
-    taken = inspect.signature(output).parameters
-    if config.label_smoothing and "label_smoothing" not in taken:
-        raise InputError(f"model.label_smoothing: the {config.softmax} softmax has none; use 0, or the full softmax.")
-    knobs = {**config.model_dump(), "seed": seed}
-    return {name: knobs[name] for name in taken if name in knobs}
+    taken = inspect.signature(part).parameters
+    for name, words in OPTIONAL[kind].items():
+        if getattr(config, name) and name not in taken:
+            raise InputError(f"model.{name}: model.{kind} = {getattr(config, kind)!r} has no {words}; set it to 0.")
+    knobs = {**config.model_dump(), **more}
+    return {name: knobs[name] for name, one in taken.items() if name in knobs and one.default is not one.empty}
 
 
 class LanguageModel(nn.Module):
@@ -50,7 +59,8 @@ class LanguageModel(nn.Module):
         self.embedding = nn.Parameter(torch.empty(vocab_size, config.embed_dim))
         nn.init.normal_(self.embedding, std=config.embed_dim**-0.5)
         widths = [config.embed_dim] + [config.hidden_dim] * config.layers
-        self.cells = nn.ModuleList(cell(i, o) for i, o in zip(widths, widths[1:], strict=False))
+        knobs = knobs_of(cell, "cell", config)
+        self.cells = nn.ModuleList(cell(i, o, **knobs) for i, o in zip(widths, widths[1:], strict=False))
         self.bridge: nn.Linear | None = None
         if config.tie and config.hidden_dim != config.embed_dim:
             self.bridge = nn.Linear(config.hidden_dim, config.embed_dim, bias=False)
@@ -58,7 +68,7 @@ class LanguageModel(nn.Module):
             vocab_size,
             config.embed_dim if config.tie else config.hidden_dim,
             self.embedding if config.tie else None,
-            **output_options(output, config, seed),
+            **knobs_of(output, "softmax", config, seed=seed),
         )
         self.dropout = Dropout(config.dropout)
 

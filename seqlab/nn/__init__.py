@@ -1,9 +1,11 @@
 """Cells, noise distributions and output layers, with plain arguments."""
 
 from .adaptive import AdaptiveSoftmax, choose_cutoffs
-from .cells import CELLS, Cell, State
+from .cell import Cell, State
+from .cells import CELLS
 from .dropout import Dropout
 from .full_softmax import FullSoftmax
+from .fused_cells import GRU, LSTM, FusedCell
 from .losses import LOSSES
 from .mixture import MixtureOfSoftmaxes
 from .noise import NOISE, Draw, LogUniform, Noise, Unigram
@@ -13,7 +15,9 @@ from .sampled import NCE, SampledSoftmax
 
 __all__ = [
     "CELLS",
+    "GRU",
     "LOSSES",
+    "LSTM",
     "NCE",
     "NOISE",
     "AdaptiveSoftmax",
@@ -21,6 +25,7 @@ __all__ = [
     "Draw",
     "Dropout",
     "FullSoftmax",
+    "FusedCell",
     "LogUniform",
     "MixtureOfSoftmaxes",
     "Noise",

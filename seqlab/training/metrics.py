@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..models import LanguageModel
-from ..nn.cells import GRU, LSTM, Cell
+from ..nn import GRU, LSTM, Cell
 from .optimizers import Clipping
 
 SATURATED = 0.99

@@ -1,0 +1,88 @@
+"""What torch's kernels are made to do beyond torch's own modules: bfloat16 training and dropped recurrent weights."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from seqlab.config import ModelConfig
+from seqlab.errors import InputError
+from seqlab.models import LanguageModel
+from seqlab.nn import CELLS, LSTM, FusedCell
+
+B, T, D, H = 4, 12, 24, 32
+FUSED = [name for name, cell in CELLS.items() if issubclass(cell, FusedCell)]
+
+
+def inputs(dtype=torch.float32):
+    torch.manual_seed(1)
+    return torch.randn(B, T, D, dtype=dtype), (torch.randn(B, H, dtype=dtype), torch.randn(B, H, dtype=dtype))
+
+
+def test_bfloat16_training_is_near_float64_and_evaluation_exact():
+    torch.manual_seed(0)
+    cell = LSTM(D, H, cell_precision="bfloat16")
+    exact = LSTM(D, H, cell_precision="float32").double()
+    exact.load_state_dict(cell.state_dict())
+    x, state = inputs()
+    y, last = cell(x, state)
+    y_exact, last_exact = exact(x.double(), tuple(part.double() for part in state))
+    assert y.dtype == torch.float32
+    assert last[1].dtype == torch.float32
+    for rounded, reference in zip((y, *last), (y_exact, *last_exact), strict=True):
+        error = (rounded.double() - reference).norm() / reference.norm()
+        assert 1e-5 < error < 1e-2
+    y.square().sum().backward()
+    y_exact.square().sum().backward()
+    for rounded, reference in zip(cell.parameters(), exact.parameters(), strict=True):
+        assert rounded.grad.dtype == torch.float32
+        assert (rounded.grad.double() - reference.grad).norm() / reference.grad.norm() < 2e-2
+    cell.eval()
+    torch.testing.assert_close(cell(x, state)[0].double(), y_exact, rtol=1e-5, atol=1e-5)
+    with torch.no_grad():
+        torch.testing.assert_close(cell.train()(x, state)[0].double(), y_exact, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", FUSED)
+def test_weight_drop_zeroes_recurrent_weights_for_a_whole_window(name):
+    """Compared with the equations under the very mask that the generator's state gives."""
+    torch.manual_seed(0)
+    cell = CELLS[name](D, H, weight_drop=0.5).double()
+    torch.nn.init.normal_(cell.weight("weight_hh"), std=0.1)
+    x, state = inputs(torch.float64)
+    state = state[: cell.parts]
+    generator = torch.get_rng_state()
+    y, _ = cell(x, state)
+    torch.set_rng_state(generator)
+    dropped = cell.weight_drop(cell.weight("weight_hh")).detach()
+    assert 0.4 < (dropped == 0).double().mean() < 0.6
+    whole = cell.weight("weight_hh").detach().clone()
+    cell.weight("weight_hh").data.copy_(dropped)
+    outputs = []
+    for t in range(T):
+        output, state = cell.equations(x[:, t], state)
+        outputs.append(output)
+    torch.testing.assert_close(y, torch.stack(outputs, 1))
+    cell.weight("weight_hh").data.copy_(whole)
+    y.square().sum().backward()
+    gradient = cell.weight("weight_hh").grad
+    assert torch.equal(gradient != 0, dropped != 0), "dropped weights learn nothing, the others do"
+
+
+def test_weight_drop_is_off_in_evaluation_and_new_in_every_window():
+    torch.manual_seed(0)
+    cell, plain = LSTM(D, H, weight_drop=0.5), LSTM(D, H)
+    plain.load_state_dict(cell.state_dict())
+    x, state = inputs()
+    first, second = cell(x, state)[0], cell(x, state)[0]
+    assert not torch.equal(first, second)
+    torch.testing.assert_close(cell.eval()(x, state)[0], plain.eval()(x, state)[0])
+
+
+def test_a_cell_refuses_knobs_it_has_not():
+    sizes = {"embed_dim": 8, "hidden_dim": 8, "layers": 1}
+    taken = LanguageModel(ModelConfig(**sizes, weight_drop=0.3, cell_precision="float32"), 10).cells[0]
+    assert taken.weight_drop.p == 0.3
+    assert not taken.rounded
+    with pytest.raises(InputError, match=r"model\.zoneout: model\.cell = 'gru' has no zoneout"):
+        LanguageModel(ModelConfig(**sizes, cell="gru", zoneout=0.1), 10)
