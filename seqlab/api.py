@@ -243,7 +243,7 @@ def plan(
     else:
         corpus = prepare_corpus(source, None, asked.text, valid=valid, test=test, quiet=quiet)
     vectors = load_vectors(asked.training.embeddings) if asked.training.embeddings else None
-    name, settings = (preset, preset_settings(preset)) if preset else suggest(corpus)
+    name, settings = (preset, preset_settings(preset)) if preset else suggest(corpus, asked.training.minutes)
     if vectors is not None:
         settings["model"]["embed_dim"] = vectors.matrix.shape[1]
     if any(given.get("training", {}).get(budget) is not None for budget in BUDGETS):

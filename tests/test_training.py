@@ -320,19 +320,24 @@ def test_every_preset_is_a_valid_configuration(name):
 
 
 @pytest.mark.parametrize(
-    ("types", "tokens", "name"),
+    ("kind", "types", "tokens", "minutes", "name"),
     [
-        (66, 50_000, "char-small"),
-        (66, 1_000_000, "char"),
-        (300, 10**9, "char-large"),
-        (4000, 10_000, "word-small-vocabulary"),
-        (33_278, 2_000_000, "word"),
-        (200_000, 10**9, "word-large"),
+        ("char", 66, 50_000, None, "char-small"),
+        ("char", 66, 50_000, 30, "char-small"),
+        ("char", 66, 1_000_000, None, "char"),
+        ("byte", 256, 1_000_000, 3, "char"),
+        ("char", 66, 1_000_000, 10, "char-long"),
+        ("char", 300, 10**9, 10, "char-large"),
+        ("word", 300, 10_000, None, "word-small-vocabulary"),
+        ("bpe", 4000, 10_000, None, "word-small-vocabulary"),
+        ("char", 5000, 10_000_000, None, "word-large"),
+        ("whitespace", 33_278, 2_000_000, None, "word"),
+        ("word", 200_000, 10**9, None, "word-large"),
     ],
 )
-def test_the_preset_follows_the_text(types, tokens, name):
-    corpus = SimpleNamespace(train=range(tokens), tokenizer=SimpleNamespace(vocab=range(types)))
-    assert suggest(corpus)[0] == name
+def test_the_preset_follows_the_text_and_the_time(kind, types, tokens, minutes, name):
+    corpus = SimpleNamespace(train=range(tokens), tokenizer=SimpleNamespace(kind=kind, vocab=range(types)))
+    assert suggest(corpus, minutes)[0] == name
 
 
 def test_a_preset_is_overridden_by_what_is_given(words):

@@ -15,7 +15,11 @@ FEWEST_WINDOWS = 20
 
 
 def presets() -> dict[str, dict[str, Any]]:
-    """Name -> {"about": a line, "when": limits (optional), "model": settings, "training": settings}."""
+    """Name -> {"about": a line, "when": limits (optional), "model": settings, "training": settings}.
+
+    "when" may limit the `tokenizers`, the `types` of the vocabulary and the `tokens` of the training text from above,
+    and the `minutes` that were asked for from below.
+    """
     return tomllib.loads((files("seqlab_data") / "presets.toml").read_text("utf-8"))
 
 
@@ -25,17 +29,23 @@ def preset(name: str) -> dict[str, Any]:
     return {section: chosen[section] for section in ("model", "training")}
 
 
-def suggest(corpus: Corpus) -> tuple[str, dict[str, Any]]:
-    """The preset that suits a text, by size of its vocabulary and training split, and its settings by section.
+def suggest(corpus: Corpus, minutes: float | None = None) -> tuple[str, dict[str, Any]]:
+    """The preset that suits a text, by its tokenizer, the size of its vocabulary and training split and the training
+    time asked for, and its settings by section.
 
     A text too short for the preset's windows gets fewer streams and shorter windows.
     """
     tokens, types = len(corpus.train), len(corpus.tokenizer.vocab)
-    name = next(
-        name
-        for name, one in presets().items()
-        if "when" in one and types <= one["when"].get("types", types) and tokens <= one["when"].get("tokens", tokens)
-    )
+
+    def suits(when: dict[str, Any]) -> bool:
+        return (
+            corpus.tokenizer.kind in when.get("tokenizers", [corpus.tokenizer.kind])
+            and types <= when.get("types", types)
+            and tokens <= when.get("tokens", tokens)
+            and (minutes or 0.0) >= when.get("minutes", 0.0)
+        )
+
+    name = next(name for name, one in presets().items() if "when" in one and suits(one["when"]))
     settings = preset(name)
     training = settings["training"]
     if tokens < FEWEST_WINDOWS * training["batch_size"] * training["bptt"]:
