@@ -182,6 +182,20 @@ def test_lower_precision_stays_close_to_float64(name, precision):
         assert float((ours - expected).norm() / expected.norm()) < tolerance
 
 
+@pytest.mark.parametrize(("precision", "tolerance"), [("float32", 1e-5), ("bfloat16", 1e-2)])
+def test_sampled_softmax_in_lower_precision_stays_close_to_float64(precision, tolerance):
+    layer = build("sampled", dtype=torch.float32, samples=S, output_precision=precision)
+    reference = copy.deepcopy(layer).double()
+    hidden, targets = data(500, dtype=torch.float32)
+    exact_hidden = hidden.detach().double().requires_grad_()
+    draw = layer.noise.sample(S)
+    loss, exact = (one.loss_with_noise(h, targets, draw) for one, h in ((layer, hidden), (reference, exact_hidden)))
+    assert float(loss.detach()) == pytest.approx(float(exact.detach()), rel=tolerance)
+    pairs = zip(gradients(loss, layer, hidden), gradients(exact, reference, exact_hidden), strict=True)
+    for ours, expected in pairs:
+        assert float((ours - expected).norm() / expected.norm()) < tolerance
+
+
 def test_float32_products_are_float32():
     generator = torch.Generator().manual_seed(3)
     left, right = torch.randn(300, 200, generator=generator), torch.randn(200, 5000, generator=generator)

@@ -14,7 +14,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-BFLOAT16_VOCABULARY = 2048
+BFLOAT16_VOCABULARY = 512
 """Types from which bfloat16 products pay for the conversions around them."""
 
 

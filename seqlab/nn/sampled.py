@@ -17,7 +17,7 @@ from ..errors import choose
 from .fused import LOG2_E, Computed, Fused, cross_entropy, log_normalizers
 from .noise import NOISE, Draw
 from .output_layer import SoftmaxLayer
-from .products import fast_float32
+from .products import fast_float32, products_for
 
 
 class Scores(NamedTuple):
@@ -36,7 +36,7 @@ class NoiseLayer(SoftmaxLayer):
         noise: a name of `NOISE`; "log-uniform" wants ids in descending frequency, "unigram" wants `set_counts`.
         noise_power: exponent of the counts (unigram).
         unique_noise: whether the S words are distinct.
-        output_precision: of the exact softmax of a small vocabulary.
+        output_precision: of the products in training, see `ModelConfig`.
         seed: of the noise.
     """
 
@@ -108,15 +108,22 @@ def accidental_hits(targets: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray,
 
 
 def _sampled_gradients(
-    wanted: Sequence[bool], hidden_ND: Tensor, weight_RD: Tensor, bias_R: Tensor, positions: Tensor, places: Tensor
+    wanted: Sequence[bool],
+    hidden_ND: Tensor,
+    weight_RD: Tensor,
+    bias_R: Tensor,
+    positions: Tensor,
+    places: Tensor,
+    precision: str,
 ) -> Computed:
     """Mean of -log softmax over the target (row n) and the noise (rows N ...) and its gradients, in one pass over the
-    N x S logits; noise at (positions, places) does not count."""
+    N x S logits; noise at (positions, places) does not count. `precision` is that of the products with the noise."""
     count = len(hidden_ND)
     target_ND, noise_SD = weight_RD[:count], weight_RD[count:]
+    products, grad_noise_SD = products_for(noise_SD, count, precision), torch.zeros_like(noise_SD)
     with fast_float32():
         target_N = (torch.linalg.vecdot(hidden_ND, target_ND) + bias_R[:count]) * LOG2_E
-        noise_NS = torch.addmm(bias_R[count:] * LOG2_E, hidden_ND * LOG2_E, noise_SD.T)
+        noise_NS = products.logits(hidden_ND * LOG2_E, bias_R[count:] * LOG2_E)
         noise_NS[positions, places] = -torch.inf
         largest_N = torch.maximum(noise_NS.amax(1), target_N)
         noise_NS.sub_(largest_N[:, None]).exp2_()
@@ -124,8 +131,9 @@ def _sampled_gradients(
         sum_N = noise_NS.sum(1) + hit_N
         share_N1 = 1.0 / (count * sum_N[:, None])
         grad_target_N1 = hit_N[:, None] * share_N1 - 1.0 / count
-        grad_hidden_ND = (noise_NS @ noise_SD).mul_(share_N1).addcmul_(grad_target_N1, target_ND)
-        grad_weight_RD = torch.cat([grad_target_N1 * hidden_ND, noise_NS.T @ (hidden_ND * share_N1)])
+        grad_hidden_ND = products.grad_hidden(noise_NS).mul_(share_N1).addcmul_(grad_target_N1, target_ND)
+        products.add_grad_weight(noise_NS, hidden_ND * share_N1, grad_noise_SD)
+        grad_weight_RD = torch.cat([grad_target_N1 * hidden_ND, grad_noise_SD])
         grad_bias_R = torch.cat([grad_target_N1.squeeze(1), (share_N1.T @ noise_NS).squeeze(0)])
     loss = (sum_N.log2() + largest_N - target_N).mean() / LOG2_E
     return loss, [grad_hidden_ND, grad_weight_RD, grad_bias_R]
@@ -143,7 +151,7 @@ class SampledSoftmax(NoiseLayer):
         targets = targets_N.cpu().numpy()
         weight_RD, bias_R = self.rows(hidden_ND, np.concatenate([targets, draw.ids]), draw)
         hits = (torch.from_numpy(index).to(hidden_ND.device) for index in accidental_hits(targets, draw.ids))
-        return Fused.apply(_sampled_gradients, hidden_ND, weight_RD, bias_R, *hits)
+        return Fused.apply(_sampled_gradients, hidden_ND, weight_RD, bias_R, *hits, self.output_precision)
 
 
 class NCE(NoiseLayer):
