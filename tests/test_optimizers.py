@@ -25,17 +25,19 @@ def dense_and_lazy(name: str, decay: float, start: torch.Tensor):
     dense, lazy = (torch.nn.Parameter(start.clone()) for _ in range(2))
     options = {key: False if value is True and key != "nesterov" else value for key, value in recipe.options.items()}
     reference = recipe.dense([dense], lr=0.05, weight_decay=decay, **options)  # neither fused nor foreach
-    rows = RowOptimizer([lazy], 0.05, recipe.slots, recipe.rule, decay, recipe.decoupled)
+    rows = RowOptimizer([lazy], 0.05, recipe.slots, recipe.rule, decay, recipe.decoupled, recipe.kernel)
     return dense, reference, lazy, rows
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("decay", [0.0, 0.02])
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_lazy_rows_equal_torch_when_every_row_has_a_gradient(name, decay):
+def test_lazy_rows_equal_torch_when_every_row_has_a_gradient(name, decay, dtype):
+    """The compiled rules in float32, those of torch operations in float64."""
     generator = torch.Generator().manual_seed(1)
-    dense, reference, lazy, rows = dense_and_lazy(name, decay, torch.randn(7, 3, generator=generator))
+    dense, reference, lazy, rows = dense_and_lazy(name, decay, torch.randn(7, 3, generator=generator, dtype=dtype))
     for _ in range(20):
-        gradient = torch.randn(7, 3, generator=generator)
+        gradient = torch.randn(7, 3, generator=generator, dtype=dtype)
         dense.grad, lazy.grad = gradient.clone(), rows_of(gradient, torch.arange(7))
         reference.step()
         rows.step()

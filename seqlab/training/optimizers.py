@@ -13,7 +13,17 @@ from torch.nn import Parameter
 
 from ..config import TrainingConfig
 from ..models import LanguageModel
-from .rows import RowOptimizer, RowRule, adagrad_rows, adam_rows, momentum_rows, rmsprop_rows, sgd_rows
+from .rows import (
+    RowKernel,
+    RowOptimizer,
+    RowRule,
+    adagrad_rows,
+    adam_rows,
+    adam_rows_compiled,
+    momentum_rows,
+    rmsprop_rows,
+    sgd_rows,
+)
 
 
 class Recipe(NamedTuple):
@@ -26,6 +36,8 @@ class Recipe(NamedTuple):
     rule: RowRule
     decoupled: bool = False
     """Whether weight decay bypasses the gradient."""
+    kernel: RowKernel | None = None
+    """The rule compiled."""
 
 
 FUSED, FOREACH = {"fused": True}, {"foreach": True}
@@ -55,14 +67,13 @@ def _rmsprop(config: TrainingConfig) -> Recipe:
     return Recipe(torch.optim.RMSprop, FOREACH, 1, rmsprop_rows)
 
 
-def _adam(config: TrainingConfig) -> Recipe:
+def _adam(config: TrainingConfig, dense: Callable[..., torch.optim.Optimizer] = torch.optim.Adam) -> Recipe:
     betas = (config.beta1, config.beta2)
-    return Recipe(torch.optim.Adam, {**FUSED, "betas": betas}, 2, adam_rows(*betas))
+    return Recipe(dense, {**FUSED, "betas": betas}, 2, adam_rows(*betas), kernel=adam_rows_compiled(*betas))
 
 
 def _adamw(config: TrainingConfig) -> Recipe:
-    betas = (config.beta1, config.beta2)
-    return Recipe(torch.optim.AdamW, {**FUSED, "betas": betas}, 2, adam_rows(*betas), decoupled=True)
+    return _adam(config, torch.optim.AdamW)._replace(decoupled=True)
 
 
 OPTIMIZERS: dict[str, Callable[[TrainingConfig], Recipe]] = {
@@ -106,7 +117,9 @@ class Optimizer:
             options = {**recipe.options, "weight_decay": decay}
             self.parts.append(recipe.dense(self.dense_params, lr=config.lr, **options))
         if self.sparse_params:
-            rows = RowOptimizer(self.sparse_params, config.lr, recipe.slots, recipe.rule, decay, recipe.decoupled)
+            rows = RowOptimizer(
+                self.sparse_params, config.lr, recipe.slots, recipe.rule, decay, recipe.decoupled, recipe.kernel
+            )
             self.parts.append(rows)
 
     def zero_grad(self) -> None:

@@ -15,6 +15,11 @@ RowRule = Callable[[Tensor, list[Tensor], int], Tensor]
 """(gradient (r, D), its moments [(r, D)], changed in place, steps taken) -> what lr times is subtracted (r, D)."""
 
 
+RowKernel = Callable[[Tensor, list[Tensor], Tensor, Tensor, int, float, float, float], None]
+"""The same compiled: (parameter (R, D), its moments [(R, D)], rows (r,), gradient (r, D), steps taken, lr, decay added
+to the gradient, share of the weights kept) -> None; changes parameter and moments in place."""
+
+
 class RowOptimizer(torch.optim.Optimizer):
     """Updates only the rows present in a sparse gradient, as torch's dense optimisers update all.
 
@@ -25,6 +30,7 @@ class RowOptimizer(torch.optim.Optimizer):
         rule: what to do with a gradient.
         weight_decay: of the rows touched.
         decoupled: whether the decay shrinks the weights directly (AdamW), or is added to the gradient (L2).
+        kernel: the rule compiled, for float32 on the CPU.
     """
 
     def __init__(
@@ -35,8 +41,9 @@ class RowOptimizer(torch.optim.Optimizer):
         rule: RowRule,
         weight_decay: float = 0.0,
         decoupled: bool = False,
+        kernel: RowKernel | None = None,
     ):
-        self.slots, self.rule, self.decoupled = slots, rule, decoupled
+        self.slots, self.rule, self.decoupled, self.kernel = slots, rule, decoupled, kernel
         super().__init__(params, {"lr": lr, "weight_decay": weight_decay})
 
     @torch.no_grad()
@@ -55,6 +62,11 @@ class RowOptimizer(torch.optim.Optimizer):
                 state[f"moment{slot}"] = torch.zeros_like(parameter)
         state["step"] += 1
         rows, gradient = parameter.grad._indices()[0], parameter.grad._values()  # type: ignore[union-attr]
+        if self.kernel and parameter.device.type == "cpu" and parameter.dtype == torch.float32:
+            moments = [state[f"moment{slot}"] for slot in range(self.slots)]
+            added, kept = (0.0, 1.0 - lr * decay) if self.decoupled else (decay, 1.0)
+            self.kernel(parameter, moments, rows, gradient, state["step"], lr, added, kept)
+            return
         values = parameter.index_select(0, rows)
         if decay and not self.decoupled:
             gradient = gradient.add(values, alpha=decay)
@@ -104,3 +116,25 @@ def adam_rows(beta1: float, beta2: float) -> RowRule:
         return mean.div(denominator).div_(1.0 - beta1**step)
 
     return rule
+
+
+def adam_rows_compiled(beta1: float, beta2: float) -> RowKernel:
+    """`adam_rows` in one pass, see row_kernels.py."""
+
+    def kernel(
+        parameter: Tensor,
+        moments: list[Tensor],
+        rows: Tensor,
+        gradient: Tensor,
+        step: int,
+        lr: float,
+        added_decay: float,
+        kept: float,
+    ) -> None:
+        from .row_kernels import adam_rows as update
+
+        arrays = (tensor.detach().numpy() for tensor in (parameter, *moments, rows, gradient))
+        corrections = 1.0 - beta1**step, 1.0 - beta2**step
+        update(*arrays, float(lr), beta1, beta2, *corrections, added_decay, kept)
+
+    return kernel
