@@ -133,8 +133,23 @@ def adam_rows_compiled(beta1: float, beta2: float) -> RowKernel:
     ) -> None:
         from .row_kernels import adam_rows as update
 
-        arrays = (tensor.detach().numpy() for tensor in (parameter, *moments, rows, gradient))
-        corrections = 1.0 - beta1**step, 1.0 - beta2**step
-        update(*arrays, float(lr), beta1, beta2, *corrections, added_decay, kept)
+        weight_RD, mean_RD, square_RD, rows_r, gradient_rD = (
+            tensor.detach().numpy() for tensor in (parameter, *moments, rows, gradient)
+        )
+        correction1, correction2 = 1.0 - beta1**step, 1.0 - beta2**step
+        update(
+            weight_RD,
+            mean_RD,
+            square_RD,
+            rows_r,
+            gradient_rD,
+            float(lr),
+            beta1,
+            beta2,
+            correction1,
+            correction2,
+            added_decay,
+            kept,
+        )
 
     return kernel
