@@ -18,13 +18,13 @@ import tracemalloc
 from pathlib import Path
 
 import numpy as np
-import torch
 
 import seqlab
+from seqlab.evaluation import read_text
 from seqlab.models.kneser_ney import NGramModel
 from seqlab.models.ngram_mixture import fit_weights, interpolate, uniform_log_probs, unigram_log_probs
 from seqlab.run import Run
-from seqlab.text import Batches, Corpus, TokenFile
+from seqlab.text import Corpus
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -69,25 +69,14 @@ def race(corpus: Corpus, order: int, rounds: int) -> tuple[NGramModel, dict]:
     return model, result
 
 
-@torch.inference_mode()
-def neural_log_probs(run: Run, tokens: TokenFile) -> np.ndarray:
-    """(N,) log-probabilities of a language model in one stream, as the counts see the text."""
-    model, parts = run.load_model(), []
-    state = model.init_state(1)
-    for batch in Batches(tokens, 1, 128, run.tokenizer.start_id):
-        logits_1TV, state = model.sequence_logits(torch.from_numpy(batch.inputs_BT), state)
-        targets_T1 = torch.from_numpy(batch.targets_BT).T
-        parts.append(logits_1TV[0].double().log_softmax(-1).gather(1, targets_T1)[:, 0].numpy())
-    return np.concatenate(parts)
-
-
 def mixed(corpus: Corpus, model: NGramModel, path: Path) -> dict:
     """Weights fitted on validation, used on test."""
-    run = Run.open(path)
-    both = {
-        split: np.stack([neural_log_probs(run, corpus.splits[split]), model.log_probs(corpus.splits[split])], axis=1)
-        for split in ("valid", "test")
-    }
+    network, start_id = Run.open(path).load_model(), corpus.tokenizer.start_id
+    both = {}
+    for split in ("valid", "test"):
+        tokens = corpus.splits[split]
+        neural_N = read_text(network, tokens, start_id, streams=1).log_p_N  # one stream, as the counts see the text
+        both[split] = np.stack([neural_N, model.log_probs(tokens)], axis=1)
     weights = fit_weights(both["valid"])
     return {
         "order": model.order,

@@ -7,15 +7,36 @@ from typing import Annotated, Any
 
 import typer
 
-from .console import JsonFlag, print_json, print_table, printable
+from .console import JsonFlag, print_json, print_table, printable, say
 from .neighbors import open_vectors
 
 METHODS = {"add": "3CosAdd", "mul": "3CosMul"}
 
 
 def evaluate(
-    path: Annotated[Path, typer.Argument(help="A language-model run, or word vectors.")],
+    paths: Annotated[list[Path], typer.Argument(metavar="RUN|VECTORS ...", help="Language-model runs, or vectors.")],
     text: Annotated[list[str] | None, typer.Option(help="Text to score a language model on; repeatable.")] = None,
+    split: Annotated[
+        str | None, typer.Option(help="Or: valid or test, a split of the corpus the run was trained on.")
+    ] = None,
+    dynamic: Annotated[bool, typer.Option("--dynamic", help="Let the model go on learning from the text.")] = False,
+    dynamic_rule: Annotated[str, typer.Option(help="How: rms or sgd steps.")] = "rms",
+    cache: Annotated[int, typer.Option(min=0, metavar="N", help="Neural cache over the last N tokens.")] = 0,
+    temperature: Annotated[
+        bool, typer.Option("--temperature", help="Calibrate: divide all logits by one number.")
+    ] = False,
+    counts: Annotated[bool, typer.Option("--counts", help="Mix with Kneser-Ney counts of the training text.")] = False,
+    mc_dropout: Annotated[int, typer.Option(min=0, metavar="N", help="Mean over N passes with dropout.")] = 0,
+    ensemble: Annotated[
+        list[Path] | None, typer.Option(metavar="RUN", help="Mix with this run too; repeatable.")
+    ] = None,
+    valid: Annotated[str | None, typer.Option(help="Text to tune on; default: the run's validation split.")] = None,
+    train_text: Annotated[str | None, typer.Option(help="Text to count; default: the run's training split.")] = None,
+    tokens: Annotated[
+        Path | None, typer.Option(metavar="FILE.jsonl", help="Write every token's log-probability.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of --mc-dropout and --dynamic.")] = 1,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda.")] = "cpu",
     questions: Annotated[
         list[str] | None,
         typer.Option(help="Analogies: 'english', 'python-docs', or a file of questions or word pairs; repeatable."),
@@ -27,34 +48,118 @@ def evaluate(
     method: Annotated[str, typer.Option(help="Analogies: add (3CosAdd) or mul (3CosMul).")] = "add",
     json: JsonFlag = False,
 ) -> None:
-    """Score a language model on a text (exact softmax, every token once), or word vectors on test sets.
+    """Score language models on a text (exact softmax, every token once), or word vectors on test sets.
 
     Example: seqlab evaluate runs/book --text chapter.txt
 
+    Example: seqlab evaluate runs/book --split test --dynamic --cache 2000 --counts
+
     Example: seqlab evaluate vectors --questions english
+
+    Whatever is tuned (rates, weights, temperature) is tuned on validation text only; the output says on which, and the
+    values found.
     """
     from seqlab.errors import InputError
 
-    if bool(text) == bool(questions or similarity):
-        raise InputError("give --text F for a language model, or --questions F and --similarity F for word vectors.")
-    if text:
-        _evaluate_run(path, text, json)
-    else:
-        _evaluate_vectors(path, questions or [], similarity or [], top, method, json)
+    if text and split:
+        raise InputError("give either --text F or --split valid|test, not both.")
+    if bool(text or split) == bool(questions or similarity):
+        raise InputError(
+            "give --text F for a language model, or --questions F and --similarity F for word vectors; "
+            "--split test takes the text of a run's own corpus."
+        )
+    if questions or similarity:
+        if len(paths) > 1:
+            raise InputError(f"{paths[1]}: one set of word vectors at a time.")
+        _evaluate_vectors(paths[0], questions or [], similarity or [], top, method, json)
+        return
+    if split not in (None, "valid", "test"):
+        raise InputError(f"--split {split}: is valid or test.")
+    if tokens and len(paths) * len(text or [split]) > 1:
+        raise InputError("--tokens writes the scores of one run on one text; give one of each.")
+    adaptation = {
+        "temperature": temperature,
+        "mc_dropout": mc_dropout,
+        "dynamic": dynamic and dynamic_rule,
+        "cache": cache,
+        "counts": counts,
+        "ensemble": ensemble or [],
+        "seed": seed,
+    }
+    sources = {"valid": valid, "train_text": train_text}
+    results = {
+        str(path): _evaluate_run(path, device, text, split or "test", sources, adaptation, tokens, json)
+        for path in paths
+    }
+    if json:
+        plain = {run: next(iter(found.values())) if len(found) == 1 else found for run, found in results.items()}
+        print_json(next(iter(plain.values())) if len(plain) == 1 else plain)
+        return
+    for number, (run, by_text) in enumerate(results.items()):
+        for name, scores in by_text.items():
+            if len(results) * len(by_text) > 1:
+                print(("\n" if number else "") + f"{printable(run)} on {printable(name)}:")
+            _print_scores(scores)
+    if tokens:
+        say(f"seqlab: wrote {tokens}")
 
 
-def _evaluate_run(path: Path, texts: list[str], json: bool) -> None:
+def _evaluate_run(
+    path: Path,
+    device: str,
+    texts: list[str] | None,
+    split: str,
+    sources: dict[str, Any],
+    adaptation: dict[str, Any],
+    tokens: Path | None,
+    quiet: bool,
+) -> dict[str, dict[str, Any]]:
+    """Results of one run by the name of the text."""
     from seqlab.api import load_language_model
 
-    model = load_language_model(path)
-    results = {text: model.evaluate(text, quiet=json) for text in texts}
-    if json:
-        print_json(results[texts[0]] if len(texts) == 1 else results)
+    lm = load_language_model(path, device)
+    evaluator = lm.evaluator(quiet=quiet, **sources, **adaptation)
+    if not texts:
+        return {split: lm.evaluate_with(evaluator, None, split, tokens)}
+    return {text: lm.evaluate_with(evaluator, text, token_scores=tokens) for text in texts}
+
+
+def _print_scores(found: dict[str, Any]) -> None:
+    """A table of the plain scores; where something was added, one of the variants and what was tuned."""
+    sections = {name: value for name, value in found.items() if isinstance(value, dict) and "perplexity" in value}
+    plain = [(name.replace("_", " "), value) for name, value in found.items() if not isinstance(value, dict)]
+    print_table(("", ""), plain)
+    if not sections:
         return
-    for text, scores in results.items():
-        if len(results) > 1:
-            print(f"{text}:")
-        print_table(("", ""), [(name.replace("_", " "), value) for name, value in scores.items()])
+    print()
+    columns = ("perplexity", "nats_per_token", "bits_per_char")
+    print_table(
+        ("variant", *(column.replace("_", " ") for column in columns), "change %"),
+        [
+            (name.replace("_", " "), *(row[column] for column in columns), _change(row))
+            for name, row in sections.items()
+        ],
+    )
+    print()
+    if "tuned_on" in found:
+        tuned_on = found["tuned_on"]
+        print(f"tuned on {printable(tuned_on['text'])}, the first {tuned_on['tokens']:,} tokens or fewer")
+    else:
+        print("nothing was tuned: parts are mixed with equal weights")
+    for name, scores in sections.items():
+        values = {key: value for key, value in scores.items() if key not in sections["static"] and key != "weights"}
+        said = [f"{key.replace('_', ' ')} {_value(value)}" for key, value in values.items()]
+        said += [f"{weight:.3f} {printable(part)}" for part, weight in scores.get("weights", {}).items()]
+        if said:
+            print(f"{name.replace('_', ' ')}: {', '.join(said)}")
+
+
+def _change(scores: dict[str, Any]) -> str:
+    return f"{scores['change']:+.1f}" if scores["change"] else "-"
+
+
+def _value(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def _evaluate_vectors(

@@ -16,16 +16,23 @@ from .embeddings import WordVectors
 from .embeddings import load_vectors as load_vector_file
 from .embeddings.folder import STATE as VECTORS_STATE
 from .errors import InputError
+from .evaluation import (
+    Adaptation,
+    Evaluator,
+    evaluate_language_model,
+    evaluator_of,
+    read_source,
+    write_token_scores,
+)
 from .files import check_replaceable
 from .generation import TextGenerator
 from .models import LanguageModel
 from .run import Run, is_run, resolve_device
-from .text.encoding import tokenize
 from .text.preparation import prepare as prepare_corpus
 from .text.readers import Sources
 from .text.token_file import Corpus
 from .text.tokenizer import Tokenizer
-from .training import Trainer, check, describe, evaluate_language_model, join, start_from_vectors, suggest
+from .training import Trainer, check, describe, join, start_from_vectors, suggest
 from .training import preset as preset_settings
 from .training.baselines import baselines, validation_sentence
 from .training.initial import architecture_of, start_from_run
@@ -63,19 +70,68 @@ class TrainedLanguageModel:
         if not len(ids):
             raise InputError("text: is empty; give at least one token.")
         ids_T = torch.from_numpy(np.asarray(ids, dtype=np.int64)).to(self.model.device)
-        return self.model.log_prob(ids_T, self.tokenizer.start_id)
+        if not self.model.reads_characters:
+            return self.model.log_prob(ids_T, self.tokenizer.start_id)
+        spelt, words = self.tokenizer.encode_spelt(text)
+        with self.model.extra_words(words):
+            return self.model.log_prob(ids_T, self.tokenizer.start_id, torch.from_numpy(spelt).to(ids_T.device))
 
-    def evaluate(self, source: Sources, quiet: bool = True) -> dict[str, Any]:
+    def evaluate(
+        self,
+        text: Sources | None = None,
+        *,
+        split: str = "test",
+        valid: Sources | None = None,
+        train_text: Sources | None = None,
+        token_scores: str | Path | None = None,
+        quiet: bool = True,
+        **adaptation: Any,
+    ) -> dict[str, Any]:
         """Exact scores on a text: tokens, nats_per_token, perplexity, nats_per_char, bits_per_char, bits_per_byte,
-        unknown_rate."""
-        tokens = tokenize(source, self.tokenizer, self.run.config.text)
-        return evaluate_language_model(self.model, tokens, self.tokenizer.start_id, quiet=quiet)
+        unknown_rate. A model that reads characters reads words outside its vocabulary as they are spelt; they are
+        predicted as <unk> all the same.
+
+        Args:
+            text: what to score; None takes a `split` ("valid" or "test") of the corpus the run was trained on.
+            valid: the text to tune on where something is to be tuned; by default that corpus's validation split.
+            train_text: the text to count; by default its training split.
+            token_scores: a JSON Lines file to write every token's log-probability to.
+            **adaptation: what to add, by name: temperature=True, mc_dropout=8, dynamic=True, cache=2000, counts=True,
+                ensemble=[RUN, ...], seed=1 (`seqlab.evaluation.Adaptation`). Each is then a section of the result.
+
+        Raises:
+            InputError: a text or an addition that cannot be had.
+        """
+        evaluator = self.evaluator(valid, train_text, quiet, **adaptation)
+        return self.evaluate_with(evaluator, text, split, token_scores)
+
+    def evaluator(
+        self, valid: Sources | None = None, train_text: Sources | None = None, quiet: bool = True, **adaptation: Any
+    ) -> Evaluator:
+        """What `evaluate` uses, tuned once for any number of texts."""
+        chosen = Adaptation.of(adaptation)
+        return evaluator_of(self.run, self.model, chosen, valid, train_text, quiet)
+
+    def evaluate_with(
+        self,
+        evaluator: Evaluator,
+        text: Sources | None = None,
+        split: str = "test",
+        token_scores: str | Path | None = None,
+    ) -> dict[str, Any]:
+        """`evaluate` with an evaluator of this model."""
+        tokens = read_source(self.run, text, split, self.model.reads_characters).tokens
+        if token_scores is None:
+            return evaluator.evaluate(tokens)
+        evaluation = evaluator.evaluate_tokens(tokens)
+        write_token_scores(token_scores, tokens, self.tokenizer, evaluation)
+        return evaluation.report
 
     def vectors(self) -> WordVectors:
-        """The input embedding as word vectors."""
+        """The input vectors of the vocabulary's words."""
         vocab = self.tokenizer.vocab
         keep = np.flatnonzero(self.tokenizer.words_mask())
-        matrix_VD = self.model.embedding.detach().float().cpu().numpy()
+        matrix_VD = self.model.word_vectors().float().cpu().numpy()
         return WordVectors([vocab.itos[i] for i in keep], matrix_VD[keep], vocab.counts[keep])
 
 
@@ -106,9 +162,9 @@ def load_vectors(path: str | Path) -> WordVectors:
     return load_vector_file(path)
 
 
-def evaluate(run: str | Path, text: Sources) -> dict[str, Any]:
-    """Exact scores of a language-model run on a text."""
-    return load_language_model(run).evaluate(text)
+def evaluate(run: str | Path, text: Sources | None = None, **options: Any) -> dict[str, Any]:
+    """Exact scores of a language-model run on a text. Options as in `TrainedLanguageModel.evaluate`."""
+    return load_language_model(run).evaluate(text, **options)
 
 
 def train_embeddings(
@@ -215,6 +271,7 @@ def fresh_model(
     torch.manual_seed(training.seed)
     model = LanguageModel(config.model, len(tokenizer.vocab), training.seed)
     model.output.start_at_unigram(tokenizer.vocab.counts)
+    model.set_words(tokenizer.vocab.itos)
     sentence = ""
     if vectors is not None:
         sentence = start_from_vectors(model, tokenizer, vectors, training.freeze_embeddings, training.seed).sentence()

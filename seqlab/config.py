@@ -142,16 +142,42 @@ class ModelConfig(Section):
     weight_drop: float = Field(0.0, ge=0, lt=1)
     """Share of the recurrent weights that is zero during a window of training (LSTM, GRU and RNN cells)."""
     zoneout: float = Field(0.0, ge=0, lt=1)
-    """Share of the units that keep their value from the step before in training (lstm-layernorm and mogrifier)."""
+    """Share of the units that keep their value from the step before in training (LSTM cells)."""
     mogrifier_rounds: int = Field(5, ge=0)
     """How often input and hidden state gate one another before a step (mogrifier)."""
+    input: Literal["embedding", "characters"] = "embedding"
+    """A word's vector is its own, or computed from its characters by convolutions, so that no word is unknown."""
+    char_dim: int = Field(16, ge=1)
+    """Width of a character's vector; a character is a byte of UTF-8 (input = "characters", as all char_... are)."""
+    char_filters: list[tuple[int, int]] | None = None
+    """Pairs (characters a filter sees, number of such filters), such as [[1, 50], [2, 100], [3, 150]]; None: of 1 to 6
+    characters, twice as many together as `embed_dim`."""
+    char_highway: int = Field(1, ge=0)
+    """Highway layers between filters and word vector."""
+    char_length: int = Field(32, ge=3)
+    """Characters of a word that are read, two marks included."""
     embed_dim: int = Field(256, ge=1)
     hidden_dim: int = Field(256, ge=1)
     layers: int = Field(2, ge=1)
+    last_dim: int | None = Field(None, ge=1)
+    """Hidden width of the last cell; None: `hidden_dim`. AWD-LSTM takes the width of the embedding: no bridge."""
+    residual: bool = False
+    """Add a cell's input to its output where their widths agree: for deep stacks."""
     tie: bool = True
-    """Share the embedding with the output layer; a narrow projection bridges different widths."""
+    """Share the embedding with the output layer; a narrow projection bridges different widths. Without effect where
+    input = "characters", which has no embedding to share."""
     dropout: float = Field(0.0, ge=0, lt=1)
     """After the embedding, between cells and before the output layer."""
+    locked_dropout: bool = False
+    """Drop the same units at all time steps of a window, or others at each."""
+    input_dropout: float | None = Field(None, ge=0, lt=1)
+    """After the embedding; None: `dropout`."""
+    hidden_dropout: float | None = Field(None, ge=0, lt=1)
+    """Between cells; None: `dropout`."""
+    output_dropout: float | None = Field(None, ge=0, lt=1)
+    """Before the output layer; None: `dropout`."""
+    embedding_dropout: float = Field(0.0, ge=0, lt=1)
+    """Share of the words whose vectors are zero everywhere in a window of training."""
     softmax: str = "full"
     """A name of seqlab.nn.LOSSES: full, sampled, nce, adaptive or mixture."""
     samples: int = Field(1024, ge=1)
@@ -175,6 +201,16 @@ class ModelConfig(Section):
     mixture: int = Field(4, ge=1)
     """Softmaxes mixed by the mixture."""
 
+    @property
+    def tied(self) -> bool:
+        """Whether the output layer shares the embedding: `tie`, where there is an embedding."""
+        return self.tie and self.input == "embedding"
+
+    def dropout_of(self, place: str) -> float:
+        """Dropout at a place: input, hidden or output."""
+        given: float | None = getattr(self, f"{place}_dropout")
+        return self.dropout if given is None else given
+
 
 class TrainingConfig(Section):
     """How a language model is trained."""
@@ -192,6 +228,10 @@ class TrainingConfig(Section):
     l1: float = Field(0.0, ge=0)
     l2: float = Field(0.0, ge=0)
     """Penalties added to the loss: l1 * sum |w| + l2 * sum w^2 over weights, not biases."""
+    activation_penalty: float = Field(0.0, ge=0)
+    """Times the mean square of the last cell's outputs after dropout, added to the loss (AWD-LSTM: 2)."""
+    temporal_penalty: float = Field(0.0, ge=0)
+    """Times the mean square by which the last cell's outputs change in a time step, added to the loss (AWD-LSTM: 1)."""
     clip: float = Field(1.0, ge=0)
     """Largest global gradient norm; 0 switches clipping off."""
     clip_value: float = Field(0.0, ge=0)

@@ -114,6 +114,7 @@ class Run:
             raise InputError(f"{self.path / MODEL}: its tensors do not fit {CONFIG}; one of the two was replaced.")
         weights = {name: torch.from_numpy(array) for name, array in tensors.items()}
         model.load_state_dict({**weights, **{alias: weights[name] for alias, name in tied(model).items()}})
+        model.set_words(self.tokenizer.vocab.itos)
         return model.to(resolve_device(device)).eval()
 
     def save_model(self, model: LanguageModel) -> None:
@@ -159,7 +160,7 @@ class Run:
 
 def tied(model: LanguageModel) -> dict[str, str]:
     """Names of `state_dict` entries that are another entry's tensor: {alias: name}."""
-    return {"output.weight": "embedding"} if model.config.tie else {}
+    return {"output.weight": "embedding"} if model.config.tied else {}
 
 
 def model_arrays(model: LanguageModel) -> dict[str, np.ndarray]:

@@ -19,6 +19,7 @@ ORDER = [
     {"text", "nn"},
     {"models", "embeddings"},
     {"run"},
+    {"evaluation"},
     {"training", "generation", "compression"},
     {"visualization"},
     {"api"},

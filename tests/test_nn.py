@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+from seqlab.config import ModelConfig
+from seqlab.models import LanguageModel
 from seqlab.nn import CELLS, Dropout
 
 B, T, D, H = 3, 7, 5, 6
@@ -42,8 +44,8 @@ def test_one_step_at_a_time_equals_the_whole_sequence_from_a_carried_state(cell,
             y, state = cell(x[:, t : t + 1], state)
             pieces.append(y)
     torch.testing.assert_close(whole, torch.cat(pieces, 1))
-    for part, expected in zip(state, last, strict=True):
-        assert part.shape == (B, H)
+    for part, expected, zero in zip(state, last, cell.init_state(B), strict=True):
+        assert part.shape == zero.shape
         torch.testing.assert_close(part, expected)
 
 
@@ -64,7 +66,24 @@ def test_gradients_of_the_equations_and_of_the_fused_kernel_agree(cell):
 def test_state_starts_at_zero_and_is_batch_first(cell):
     state = cell.init_state(4)
     assert len(state) == cell.parts
-    assert all(part.shape == (4, H) and not part.any() for part in state)
+    assert state[0].shape == (4, H)
+    assert all(part.dim() == 2 and len(part) == 4 and not part.any() for part in state)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_every_cell_memorises_a_batch(cell):
+    torch.manual_seed(0)
+    model = LanguageModel(ModelConfig(cell=cell, embed_dim=32, hidden_dim=32, layers=1, dropout=0.0), 12).train()
+    tokens = torch.randint(0, 12, (3, 13))
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
+    for _ in range(400):
+        optimizer.zero_grad()
+        loss, _ = model.loss(tokens[:, :-1], tokens[:, 1:], model.init_state(3))
+        loss.backward()
+        optimizer.step()
+        if loss < 0.05:
+            break
+    assert loss < 0.05
 
 
 def test_dropout_zeroes_a_share_and_keeps_the_mean() -> None:

@@ -23,17 +23,18 @@ PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
-    """A folder with book.txt, where the README's reader stands."""
+    """A folder with book.txt and chapter.txt, where the README's reader stands."""
     folder = tmp_path_factory.mktemp("home")
     generator = random.Random(1)
     subjects = ["The old captain", "A young reader", "Once upon a time the king", "Nobody in the village", "The is"]
     verbs = ["saw", "remembered", "wrote down", "is", "would never forget"]
     objects = ["a quiet harbour", "the last letter", "an open window", "the long winter", "a small boat"]
     ends = [".", ", and went home.", "; the others slept.", "!", " — or so they said."]
-    sentences = [
-        " ".join(map(generator.choice, (subjects, verbs, objects))) + generator.choice(ends) for _ in range(2500)
-    ]
-    (folder / "book.txt").write_text("\n".join(sentences) + "\n")
+    for name, count in (("book.txt", 2500), ("chapter.txt", 100)):
+        sentences = [
+            " ".join(map(generator.choice, (subjects, verbs, objects))) + generator.choice(ends) for _ in range(count)
+        ]
+        (folder / name).write_text("\n".join(sentences) + "\n")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("SEQLAB_CACHE", str(folder / "cache"))

@@ -14,6 +14,15 @@ from seqlab.run import Run
 from seqlab.training import Trainer
 
 SIZES = {"embed_dim": 10, "hidden_dim": 10, "layers": 2, "batch_size": 4, "bptt": 8, "log_lines": 40}
+REGULARISED = {
+    "weight_drop": 0.3,
+    "locked_dropout": True,
+    "embedding_dropout": 0.1,
+    "dropout": 0.3,
+    "hidden_dropout": 0.2,
+    "activation_penalty": 2.0,
+    "temporal_penalty": 1.0,
+}
 MODES = {
     "defaults": {"epochs": 1.5, "dropout": 0.2},
     "ema-sampled": {"steps": 60, "average": "ema", "average_decay": 0.9, "softmax": "sampled", "samples": 8},
@@ -35,6 +44,34 @@ MODES = {
     "adagrad-plateau": {"steps": 90, "optimizer": "adagrad", "schedule": "plateau", "evaluations": 30, "patience": 9},
     "nce": {"steps": 40, "softmax": "nce", "samples": 8, "average": "ema"},
     "adaptive": {"steps": 40, "softmax": "adaptive"},
+    "awd-lstm": {
+        **REGULARISED,
+        "steps": 80,
+        "average": "nt-asgd",
+        "average_patience": 1,
+        "optimizer": "sgd",
+        "lr": 2.0,
+        "evaluations": 20,
+        "random_bptt": True,
+    },
+    "awd-documents": {
+        **REGULARISED,
+        "epochs": 1.2,
+        "softmax": "sampled",
+        "samples": 8,
+        "reset_state": "documents",
+        "accumulate": 2,
+        "residual": True,
+    },
+    "characters": {
+        "epochs": 1.2,
+        "input": "characters",
+        "char_dim": 4,
+        "embedding_dropout": 0.2,
+        "softmax": "sampled",
+        "samples": 8,
+        "average": "ema",
+    },
     "everything": {
         "epochs": 1.5,
         "average": "ema",

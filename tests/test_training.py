@@ -23,11 +23,9 @@ from seqlab.errors import InputError, SeqlabError
 from seqlab.files import load_tensors
 from seqlab.models import LanguageModel
 from seqlab.run import Run
-from seqlab.text import TokenFile
 from seqlab.training import (
     check,
     describe,
-    negative_log_likelihood,
     preset,
     presets,
     start_from_vectors,
@@ -54,27 +52,6 @@ def text(tmp_path_factory):
 @pytest.fixture(scope="module")
 def words(text, tmp_path_factory):
     return api.prepare(text, tmp_path_factory.mktemp("corpus") / "words", tokenizer="whitespace")
-
-
-def test_evaluation_sees_every_token_once_whatever_the_window():
-    torch.manual_seed(0)
-    model = LanguageModel(ModelConfig(embed_dim=8, hidden_dim=8), 30).double().eval()
-    ids = torch.randint(0, 30, (211,))
-    tokens = TokenFile.of(ids.numpy())
-    expected = -model.log_prob(ids, start_id=3)
-    for window in (1, 7, 211, 1000):
-        nats, count = negative_log_likelihood(model, tokens, 3, streams=1, window=window)
-        assert count == 211
-        assert nats == pytest.approx(expected)
-    nats, count = negative_log_likelihood(model, tokens, 3, streams=5)
-    borders = [i * 211 // 5 for i in range(6)]
-    parts = [
-        -model.log_prob(ids[a:b], start_id=int(ids[a - 1]) if a else 3)
-        for a, b in zip(borders, borders[1:], strict=False)
-    ]
-    assert count == 211
-    assert nats == pytest.approx(sum(parts))
-    assert negative_log_likelihood(model, tokens, 3, 1, limit=50)[1] == 50
 
 
 def test_training_learns_and_the_summary_is_exact(words, tmp_path):

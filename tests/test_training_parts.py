@@ -12,14 +12,15 @@ import torch
 from seqlab import api
 from seqlab.config import LanguageModelConfig, ModelConfig, TrainingConfig
 from seqlab.errors import InputError
+from seqlab.evaluation import negative_log_likelihood
 from seqlab.models import LanguageModel
 from seqlab.run import Run
 from seqlab.text import TokenFile
 from seqlab.text.batches import StreamReader
-from seqlab.training import Optimizer, check, negative_log_likelihood
+from seqlab.training import Optimizer, check
 from seqlab.training.averages import AVERAGES
 from seqlab.training.metrics import Activity, part_of
-from seqlab.training.step import backward, bptt_length, spread, window_loss
+from seqlab.training.step import backward, bptt_length, spread
 from seqlab.training.validation import Validator, flops_per_token
 
 TINY = {"embed_dim": 12, "hidden_dim": 12, "layers": 2, "batch_size": 4, "bptt": 16, "quiet": True}
@@ -55,7 +56,7 @@ def gradients(model):
 @pytest.mark.parametrize("softmax", ["full", "sampled"])
 @pytest.mark.parametrize("parts", [2, 3, 6])
 def test_accumulated_parts_equal_the_whole_batch(softmax, parts):
-    model = random_model(vocab=50, softmax=softmax, samples=10)
+    model = random_model(vocab=50, softmax=softmax, samples=10, cell_precision="float32")
     reader = StreamReader(TokenFile.of(np.random.default_rng(0).integers(0, 50, 300)), 6, 0)
     batch, state = reader.read(9), model.init_state(6)
     noise = model.output.get_state()
@@ -88,7 +89,7 @@ def test_reset_at_documents_reads_every_document_as_if_it_stood_alone(cell):
         fresh_BT = reader.document_starts(10)
         batch = reader.read(10)
         batch.inputs_BT[fresh_BT] = start_id
-        loss, state = window_loss(model, *map(torch.from_numpy, batch), state, fresh_BT)
+        loss, state = model.loss(*map(torch.from_numpy, batch), state, fresh_BT)
         total += 10 * float(loss.detach())
         reader.advance(10)
     assert total == pytest.approx(expected)
@@ -100,9 +101,9 @@ def test_no_gradient_crosses_a_document_border_and_other_streams_are_untouched()
     fresh_BT = np.zeros((3, 8), bool)
     fresh_BT[1, 4] = True
     state = [tuple(torch.randn_like(part) for part in cell) for cell in model.init_state(3)]
-    _, carried = window_loss(model, inputs_BT, targets_BT, state, fresh_BT)
-    _, plain = window_loss(model, inputs_BT, targets_BT, state)
-    _, late = window_loss(model, inputs_BT[1:2, 4:], targets_BT[1:2, 4:], model.init_state(1))
+    _, carried = model.loss(inputs_BT, targets_BT, state, fresh_BT)
+    _, plain = model.loss(inputs_BT, targets_BT, state)
+    _, late = model.loss(inputs_BT[1:2, 4:], targets_BT[1:2, 4:], model.init_state(1))
     for ours, theirs, alone in zip(carried, plain, late, strict=True):
         for part, other, short in zip(ours, theirs, alone, strict=True):
             torch.testing.assert_close(part[[0, 2]], other[[0, 2]])

@@ -64,6 +64,7 @@ def beam_search(
     eos_id: int | None = None,
     alpha: float = 0.0,
     complete: Callable[[list[int]], bool] | None = None,
+    spelt: Sequence[int] | None = None,
 ) -> list[Continuation]:
     """The `count` best continuations of `prompt` (ids, the start token first) that a beam of `width` finds,
     best first.
@@ -72,9 +73,9 @@ def beam_search(
     is its total log-probability over `length_penalty(its length, alpha)`. A token that ends a text counts
     only while it is among the `width` best continuations of a step, so a beam of 1 is greedy decoding. The
     search goes on until the best finished hypotheses cannot be beaten. Rules act on log-probabilities: they
-    forbid or make dearer, never lift above 0.
+    forbid or make dearer, never lift above 0. `spelt` is as in `sample`.
     """
-    logits_KV, state = read_prompt(model, prompt)
+    logits_KV, state = read_prompt(model, spelt or prompt)
     trace = Trace(prompt, 1, length, logits_KV.device)
     total_K = torch.zeros(1, dtype=torch.float64, device=logits_KV.device)
     finished = Finished(count)

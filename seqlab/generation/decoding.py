@@ -159,14 +159,16 @@ def sample(
     seed: int = 0,
     rules: Sequence[Rule] = (),
     ends: Callable[[int, int], bool] | None = None,
+    spelt: Sequence[int] | None = None,
 ) -> list[Continuation]:
     """Draw `count` continuations of `prompt` (ids, the start token first), each of at most `length` tokens.
 
     Sample i depends on (seed, i) alone, not on how many others are drawn with it; with the rule `temperature`
     at 0 this is greedy decoding. `ends(i, token)` is called for every token of every sample in order; True
-    makes it the sample's last.
+    makes it the sample's last. `spelt` is the prompt as the model reads it, where that knows words which the
+    vocabulary lacks.
     """
-    logits_1V, state = read_prompt(model, prompt)
+    logits_1V, state = read_prompt(model, spelt or prompt)
     rows = max(1, min(LARGEST_BATCH, LARGEST_LOGITS // model.vocab_size))
     done: dict[int, Continuation] = {}
     for first in range(0, count, rows):

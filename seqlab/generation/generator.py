@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -19,6 +19,9 @@ from .beam import beam_search
 from .decoding import Continuation, StepModel, best, sample
 from .rules import RESTRAINTS, RULES, Rule, make_rule
 from .streaming import TextReader
+
+if TYPE_CHECKING:
+    from ..models import LanguageModel
 
 DEFAULT_CHARACTERS = 500
 WORTH_SHARING = 1 << 25  # multiplications a step
@@ -81,6 +84,7 @@ class TextGenerator:
 
     def __init__(self, model: StepModel, tokenizer: Tokenizer):
         self.model, self.tokenizer = model, tokenizer
+        self.reads_characters: bool = getattr(model, "reads_characters", False)
 
     def generate(
         self, prompt: str = "", *, stream: Callable[[str], None] | None = None, **options: Any
@@ -93,7 +97,7 @@ class TextGenerator:
         the text of a single drawn sample while it is made.
 
         Raises InputError for options that contradict each other and for a prompt with unknown characters or
-        words.
+        words, unless the model reads words by their characters.
         """
         shown = self.check(prompt, **options)
         config = GenerationConfig.build(options)
@@ -103,12 +107,12 @@ class TextGenerator:
         new_reader = partial(TextReader, self.tokenizer, prompt_ids, stops, self._eos_id(config))
         start = [self.tokenizer.start_id, *prompt_ids]
         seed = None
-        with _at_work(self.model, config.beam or config.best_of or config.num):
+        with _at_work(self.model, config.beam or config.best_of or config.num), self._spelling(prompt) as spelt:
             if config.beam:
-                found = self._search(config, start, new_reader)
+                found = self._search(config, start, spelt, new_reader)
             else:
                 seed = new_seed() if config.seed is None else config.seed
-                found = self._draw(config, start, new_reader, seed, stream)
+                found = self._draw(config, start, spelt, new_reader, seed, stream)
         return [_assemble(shown, *one, config.length_penalty, seed) for one in found]
 
     def check(self, prompt: str = "", **options: Any) -> str:
@@ -124,7 +128,7 @@ class TextGenerator:
         """Ids of `prompt`. Raises InputError naming what the model does not know."""
         unknown = self.tokenizer.unknown(prompt)
         mappable = self.tokenizer.unk_id is not None
-        if unknown and not (allow_unknown and mappable):
+        if unknown and not ((allow_unknown or self.reads_characters) and mappable):
             names = ", ".join(map(repr, unknown[:5])) + (f" and {len(unknown) - 5} more" if unknown[5:] else "")
             remedy = " or allow unknown ones (--allow-unknown), which are read as <unk>" if mappable else ""
             raise InputError(
@@ -132,6 +136,16 @@ class TextGenerator:
                 f"{did_you_mean(unknown[0], self.tokenizer.vocab.itos)}"
             )
         return self.tokenizer.encode(prompt).tolist()
+
+    @contextmanager
+    def _spelling(self, prompt: str) -> Iterator[list[int] | None]:
+        """The prompt, start token first, as a model reads it that knows words by their characters; None for others."""
+        if not self.reads_characters:
+            yield None
+            return
+        ids, words = self.tokenizer.encode_spelt(prompt)
+        with cast("LanguageModel", self.model).extra_words(words):
+            yield [self.tokenizer.start_id, *ids.tolist()]
 
     def default_length(self) -> int:
         """Tokens that make about 500 characters, judging by tokens as frequent as in the training text."""
@@ -144,6 +158,7 @@ class TextGenerator:
         self,
         config: GenerationConfig,
         start: Sequence[int],
+        spelt: Sequence[int] | None,
         new_reader: Callable[..., TextReader],
         seed: int,
         stream: Callable[[str], None] | None,
@@ -159,12 +174,17 @@ class TextGenerator:
             seed=seed,
             rules=self._rules(config),
             ends=lambda index, token: readers[index].push(token),
+            spelt=spelt,
         )
         order = best(drawn, config.num, config.length_penalty) if config.best_of else range(count)
         return [(index, drawn[index], readers[index]) for index in order]
 
     def _search(
-        self, config: GenerationConfig, start: Sequence[int], new_reader: Callable[..., TextReader]
+        self,
+        config: GenerationConfig,
+        start: Sequence[int],
+        spelt: Sequence[int] | None,
+        new_reader: Callable[..., TextReader],
     ) -> list[Found]:
         """Beam search."""
         assert config.beam is not None
@@ -178,6 +198,7 @@ class TextGenerator:
             eos_id=self._eos_id(config),
             alpha=config.length_penalty,
             complete=(lambda ids: _ends(new_reader(), ids)) if config.stop else None,
+            spelt=spelt,
         )
         readers = [new_reader() for _ in found]
         for reader, continuation in zip(readers, found, strict=True):

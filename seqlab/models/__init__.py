@@ -1,5 +1,5 @@
 """Models built of cells and output layers."""
 
-from .language_model import LanguageModel, ModelState
+from .language_model import LanguageModel, ModelState, Reading, detached, forget
 
-__all__ = ["LanguageModel", "ModelState"]
+__all__ = ["LanguageModel", "ModelState", "Reading", "detached", "forget"]

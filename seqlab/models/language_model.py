@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable
-from typing import Any, cast
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple, cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..config import ModelConfig
 from ..errors import InputError, choose
-from ..nn import CELLS, LOSSES, Cell, Dropout, State
+from ..nn import (
+    CELLS,
+    LOSSES,
+    Cell,
+    CharacterEmbedding,
+    Dropout,
+    DropoutLayer,
+    LockedDropout,
+    State,
+    WordDropout,
+    held_masks,
+    sampling_dropout,
+)
 
 ModelState = list[State]
 
-
-OPTIONAL = {
+OPTIONAL: dict[str, dict[str, str]] = {
+    "input": {},
     "softmax": {"label_smoothing": "label smoothing"},
     "cell": {"weight_drop": "dropped recurrent weights", "zoneout": "zoneout"},
 }
@@ -39,6 +53,17 @@ def knobs_of(part: type[nn.Module], kind: str, config: ModelConfig, **more: Any)
     return {name: knobs[name] for name, one in taken.items() if name in knobs and one.default is not one.empty}
 
 
+class Reading(NamedTuple):
+    """What a model made of a window."""
+
+    hidden_BTD: Tensor
+    """What the output layer reads."""
+    dropped_BTH: Tensor
+    """Outputs of the last cell after dropout."""
+    raw_BTH: Tensor
+    """The same before dropout."""
+
+
 class LanguageModel(nn.Module):
     """P(next id | ids so far).
 
@@ -56,46 +81,139 @@ class LanguageModel(nn.Module):
         self.config, self.vocab_size = config, vocab_size
         cell = choose("model.cell", config.cell, CELLS)
         output = choose("model.softmax", config.softmax, LOSSES)
-        self.embedding = nn.Parameter(torch.empty(vocab_size, config.embed_dim))
-        nn.init.normal_(self.embedding, std=config.embed_dim**-0.5)
-        widths = [config.embed_dim] + [config.hidden_dim] * config.layers
+        self.embedding: nn.Parameter | None = None
+        self.characters: CharacterEmbedding | None = None
+        if config.input == "characters":
+            knobs = knobs_of(CharacterEmbedding, "input", config)
+            self.characters = CharacterEmbedding(config.embed_dim, **knobs)
+        else:
+            self.embedding = nn.Parameter(torch.empty(vocab_size, config.embed_dim))
+            nn.init.normal_(self.embedding, std=config.embed_dim**-0.5)
+        last_dim = config.last_dim or config.hidden_dim
+        widths = [config.embed_dim] + [config.hidden_dim] * (config.layers - 1) + [last_dim]
         knobs = knobs_of(cell, "cell", config)
         self.cells = nn.ModuleList(cell(i, o, **knobs) for i, o in zip(widths, widths[1:], strict=False))
         self.bridge: nn.Linear | None = None
-        if config.tie and config.hidden_dim != config.embed_dim:
-            self.bridge = nn.Linear(config.hidden_dim, config.embed_dim, bias=False)
+        if config.tied and last_dim != config.embed_dim:
+            self.bridge = nn.Linear(last_dim, config.embed_dim, bias=False)
         self.output = output(
             vocab_size,
-            config.embed_dim if config.tie else config.hidden_dim,
-            self.embedding if config.tie else None,
+            config.embed_dim if config.tied else last_dim,
+            self.embedding if config.tied else None,
             **knobs_of(output, "softmax", config, seed=seed),
         )
-        self.dropout = Dropout(config.dropout)
+        kind = LockedDropout if config.locked_dropout else Dropout
+        self.word_dropout = WordDropout(config.embedding_dropout)
+        self.input_dropout = kind(config.dropout_of("input"))
+        names = ["hidden"] * (config.layers - 1) + ["output"]
+        self.cell_dropouts = nn.ModuleList(kind(config.dropout_of(name)) for name in names)
 
     @property
     def device(self) -> torch.device:
         """Where the weights are."""
-        return self.embedding.device
+        return self.output.bias.device
+
+    @property
+    def reads_characters(self) -> bool:
+        """Whether words are read by their characters, so that none is unknown on input."""
+        return self.characters is not None
+
+    @property
+    def drops(self) -> bool:
+        """Whether any dropout is part of the model, so that `sampling_dropout` has something to sample."""
+        return any(part.p > 0.0 for part in self.modules() if isinstance(part, DropoutLayer))
+
+    @contextmanager
+    def sampling_dropout(self, seed: int) -> Iterator[None]:
+        """Within, the model drops as in training while all else is as in evaluation: `seqlab.nn.sampling_dropout`.
+
+        For MC dropout, average the probabilities that several seeds give: each is one member of the ensemble.
+        """
+        with sampling_dropout(self, seed):
+            yield
+
+    def set_words(self, words: Sequence[str]) -> None:
+        """How the vocabulary's V words are spelt; a model with `input` = "characters" needs it before it reads."""
+        if self.characters is not None:
+            self.characters.set_words(words)
+
+    @contextmanager
+    def extra_words(self, words: Sequence[str]) -> Iterator[None]:
+        """Within, the model reads the ids V, V + 1, ... as `words`, outside its vocabulary; it predicts none of them.
+
+        Raises:
+            InputError: there are such words, and the model reads vectors of its vocabulary, not characters.
+        """
+        if not words:
+            yield
+            return
+        if self.characters is None:
+            raise InputError("the model knows its vocabulary only; one with model.input = 'characters' reads any word.")
+        with self.characters.extra_words(words):
+            yield
+
+    def word_vectors(self, words: Sequence[str] | None = None) -> Tensor:
+        """Input vectors, no gradient: (V, E) of the vocabulary, or (W, E) of any `words` (as the vocabulary would spell
+        them) where the model reads characters, InputError elsewhere."""
+        if self.characters is not None:
+            return self.characters.table() if words is None else self.characters.vectors(words)
+        assert self.embedding is not None
+        if words is not None:
+            raise InputError("the model knows its vocabulary only; one with model.input = 'characters' reads any word.")
+        return self.embedding.detach()
 
     def init_state(self, batch: int) -> ModelState:
         """The state before any token."""
         return [cell.init_state(batch) for cell in cast("Iterable[Cell]", self.cells)]
 
+    def read(
+        self, tokens_BT: Tensor, state: ModelState, fresh_BT: np.ndarray | None = None
+    ) -> tuple[Reading, ModelState]:
+        """Read a window. `fresh_BT` marks the tokens before which the state is zero again; the window is cut there,
+        so a text of very short documents is slow. Masks that are held for a window are held across the cuts."""
+        if fresh_BT is None or not fresh_BT.any():
+            return self._read(tokens_BT, state)
+        cuts = np.unique([0, *np.flatnonzero(fresh_BT.any(0)), fresh_BT.shape[1]]).tolist()
+        pieces = []
+        with held_masks(self):
+            for begin, end in zip(cuts, cuts[1:], strict=False):
+                piece, state = self._read(tokens_BT[:, begin:end], forget(state, fresh_BT[:, begin]))
+                pieces.append(piece)
+        return Reading(*(torch.cat(parts, dim=1) for parts in zip(*pieces, strict=True))), state
+
+    def _read(self, tokens_BT: Tensor, state: ModelState) -> tuple[Reading, ModelState]:
+        raw_BTH = x_BTD = self.input_dropout(self.embed(tokens_BT))
+        new_state = []
+        for cell, dropout, cell_state in zip(self.cells, self.cell_dropouts, state, strict=True):
+            raw_BTH, cell_state = cell(x_BTD, cell_state)
+            if self.config.residual and raw_BTH.shape == x_BTD.shape:
+                raw_BTH = raw_BTH + x_BTD
+            x_BTD = dropout(raw_BTH)
+            new_state.append(cell_state)
+        hidden_BTD = x_BTD if self.bridge is None else self.bridge(x_BTD)
+        return Reading(hidden_BTD, x_BTD, raw_BTH), new_state
+
+    def embed(self, tokens_BT: Tensor) -> Tensor:
+        """Input vectors (B, T, E), whole words dropped in training."""
+        if self.characters is not None:
+            vectors_BTE, words = self.characters(tokens_BT), len(self.characters.words_VL)
+        else:
+            assert self.embedding is not None
+            vectors_BTE = F.embedding(tokens_BT, self.embedding, sparse=self.output.sparse)
+            words = self.vocab_size
+        return self.word_dropout(vectors_BTE, tokens_BT, words)
+
     def hidden(self, tokens_BT: Tensor, state: ModelState) -> tuple[Tensor, ModelState]:
         """What the output layer reads: (B, T, width of the output layer), and the state after the last token."""
-        x_BTD = self.dropout(F.embedding(tokens_BT, self.embedding, sparse=self.output.sparse))
-        new_state = []
-        for cell, cell_state in zip(self.cells, state, strict=True):
-            x_BTD, cell_state = cell(x_BTD, cell_state)
-            x_BTD = self.dropout(x_BTD)
-            new_state.append(cell_state)
-        return (x_BTD if self.bridge is None else self.bridge(x_BTD)), new_state
+        reading, state = self._read(tokens_BT, state)
+        return reading.hidden_BTD, state
 
-    def loss(self, inputs_BT: Tensor, targets_BT: Tensor, state: ModelState) -> tuple[Tensor, ModelState]:
+    def loss(
+        self, inputs_BT: Tensor, targets_BT: Tensor, state: ModelState, fresh_BT: np.ndarray | None = None
+    ) -> tuple[Tensor, ModelState]:
         """Mean training loss in nats per token of a window, and the state to carry on with, detached."""
-        hidden_BTD, state = self.hidden(inputs_BT, state)
-        loss = self.output(hidden_BTD.flatten(0, 1), targets_BT.flatten())
-        return loss, [tuple(part.detach() for part in cell_state) for cell_state in state]
+        reading, state = self.read(inputs_BT, state, fresh_BT)
+        return self.output(reading.hidden_BTD.flatten(0, 1), targets_BT.flatten()), detached(state)
 
     def sequence_logits(self, tokens_BT: Tensor, state: ModelState) -> tuple[Tensor, ModelState]:
         """Exact unnormalised log-probabilities (B, T, V) of each next token, and the state after the last."""
@@ -112,9 +230,11 @@ class LanguageModel(nn.Module):
         return [tuple(part.index_select(0, index_B) for part in cell_state) for cell_state in state]
 
     @torch.inference_mode()
-    def log_prob(self, ids_T: Tensor, start_id: int) -> float:
-        """Exact log-probability in nats of the sequence `ids_T` (T,), read after `start_id`."""
-        inputs_1T = torch.cat([ids_T.new_tensor([start_id]), ids_T[:-1]])[None]
+    def log_prob(self, ids_T: Tensor, start_id: int, spelt_T: Tensor | None = None) -> float:
+        """Exact log-probability in nats of the sequence `ids_T` (T,), read after `start_id`, as `spelt_T` (T,) where
+        the model reads `extra_words`."""
+        read_T = ids_T if spelt_T is None else spelt_T
+        inputs_1T = torch.cat([ids_T.new_tensor([start_id]), read_T[:-1]])[None]
         hidden_1TD, _ = self.hidden(inputs_1T, self.init_state(1))
         return float(-F.cross_entropy(self.output.logits(hidden_1TD[0]), ids_T, reduction="sum"))
 
@@ -122,13 +242,31 @@ class LanguageModel(nn.Module):
         """The parameters whose training gradient is sparse over rows."""
         if not self.output.sparse:
             return []
-        return list({id(p): p for p in (self.embedding, self.output.weight, self.output.bias)}.values())
+        inputs = [] if self.embedding is None else [self.embedding]
+        return list({id(p): p for p in (*inputs, self.output.weight, self.output.bias)}.values())
 
     def parameter_counts(self) -> dict[str, int]:
         """Parameters by part; a tied output counts only its bias (and bridge)."""
+        inputs = [self.embedding] if self.characters is None else self.characters.parameters()
         counts = {
-            "embedding": self.embedding.numel(),
+            "embedding": sum(p.numel() for p in inputs if p is not None),
             "cells": sum(p.numel() for p in self.cells.parameters()),
         }
         counts["output"] = sum(p.numel() for p in self.parameters()) - sum(counts.values())
         return counts
+
+
+def forget(state: ModelState, fresh_B: np.ndarray) -> ModelState:
+    """The state with the streams of `fresh_B` at zero."""
+    if not fresh_B.any():
+        return state
+    stale = torch.from_numpy(fresh_B).to(state[0][0].device)
+    return [
+        tuple(part.masked_fill(stale.view(-1, *[1] * (part.dim() - 1)), 0.0) for part in cell_state)
+        for cell_state in state
+    ]
+
+
+def detached(state: ModelState) -> ModelState:
+    """The state without what it was computed from: back-propagation ends here."""
+    return [tuple(part.detach() for part in cell_state) for cell_state in state]

@@ -3,7 +3,16 @@
 from .adaptive import AdaptiveSoftmax, choose_cutoffs
 from .cell import Cell, State
 from .cells import CELLS
-from .dropout import Dropout
+from .char_cnn import CharacterEmbedding, CharCNN
+from .dropout import (
+    Dropout,
+    DropoutLayer,
+    LockedDropout,
+    WeightDropout,
+    WordDropout,
+    held_masks,
+    sampling_dropout,
+)
 from .full_softmax import FullSoftmax
 from .fused_cells import GRU, LSTM, FusedCell
 from .losses import LOSSES
@@ -22,10 +31,14 @@ __all__ = [
     "NOISE",
     "AdaptiveSoftmax",
     "Cell",
+    "CharCNN",
+    "CharacterEmbedding",
     "Draw",
     "Dropout",
+    "DropoutLayer",
     "FullSoftmax",
     "FusedCell",
+    "LockedDropout",
     "LogUniform",
     "MixtureOfSoftmaxes",
     "Noise",
@@ -33,6 +46,10 @@ __all__ = [
     "SampledSoftmax",
     "State",
     "Unigram",
+    "WeightDropout",
+    "WordDropout",
     "choose_cutoffs",
     "fast_float32",
+    "held_masks",
+    "sampling_dropout",
 ]

@@ -2,7 +2,23 @@
 
 from __future__ import annotations
 
+from .activation_cells import LeakyRNN, SigmoidRNN
 from .cell import Cell
 from .fused_cells import GRU, LSTM, ReluRNN, TanhRNN
+from .lstm_variants import LayerNormLSTM, MogrifierLSTM
+from .parallel_cells import QRNN, SRU, MinGRU, MinLSTM
 
-CELLS: dict[str, type[Cell]] = {"rnn-tanh": TanhRNN, "rnn-relu": ReluRNN, "lstm": LSTM, "gru": GRU}
+CELLS: dict[str, type[Cell]] = {
+    "rnn-tanh": TanhRNN,
+    "rnn-relu": ReluRNN,
+    "rnn-leaky": LeakyRNN,
+    "rnn-sigmoid": SigmoidRNN,
+    "lstm": LSTM,
+    "lstm-layernorm": LayerNormLSTM,
+    "mogrifier": MogrifierLSTM,
+    "gru": GRU,
+    "mingru": MinGRU,
+    "minlstm": MinLSTM,
+    "qrnn": QRNN,
+    "sru": SRU,
+}

@@ -1,37 +1,145 @@
-"""Dropout, Srivastava et al. 2014, https://jmlr.org/papers/v15/srivastava14a.html"""
+"""Dropout, Srivastava et al. 2014, https://jmlr.org/papers/v15/srivastava14a.html, and its kinds whose masks are held.
+
+Shapes: B batch, T time, D width, V words.
+"""
 
 from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 LEVELS = 1 << 16
 """A unit is dropped where 16 random bits are below `p * LEVELS`."""
 
 
-class Dropout(nn.Module):
-    """Zeroes each number with probability p in training and divides the rest by what is kept of the probability.
+def draw_mask(shape: Sequence[int], p: float, like: Tensor) -> Tensor:
+    """Factors of `shape`: 0 with probability p, else 1 / (1 - p), so that the mean is 1.
 
-    On the CPU the mask comes from numpy's generator, seeded by one number of torch's: many times faster than torch's
-    own, which draws one number after the other, and just as reproducible from torch's seed and state. p is rounded to
-    a multiple of 2^-16 there.
+    On the CPU they come from numpy's generator, seeded by one number of torch's: many times faster than torch's own,
+    which draws one number after the other, and just as reproducible from torch's seed and state. p is rounded to a
+    multiple of 2^-16 there.
     """
+    if like.device.type != "cpu":
+        return like.new_empty(shape).bernoulli_(1.0 - p).div_(1.0 - p)
+    dropped, count = round(p * LEVELS), math.prod(shape)
+    seed = int(torch.randint(1 << 62, ()))
+    bits = np.random.SFC64(seed).random_raw(-(-count // 4)).view(np.uint16)[:count]
+    exact = np.float64 if like.dtype == torch.float64 else np.float32
+    # numpy turns booleans into numbers several times faster than torch does
+    factors = np.multiply(bits >= dropped, LEVELS / max(1, LEVELS - dropped), dtype=exact)
+    return torch.from_numpy(factors).view(*shape).to(like.dtype)
+
+
+class DropoutLayer(nn.Module):
+    """What all kinds share: something is zero with probability p in training, the rest is divided by 1 - p."""
+
+    sampling = False
+    """Whether the layer drops in evaluation too: see `sampling_dropout`."""
 
     def __init__(self, p: float):
         super().__init__()
         self.p = p
 
-    def forward(self, x: Tensor) -> Tensor:
-        if not self.training or self.p == 0.0:
-            return x
-        if x.device.type != "cpu":
-            return nn.functional.dropout(x, self.p)
-        dropped = round(self.p * LEVELS)
-        seed = int(torch.randint(1 << 62, ()))
-        bits = np.random.Generator(np.random.SFC64(seed)).integers(LEVELS, size=x.numel(), dtype=np.uint16)
-        kept = torch.from_numpy(bits >= dropped).view(x.shape)
-        return x * kept.to(x.dtype).mul_(LEVELS / (LEVELS - dropped))
+    @property
+    def active(self) -> bool:
+        """Whether anything is dropped now."""
+        return self.p > 0.0 and (self.training or self.sampling)
 
     def extra_repr(self) -> str:
         return f"p={self.p}"
+
+
+class Dropout(DropoutLayer):
+    """Drops each number by itself, anew at every call."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.active:
+            return x
+        if x.device.type != "cpu":
+            return F.dropout(x, self.p)
+        return x * draw_mask(x.shape, self.p, x)
+
+
+class HeldDropout(DropoutLayer):
+    """Dropout whose mask stays the same within `held_masks`."""
+
+    holding = False
+    held: Tensor | None = None
+
+    def mask(self, shape: Sequence[int], like: Tensor) -> Tensor:
+        """The mask that is held, else a new one."""
+        if self.held is not None and self.held.shape == torch.Size(shape) and self.held.dtype == like.dtype:
+            return self.held
+        mask = draw_mask(shape, self.p, like)
+        if self.holding:
+            self.held = mask
+        return mask
+
+
+class WeightDropout(HeldDropout):
+    """DropConnect: weights are dropped, not units (Wan et al. 2013, https://proceedings.mlr.press/v28/wan13.html)."""
+
+    def forward(self, weight: Tensor) -> Tensor:
+        return weight * self.mask(weight.shape, weight) if self.active else weight
+
+
+class LockedDropout(HeldDropout):
+    """Variational dropout (Gal & Ghahramani 2016, https://arxiv.org/abs/1512.05287): a unit is dropped at all time
+    steps of (B, T, D) or at none."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.mask((len(x), 1, x.shape[2]), x) if self.active else x
+
+
+class WordDropout(HeldDropout):
+    """Drops words, not units (Gal & Ghahramani 2016; embedding dropout of Merity et al. 2018,
+    https://arxiv.org/abs/1708.02182): the vector of a word is zero wherever it stands, or nowhere."""
+
+    def forward(self, x: Tensor, ids: Tensor, words: int) -> Tensor:
+        """`x` (..., D) are the vectors of `ids` (...), each below `words` = V. Costs V numbers, not V vectors."""
+        return x * F.embedding(ids, self.mask((words, 1), x)) if self.active else x
+
+
+@contextmanager
+def held_masks(model: nn.Module) -> Iterator[None]:
+    """As long as this lasts, every `HeldDropout` of `model` keeps the first mask it draws: for a window that is read
+    in several pieces. Within another such block this one does nothing."""
+    layers = [part for part in model.modules() if isinstance(part, HeldDropout) and not part.holding]
+    for layer in layers:
+        layer.holding = True
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.holding, layer.held = False, None
+
+
+@contextmanager
+def sampling_dropout(model: nn.Module, seed: int) -> Iterator[None]:
+    """Dropout as in training while all else is as in evaluation: one member of the ensemble that dropout trains
+    (MC dropout, Gal & Ghahramani 2016, https://arxiv.org/abs/1506.02142).
+
+    Masks that training holds for a window (locked, of words, of weights) are held for the whole block; those of plain
+    dropout are drawn anew at every call. The same seed gives the same masks, and torch's generators are afterwards as
+    they were. The model is in evaluation mode inside, and in its former mode after.
+    """
+    layers = [part for part in model.modules() if isinstance(part, DropoutLayer)]
+    training = model.training
+    devices = {parameter.device for parameter in model.parameters() if parameter.device.type == "cuda"}
+    model.eval()
+    with torch.random.fork_rng(list(devices)), held_masks(model):
+        torch.manual_seed(seed)
+        for layer in layers:
+            layer.sampling = True
+        try:
+            yield
+        finally:
+            for layer in layers:
+                layer.sampling = False
+            model.train(training)

@@ -13,8 +13,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .cell import Cell, State, glorot_orthogonal
-from .dropout import Dropout
+from .dropout import WeightDropout
+from .lstm_sequences import LSTMSequence, unrolled
 from .products import has_bfloat16_products
+from .zoneout import Kept, Zoneout
 
 WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
@@ -44,7 +46,7 @@ class FusedCell(Cell):
     def __init__(self, input_dim: int, hidden_dim: int, weight_drop: float = 0.0, cell_precision: str = "auto"):
         super().__init__(input_dim, hidden_dim)
         self.layer = type(self).fused(input_dim, hidden_dim, batch_first=True, **self.options)
-        self.weight_drop = Dropout(weight_drop)
+        self.weight_drop = WeightDropout(weight_drop)
         self.rounded = self.rounds and (
             cell_precision == "bfloat16" or (cell_precision == "auto" and has_bfloat16_products())
         )
@@ -57,21 +59,26 @@ class FusedCell(Cell):
     def forward(self, x_BTD: Tensor, state: State) -> tuple[Tensor, State]:
         differentiated = torch.is_grad_enabled()
         if x_BTD.shape[1] == 1 and not differentiated:
-            weights = (self.weight(name) for name in WEIGHTS)
+            weight_ih, weight_hh, *biases = (self.weight(name) for name in WEIGHTS)
+            weights = (weight_ih, self.weight_drop(weight_hh), *biases)
             new = type(self).one_step(x_BTD[:, 0], state if self.parts > 1 else state[0], *weights)
             new_state = new if isinstance(new, tuple) else (new,)
             return new_state[0][:, None], new_state
-        in_bfloat16 = self.rounded and self.training and differentiated
-        if in_bfloat16 and x_BTD.device.type == "cpu" and x_BTD.dtype == torch.float32:
+        if self.in_bfloat16(x_BTD):
             y_BTH, last = self.kernel(x_BTD.bfloat16(), tuple(part_BH.bfloat16() for part_BH in state))
             return y_BTH.float(), tuple(part_BH.float() for part_BH in last)
         return self.kernel(x_BTD, state)
+
+    def in_bfloat16(self, x_BTD: Tensor) -> bool:
+        """Whether the products with `x_BTD` are to be made in bfloat16."""
+        differentiated = self.training and torch.is_grad_enabled()
+        return self.rounded and differentiated and x_BTD.device.type == "cpu" and x_BTD.dtype == torch.float32
 
     def kernel(self, x_BTD: Tensor, state: State) -> tuple[Tensor, State]:
         """The fused kernel, in the precision of `x_BTD`, with dropped weights in training."""
         packed = tuple(part_BH.unsqueeze(0).contiguous() for part_BH in state)
         hidden = packed if self.parts > 1 else packed[0]
-        if x_BTD.dtype == self.weight("weight_hh").dtype and not (self.training and self.weight_drop.p):
+        if x_BTD.dtype == self.weight("weight_hh").dtype and not self.weight_drop.active:
             y_BTH, last = self.layer(x_BTD, hidden)
             last = last if isinstance(last, tuple) else (last,)
         else:
@@ -80,10 +87,11 @@ class FusedCell(Cell):
             y_BTH, *last = type(self).sequence(x_BTD, hidden, weights, True, 1, 0.0, self.training, False, True)
         return y_BTH, tuple(part.squeeze(0) for part in last)
 
-    def _affine(self, x_BD: Tensor, h_BH: Tensor) -> tuple[Tensor, Tensor]:
+    def _affine(self, x_BD: Tensor, h_BH: Tensor, weight_hh: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        weight_hh = self.weight("weight_hh") if weight_hh is None else weight_hh
         return (
             F.linear(x_BD, self.weight("weight_ih"), self.weight("bias_ih")),
-            F.linear(h_BH, self.weight("weight_hh"), self.weight("bias_hh")),
+            F.linear(h_BH, weight_hh, self.weight("bias_hh")),
         )
 
     def weight(self, name: str) -> nn.Parameter:
@@ -106,18 +114,13 @@ class TanhRNN(FusedCell):
 
 
 class ReluRNN(FusedCell):
-    """Elman RNN with rectifiers (Le et al. 2015, https://arxiv.org/abs/1504.00941). Recurrent weights start at the
-    identity, input weights are small, normal with deviation 0.001: larger ones add up over time and explode."""
+    """Elman RNN with rectifiers: h' = max(0, W x + U h + b). It starts orthogonal like the others: the identity with
+    tiny input weights (Le et al. 2015, https://arxiv.org/abs/1504.00941) learns text far more slowly."""
 
     fused = nn.RNN
     sequence = torch.rnn_relu
     one_step = torch.rnn_relu_cell
     options: ClassVar = {"nonlinearity": "relu"}
-
-    def reset_parameters(self) -> None:
-        super().reset_parameters()
-        nn.init.normal_(self.weight("weight_ih"), std=1e-3)
-        nn.init.eye_(self.weight("weight_hh"))
 
     def equations(self, x_BD: Tensor, state: State) -> tuple[Tensor, State]:
         from_input, from_state = self._affine(x_BD, state[0])
@@ -130,6 +133,10 @@ class LSTM(FusedCell):
 
     i, f, o = sigmoid(...), g = tanh(...); c' = f c + i g; h' = o tanh(c'). The forget gate's bias starts at 1
     (Jozefowicz et al. 2015), so that a new model remembers.
+
+    Args:
+        zoneout: probability with which a unit of h and one of c keeps its old value in training (see zoneout.py);
+            torch's kernel has no such thing, so a step is then a product and a pass of our own.
     """
 
     fused = nn.LSTM
@@ -137,14 +144,47 @@ class LSTM(FusedCell):
     rounds = True
     one_step = torch.lstm_cell
     parts = 2
+    stepwise = False
+    """Whether torch has no kernel of the cell even without zoneout."""
+
+    def __init__(
+        self,
+        input_dim: int,
+        hidden_dim: int,
+        weight_drop: float = 0.0,
+        cell_precision: str = "auto",
+        zoneout: float = 0.0,
+    ):
+        super().__init__(input_dim, hidden_dim, weight_drop, cell_precision)
+        self.zoneout = Zoneout(zoneout)
 
     def reset_parameters(self) -> None:
         super().reset_parameters()
         nn.init.ones_(self.weight("bias_ih").data[self.hidden_dim : 2 * self.hidden_dim])
 
-    def equations(self, x_BD: Tensor, state: State) -> tuple[Tensor, State]:
+    def forward(self, x_BTD: Tensor, state: State) -> tuple[Tensor, State]:
+        if not (self.stepwise or self.zoneout.p):
+            return super().forward(x_BTD, state)
+        batch, length, _ = x_BTD.shape
+        kept = self.zoneout((self.parts, length, batch, self.hidden_dim), state[0])
+        weight_hh = self.weight_drop(self.weight("weight_hh"))
+        if x_BTD.device.type != "cpu" or (length == 1 and not torch.is_grad_enabled()):
+            return unrolled(lambda x_BD, before: self.equations(x_BD, before, weight_hh), x_BTD, state, kept)
+        dtype = torch.bfloat16 if self.in_bfloat16(x_BTD) else x_BTD.dtype
+        x_TBD = x_BTD.transpose(0, 1).to(dtype).contiguous()
+        y_TBH, *last = self.swept(x_TBD, state, weight_hh, kept)
+        return y_TBH.transpose(0, 1), tuple(last)
+
+    def swept(self, x_TBD: Tensor, state: State, weight_hh: Tensor, kept: Kept) -> tuple[Tensor, ...]:
+        """(y_TBH, last h, last c) on the CPU, products in the numbers of `x_TBD`."""
+        bias_G = self.weight("bias_ih") + self.weight("bias_hh")
+        weights = (self.weight("weight_ih"), bias_G, weight_hh)
+        weight_ih, bias_G, weight_hh = (weight.to(x_TBD.dtype) for weight in weights)
+        return LSTMSequence.apply(F.linear(x_TBD, weight_ih, bias_G), *state, weight_hh, kept)
+
+    def equations(self, x_BD: Tensor, state: State, weight_hh: Tensor | None = None) -> tuple[Tensor, State]:
         h_BH, c_BH = state
-        from_input, from_state = self._affine(x_BD, h_BH)
+        from_input, from_state = self._affine(x_BD, h_BH, weight_hh)
         i_BH, f_BH, g_BH, o_BH = (from_input + from_state).chunk(4, dim=1)
         c_BH = torch.sigmoid(f_BH) * c_BH + torch.sigmoid(i_BH) * torch.tanh(g_BH)
         h_BH = torch.sigmoid(o_BH) * torch.tanh(c_BH)

@@ -25,14 +25,16 @@ class Batch(NamedTuple):
 
 
 def read_window(tokens: TokenFile, begins: np.ndarray, stops: np.ndarray, width: int, start_id: int) -> Batch:
-    """Targets [begin, stop) of every stream with the token before each as its input, padded to `width`."""
+    """Targets [begin, stop) of every stream with the token before each as its input, padded to `width`. Inputs are
+    read as `tokens.spelt` has them, where it is known."""
     inputs_BT = np.full((len(begins), width), start_id, np.int64)
     targets_BT = np.full((len(begins), width), IGNORE, np.int64)
     for row, (begin, stop) in enumerate(zip(begins.tolist(), stops.tolist(), strict=True)):
         before = min(begin, 1)  # the very first target has no token before it
         ids = tokens[begin - before : stop]
+        read = ids if tokens.spelt is None else tokens.spelt[begin - before : stop]
         targets_BT[row, : stop - begin] = ids[before:]
-        inputs_BT[row, 1 - before : stop - begin] = ids[: stop - begin - 1 + before]
+        inputs_BT[row, 1 - before : stop - begin] = read[: stop - begin - 1 + before]
     return Batch(inputs_BT, targets_BT)
 
 

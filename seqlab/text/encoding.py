@@ -16,11 +16,18 @@ from .token_file import TokenFile, open_split
 from .tokenizer import Tokenizer
 
 
-def tokenize(sources: Sources, tokenizer: Tokenizer, config: TextConfig | None = None, quiet: bool = True) -> TokenFile:
+def tokenize(
+    sources: Sources,
+    tokenizer: Tokenizer,
+    config: TextConfig | None = None,
+    quiet: bool = True,
+    spelt: bool = False,
+) -> TokenFile:
     """Read `sources` (anything `prepare` reads), encode them as `prepare` would and hold the ids in memory.
 
-    Every document is closed by `<eos>` where the tokenizer has one. Raises InputError as `read_documents`
-    does, and for an empty text.
+    Every document is closed by `<eos>` where the tokenizer has one. `spelt`: for a model that reads characters, words
+    that the vocabulary lacks are told apart too, in `TokenFile.spelt`. Raises InputError as `read_documents` does, and
+    for an empty text.
     """
     files = resolve_sources(sources)
     with tempfile.TemporaryDirectory(prefix="seqlab-") as name:
@@ -32,4 +39,10 @@ def tokenize(sources: Sources, tokenizer: Tokenizer, config: TextConfig | None =
         if not headers:
             raise InputError(f"{files[0].name}: the text holds nothing but white space.")
         stored = open_split(folder, "text", headers["text"])
-        return TokenFile([np.array(stored[:])], stored.documents, stored.counts)
+        tokens = TokenFile([np.array(stored[:])], stored.documents, stored.counts)
+        if spelt:
+            tokens.extra_words = [token for token in numbering.types if token not in tokenizer.vocab.stoi]
+            extended = tokenizer.extended(tokens.extra_words)
+            headers = numbering.write(folder, extended)
+            tokens.spelt = np.array(open_split(folder, "text", headers["text"])[:])
+        return tokens

@@ -55,6 +55,10 @@ class TokenFile:
         self.shards = list(shards)
         self.documents = documents
         self.counts = counts
+        self.spelt: np.ndarray | None = None
+        """(N,) the same ids for a model that reads characters, if asked for: those from V on stand for `extra_words`,
+        which the vocabulary lacks."""
+        self.extra_words: list[str] = []
         self._ends = np.cumsum([len(shard) for shard in self.shards])
 
     def __len__(self) -> int:

@@ -101,6 +101,20 @@ class Tokenizer(ABC):
         unk = -1 if self.unk_id is None else self.unk_id
         return np.fromiter((self.vocab.stoi.get(token, unk) for token in types), np.int64)
 
+    def extended(self, words: Iterable[str]) -> Tokenizer:
+        """The same with more entries behind those of the vocabulary, which keep their ids."""
+        entries = [*self.vocab.itos, *words]
+        counts = np.zeros(len(entries), np.int64)
+        counts[: len(self.vocab)] = self.vocab.counts
+        return self.with_vocab(Vocab(entries, counts))
+
+    def encode_spelt(self, text: str) -> tuple[np.ndarray, list[str]]:
+        """Ids of `text` for a model that reads characters, and the entries that the vocabulary lacks: the ids V,
+        V + 1, ... stand for them."""
+        types, indices = self.segment(text)
+        words = [token for token in types if token not in self.vocab.stoi]
+        return self.extended(words).ids_of(types)[indices], words
+
     def decode(self, ids: Sequence[int] | np.ndarray) -> str:
         """Text of `ids`."""
         decoder = self.decoder()

@@ -1,4 +1,4 @@
-"""Training a language model, and evaluating it exactly.
+"""Training a language model.
 
 | module | what it holds |
 | --- | --- |
@@ -7,7 +7,7 @@
 | step | the gradient of one batch: in parts, across documents |
 | optimizers, rows | the table `OPTIMIZERS`; lazy rules for sparse rows; clipping |
 | penalties, averages | L1 and L2; the table `AVERAGES` |
-| validation, evaluation | exact scores, during training and after |
+| validation, baselines | exact scores during training; what counts alone achieve |
 | metrics | a line of metrics.jsonl; saturated and dead units |
 | checkpoint | exact state |
 | distributed | several processes |
@@ -18,7 +18,6 @@
 from .averages import AVERAGES
 from .checks import check
 from .distributed import World, join
-from .evaluation import evaluate_language_model, negative_log_likelihood, scores
 from .initial import start_from_run
 from .loop import Trainer
 from .optimizers import OPTIMIZERS, Optimizer
@@ -34,12 +33,9 @@ __all__ = [
     "World",
     "check",
     "describe",
-    "evaluate_language_model",
     "join",
-    "negative_log_likelihood",
     "preset",
     "presets",
-    "scores",
     "start_from_run",
     "start_from_vectors",
     "suggest",

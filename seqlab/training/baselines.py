@@ -6,15 +6,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from ..models.kneser_ney import NGramModel, memory_bound
+from ..evaluation.counts import count_text
 from ..models.ngram_mixture import unigram_log_probs
 from ..text import Corpus
-
-CHARACTER_TYPES = 1024
-"""Vocabularies up to this size are characters or the like, of which a useful context holds more."""
-ORDERS = ((7, 5, 3), (5, 3))
-"""Orders of the counts to choose from, for those and for words; the first whose counting fits MEMORY."""
-MEMORY = 2_000_000_000
 
 
 def baselines(corpus: Corpus) -> dict[str, Any]:
@@ -26,12 +20,10 @@ def baselines(corpus: Corpus) -> dict[str, Any]:
         "uniform": float(len(vocab)),
         "unigram": math.exp(-unigram_log_probs(corpus.valid, vocab.counts).mean()),
     }
-    for order in ORDERS[len(vocab) > CHARACTER_TYPES]:
-        if memory_bound(len(corpus.train), order) <= MEMORY:
-            model = NGramModel.train(corpus.train, len(vocab), start_id, order)
-            perplexity = math.exp(-model.log_probs(corpus.valid).mean())
-            return {**found, "kneser_ney": perplexity, "order": order}
-    return found
+    counts = count_text(corpus.train, len(vocab), start_id)
+    if counts is None:
+        return found
+    return {**found, "kneser_ney": math.exp(-counts.log_probs(corpus.valid).mean()), "order": counts.order}
 
 
 def validation_sentence(valid: Mapping[str, Any], found: Mapping[str, Any]) -> str:

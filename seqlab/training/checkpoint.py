@@ -16,7 +16,7 @@ from .step import select
 if TYPE_CHECKING:
     from .loop import Trainer
 
-PARTS = ("optimizer", "penalty", "window", "activity")
+PARTS = ("optimizer", "penalty", "activation_penalty", "window", "activity")
 """Attributes of a trainer whose `arrays()` are saved and loaded as they are."""
 
 

@@ -27,6 +27,11 @@ def check(config: LanguageModelConfig) -> None:
         raise InputError(f"training.final_lr: must be above 0 for the {training.schedule} schedule.")
     if training.init and training.embeddings:
         raise InputError("training: init and embeddings both start the embedding; give one of them.")
+    if config.model.input == "characters" and (training.embeddings or training.freeze_embeddings):
+        raise InputError(
+            "training.embeddings and freeze_embeddings: a model with model.input = 'characters' has no embedding; "
+            "leave them out."
+        )
     check_batches(training)
 
 

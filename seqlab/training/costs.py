@@ -22,14 +22,19 @@ class Flops(NamedTuple):
 
 
 def flops_by_part(model: LanguageModel) -> dict[str, Flops]:
-    """Arithmetic of a token in the cells and in the output layer with the bridge to it; the embedding is looked up.
+    """Arithmetic of a token in the cells and in the output layer with the bridge to it; an embedding is looked up.
 
     A product does two operations with every weight a position meets, and back-propagation two more products like it.
+    Vectors made of characters count as if every token of a window were another word, which is the most they can cost
+    in training; in evaluation each word is computed once, which counts as nothing.
     """
     cells = sum(p.numel() for p in model.cells.parameters() if p.dim() > 1)
     bridge = 0 if model.bridge is None else model.bridge.weight.numel()
     training, evaluation = model.output.multiply_adds()
-    return {
+    words = {}
+    if model.characters is not None:
+        words = {"embedding": Flops(6.0 * model.characters.cnn.multiply_adds(), 0.0)}
+    return words | {
         "cells": Flops(6.0 * cells, 2.0 * cells),
         "output": Flops(6.0 * (training + bridge), 2.0 * (evaluation + bridge)),
     }

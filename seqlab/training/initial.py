@@ -14,7 +14,10 @@ from ..models import LanguageModel
 from ..run import Run
 from ..text import Tokenizer
 
-ARCHITECTURE = ("cell", "embed_dim", "hidden_dim", "layers", "tie", "softmax")
+ARCHITECTURE = (
+    *("input", "char_dim", "char_filters", "char_highway"),
+    *("cell", "embed_dim", "hidden_dim", "layers", "last_dim", "residual", "tie", "softmax"),
+)
 """Settings of a model that its weights decide."""
 
 

@@ -12,6 +12,7 @@ import torch
 
 from ..config import TrainingConfig
 from ..errors import SeqlabError
+from ..evaluation import evaluate_language_model
 from ..interrupts import interruptible
 from ..models import LanguageModel, ModelState
 from ..progress import Progress
@@ -23,10 +24,9 @@ from . import checkpoint
 from .averages import AVERAGES
 from .budget import Budget
 from .distributed import World
-from .evaluation import evaluate_language_model
 from .metrics import Activity, Window
 from .optimizers import Optimizer
-from .penalties import Penalty
+from .penalties import ActivationPenalty, Penalty
 from .step import backward, bptt_length, spread
 from .validation import Validator
 
@@ -76,6 +76,9 @@ class Trainer:
         self.state: ModelState = self.zero_state()
         self.optimizer = Optimizer(model, self.config)
         self.penalty = Penalty(self.optimizer, self.config.l1, self.config.l2)
+        self.activation_penalty = ActivationPenalty(
+            self.config.activation_penalty, self.config.temporal_penalty, model.device
+        )
         self.average = AVERAGES[self.config.average](self.optimizer, self.config)
         self.validator = Validator(model, corpus, self.average, self.config.validation_share)
         self.window = Window(list(self.optimizer.parameters), model.device)
@@ -123,11 +126,13 @@ class Trainer:
             self.state = self.zero_state()
         self.optimizer.zero_grad()
         batch, fresh_BT = self.read(width)
-        loss, self.state = backward(self.model, batch, self.state, config.accumulate, fresh_BT)
+        loss, self.state = backward(self.model, batch, self.state, config.accumulate, fresh_BT, self.activation_penalty)
         self.optimizer.coalesce()
         self.world.average_gradients(self.optimizer)
         if self.penalty:
             self.penalty.add_gradients(position.step)
+        if self.activation_penalty:
+            self.activation_penalty.end_step(self.world)
         clipping = self.optimizer.clip(config.clip, config.clip_value)
         tokens = width * self.reader.batch_size
         self.window.add(position.step, self.world.mean_(loss), tokens, clipping)
@@ -261,6 +266,8 @@ class Trainer:
             del line["clipped_values"]
         if self.penalty:
             line["penalty"] = self.penalty.value()
+        if self.activation_penalty:
+            line |= self.activation_penalty.line()
         if self.world.first:
             self.run.log(line)
         self.report(progress, line)

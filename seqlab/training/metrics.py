@@ -96,7 +96,7 @@ def part_of(name: str) -> str:
     head, _, rest = name.partition(".")
     if head == "cells":
         return f"cell{int(rest.partition('.')[0]) + 1}"
-    return head if head == "embedding" else "output"
+    return "embedding" if head in ("embedding", "characters") else "output"
 
 
 class Activity:

@@ -1,19 +1,83 @@
-"""L1 and L2 penalties on weights: l1 * sum |w| + l2 * sum w^2, added to the gradient directly.
+"""Penalties on weights and on activations. They act through the gradient; the loss that is reported is always the
+likelihood, and they are reported beside it.
 
-A row of a parameter with sparse gradients is charged when it is touched, for all steps since it was touched last: over
-time it pays what a dense penalty would charge, in fewer and larger parts (rows never touched pay nothing).
+Shapes: B batch, T time, H hidden width.
 """
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from ..models import Reading
+from .distributed import World
 from .optimizers import Optimizer
 
 
+class ActivationPenalty:
+    """Activation and temporal activation regularisation (Merity et al. 2017, https://arxiv.org/abs/1708.01009, as used
+    in AWD-LSTM, https://arxiv.org/abs/1708.02182): alpha * mean (m h_t)^2 + beta * mean (h_t - h_(t-1))^2 over the
+    outputs h of the last cell in a window, m being the mask of dropout; mean squares, as in the authors' code.
+
+    Args:
+        activation: alpha.
+        temporal: beta.
+        device: where the sums for the report are kept.
+    """
+
+    def __init__(self, activation: float, temporal: float, device: torch.device | str = "cpu"):
+        self.activation, self.temporal = activation, temporal
+        self.sums = torch.zeros(3, dtype=torch.float64, device=device)
+        """Of alpha's and beta's part over the steps since the last line, and the number of these."""
+        self.step = torch.zeros_like(self.sums)
+        """The same of the step being taken, in this process."""
+
+    def __bool__(self) -> bool:
+        return self.activation > 0 or self.temporal > 0
+
+    def __call__(self, reading: Reading, fresh_BT: np.ndarray | None = None, share: float = 1.0) -> Tensor:
+        """The penalty of a window, `share` being its part of a step's streams. Where `fresh_BT` says that the state was
+        forgotten, the change counts as none."""
+        activation = self.activation * reading.dropped_BTH.square().mean()
+        raw_BTH = reading.raw_BTH
+        change_BSH = (raw_BTH[:, 1:] - raw_BTH[:, :-1]).square()
+        if fresh_BT is not None and fresh_BT[:, 1:].any():
+            fresh_BS = torch.from_numpy(fresh_BT[:, 1:]).to(change_BSH.device)
+            change_BSH = change_BSH.masked_fill(fresh_BS[..., None], 0.0)
+        temporal = self.temporal * change_BSH.sum() / max(1, change_BSH.numel())
+        parts = torch.stack([activation.detach(), temporal.detach(), activation.new_ones(())])
+        self.step += parts.double() * share
+        return activation + temporal
+
+    def end_step(self, world: World) -> None:
+        """All windows of a step were charged, in all processes."""
+        self.sums += world.mean_(self.step)
+        self.step.zero_()
+
+    def line(self) -> dict[str, float]:
+        """{"activation_penalty", "temporal_penalty"}: means over the steps since the last line, in the unit of the
+        loss."""
+        activation, temporal, steps = self.sums.tolist()
+        self.sums.zero_()
+        return {"activation_penalty": activation / max(steps, 1.0), "temporal_penalty": temporal / max(steps, 1.0)}
+
+    def arrays(self) -> dict[str, Tensor]:
+        """The sums so far, for exact resume."""
+        return {"sums": self.sums} if self else {}
+
+    def load_arrays(self, arrays: dict[str, Tensor]) -> None:
+        """Go on from `arrays()`."""
+        self.sums = arrays.get("sums", self.sums).clone()
+
+
 class Penalty:
-    """The penalties of a training; biases (parameters with "bias" in their name) are left alone."""
+    """L1 and L2 penalties on weights: l1 * sum |w| + l2 * sum w^2, added to the gradient directly; biases (parameters
+    with "bias" in their name) are left alone.
+
+    A row of a parameter with sparse gradients is charged when it is touched, for all steps since it was touched last:
+    over time it pays what a dense penalty would charge, in fewer and larger parts (rows never touched pay nothing).
+    """
 
     def __init__(self, optimizer: Optimizer, l1: float, l2: float):
         self.optimizer, self.l1, self.l2 = optimizer, l1, l2

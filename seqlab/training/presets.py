@@ -15,7 +15,8 @@ FEWEST_WINDOWS = 20
 
 
 def presets() -> dict[str, dict[str, Any]]:
-    """Name -> {"about": a line, "when": limits (optional), "model": settings, "training": settings}.
+    """Name -> {"about": a line, "when": limits (optional), "text", "model", "training": settings}; one that reproduces
+    a figure also says on what "data" and "hardware" and what is "expected".
 
     "when" may limit the `tokenizers`, the `types` of the vocabulary and the `tokens` of the training text from above,
     and the `minutes` that were asked for from below.
@@ -26,7 +27,7 @@ def presets() -> dict[str, dict[str, Any]]:
 def preset(name: str) -> dict[str, Any]:
     """The settings of a preset by section. Raises InputError listing the names for an unknown one."""
     chosen = choose("--preset", name, presets())
-    return {section: chosen[section] for section in ("model", "training")}
+    return {section: chosen[section] for section in ("text", "model", "training") if section in chosen}
 
 
 def suggest(corpus: Corpus, minutes: float | None = None) -> tuple[str, dict[str, Any]]:
@@ -62,8 +63,12 @@ def describe(name: str, config: LanguageModelConfig, corpus: Corpus) -> str:
         for kind in ("epochs", "steps", "minutes")
         if (value := getattr(training, kind)) is not None
     )
+    characters = model.input == "characters"
+    untied = "; words are read by their characters, so the output layer has weights of its own" if characters else ""
+    source = presets()[name]
+    figure = f"; with {source['data']}: {source['expected']}" if "expected" in source else ""
     return (
         f"{len(corpus.train):,} training tokens of {len(corpus.tokenizer.vocab):,} types "
         f"({corpus.tokenizer.kind} tokenizer); preset {name}: {model.layers} x {model.hidden_dim} {model.cell}, "
-        f"{model.softmax} softmax, dropout {model.dropout:g}, {budget}"
+        f"{model.softmax} softmax, dropout {model.dropout:g}, {budget}{untied}{figure}"
     )

@@ -53,8 +53,11 @@ def start_from_vectors(
     of a fresh embedding; types without a vector are drawn from a Gaussian with the vectors' mean and covariance.
 
     Raises:
-        InputError: no type of the vocabulary has a vector.
+        InputError: no type of the vocabulary has a vector, or the model has no embedding.
     """
+    embedding = model.embedding
+    if embedding is None:
+        raise InputError("training.embeddings: a model with model.input = 'characters' has no embedding to start.")
     vocab = tokenizer.vocab
     rows = [vectors.index.get(word, vectors.index.get(word.lower(), -1)) for word in vocab.itos]
     row_V = np.array(rows, dtype=np.int64)
@@ -76,7 +79,7 @@ def start_from_vectors(
     )
     values_VD[known_V] = used_KD
     with torch.no_grad():
-        model.embedding.copy_(torch.from_numpy(values_VD))
-    model.embedding.requires_grad_(not freeze)
+        embedding.copy_(torch.from_numpy(values_VD))
+    embedding.requires_grad_(not freeze)
     counts = vocab.counts
     return Coverage(len(vocab), int(known_V.sum()), float(counts[known_V].sum() / max(1, counts.sum())), projection)

@@ -21,7 +21,7 @@ from ..text import Batch
 from .averages import AVERAGES
 from .costs import blueprint, flops_by_part
 from .optimizers import Optimizer
-from .penalties import Penalty
+from .penalties import ActivationPenalty, Penalty
 from .step import backward
 
 SECONDS, FEWEST = 0.8, 3
@@ -86,10 +86,13 @@ def step_seconds(run: Run, device: str) -> list[dict[str, float]]:
     torch.manual_seed(config.seed)
     model = LanguageModel(run.config.model, len(counts), config.seed)
     model.output.start_at_unigram(counts)
-    model.embedding.requires_grad_(not config.freeze_embeddings)
+    model.set_words(run.tokenizer.vocab.itos)
+    if model.embedding is not None:
+        model.embedding.requires_grad_(not config.freeze_embeddings)
     model.to(device).train()
     optimizer = Optimizer(model, config)
     penalty, average = Penalty(optimizer, config.l1, config.l2), AVERAGES[config.average](optimizer, config)
+    on_activations = ActivationPenalty(config.activation_penalty, config.temporal_penalty, model.device)
     generator = np.random.default_rng(config.seed)
     shares = np.maximum(counts, 0.5) / np.maximum(counts, 0.5).sum()
     state, watch = model.init_state(config.batch_size), Stopwatch(model.device)
@@ -100,7 +103,8 @@ def step_seconds(run: Run, device: str) -> list[dict[str, float]]:
             ids_BT = generator.choice(len(counts), (config.batch_size, config.bptt + 1), p=shares)
             optimizer.zero_grad()
             watch = Stopwatch(model.device)
-            _, state = backward(model, Batch(ids_BT[:, :-1], ids_BT[:, 1:]), state, config.accumulate)
+            batch = Batch(ids_BT[:, :-1], ids_BT[:, 1:])
+            _, state = backward(model, batch, state, config.accumulate, penalty=on_activations)
             watch.mark("cells" if config.freeze_embeddings else "embedding")
             optimizer.coalesce()
             if penalty:

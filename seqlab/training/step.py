@@ -9,13 +9,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..models import LanguageModel, ModelState
+from ..models import LanguageModel, ModelState, detached
 from ..nn import fast_float32
 from ..text import Batch
+from .penalties import ActivationPenalty
 
 
 def backward(
-    model: LanguageModel, batch: Batch, state: ModelState, parts: int = 1, fresh_BT: np.ndarray | None = None
+    model: LanguageModel,
+    batch: Batch,
+    state: ModelState,
+    parts: int = 1,
+    fresh_BT: np.ndarray | None = None,
+    penalty: ActivationPenalty | None = None,
 ) -> tuple[Tensor, ModelState]:
     """Add the gradient of a window's mean loss to the model's, computed in `parts` equal parts of its streams.
 
@@ -23,6 +29,7 @@ def backward(
 
     Args:
         fresh_BT: targets before which the hidden state is forgotten.
+        penalty: on activations; part of the gradient, not of the loss that is returned.
 
     Returns:
         The loss in nats per token, on the device, and the state to carry on with.
@@ -33,45 +40,17 @@ def backward(
     for part in np.array_split(np.arange(rows), parts):
         if part[0]:
             model.output.set_state(noise)
-        streams = slice(int(part[0]), int(part[-1]) + 1)
+        streams, share = slice(int(part[0]), int(part[-1]) + 1), len(part) / rows
         inputs_BT, targets_BT = (torch.from_numpy(ids_BT[streams]).to(device, non_blocking=True) for ids_BT in batch)
         fresh = None if fresh_BT is None else fresh_BT[streams]
         with fast_float32():
-            loss, after = window_loss(model, inputs_BT, targets_BT, select(state, streams), fresh)
-            loss = loss * (len(part) / rows)
-            loss.backward()
-        total = total + loss.detach()
-        states.append(after)
+            reading, after = model.read(inputs_BT, select(state, streams), fresh)
+            likelihood = model.output(reading.hidden_BTD.flatten(0, 1), targets_BT.flatten())
+            loss = likelihood + penalty(reading, fresh, share) if penalty else likelihood
+            (loss * share).backward()
+        total = total + likelihood.detach() * share
+        states.append(detached(after))
     return total, joined(states)
-
-
-def window_loss(
-    model: LanguageModel, inputs_BT: Tensor, targets_BT: Tensor, state: ModelState, fresh_BT: np.ndarray | None = None
-) -> tuple[Tensor, ModelState]:
-    """Mean loss of a window and the state after it, detached; the state is zero again before every target that
-    `fresh_BT` marks. The window is cut there, so a text of very short documents is slow."""
-    if fresh_BT is None or not fresh_BT.any():
-        return model.loss(inputs_BT, targets_BT, state)
-    width = fresh_BT.shape[1]
-    cuts = np.unique([0, *np.flatnonzero(fresh_BT.any(0)), width]).tolist()
-    hidden = []
-    for begin, end in zip(cuts, cuts[1:], strict=False):
-        state = forget(state, fresh_BT[:, begin])
-        hidden_BTD, state = model.hidden(inputs_BT[:, begin:end], state)
-        hidden.append(hidden_BTD)
-    loss = model.output(torch.cat(hidden, dim=1).flatten(0, 1), targets_BT.flatten())
-    return loss, [tuple(part.detach() for part in cell_state) for cell_state in state]
-
-
-def forget(state: ModelState, fresh_B: np.ndarray) -> ModelState:
-    """The state with the streams of `fresh_B` at zero."""
-    if not fresh_B.any():
-        return state
-    stale = torch.from_numpy(fresh_B).to(state[0][0].device)
-    return [
-        tuple(part.masked_fill(stale.view(-1, *[1] * (part.dim() - 1)), 0.0) for part in cell_state)
-        for cell_state in state
-    ]
 
 
 def select(state: ModelState, streams: slice) -> ModelState:

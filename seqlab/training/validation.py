@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import torch
 
+from ..evaluation.exact import QUICK_STREAM_TOKENS, negative_log_likelihood, streams_for
 from ..models import LanguageModel
 from ..nn import NCE
 from ..text import Corpus, EvaluationBatches, TokenFile
 from .averages import Average
 from .costs import flops_per_token
-from .evaluation import QUICK_STREAM_TOKENS, negative_log_likelihood, streams_for
 
 FEWEST_TOKENS = 5_000
 """Validation tokens used at least, however short the training: fewer could not tell two models apart."""

@@ -1,0 +1,131 @@
+"""The story of an evaluation: read the text, tune what was asked for on validation text, mix, report.
+
+Shapes: N tokens of the text, M tokens of the text to tune on, P parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from itertools import groupby
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..errors import InputError
+from ..models.ngram_mixture import fit_weights, interpolate
+from ..text import TokenFile
+from .exact import evaluate_language_model, first_tokens, scores
+from .passage import Network, Part, Passage
+from .sources import Text
+
+TUNING_TOKENS = 50_000
+"""Tokens that weights and the cache are tuned on at most, from the start of the validation text."""
+STATIC, MIXTURE = "static", "mixture"
+
+
+class Evaluation(NamedTuple):
+    """What `Evaluator.evaluate_tokens` found.
+
+    report: scores as for `--json`. log_p_N: log-probability of every token, that of the last row of the report.
+    parts: the same by the network and each part alone, -inf where a part gives no probability.
+    """
+
+    report: dict[str, Any]
+    log_p_N: np.ndarray
+    parts: dict[str, np.ndarray]
+
+
+class Evaluator:
+    """A network with the parts asked for; they are tuned once, however many texts follow.
+
+    Args:
+        network: the model as trained.
+        parts: in the order of the report.
+        valid: the text to tune on; None where nothing needs one: mixtures are then plain averages.
+    """
+
+    def __init__(self, network: Network, parts: Sequence[Part] = (), valid: Text | None = None, quiet: bool = True):
+        self.network, self.parts, self.valid, self.quiet = network, list(parts), valid, quiet
+        self.needs_hidden = any(part.needs_hidden for part in parts)
+        self._valid_log_p: dict[str, np.ndarray] = {}
+
+    def evaluate(self, tokens: TokenFile) -> dict[str, Any]:
+        """Scores of a text: those of the network as trained, and a section for each variant."""
+        if not self.parts:
+            model, start_id = self.network
+            return evaluate_language_model(model, tokens, start_id, quiet=self.quiet)
+        return self.evaluate_tokens(tokens).report
+
+    def evaluate_tokens(self, tokens: TokenFile) -> Evaluation:
+        """The same with the log-probability of every token."""
+        self._refuse_tuning_text(tokens)
+        tuned = self.tuned
+        passage = self.network.read(tokens, self.needs_hidden, self.quiet)
+        log_p = {STATIC: passage.log_p_N}
+        static = scores(-float(passage.log_p_N.sum()), tokens)
+        report: dict[str, Any] = {**static}
+        if not self.parts:
+            return Evaluation(report, passage.log_p_N, log_p)
+        report[STATIC] = {**static, "change": 0.0}
+        for row, members in groupby(self.parts, attrgetter("row")):
+            parts, section = list(members), dict[str, Any]()
+            log_p |= {part.name: part.log_probs(passage) for part in parts}
+            row_N = log_p[parts[0].name]
+            if not parts[0].alone:
+                row_N, section["weights"] = self._mixed(log_p, [STATIC, *(part.name for part in parts)])
+            section |= {name: value for part in parts for name, value in tuned[part.name].items()}
+            report[row] = {**self._scores(row_N, tokens, static), **section}
+        if len({part.row for part in self.parts}) > 1:
+            row_N, weights = self._mixed(log_p, list(log_p))
+            report[MIXTURE] = {**self._scores(row_N, tokens, static), "weights": weights}
+        if self.valid:
+            report["tuned_on"] = {"text": self.valid.name, "tokens": len(self._valid_passage.tokens)}
+        return Evaluation(report, row_N, log_p)
+
+    @cached_property
+    def tuned(self) -> dict[str, dict[str, Any]]:
+        """By part, the values found on the validation text."""
+        if self.valid is None:
+            return {part.name: {} for part in self.parts}
+        return {part.name: part.tune(self._valid_passage) for part in self.parts}
+
+    @cached_property
+    def _valid_passage(self) -> Passage:
+        assert self.valid is not None
+        return self.network.read(first_tokens(self.valid.tokens, TUNING_TOKENS), self.needs_hidden, self.quiet)
+
+    def _mixed(self, log_p: Mapping[str, np.ndarray], names: list[str]) -> tuple[np.ndarray, dict[str, float]]:
+        """Log-probabilities (N,) of the mixture of some parts, with the weights of the validation text."""
+        if self.valid is None:
+            weights_P = np.full(len(names), 1.0 / len(names))
+        else:
+            weights_P = fit_weights(np.stack([self._valid(name) for name in names], axis=1))
+        mixed_N = interpolate(np.stack([log_p[name] for name in names], axis=1), weights_P)
+        return mixed_N, dict(zip(names, weights_P.tolist(), strict=True))
+
+    def _valid(self, name: str) -> np.ndarray:
+        """Log-probabilities (M,) of the validation text by a part."""
+        if name not in self._valid_log_p:
+            parts = {part.name: part for part in self.parts}
+            passage = self._valid_passage
+            self._valid_log_p[name] = passage.log_p_N if name == STATIC else parts[name].log_probs(passage)
+        return self._valid_log_p[name]
+
+    @staticmethod
+    def _scores(log_p_N: np.ndarray, tokens: TokenFile, static: Mapping[str, Any]) -> dict[str, Any]:
+        """Scores, and the change of the perplexity in percent of the static one's."""
+        found = scores(-float(log_p_N.sum()), tokens)
+        return {**found, "change": 100.0 * (found["perplexity"] / static["perplexity"] - 1.0)}
+
+    def _refuse_tuning_text(self, tokens: TokenFile) -> None:
+        """Raise InputError where the text begins as the one to tune on: its scores would be those of a text seen."""
+        if self.valid is None:
+            return
+        count = min(len(tokens), len(self.valid.tokens), TUNING_TOKENS)
+        if np.array_equal(tokens[:count], self.valid.tokens[:count]):
+            raise InputError(
+                f"the text to evaluate is the one to tune on ({self.valid.name}); name another of the two "
+                "(--valid F is the text to tune on)."
+            )

@@ -1,0 +1,188 @@
+"""Exact evaluation: the full softmax, every token once.
+
+Shapes: B parallel streams, M positions of a window, N tokens of the text in their order, D width of the hidden states.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..models import LanguageModel
+from ..progress import Progress
+from ..text import EvaluationBatches, TokenFile
+
+STREAM_TOKENS = 50_000
+"""Tokens a parallel stream of a final evaluation holds at least: what starts without context weighs nothing."""
+QUICK_STREAM_TOKENS = 1_000
+"""The same for validation during training, where a fixed small bias hurts no comparison."""
+WINDOW = 128
+"""Time steps a kernel call covers; has no influence on the result."""
+
+
+class ReadWindow(NamedTuple):
+    """Some tokens of a text and what the output layer reads before each.
+
+    places_M: where in the text they are. hidden_MD, targets_M: on the model's device.
+    """
+
+    places_M: np.ndarray
+    hidden_MD: Tensor
+    targets_M: Tensor
+
+
+class Scored(NamedTuple):
+    """What a model makes of a text.
+
+    log_p_N: natural logarithm of every token's probability, float64. hidden_ND: what the output layer read before
+    each, on the CPU; empty where not asked for.
+    """
+
+    log_p_N: np.ndarray
+    hidden_ND: Tensor
+
+
+def streams_for(tokens: int, stream_tokens: int = STREAM_TOKENS) -> int:
+    """Parallel streams to evaluate a text in: one for a short text, up to 32 for a long one."""
+    return max(1, min(32, tokens // stream_tokens))
+
+
+@contextmanager
+def evaluating(model: LanguageModel) -> Iterator[None]:
+    """The model in evaluation mode inside, as it was after."""
+    was_training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(was_training)
+
+
+def first_tokens(tokens: TokenFile, limit: int | None) -> TokenFile:
+    """The first `limit` tokens of a text; all of it for None."""
+    if limit is None or limit >= len(tokens):
+        return tokens
+    first = TokenFile.of(tokens[:limit])
+    if tokens.spelt is not None:
+        first.spelt, first.extra_words = tokens.spelt[:limit], tokens.extra_words
+    return first
+
+
+@contextmanager
+def readable(model: LanguageModel, tokens: TokenFile) -> Iterator[TokenFile]:
+    """The text as a model can read it: words outside the vocabulary spelt for one that reads characters, else <unk>."""
+    if tokens.spelt is None or not model.reads_characters:
+        yield TokenFile(tokens.shards, tokens.documents, tokens.counts)
+    else:
+        with model.extra_words(tokens.extra_words):
+            yield tokens
+
+
+def read_windows(
+    model: LanguageModel, tokens: TokenFile, start_id: int, streams: int, window: int = WINDOW
+) -> Iterator[ReadWindow]:
+    """Read a text in `streams` stretches side by side, each with its own state, whose first tokens see no context.
+
+    Every token comes exactly once. Memory does not depend on the length of the text. The model is used in the mode it
+    is in; gradients are the caller's choice.
+    """
+    batches = EvaluationBatches(tokens, streams, window, start_id)
+    state = model.init_state(len(batches.starts))
+    for number, batch in enumerate(batches):
+        inputs_BT, targets_BT = (torch.from_numpy(ids_BT).to(model.device) for ids_BT in batch)
+        hidden_BTD, state = model.hidden(inputs_BT, state)
+        places_BT = batches.starts[:, None] + np.arange(number * window, number * window + inputs_BT.shape[1])
+        real_BT = batch.targets_BT >= 0
+        if real_BT.all():
+            yield ReadWindow(places_BT.ravel(), hidden_BTD.flatten(0, 1), targets_BT.flatten())
+        else:
+            kept = torch.from_numpy(real_BT).to(model.device)
+            yield ReadWindow(places_BT[real_BT], hidden_BTD[kept], targets_BT[kept])
+
+
+@torch.no_grad()
+def read_text(
+    model: LanguageModel,
+    tokens: TokenFile,
+    start_id: int,
+    streams: int | None = None,
+    keep_hidden: bool = False,
+    quiet: bool = True,
+) -> Scored:
+    """Exact log-probability of every token, in the order of the text, by the model in the mode it is in.
+
+    Args:
+        start_id: what the model reads before the first token.
+        streams: parallel streams; by default `streams_for` the text.
+        keep_hidden: also return the hidden states, N x D numbers.
+    """
+    count = len(tokens)
+    log_p_N = np.empty(count)
+    hidden_ND = torch.empty(count if keep_hidden else 0, model.output.width, dtype=model.output.bias.dtype)
+    done = 0
+    with readable(model, tokens) as text, Progress("evaluating", count, "tokens", quiet=quiet) as progress:
+        for places_M, hidden_MD, targets_M in read_windows(model, text, start_id, streams or streams_for(count)):
+            log_p_N[places_M] = -model.output.exact_losses(hidden_MD, targets_M).double().cpu().numpy()
+            if keep_hidden:
+                hidden_ND[torch.from_numpy(places_M)] = hidden_MD.cpu()
+            done += len(places_M)
+            progress.update(done)
+    return Scored(log_p_N, hidden_ND)
+
+
+@torch.inference_mode()
+def negative_log_likelihood(
+    model: LanguageModel,
+    tokens: TokenFile,
+    start_id: int,
+    streams: int,
+    limit: int | None = None,
+    window: int = WINDOW,
+    quiet: bool = True,
+) -> tuple[float, int]:
+    """Sum of -log P in nats over the text and the number of tokens it was summed over.
+
+    Args:
+        start_id: what the model reads before the first token.
+        streams: parallel streams, each carrying its own state; their first tokens see no context.
+        limit: use only this many tokens from the start.
+    """
+    tokens = first_tokens(tokens, limit)
+    total = torch.zeros((), dtype=torch.float64, device=model.device)
+    done, progress = 0, Progress("evaluating", len(tokens), "tokens", quiet=quiet)
+    with evaluating(model), readable(model, tokens) as text, progress:
+        for places_M, hidden_MD, targets_M in read_windows(model, text, start_id, streams, window):
+            total += model.output.exact_loss_sum(hidden_MD, targets_M)
+            done += len(places_M)
+            progress.update(done)
+    return float(total), done
+
+
+def scores(nats: float, tokens: TokenFile) -> dict[str, Any]:
+    """What a total of `nats` over the whole of `tokens` means: per token, character and byte, and as perplexity."""
+    count = len(tokens)
+    return {
+        "tokens": count,
+        "nats_per_token": nats / count,
+        "perplexity": math.exp(min(nats / count, 700.0)),
+        "nats_per_char": nats / tokens.characters,
+        "bits_per_char": nats / tokens.characters / math.log(2),
+        "bits_per_byte": nats / tokens.bytes / math.log(2),
+        "unknown_rate": tokens.unknown / count,
+    }
+
+
+def evaluate_language_model(
+    model: LanguageModel, tokens: TokenFile, start_id: int, quiet: bool = False
+) -> dict[str, Any]:
+    """Exact scores of a model on a text: tokens, nats_per_token, perplexity, nats_per_char, bits_per_char,
+    bits_per_byte and unknown_rate."""
+    nats, count = negative_log_likelihood(model, tokens, start_id, streams_for(len(tokens)), quiet=quiet)
+    assert count == len(tokens)
+    return scores(nats, tokens)

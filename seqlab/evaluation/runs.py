@@ -1,0 +1,96 @@
+"""What `seqlab evaluate RUN` does, from the options to the evaluator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError, did_you_mean
+from ..models import LanguageModel
+from ..run import Run
+from ..text import Sources
+from .cache import Cache
+from .calibration import Temperature
+from .counts import Counts
+from .dynamic import Dynamic
+from .ensembles import McDropout, Member
+from .evaluator import Evaluator
+from .passage import Network, Part
+from .sources import read_source
+
+
+@dataclass(frozen=True)
+class Adaptation:
+    """What to add to a network as trained.
+
+    temperature: divide the logits by one number. mc_dropout: mean over so many passes with dropout. dynamic: go on
+    learning from the text, by a rule of `seqlab.evaluation.dynamic.RULES` (True: "rms"). cache: look back so many
+    tokens. counts: mix with Kneser-Ney counts of the training text. ensemble: mix with other runs. seed: of dropout
+    and noise.
+    """
+
+    temperature: bool = False
+    mc_dropout: int = 0
+    dynamic: bool | str = False
+    cache: int = 0
+    counts: bool = False
+    ensemble: Sequence[str | Path] = ()
+    seed: int = 1
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> Adaptation:
+        """From options by name. Raises InputError for one that there is not."""
+        names = [field.name for field in fields(cls)]
+        for name in options:
+            if name not in names:
+                raise InputError(f"evaluate: there is no option {name!r}.{did_you_mean(name, names)}")
+        return cls(**options)
+
+    def parts(self, run: Run, network: Network, train_text: Sources | None = None, quiet: bool = True) -> list[Part]:
+        """The parts asked for. Raises InputError for one that this run cannot have."""
+        vocab_size, found = network.model.vocab_size, list[Part]()
+        if self.temperature:
+            found.append(Temperature(network))
+        if self.mc_dropout:
+            found.append(McDropout(network, self.mc_dropout, self.seed))
+        if self.dynamic:
+            found.append(Dynamic(network, self.dynamic if isinstance(self.dynamic, str) else "rms", self.seed))
+        if self.cache:
+            found.append(Cache(self.cache, vocab_size))
+        if self.counts:
+            training = read_source(run, train_text, "train").tokens
+            found.append(Counts(training, vocab_size, network.start_id, quiet))
+        device = str(network.model.device)
+        found += [Member(Path(path), run.tokenizer.digest, device) for path in dict.fromkeys(self.ensemble)]
+        return found
+
+
+def evaluator_of(
+    run: Run,
+    model: LanguageModel,
+    adaptation: Adaptation | None = None,
+    valid: Sources | None = None,
+    train_text: Sources | None = None,
+    quiet: bool = True,
+) -> Evaluator:
+    """The evaluator of a run.
+
+    Args:
+        valid: the text to tune on; by default the validation split of the run's own corpus.
+        train_text: the text to count; by default the training split.
+
+    Raises:
+        InputError: a part or a text that cannot be had.
+    """
+    network = Network(model, run.tokenizer.start_id)
+    parts = (adaptation or Adaptation()).parts(run, network, train_text, quiet)
+    text = None
+    if len(parts) > 1 or any(part.needs_tuning or not part.alone for part in parts):
+        try:
+            text = read_source(run, valid, "valid", model.reads_characters)
+        except InputError:
+            if valid is not None or any(part.needs_tuning for part in parts):
+                raise
+    return Evaluator(network, parts, text, quiet)

@@ -1,0 +1,51 @@
+"""Where the texts of an evaluation come from: given ones, or the splits of the corpus that a run was trained on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..errors import InputError
+from ..run import Run
+from ..text import Corpus, Sources, TokenFile, tokenize
+
+
+class Text(NamedTuple):
+    """Tokens, and in words where they are from."""
+
+    tokens: TokenFile
+    name: str
+
+
+def run_corpus(run: Run) -> Corpus:
+    """The prepared corpus that a run was trained on. Raises InputError when it is gone or no longer the same."""
+    recorded: dict[str, Any] = run.record["corpus"]
+    path = Path(recorded.get("path", ""))
+    if not Corpus.is_corpus(path):
+        raise InputError(
+            f"{run.path}: the prepared corpus it was trained on is no longer there; name the text itself with --text, "
+            "the one to tune on with --valid and the one to count with --train-text."
+        )
+    corpus = Corpus.open(path)
+    if corpus.digest != recorded["digest"]:
+        raise InputError(
+            f"{path}: is not the corpus that {run.path} was trained on any more (their digests differ); name the text "
+            "itself with --text, the one to tune on with --valid and the one to count with --train-text."
+        )
+    return corpus
+
+
+def read_source(run: Run, sources: Sources | None, split: str, spelt: bool = False) -> Text:
+    """The ids of a text given, else of a split ("train", "valid" or "test") of the run's own corpus.
+
+    spelt: words outside the vocabulary are told apart, for a model that reads characters (given texts only).
+
+    Raises InputError when neither can be had.
+    """
+    if sources is not None:
+        name = str(sources) if isinstance(sources, str | Path) else ", ".join(map(str, sources))
+        return Text(tokenize(sources, run.tokenizer, run.config.text, spelt=spelt), name)
+    found = run_corpus(run).splits.get(split)
+    if found is None:
+        raise InputError(f"{run.path}: the corpus it was trained on has no {split} split; name a text instead.")
+    return Text(found, f"the run's own {split} split")

@@ -1,0 +1,108 @@
+"""`seqlab evaluate RUN` as a person types it."""
+
+from __future__ import annotations
+
+import json
+import random
+
+import pytest
+from seqlab_cli.main import run
+
+SIZES = ["--hidden-dim", "8", "--embed-dim", "8", "--layers", "1", "--batch-size", "4", "--bptt", "8", "--quiet"]
+KEYS = {"tokens", "nats_per_token", "perplexity", "nats_per_char", "bits_per_char", "bits_per_byte", "unknown_rate"}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("home")
+    generator = random.Random(0)
+    words = [f"{a}{b}" for a in "bcdfg" for b in ("ato", "elu", "ir")]
+    for name, lines in {"train.txt": 300, "valid.txt": 60, "test.txt": 60}.items():
+        text = [" ".join(generator.choices(generator.sample(words, 3), k=8)) + "." for _ in range(lines)]
+        (folder / name).write_text("\n".join(text) + "\n")
+    train = ["train", "lm", str(folder / "train.txt"), "--tokenizer", "word", "--steps", "40", *SIZES]
+    own = ["--valid", str(folder / "valid.txt"), "--test", str(folder / "test.txt")]
+    for name, more in {"run": [*own, "--dropout", "0.2"], "second": [*own, "--dropout", "0"], "untested": []}.items():
+        assert run([*train, "-o", str(folder / name), *more]) == 0
+    return folder
+
+
+def evaluate(capsys, *arguments):
+    assert run(["evaluate", *map(str, arguments)]) == 0
+    return capsys.readouterr()
+
+
+def test_json_keeps_its_keys_and_gains_sections(home, capsys):
+    plain = json.loads(evaluate(capsys, home / "run", "--split", "test", "--json").out)
+    assert plain.keys() == KEYS
+    named = json.loads(evaluate(capsys, home / "run", "--text", home / "test.txt", "--json").out)
+    assert named == pytest.approx(plain)
+    options = [
+        "--dynamic",
+        "--cache",
+        50,
+        "--counts",
+        "--temperature",
+        "--mc-dropout",
+        2,
+        "--ensemble",
+        home / "second",
+    ]
+    full = json.loads(evaluate(capsys, home / "run", "--split", "test", *options, "--json").out)
+    rows = {"static", "temperature", "mc_dropout", "dynamic", "cache", "counts", "ensemble", "mixture"}
+    assert full.keys() == KEYS | rows | {"tuned_on"}
+    assert {name: full[name] for name in KEYS} == pytest.approx(plain)
+    assert all(full[row].keys() >= KEYS | {"change"} for row in rows)
+
+
+def test_the_table_names_every_variant_and_what_was_tuned(home, capsys):
+    valid = home / "valid.txt"
+    tokens = home / "scores.jsonl"
+    options = ["--dynamic", "--dynamic-rule", "sgd", "--cache", 50, "--valid", valid, "--tokens", tokens]
+    captured = evaluate(capsys, home / "run", "--text", home / "test.txt", *options)
+    lines = captured.out.splitlines()
+    table = lines[next(i for i, line in enumerate(lines) if line.startswith("variant")) :]
+    assert [line.split()[0] for line in table[1:5]] == ["static", "dynamic", "cache", "mixture"]
+    assert all(line.split()[-1].startswith(("-", "+")) for line in table[1:5])
+    assert any(line.startswith(f"tuned on {valid}") for line in lines)
+    assert any(line.startswith("dynamic: rule sgd, lr") for line in lines)
+    assert any(line.startswith("cache: size 50, theta") and "static" in line for line in lines)
+    assert str(tokens) in captured.err
+    scores = [json.loads(line) for line in tokens.read_text().splitlines()]
+    assert scores[0].keys() == {"position", "id", "token", "log_prob", "parts"}
+
+
+def test_several_runs_and_texts(home, capsys):
+    texts = ["--text", home / "test.txt", "--text", home / "train.txt"]
+    found = json.loads(evaluate(capsys, home / "run", home / "second", *texts, "--json").out)
+    assert found.keys() == {str(home / "run"), str(home / "second")}
+    assert found[str(home / "run")].keys() == {str(home / "test.txt"), str(home / "train.txt")}
+    by_run = json.loads(evaluate(capsys, home / "run", home / "second", "--split", "test", "--json").out)
+    assert by_run[str(home / "second")].keys() == KEYS
+    out = evaluate(capsys, home / "run", home / "second", "--split", "test").out
+    assert out.count("perplexity") == 2
+    assert f"{home / 'second'} on test:" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["run", "--text", "test.txt", "--split", "test"], "either --text"),
+        (["run"], "--split test"),
+        (["run", "--split", "train"], "valid or test"),
+        (["run", "--split", "valid", "--cache", "9"], "the one to tune on"),
+        (["run", "--split", "test", "--dynamic", "--dynamic-rule", "adam"], "rms, sgd"),
+        (["second", "--split", "test", "--mc-dropout", "2"], "without dropout"),
+        (["untested", "--split", "test"], "no test split"),
+        (["run", "second", "--split", "test", "--tokens", "t.jsonl"], "one of each"),
+        (["run", "--split", "test", "--ensemble", "missing"], "no such run folder"),
+        (["run", "--split", "test", "--counts", "--train-text", "missing.txt"], "missing.txt"),
+    ],
+)
+def test_refusals(home, capsys, arguments, said, monkeypatch):
+    monkeypatch.chdir(home)
+    assert run(["evaluate", *arguments]) == 2
+    captured = capsys.readouterr()
+    assert said in captured.err
+    assert captured.err.count("\n") == 1
+    assert captured.out == ""

@@ -1,0 +1,430 @@
+"""Evaluation: exact scores in the order of the text, and every part against a readable reference in float64."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+
+import numpy as np
+import pytest
+import torch
+
+from seqlab import api
+from seqlab.config import ModelConfig
+from seqlab.errors import InputError
+from seqlab.evaluation import (
+    RULES,
+    Adaptation,
+    DynamicSettings,
+    Evaluator,
+    Network,
+    Part,
+    calibration,
+    dynamic_log_probs,
+    evaluator_of,
+    negative_log_likelihood,
+    read_text,
+    run_corpus,
+    write_token_scores,
+)
+from seqlab.evaluation import cache as cache_module
+from seqlab.evaluation.cache import Cache, cache_log_probs
+from seqlab.evaluation.calibration import fit_temperature, tempered_log_probs
+from seqlab.evaluation.dynamic import DECAY_EVERY, EPSILON, AdaptingModel, Dynamic, tune_dynamic
+from seqlab.evaluation.sources import Text
+from seqlab.models import LanguageModel
+from seqlab.models.ngram_mixture import fit_weights
+from seqlab.nn import LOSSES
+from seqlab.run import Run
+from seqlab.text import TokenFile
+
+VOCABULARY = 30
+
+
+def small_model(**options) -> LanguageModel:
+    torch.manual_seed(0)
+    model = LanguageModel(ModelConfig(**{"embed_dim": 8, "hidden_dim": 8, **options}), VOCABULARY).double().eval()
+    with torch.no_grad():
+        model.output.bias.normal_()
+    return model
+
+
+def text_of(count: int, seed: int = 1) -> TokenFile:
+    """Words come in runs, so that there is something to adapt to."""
+    generator = np.random.default_rng(seed)
+    topics = generator.integers(VOCABULARY, size=(count // 20 + 1, 5))
+    return TokenFile.of([generator.choice(topics[place // 20]) for place in range(count)])
+
+
+def ids_of(tokens: TokenFile) -> torch.Tensor:
+    return torch.from_numpy(tokens[:].astype(np.int64))
+
+
+@pytest.mark.parametrize("softmax", LOSSES)
+def test_every_token_is_scored_once_in_the_order_of_the_text(softmax):
+    options = {"cutoffs": [10, 20]} if softmax == "adaptive" else {}
+    model, tokens = small_model(softmax=softmax, samples=10, **options), text_of(211)
+    ids = ids_of(tokens)
+    inputs = torch.cat([torch.tensor([3]), ids[:-1]])
+    with torch.no_grad():
+        hidden_1TD, _ = model.hidden(inputs[None], model.init_state(1))
+        expected = model.output.log_probs(hidden_1TD[0]).gather(1, ids[:, None])[:, 0]
+    scored = read_text(model, tokens, 3, streams=1, keep_hidden=True)
+    np.testing.assert_allclose(scored.log_p_N, expected, rtol=1e-9)
+    torch.testing.assert_close(scored.hidden_ND, hidden_1TD[0])
+    for streams in (2, 5, 300):
+        borders = [b * 211 // min(streams, 211) for b in range(min(streams, 211) + 1)]
+        scored = read_text(model, tokens, 3, streams=streams)
+        parts = [
+            model.log_prob(ids[a:b], start_id=int(ids[a - 1]) if a else 3)
+            for a, b in zip(borders, borders[1:], strict=False)
+        ]
+        sums = [scored.log_p_N[a:b].sum() for a, b in zip(borders, borders[1:], strict=False)]
+        np.testing.assert_allclose(sums, parts)
+
+
+def test_the_sum_over_a_text_does_not_depend_on_the_window():
+    model, tokens = small_model(), text_of(211)
+    expected = -read_text(model, tokens, 3, streams=1).log_p_N.sum()
+    for window in (1, 7, 211, 1000):
+        nats, count = negative_log_likelihood(model, tokens, 3, streams=1, window=window)
+        assert count == 211
+        assert nats == pytest.approx(expected)
+    nats, count = negative_log_likelihood(model, tokens, 3, streams=5)
+    assert (nats, count) == (pytest.approx(-read_text(model, tokens, 3, streams=5).log_p_N.sum()), 211)
+    assert negative_log_likelihood(model, tokens, 3, 1, limit=50)[1] == 50
+
+
+def reference_dynamic(model: LanguageModel, tokens: TokenFile, start_id: int, settings: DynamicSettings) -> np.ndarray:
+    """The published rule word for word, on dense exact gradients."""
+    model = small_model(**model.config.model_dump())
+    parameters = list(model.parameters())
+    trained = [parameter.detach().clone() for parameter in parameters]
+    squares = [torch.zeros_like(parameter) for parameter in parameters]
+    ids = ids_of(tokens)
+    inputs = torch.cat([torch.tensor([start_id]), ids[:-1]])
+    state, found = model.init_state(1), []
+    for step, start in enumerate(range(0, len(ids), settings.segment), start=1):
+        part = slice(start, start + settings.segment)
+        hidden_1TD, state = model.hidden(inputs[None, part], [tuple(p.detach() for p in cell) for cell in state])
+        logits_TV = hidden_1TD[0] @ model.output.weight.T + model.output.bias[:, 0]
+        log_p_T = logits_TV.log_softmax(1).gather(1, ids[part, None])[:, 0]
+        found.append(log_p_T.detach())
+        gradients = torch.autograd.grad(-log_p_T.mean(), parameters)
+        with torch.no_grad():
+            for parameter, gradient, mean, at_first in zip(parameters, gradients, squares, trained, strict=True):
+                mean.mul_((step - 1) / step).add_(gradient**2 / step)
+                scale = mean.sqrt() + EPSILON if settings.rule == "rms" else 1.0
+                parameter -= settings.lr * gradient / scale
+                if step % DECAY_EVERY == 0:
+                    rms = mean.sqrt() if settings.rule == "rms" else torch.ones_like(mean)
+                    share = (DECAY_EVERY * settings.decay * rms / rms.mean()).clamp(max=1.0)
+                    parameter += share * (at_first - parameter)
+    return torch.cat(found).numpy()
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("softmax", ["full", "sampled", "nce"])
+def test_dynamic_evaluation_is_the_published_rule(rule, softmax):
+    model, tokens = small_model(softmax=softmax, samples=10), text_of(203)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    settings = DynamicSettings(rule, lr=0.01 if rule == "rms" else 0.5, decay=0.004, segment=7)
+    found = dynamic_log_probs(model, tokens, 3, settings)
+    np.testing.assert_allclose(found, reference_dynamic(model, tokens, 3, settings), rtol=1e-7)
+    still = dynamic_log_probs(model, tokens, 3, DynamicSettings(rule, lr=0.0, segment=7))
+    np.testing.assert_allclose(still, read_text(model, tokens, 3, streams=1).log_p_N, rtol=1e-7)
+    assert found.sum() > still.sum()
+    assert not any(parameter.grad is not None for parameter in model.parameters())
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, before[name]), name
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_sparse_steps_are_the_dense_ones_of_the_same_noise(rule, monkeypatch):
+    model, tokens = small_model(softmax="sampled"), text_of(120)
+    settings = DynamicSettings(rule, lr=0.01, segment=6, samples=8)
+    found = dynamic_log_probs(model, tokens, 3, settings)
+
+    def dense_step(self):
+        for parameter, one in zip(self.parameters, self.rules, strict=True):
+            gradient = parameter.grad.to_dense() if parameter.grad.is_sparse else parameter.grad
+            parameter.data -= self.settings.lr * one.direction(None, gradient)
+            parameter.grad = None
+
+    monkeypatch.setattr(AdaptingModel, "_step", dense_step)
+    np.testing.assert_allclose(found, dynamic_log_probs(model, tokens, 3, settings), rtol=1e-9)
+
+
+@pytest.mark.parametrize("softmax", LOSSES)
+def test_no_score_depends_on_later_tokens(softmax):
+    options = {"cutoffs": [10, 20]} if softmax == "adaptive" else {}
+    model, one = small_model(softmax=softmax, samples=10, dropout=0.3, **options).float(), text_of(200)
+    other = TokenFile.of(np.concatenate([one[:117], text_of(200, seed=9)[117:]]))
+    assert not np.array_equal(one[:], other[:])
+    network = Network(model, 3)
+    temperature = Adaptation(temperature=True, mc_dropout=2, dynamic=True, cache=50).parts
+    for part in temperature(None, network):
+        if isinstance(part, Cache):
+            part.theta = 0.7
+        if isinstance(part, Dynamic):
+            part.settings = DynamicSettings("rms", 0.02, 0.01, segment=9, samples=12)
+        first, second = (part.log_probs(network.read(tokens)) for tokens in (one, other))
+        assert np.array_equal(first[:117], second[:117]), part.name
+        assert not np.array_equal(first, second), part.name
+
+
+def test_dynamic_evaluation_reports_what_it_tuned():
+    model, tokens = small_model(), text_of(400)
+    best = tune_dynamic(model, tokens, 3, "sgd", decays=(0.0, 0.01), segment=8)
+    rates = {best.lr * factor: DynamicSettings("sgd", best.lr * factor, best.decay, 8) for factor in (0.5, 1.0, 2.0)}
+    likelihoods = {rate: dynamic_log_probs(model, tokens, 3, one).mean() for rate, one in rates.items()}
+    assert max(likelihoods, key=likelihoods.get) == best.lr
+    with pytest.raises(InputError, match="rms, sgd"):
+        Dynamic(Network(model, 3), "adam")
+
+
+def brute_cache(hidden_ND: np.ndarray, ids: list[int], size: int, theta: float) -> np.ndarray:
+    """P_cache of every word after every token: (N, V), zeros for the empty cache."""
+    p_NV = np.zeros((len(ids), VOCABULARY))
+    for i in range(1, len(ids)):
+        for j in range(max(0, i - size), i):
+            p_NV[i, ids[j]] += math.exp(theta * float(hidden_ND[i] @ hidden_ND[j]))
+        p_NV[i] /= p_NV[i].sum()
+    return p_NV
+
+
+@pytest.mark.parametrize("size", [1, 13, 1000])
+def test_cache_against_brute_force(size, monkeypatch):
+    monkeypatch.setattr(cache_module, "WINDOW", 16)
+    tokens = text_of(90)
+    hidden_ND = torch.from_numpy(np.random.default_rng(0).normal(size=(90, 6)))
+    found = cache_log_probs(hidden_ND, ids_of(tokens), size, (0.3, 2.0), VOCABULARY)
+    for column, theta in enumerate((0.3, 2.0)):
+        p_NV = brute_cache(hidden_ND.numpy(), tokens[:].tolist(), size, theta)
+        np.testing.assert_allclose(p_NV[1:].sum(1), 1.0)
+        with np.errstate(divide="ignore"):
+            expected = np.log(p_NV[np.arange(90), tokens[:]])
+        expected[0] = -math.log(VOCABULARY)
+        np.testing.assert_allclose(found[:, column], expected, rtol=1e-9)
+
+
+def test_cache_takes_the_best_theta_and_its_window_has_no_influence(monkeypatch):
+    model, tokens = small_model(), text_of(300)
+    passage = Network(model, 3).read(tokens)
+    part = Cache(40, VOCABULARY)
+    theta = part.tune(passage)["theta"]
+
+    def likelihood(theta):
+        part.theta = theta
+        pair = np.stack([passage.log_p_N, part.log_probs(passage)], axis=1)
+        weights = fit_weights(pair)
+        return np.log(np.exp(pair) @ weights).mean()
+
+    assert likelihood(theta) >= max(likelihood(theta * factor) for factor in (0.25, 0.7, 1.4, 4.0)) - 1e-6
+    part.theta = theta
+    before = part.log_probs(passage)
+    monkeypatch.setattr(cache_module, "WINDOW", 37)
+    np.testing.assert_allclose(part.log_probs(passage), before, rtol=1e-9)
+    with pytest.raises(InputError, match="cache"):
+        Cache(-1, VOCABULARY)
+
+
+@pytest.mark.parametrize("softmax", LOSSES)
+def test_temperature_is_the_best_and_its_scores_are_exact(softmax, monkeypatch):
+    monkeypatch.setattr(calibration, "CHUNK", 100 * VOCABULARY)
+    options = {"cutoffs": [10, 20]} if softmax == "adaptive" else {}
+    model, tokens = small_model(softmax=softmax, samples=10, **options), text_of(350)
+    passage = Network(model, 3).read(tokens)
+    logits = model.output.logits
+    logits_NV = 3.0 * logits(passage.hidden_ND).detach()
+    monkeypatch.setattr(model.output, "logits", lambda hidden: 3.0 * logits(hidden))  # far too sure
+    ids = torch.multinomial((logits_NV / 3.0).softmax(1), 1, generator=torch.Generator().manual_seed(0))[:, 0]
+    temperature = fit_temperature(model.output, passage.hidden_ND, ids)
+    assert 2.0 < temperature < 4.5
+
+    def expected(temperature):
+        return (logits_NV / temperature).log_softmax(1).gather(1, ids[:, None])[:, 0].numpy()
+
+    found = tempered_log_probs(model.output, passage.hidden_ND, ids, temperature)
+    np.testing.assert_allclose(found, expected(temperature), rtol=1e-9)
+    for factor in (0.99, 1.01):
+        assert expected(temperature * factor).sum() < found.sum()
+    monkeypatch.undo()
+    at_one = tempered_log_probs(model.output, passage.hidden_ND, ids_of(tokens), 1.0)
+    np.testing.assert_allclose(at_one, passage.log_p_N, rtol=1e-9)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """Two runs of one corpus, one of another; texts beside them."""
+    folder = tmp_path_factory.mktemp("evaluation")
+    generator = random.Random(0)
+
+    def write(name, lines):
+        nouns, verbs = [f"noun{i}" for i in range(25)], [f"verb{i}" for i in range(10)]
+        text = [f"the {generator.choice(nouns)} {generator.choice(verbs)} a {generator.choice(nouns)} ."] * 2
+        for _ in range(lines):
+            topic = generator.sample(nouns, 3)
+            text += [f"the {generator.choice(topic)} {generator.choice(verbs)} a {generator.choice(topic)} ."] * 2
+        (folder / name).write_text("\n".join(text) + "\n")
+        return folder / name
+
+    write("train.txt", 500)
+    corpus = api.prepare(
+        folder / "train.txt",
+        folder / "corpus",
+        valid=write("valid.txt", 200),
+        test=write("test.txt", 150),
+        tokenizer="whitespace",
+        quiet=True,
+    )
+    options = {"steps": 120, "embed_dim": 16, "hidden_dim": 16, "layers": 1, "batch_size": 8, "bptt": 16, "quiet": True}
+    for name, more in {"run": {"dropout": 0.2, "softmax": "sampled", "samples": 8}, "second": {"dropout": 0.0}}.items():
+        api.train_language_model(corpus, folder / name, lr=0.02, **options, **more)
+    other = api.prepare(folder / "valid.txt", folder / "other corpus", tokenizer="char", quiet=True)
+    api.train_language_model(other, folder / "other", **{**options, "steps": 5})
+    return folder
+
+
+@pytest.fixture(scope="module")
+def everything(home):
+    lm = api.load_language_model(home / "run")
+    parts = {"temperature": True, "mc_dropout": 3, "dynamic": True, "cache": 100, "counts": True}
+    evaluator = lm.evaluator(ensemble=[home / "second"], **parts)
+    return lm, evaluator, evaluator.evaluate_tokens(run_corpus(lm.run).test)
+
+
+def test_every_variant_is_reported_with_what_was_tuned(home, everything):
+    lm, _, (report, log_p_N, parts) = everything
+    plain = lm.evaluate()
+    rows = ["static", "temperature", "mc_dropout", "dynamic", "cache", "counts", "ensemble", "mixture"]
+    assert [name for name, value in report.items() if isinstance(value, dict)] == [*rows, "tuned_on"]
+    assert {name: report[name] for name in plain} == pytest.approx(plain)
+    for row in rows:
+        nats = math.log(report[row]["perplexity"])
+        assert nats == pytest.approx(report[row]["nats_per_token"])
+        assert report[row]["change"] == pytest.approx(100 * (report[row]["perplexity"] / plain["perplexity"] - 1))
+    for row in ("cache", "counts", "ensemble", "mixture"):
+        weights = report[row]["weights"]
+        assert sum(weights.values()) == pytest.approx(1.0)
+    assert list(report["ensemble"]["weights"]) == ["static", str(home / "second")]
+    assert list(report["mixture"]["weights"]) == list(parts)
+    assert report["mixture"]["perplexity"] < min(report[row]["perplexity"] for row in rows[:-1]) * 1.02
+    assert {"rule", "lr", "decay", "segment", "tuning_tokens"} <= report["dynamic"].keys()
+    assert {"theta", "size"} <= report["cache"].keys()
+    assert report["tuned_on"] == {"text": "the run's own valid split", "tokens": len(run_corpus(lm.run).valid)}
+    assert -log_p_N.mean() == pytest.approx(report["mixture"]["nats_per_token"])
+    weights = np.array(list(report["mixture"]["weights"].values()))
+    mixed = np.log(np.exp(np.stack(list(parts.values()), axis=1)) @ weights)
+    np.testing.assert_allclose(mixed, log_p_N, rtol=1e-9)
+
+
+def test_weights_come_from_the_validation_text_alone(everything):
+    lm, evaluator, (report, _, _) = everything
+    valid = run_corpus(lm.run).valid
+    passage = evaluator.network.read(valid)
+    columns = [passage.log_p_N, *(part.log_probs(passage) for part in evaluator.parts)]
+    expected = fit_weights(np.stack(columns, axis=1))
+    np.testing.assert_allclose(list(report["mixture"]["weights"].values()), expected, atol=1e-6)
+
+
+def test_mc_dropout_averages_probabilities(everything):
+    lm, _, (_, _, parts) = everything
+    test = run_corpus(lm.run).test
+    passes = []
+    for seed in (1, 2, 3):
+        with lm.model.sampling_dropout(seed):
+            passes.append(read_text(lm.model, test, lm.tokenizer.start_id).log_p_N)
+    assert not np.array_equal(passes[0], passes[1])
+    np.testing.assert_allclose(parts["mc_dropout"], np.log(np.exp(passes).mean(0)), rtol=1e-9)
+
+
+def test_evaluation_leaves_run_and_model_alone(home, everything):
+    lm, evaluator, _ = everything
+    fresh = Run.open(home / "run").load_model()
+    for (name, ours), theirs in zip(lm.model.state_dict().items(), fresh.state_dict().values(), strict=True):
+        assert torch.equal(ours, theirs), name
+    assert not lm.model.training
+    again = evaluator.evaluate_tokens(run_corpus(lm.run).test)
+    assert again.report == everything[2].report
+
+
+def test_without_a_text_to_tune_on_probabilities_are_averaged(home):
+    run = Run.open(home / "run")
+    run.record["corpus"]["path"] = str(home / "gone")
+    model = run.load_model()
+    evaluator = evaluator_of(run, model, Adaptation(ensemble=[home / "second"]))
+    report, log_p_N, parts = evaluator.evaluate_tokens(run_corpus(Run.open(home / "run")).test)
+    np.testing.assert_allclose(log_p_N, np.log(np.exp(list(parts.values())).mean(0)), rtol=1e-9)
+    assert report["ensemble"]["weights"] == {"static": 0.5, str(home / "second"): 0.5}
+    assert "tuned_on" not in report
+    for adaptation in (Adaptation(cache=5), Adaptation(counts=True)):
+        with pytest.raises(InputError, match="no longer there"):
+            evaluator_of(run, model, adaptation)
+    given = evaluator_of(run, model, Adaptation(counts=True), valid=home / "valid.txt", train_text=home / "train.txt")
+    own = evaluator_of(Run.open(home / "run"), model, Adaptation(counts=True))
+    test = run_corpus(Run.open(home / "run")).test
+    assert given.evaluate(test)["counts"] == own.evaluate(test)["counts"]
+
+
+def test_refusals_are_one_sentence(home, everything):
+    lm = everything[0]
+    with pytest.raises(InputError, match="the one to tune on"):
+        lm.evaluate(split="valid", cache=10)
+    with pytest.raises(InputError, match="the one to tune on"):
+        lm.evaluate(home / "valid.txt", cache=10)
+    with pytest.raises(InputError, match="tokenizer differs"):
+        lm.evaluate(ensemble=[home / "other"])
+    with pytest.raises(InputError, match="without dropout"):
+        api.load_language_model(home / "second").evaluate(mc_dropout=2)
+    with pytest.raises(InputError, match="at least 1 pass"):
+        lm.evaluate(mc_dropout=-1)
+    with pytest.raises(InputError, match="Did you mean 'dynamic'"):
+        lm.evaluate(dynamics=True)
+    with pytest.raises(InputError, match="no test split"):
+        api.load_language_model(home / "other").evaluate()
+
+
+def test_scores_of_single_tokens(home, everything, tmp_path):
+    lm, _, evaluation = everything
+    test = run_corpus(lm.run).test
+    write_token_scores(tmp_path / "t.jsonl", test, lm.tokenizer, evaluation)
+    lines = [json.loads(line) for line in (tmp_path / "t.jsonl").read_text().splitlines()]
+    assert [line["position"] for line in lines] == list(range(len(test)))
+    assert [line["id"] for line in lines] == test[:].tolist()
+    assert [line["token"] for line in lines[:4]] == (home / "test.txt").read_text().split()[:4]
+    assert sum(line["log_prob"] for line in lines) == pytest.approx(evaluation.log_p_N.sum())
+    assert list(lines[0]["parts"]) == list(evaluation.parts)
+    nothing = [line["parts"]["cache"] for line in lines]
+    assert [value is None for value in nothing] == np.isneginf(evaluation.parts["cache"]).tolist()
+    lm.evaluate(home / "test.txt", token_scores=tmp_path / "plain.jsonl")
+    first = json.loads((tmp_path / "plain.jsonl").read_text().splitlines()[0])
+    assert first.keys() == {"position", "id", "token", "log_prob"}
+    assert (
+        list(tmp_path.iterdir()) == [tmp_path / "plain.jsonl", tmp_path / "t.jsonl"]
+        or len(list(tmp_path.iterdir())) == 2
+    )
+
+
+def test_a_part_of_ones_own_needs_no_other_change():
+    """The uniform distribution beside a network."""
+
+    class Uniform(Part):
+        name = row = "uniform"
+
+        def log_probs(self, passage):
+            return np.full(len(passage.tokens), -math.log(VOCABULARY))
+
+    model = small_model()
+    tokens = text_of(100)
+    tokens.counts = type(tokens.counts)(100, 400, 400, 100, 1, 0, VOCABULARY, "")
+    found = Evaluator(Network(model, 3), [Uniform()], Text(text_of(200, seed=4), "another")).evaluate(tokens)
+    assert found["uniform"]["weights"].keys() == {"static", "uniform"}
+    assert found["tuned_on"] == {"text": "another", "tokens": 200}
+
+
+def test_what_tunes_nothing_reads_no_text_to_tune_on(everything):
+    found = everything[0].evaluate(split="valid", mc_dropout=2)
+    assert "tuned_on" not in found
+    assert found["mc_dropout"].keys() >= {"perplexity", "change"}
