@@ -13,13 +13,12 @@ PUBLISHED = [name for name, one in presets().items() if "expected" in one and "G
 
 @pytest.fixture(scope="module")
 def text(tmp_path_factory):
-    """Sentences of a chain over 2,000 made-up words in which four words may follow each."""
+    """Sentences of a hundred made-up words, of which each is mostly followed by the same one."""
     random = np.random.default_rng(1)
-    frequencies = 1.0 / (np.arange(2000) + 10.0)
-    followers = random.choice(2000, size=(2000, 4), p=frequencies / frequencies.sum())
+    follower = np.roll(random.permutation(100), 1)
     word, words = 0, []
-    for choice in random.integers(4, size=120_000):
-        word = int(followers[word, choice])
+    for usual in random.random(60_000) < 0.9:
+        word = int(follower[word]) if usual else int(random.integers(100))
         words.append("\n" if word % 20 == 7 else f"w{word}")
     path = tmp_path_factory.mktemp("text") / "chain.txt"
     path.write_text(" ".join(words) + "\n")
@@ -35,9 +34,10 @@ def test_each_names_its_source():
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_it_starts_and_learns(name, text, tmp_path):
-    shorter = {"steps": 30, "evaluations": 1, "log_lines": 30, "batch_size": 20, "bptt": 35}
+    steps = 600 if presets()[name]["training"]["optimizer"] == "sgd" else 60  # at a rate of 30 it wanders at first
+    shorter = {"steps": steps, "evaluations": 1, "log_lines": 60, "batch_size": 20, "bptt": 20}
     lm = api.train_language_model(text, tmp_path / "run", quiet=True, preset=name, **shorter)
     losses = [line["loss"] for line in lm.run.metrics()]
-    assert len(losses) == 30
-    assert np.mean(losses[-5:]) < losses[0] - 0.3
+    assert len(losses) >= 60
+    assert np.mean(losses[-10:]) < np.mean(losses[:5]) - 0.2
     assert np.isfinite(lm.summary["valid"]["perplexity"])

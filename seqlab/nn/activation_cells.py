@@ -16,7 +16,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from .cell import Cell, State, glorot_orthogonal
-from .dropout import Dropout
+from .dropout import WeightDropout
 
 LEAK = 0.01
 """Slope of the leaky rectifier below 0 (Maas et al. 2013)."""
@@ -81,7 +81,7 @@ class ActivationRNN(Cell):
         self.weight_ih = nn.Parameter(torch.empty(hidden_dim, input_dim))
         self.weight_hh = nn.Parameter(torch.empty(hidden_dim, hidden_dim))
         self.bias_ih = nn.Parameter(torch.empty(hidden_dim))
-        self.weight_drop = Dropout(weight_drop)
+        self.weight_drop = WeightDropout(weight_drop)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -116,8 +116,8 @@ class SigmoidRNN(ActivationRNN):
 
 
 class LeakyRNN(ActivationRNN):
-    """Elman network with leaky rectifiers. They halve the variance at every step, so that orthogonal recurrent weights
-    do not explode and learn faster than the identity that `ReluRNN` starts from."""
+    """Elman network with leaky rectifiers, which halve the variance at every step, so that orthogonal recurrent weights
+    do not explode."""
 
     activation = LEAKY
 

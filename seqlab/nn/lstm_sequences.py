@@ -20,16 +20,11 @@ from torch.autograd.function import once_differentiable
 
 from .cell import State
 from .products import fast_float32
+from .recurrence import numbers
 from .zoneout import Kept
 
 ONEDNN_ROWS = 16
 """Streams from which oneDNN makes the float32 products of a step sooner; with one it takes up to four times as long."""
-
-
-def view(tensor: Tensor) -> np.ndarray:
-    """The numbers of a tensor for a kernel, bfloat16 as uint16, without a copy where it is contiguous."""
-    tensor = tensor.detach().contiguous()
-    return (tensor.view(torch.uint16) if tensor.dtype == torch.bfloat16 else tensor).numpy()
 
 
 def fresh(tensor: Tensor) -> Tensor:
@@ -52,7 +47,7 @@ class Trajectory:
         self.h_SBH[0], self.c_SBH[0] = h_BH, c_BH
         self.gates_TBG = h_BH.new_empty(length, batch, 4 * width)
         self.squashed_TBH = h_BH.new_empty(length, batch, width)
-        self.kept_PTBH = view(kept.mask_PTBH)
+        self.kept_PTBH = numbers(kept.mask_PTBH)
         self.hold = self.h_SBH.numpy().dtype.type(kept.hold)
 
     @property
@@ -63,12 +58,12 @@ class Trajectory:
     @property
     def forward_arrays(self) -> list[np.ndarray]:
         """What every forward kernel fills."""
-        return [view(part) for part in (self.gates_TBG, self.squashed_TBH, self.h_SBH, self.c_SBH)]
+        return [numbers(part) for part in (self.gates_TBG, self.squashed_TBH, self.h_SBH, self.c_SBH)]
 
     @property
     def backward_arrays(self) -> list[np.ndarray]:
         """What every backward kernel reads of it."""
-        return [view(part) for part in (self.gates_TBG, self.squashed_TBH, self.c_SBH)]
+        return [numbers(part) for part in (self.gates_TBG, self.squashed_TBH, self.c_SBH)]
 
     def before(self, dtype: torch.dtype) -> Tensor:
         """h before every step, (T, B, H)."""
@@ -94,7 +89,7 @@ class LSTMSequence(torch.autograd.Function):
 
         done = Trajectory(len(x_TBG), h_BH, c_BH, kept)
         product_BG = torch.empty_like(x_TBG[0], memory_format=torch.contiguous_format)
-        arrays = view(product_BG), view(x_TBG), done.kept_PTBH, done.hold, *done.forward_arrays
+        arrays = numbers(product_BG), numbers(x_TBG), done.kept_PTBH, done.hold, *done.forward_arrays
         with fast_products(done):
             for t in range(len(x_TBG)):
                 torch.mm(done.h_SBH[t].to(weight_GH.dtype), weight_GH.T, out=product_BG)
@@ -112,8 +107,8 @@ class LSTMSequence(torch.autograd.Function):
         dh_BH, dc_BH = fresh(grad_h_BH), fresh(grad_c_BH)
         dsums_TBG = torch.empty_like(done.gates_TBG, dtype=weight_GH.dtype)
         arrays = [
-            view(grad_y_TBH), done.kept_PTBH, done.hold, *done.backward_arrays,
-            view(dh_BH), view(dc_BH), view(dsums_TBG), view(torch.empty_like(done.gates_TBG[0, 0])),
+            numbers(grad_y_TBH), done.kept_PTBH, done.hold, *done.backward_arrays,
+            numbers(dh_BH), numbers(dc_BH), numbers(dsums_TBG), numbers(torch.empty_like(done.gates_TBG[0, 0])),
         ]  # fmt: skip
         with fast_products(done):
             for t in reversed(range(len(grad_y_TBH))):
@@ -138,8 +133,8 @@ class LayerNormSequence(torch.autograd.Function):
         normal_c_TBH = torch.empty_like(done.squashed_TBH)
         scale_TB = h_BH.new_empty(x_TBG.shape[:2])
         arrays = [
-            *(view(part) for part in (products_TBG, x_TBG, gain_G, cell_gain_H, cell_shift_H)),
-            done.kept_PTBH, done.hold, *done.forward_arrays, view(normal_c_TBH), view(scale_TB),
+            *(numbers(part) for part in (products_TBG, x_TBG, gain_G, cell_gain_H, cell_shift_H)),
+            done.kept_PTBH, done.hold, *done.forward_arrays, numbers(normal_c_TBH), numbers(scale_TB),
         ]  # fmt: skip
         with fast_products(done):
             for t in range(len(x_TBG)):
@@ -160,10 +155,10 @@ class LayerNormSequence(torch.autograd.Function):
         dsums_TBG, dproducts_TBG = (torch.empty_like(products_TBG) for _ in range(2))
         dgain_G, dcell_gain_H, dcell_shift_H = (torch.zeros_like(part) for part in (gain_G, cell_gain_H, cell_gain_H))
         arrays = [
-            *(view(part) for part in (grad_y_TBH, products_TBG, gain_G, cell_gain_H)), done.kept_PTBH, done.hold,
-            *done.backward_arrays, view(normal_c_TBH), view(scale_TB),
-            *(view(part) for part in (dh_BH, dc_BH, dsums_TBG, dproducts_TBG, dgain_G, dcell_gain_H, dcell_shift_H)),
-            view(torch.empty_like(gain_G)),
+            *(numbers(part) for part in (grad_y_TBH, products_TBG, gain_G, cell_gain_H)), done.kept_PTBH, done.hold,
+            *done.backward_arrays, numbers(normal_c_TBH), numbers(scale_TB),
+            *(numbers(part) for part in (dh_BH, dc_BH, dsums_TBG, dproducts_TBG, dgain_G, dcell_gain_H, dcell_shift_H)),
+            numbers(torch.empty_like(gain_G)),
         ]  # fmt: skip
         with fast_products(done):
             for t in reversed(range(len(grad_y_TBH))):
@@ -190,9 +185,9 @@ class MogrifierSequence(torch.autograd.Function):
         inputs = [x_TBD.contiguous(), torch.empty_like(done.squashed_TBH, dtype=dtype)]
         values = [*inputs, *(torch.empty_like(inputs[i % 2]) for i in range(len(rounds)))]
         sums = [torch.empty_like(value) for value in values[2:]]
-        arrays = view(from_state_BG), view(from_input_TBG), done.kept_PTBH, done.hold, *done.forward_arrays
+        arrays = numbers(from_state_BG), numbers(from_input_TBG), done.kept_PTBH, done.hold, *done.forward_arrays
         modulations = [
-            [view(part) for part in (summed, old, new, h_BH.new_empty(new.shape[2]))]
+            [numbers(part) for part in (summed, old, new, h_BH.new_empty(new.shape[2]))]
             for summed, old, new in zip(sums, values, values[2:], strict=False)
         ]
         # values: x, h, x', h', x'', ...: each round modulates the value two places before by the one just made
@@ -224,14 +219,15 @@ class MogrifierSequence(torch.autograd.Function):
         modulated_BH = torch.empty_like(dh_BH)
         dsums = [torch.empty_like(part) for part in sums]
         arrays = [
-            view(grad_y_TBH), done.kept_PTBH, done.hold, *done.backward_arrays,
-            view(dh_BH), view(dc_BH), view(dsums_TBG), view(torch.empty_like(done.gates_TBG[0, 0])),
+            numbers(grad_y_TBH), done.kept_PTBH, done.hold, *done.backward_arrays,
+            numbers(dh_BH), numbers(dc_BH), numbers(dsums_TBG), numbers(torch.empty_like(done.gates_TBG[0, 0])),
         ]  # fmt: skip
         modulations = [
-            [view(part) for part in (summed, old, dh_BH.new_empty(old.shape[2]))]
+            [numbers(part) for part in (summed, old, dh_BH.new_empty(old.shape[2]))]
             for summed, old in zip(sums, values, strict=False)
         ]
-        dsum_arrays, dx_array_TBD, dh_array_BH = [view(part) for part in dsums], view(dx_TBD), view(modulated_BH)
+        dsum_arrays = [numbers(part) for part in dsums]
+        dx_array_TBD, dh_array_BH = numbers(dx_TBD), numbers(modulated_BH)
         with fast_products(done):
             for t in reversed(range(len(grad_y_TBH))):
                 lstm_backward(t, *arrays)

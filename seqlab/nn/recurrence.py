@@ -106,6 +106,6 @@ def sweep(
 
 
 def numbers(tensor: Tensor) -> np.ndarray:
-    """A tensor's memory as numpy sees it; bfloat16, which numpy lacks, as uint16."""
-    tensor = tensor.detach()
+    """A tensor as numpy sees it, without a copy where it is contiguous; bfloat16, which numpy lacks, as uint16."""
+    tensor = tensor.detach().contiguous()
     return (tensor.view(torch.uint16) if tensor.dtype == torch.bfloat16 else tensor).numpy()
