@@ -93,11 +93,11 @@ def batches(epochs: float) -> dict[str, Any]:
     return {"epochs": epochs, "runs": found}
 
 
-def efficiency(rounds: int, steps: int) -> dict[str, Any]:
+def efficiency(rounds: int, steps: int, batch: int, time_steps: int, width: int) -> dict[str, Any]:
     """Seconds of a whole step, of its LSTM kernels alone, and of its output products alone, alternated."""
     corpus = wikitext()
-    vocab, batch, time_steps, width = len(corpus.tokenizer.vocab), 20, 35, 200
-    model = LanguageModel(ModelConfig(**SIZES, softmax="sampled", samples=1024, dropout=0.2), vocab)
+    vocab, sizes = len(corpus.tokenizer.vocab), {"embed_dim": width, "hidden_dim": width, "layers": 2}
+    model = LanguageModel(ModelConfig(**sizes, softmax="sampled", samples=1024, dropout=0.2), vocab)
     model.output.set_counts(corpus.tokenizer.vocab.counts)
     optimizer, state = Optimizer(model, TrainingConfig()), [model.init_state(batch)]
     windows = Batches(corpus.train, batch, time_steps, corpus.tokenizer.start_id)
@@ -149,6 +149,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=float, default=1.0)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--shape", type=int, nargs=3, default=[20, 35, 200], help="efficiency: batch, bptt, width")
     parser.add_argument("-o", "--out", type=Path, default=Path("gap.png"))
     asked = parser.parse_args()
     settings = {name: json.loads(value) for name, value in (pair.split("=", 1) for pair in asked.set)}
@@ -156,7 +157,7 @@ def main() -> None:
         "reach": lambda: reach(asked.minutes, settings),
         "samples": lambda: samples(asked.out, asked.epochs),
         "batches": lambda: batches(asked.epochs),
-        "efficiency": lambda: efficiency(asked.rounds, asked.steps),
+        "efficiency": lambda: efficiency(asked.rounds, asked.steps, *asked.shape),
     }[asked.what]()
     print(json.dumps({"benchmark": asked.what, **result}))
 
