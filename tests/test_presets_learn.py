@@ -1,5 +1,7 @@
-"""Presets made for a GPU start on a processor, as published but for the number of steps and a smaller batch. Sixty steps
-are enough to see the Mogrifier learn; the others, with lower or clipped rates, need more than a test has."""
+"""Presets made for a GPU start on a processor, as published but for the number of steps and a smaller batch.
+
+Sixty steps are enough to see the Mogrifier learn; the others need more than a test has.
+"""
 
 from __future__ import annotations
 
