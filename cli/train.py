@@ -49,7 +49,9 @@ def asked(
 @app.command("lm")
 def train_lm(
     source: Annotated[list[str], typer.Argument(help=SOURCE_HELP)],
-    out: Annotated[Path, typer.Option("-o", "--out", help="Run folder to write (or to go on with).")],
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Run folder to write (or to go on with); required to train.")
+    ] = None,
     valid: Annotated[str | None, typer.Option(help="Validation text; default: the end of the text.")] = None,
     test: Annotated[str | None, typer.Option(help="Test text, evaluated once at the end.")] = None,
     tokenizer: Annotated[
@@ -57,7 +59,9 @@ def train_lm(
     ] = None,
     vocab_size: Annotated[int | None, typer.Option(help="Largest vocabulary.")] = None,
     min_count: Annotated[int | None, typer.Option(help="Rarer types become <unk>.")] = None,
-    cell: Annotated[str | None, typer.Option(help="rnn-tanh, rnn-relu, lstm or gru.")] = None,
+    cell: Annotated[
+        str | None, typer.Option(help="lstm, gru, mogrifier, mingru, rnn-tanh, ...; the README lists all.")
+    ] = None,
     embed_dim: Annotated[int | None, typer.Option(help="Embedding width.")] = None,
     hidden_dim: Annotated[int | None, typer.Option(help="Hidden units a layer.")] = None,
     layers: Annotated[int | None, typer.Option(help="Recurrent layers.")] = None,
@@ -113,6 +117,7 @@ def train_lm(
     arguments = dict(locals())
     from seqlab.api import plan, train_language_model
     from seqlab.config import LanguageModelConfig
+    from seqlab.errors import InputError
 
     values = asked(LanguageModelConfig, config, settings, arguments)
     if dry_run:
@@ -120,6 +125,8 @@ def train_lm(
         say(f"seqlab: {sentence}")
         print_json(planned.model_dump())
         return
+    if out is None:
+        raise InputError("-o/--out: is missing; name the run folder to write, such as -o runs/book.")
     trained = train_language_model(source, out, valid=valid, test=test, quiet=quiet, preset=preset, values=values)
     if not trained.summary:  # another of the processes that trained together reports
         return

@@ -35,7 +35,7 @@ from .text.tokenizer import Tokenizer
 from .training import Trainer, check, describe, join, start_from_vectors, suggest
 from .training import preset as preset_settings
 from .training.baselines import baselines, validation_sentence
-from .training.initial import architecture_of, start_from_run
+from .training.initial import architecture_of, start_from_run, start_output
 
 if TYPE_CHECKING:
     from .embeddings.trainer import Callback
@@ -270,7 +270,7 @@ def fresh_model(
     torch.set_num_threads(training.threads or torch.get_num_threads())
     torch.manual_seed(training.seed)
     model = LanguageModel(config.model, len(tokenizer.vocab), training.seed)
-    model.output.start_at_unigram(tokenizer.vocab.counts)
+    start_output(model, tokenizer.vocab.counts, training)
     model.set_words(tokenizer.vocab.itos)
     sentence = ""
     if vectors is not None:

@@ -143,6 +143,8 @@ class ModelConfig(Section):
     """Share of the recurrent weights that is zero during a window of training (LSTM, GRU and RNN cells)."""
     zoneout: float = Field(0.0, ge=0, lt=1)
     """Share of the units that keep their value from the step before in training (LSTM cells)."""
+    forget_bias: float = Field(1.0, allow_inf_nan=False)
+    """What the forget gates' biases start at (LSTM cells); stacks trained by plain SGD at a high rate want 0."""
     mogrifier_rounds: int = Field(5, ge=0)
     """How often input and hidden state gate one another before a step (mogrifier)."""
     input: Literal["embedding", "characters"] = "embedding"
@@ -217,6 +219,10 @@ class TrainingConfig(Section):
 
     optimizer: str = "adamw"
     """A name of seqlab.training.OPTIMIZERS."""
+    output_bias: Literal["auto", "unigram", "zero"] = "auto"
+    """What the output layer's biases start at. unigram: the log word frequencies, so that no step is spent on learning
+    them; but with plain SGD, momentum or nesterov and an exact softmax the hidden states then vanish for hundreds of
+    steps, so that auto takes zero for those."""
     lr: float = Field(4e-3, gt=0)
     momentum: float = Field(0.9, ge=0, lt=1)
     """Of momentum and nesterov."""

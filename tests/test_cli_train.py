@@ -63,6 +63,13 @@ def test_dry_run_prints_the_settings_and_writes_nothing(home, capsys):
     assert settings["training"]["warmup"] == 0.5
     assert settings["model"]["layers"] == 1
     assert not (home / "dry").exists()
+    assert run(["train", "lm", str(home / "text.txt"), "--dry-run", "--preset", "char-small"]) == 0
+    assert json.loads(capsys.readouterr().out)["text"]["tokenizer"] == "auto"
+
+
+def test_training_needs_a_folder(home, capsys):
+    assert run(["train", "lm", str(home / "text.txt")]) == 2
+    assert "name the run folder to write" in capsys.readouterr().err
 
 
 def test_evaluate_and_info(home, trained, capsys):

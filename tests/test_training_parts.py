@@ -301,3 +301,29 @@ def test_starting_from_a_run_refuses_another_architecture(words, tmp_path, capsy
 def test_settings_that_do_not_go_together_are_refused(settings, sentence):
     with pytest.raises(InputError, match=sentence):
         check(LanguageModelConfig.build({"training": settings}))
+
+
+@pytest.mark.parametrize(
+    ("settings", "zero"),
+    [
+        ({"optimizer": "sgd", "softmax": "full"}, True),
+        ({"optimizer": "nesterov", "softmax": "adaptive", "cutoffs": [5]}, True),
+        ({"optimizer": "adamw", "softmax": "full"}, False),
+        ({"optimizer": "sgd", "softmax": "sampled", "samples": 8}, False),
+        ({"optimizer": "sgd", "softmax": "full", "output_bias": "unigram"}, False),
+        ({"optimizer": "adamw", "softmax": "full", "output_bias": "zero"}, True),
+    ],
+)
+def test_output_biases_start_at_word_frequencies_unless_plain_sgd_trains_them(words, settings, zero):
+    config = LanguageModelConfig().updated(settings)
+    model = api.fresh_model(config, words, None)
+    assert bool((model.output.bias == 0).all()) == zero
+
+
+@pytest.mark.parametrize("cell", ["lstm", "lstm-layernorm", "mogrifier"])
+def test_forget_gates_start_open_as_far_as_asked(cell):
+    for bias in (0.0, 1.0, 2.5):
+        layer = random_model(cell=cell, forget_bias=bias).cells[0]
+        assert (layer.weight("bias_ih")[8:16] == bias).all()
+        assert not layer.weight("bias_ih")[:8].any()
+        assert not layer.weight("bias_ih")[16:].any()

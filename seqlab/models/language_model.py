@@ -38,6 +38,18 @@ OPTIONAL: dict[str, dict[str, str]] = {
 """Knobs that only some output layers and some cells have; all others refuse them."""
 
 
+def keywords_of(part: type) -> set[str]:
+    """Names of the constructor's arguments that have a default, those that it passes on to a base class included."""
+    names: set[str] = set()
+    for base in part.__mro__:
+        if "__init__" in vars(base):
+            taken = inspect.signature(vars(base)["__init__"]).parameters.values()
+            names |= {one.name for one in taken if one.default is not one.empty}
+            if all(one.kind is not one.VAR_KEYWORD for one in taken):
+                break
+    return names
+
+
 def knobs_of(part: type[nn.Module], kind: str, config: ModelConfig, **more: Any) -> dict[str, Any]:
     """The knobs of `config` (and `more`) that a part of the model has, those of its keyword arguments; `kind` is the
     knob that chose it.
@@ -45,12 +57,12 @@ def knobs_of(part: type[nn.Module], kind: str, config: ModelConfig, **more: Any)
     Raises:
         InputError: one was set that this part has not.
     """
-    taken = inspect.signature(part).parameters
+    taken = keywords_of(part)
     for name, words in OPTIONAL[kind].items():
         if getattr(config, name) and name not in taken:
             raise InputError(f"model.{name}: model.{kind} = {getattr(config, kind)!r} has no {words}; set it to 0.")
     knobs = {**config.model_dump(), **more}
-    return {name: knobs[name] for name, one in taken.items() if name in knobs and one.default is not one.empty}
+    return {name: knobs[name] for name in taken & knobs.keys()}
 
 
 class Reading(NamedTuple):

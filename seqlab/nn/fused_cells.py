@@ -6,7 +6,7 @@ Shapes: B batch, T time, D input width, H hidden width, G gates.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -50,10 +50,6 @@ class FusedCell(Cell):
         self.rounded = self.rounds and (
             cell_precision == "bfloat16" or (cell_precision == "auto" and has_bfloat16_products())
         )
-        self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        """Glorot input weights, orthogonal recurrent weights per gate, zero biases."""
         glorot_orthogonal(dict(self.layer.named_parameters()), self.hidden_dim)
 
     def forward(self, x_BTD: Tensor, state: State) -> tuple[Tensor, State]:
@@ -99,42 +95,46 @@ class FusedCell(Cell):
         return self.layer.get_parameter(f"{name}_l0")
 
 
-class TanhRNN(FusedCell):
-    """Elman 1990, https://doi.org/10.1207/s15516709cog1402_1: h' = tanh(W x + U h + b)."""
+class ElmanRNN(FusedCell):
+    """Elman 1990, https://doi.org/10.1207/s15516709cog1402_1: h' = f(W x + U h + b)."""
 
     fused = nn.RNN
+    activation: Callable[..., Tensor]
+
+    def equations(self, x_BD: Tensor, state: State) -> tuple[Tensor, State]:
+        from_input, from_state = self._affine(x_BD, state[0])
+        h_BH = type(self).activation(from_input + from_state)
+        return h_BH, (h_BH,)
+
+
+class TanhRNN(ElmanRNN):
+    """Elman RNN as published: h' = tanh(W x + U h + b)."""
+
+    activation = torch.tanh
     sequence = torch.rnn_tanh
     one_step = torch.rnn_tanh_cell
     options: ClassVar = {"nonlinearity": "tanh"}
 
-    def equations(self, x_BD: Tensor, state: State) -> tuple[Tensor, State]:
-        from_input, from_state = self._affine(x_BD, state[0])
-        h_BH = torch.tanh(from_input + from_state)
-        return h_BH, (h_BH,)
 
-
-class ReluRNN(FusedCell):
+class ReluRNN(ElmanRNN):
     """Elman RNN with rectifiers: h' = max(0, W x + U h + b). It starts orthogonal like the others: the identity with
     tiny input weights (Le et al. 2015, https://arxiv.org/abs/1504.00941) learns text far more slowly."""
 
-    fused = nn.RNN
+    activation = torch.relu
     sequence = torch.rnn_relu
     one_step = torch.rnn_relu_cell
     options: ClassVar = {"nonlinearity": "relu"}
-
-    def equations(self, x_BD: Tensor, state: State) -> tuple[Tensor, State]:
-        from_input, from_state = self._affine(x_BD, state[0])
-        h_BH = torch.relu(from_input + from_state)
-        return h_BH, (h_BH,)
 
 
 class LSTM(FusedCell):
     """Hochreiter & Schmidhuber 1997 with forget gates (https://doi.org/10.1162/089976600300015015).
 
-    i, f, o = sigmoid(...), g = tanh(...); c' = f c + i g; h' = o tanh(c'). The forget gate's bias starts at 1
-    (Jozefowicz et al. 2015), so that a new model remembers.
+    i, f, o = sigmoid(...), g = tanh(...); c' = f c + i g; h' = o tanh(c').
 
     Args:
+        input_dim, hidden_dim, weight_drop, cell_precision: see `FusedCell`.
+        forget_bias: what the forget gate's bias starts at; 1 (Jozefowicz et al. 2015) makes a new model remember.
+            AWD-LSTM starts at 0.
         zoneout: probability with which a unit of h and one of c keeps its old value in training (see zoneout.py);
             torch's kernel has no such thing, so a step is then a product and a pass of our own.
     """
@@ -147,20 +147,10 @@ class LSTM(FusedCell):
     stepwise = False
     """Whether torch has no kernel of the cell even without zoneout."""
 
-    def __init__(
-        self,
-        input_dim: int,
-        hidden_dim: int,
-        weight_drop: float = 0.0,
-        cell_precision: str = "auto",
-        zoneout: float = 0.0,
-    ):
-        super().__init__(input_dim, hidden_dim, weight_drop, cell_precision)
+    def __init__(self, input_dim: int, hidden_dim: int, forget_bias: float = 1.0, zoneout: float = 0.0, **knobs: Any):
+        super().__init__(input_dim, hidden_dim, **knobs)
+        nn.init.constant_(self.weight("bias_ih").data[hidden_dim : 2 * hidden_dim], forget_bias)
         self.zoneout = Zoneout(zoneout)
-
-    def reset_parameters(self) -> None:
-        super().reset_parameters()
-        nn.init.ones_(self.weight("bias_ih").data[self.hidden_dim : 2 * self.hidden_dim])
 
     def forward(self, x_BTD: Tensor, state: State) -> tuple[Tensor, State]:
         if not (self.stepwise or self.zoneout.p):

@@ -5,6 +5,8 @@ Shapes: B batch, T time, D input width, H hidden width, G = 4 H (gates i, f, g, 
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -25,15 +27,8 @@ class LayerNormLSTM(LSTM):
 
     stepwise = True
 
-    def __init__(
-        self,
-        input_dim: int,
-        hidden_dim: int,
-        weight_drop: float = 0.0,
-        cell_precision: str = "auto",
-        zoneout: float = 0.0,
-    ):
-        super().__init__(input_dim, hidden_dim, weight_drop, cell_precision, zoneout)
+    def __init__(self, input_dim: int, hidden_dim: int, **knobs: Any):
+        super().__init__(input_dim, hidden_dim, **knobs)
         self.gain_ih = nn.Parameter(torch.ones(4 * hidden_dim))
         self.gain_hh = nn.Parameter(torch.ones(4 * hidden_dim))
         self.gain_cell = nn.Parameter(torch.ones(hidden_dim))
@@ -66,21 +61,14 @@ class MogrifierLSTM(LSTM):
     Without rounds it is the LSTM.
 
     Args:
+        input_dim, hidden_dim, knobs: see `LSTM`.
         mogrifier_rounds: r.
     """
 
     stepwise = True
 
-    def __init__(
-        self,
-        input_dim: int,
-        hidden_dim: int,
-        weight_drop: float = 0.0,
-        cell_precision: str = "auto",
-        zoneout: float = 0.0,
-        mogrifier_rounds: int = 5,
-    ):
-        super().__init__(input_dim, hidden_dim, weight_drop, cell_precision, zoneout)
+    def __init__(self, input_dim: int, hidden_dim: int, mogrifier_rounds: int = 5, **knobs: Any):
+        super().__init__(input_dim, hidden_dim, **knobs)
         shapes = (input_dim, hidden_dim), (hidden_dim, input_dim)
         self.rounds_QR = nn.ParameterList(torch.empty(shapes[i % 2]) for i in range(mogrifier_rounds))
         for weight in self.rounds_QR:

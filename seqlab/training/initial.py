@@ -1,4 +1,5 @@
-"""Another run's weights start a model, also where the vocabulary is another."""
+"""What a model starts from beside its random weights: word frequencies, or another run's weights, also where the
+vocabulary is another."""
 
 from __future__ import annotations
 
@@ -6,9 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from ..config import TrainingConfig
 from ..errors import InputError
 from ..models import LanguageModel
 from ..run import Run
@@ -19,6 +22,20 @@ ARCHITECTURE = (
     *("cell", "embed_dim", "hidden_dim", "layers", "last_dim", "residual", "tie", "softmax"),
 )
 """Settings of a model that its weights decide."""
+
+
+PLAIN = ("sgd", "momentum", "nesterov")
+"""Optimisers whose steps are as small as the gradient."""
+
+
+def start_output(model: LanguageModel, counts: np.ndarray, config: TrainingConfig) -> None:
+    """Tell the output layer the words' frequencies (V,) and set its biases by `output_bias`. Weights of another run
+    want the log frequencies: the biases of its words have learnt them."""
+    slow = config.optimizer in PLAIN and model.output.exact and not config.init
+    if config.output_bias == "zero" or (config.output_bias == "auto" and slow):
+        model.output.set_counts(counts)
+    else:
+        model.output.start_at_unigram(counts)
 
 
 @dataclass(frozen=True)
