@@ -75,6 +75,16 @@ def share_of_new(dnew_H: Any, dold_H: Any, grad_H: Any, kept_H: Any, hold: Any) 
 
 
 @compiled
+def new_gradients(dnew_h_H: Any, dnew_c_H: Any, dh_H: Any, dc_H: Any, dy_H: Any, kept_PH: Any, hold: Any) -> None:
+    """The gradients of (h, c) as the step computed them; `dh_H`, to which that of the output is added, and `dc_H` keep
+    what goes on to the step before by zoneout."""
+    for j in range(dh_H.size):
+        dh_H[j] += dy_H[j]
+    share_of_new(dnew_h_H, dh_H, dh_H, kept_PH[0], hold)
+    share_of_new(dnew_c_H, dc_H, dc_H, kept_PH[1], hold)
+
+
+@compiled
 def gate_gradients(dsums_G: Any, gates_G: Any, squashed_H: Any, dh_H: Any, dcandidate_H: Any, old_c_H: Any) -> None:
     """Gradients of the sums from those of h and of the candidate."""
     width = dh_H.size
@@ -164,10 +174,7 @@ def lstm_backward(
     for b in range(dh_BH.shape[0]):
         gates_G, squashed_H = gates_TBG[t, b], squashed_TBH[t, b]
         dh_H, dc_H, dy_H = dh_BH[b], dc_BH[b], grad_y_TBH[t, b]
-        for j in range(dh_H.size):
-            dh_H[j] += dy_H[j]
-        share_of_new(dnew_h_H, dh_H, dh_H, kept_PTBH[0, t, b], hold)
-        share_of_new(dnew_c_H, dc_H, dc_H, kept_PTBH[1, t, b], hold)
+        new_gradients(dnew_h_H, dnew_c_H, dh_H, dc_H, dy_H, kept_PTBH[:, t, b], hold)
         o_H = gates_G[3 * width :]
         for j in range(o_H.size):
             dnew_c_H[j] += dnew_h_H[j] * o_H[j] * (_ONE - squashed_H[j] * squashed_H[j])
@@ -216,10 +223,7 @@ def layernorm_backward(
     for b in range(dh_BH.shape[0]):
         gates_G, squashed_H, normal_H = gates_TBG[t, b], squashed_TBH[t, b], normal_c_TBH[t, b]
         dh_H, dc_H, dy_H, u_G = dh_BH[b], dc_BH[b], grad_y_TBH[t, b], from_state_TBG[t, b]
-        for j in range(dh_H.size):
-            dh_H[j] += dy_H[j]
-        share_of_new(dnew_h_H, dh_H, dh_H, kept_PTBH[0, t, b], hold)
-        share_of_new(dnew_c_H, dc_H, dc_H, kept_PTBH[1, t, b], hold)
+        new_gradients(dnew_h_H, dnew_c_H, dh_H, dc_H, dy_H, kept_PTBH[:, t, b], hold)
         o_H = gates_G[3 * width :]
         for j in range(o_H.size):
             dsquashed_H[j] = dnew_h_H[j] * o_H[j] * (_ONE - squashed_H[j] * squashed_H[j])
