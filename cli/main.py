@@ -89,7 +89,8 @@ def _usage_sentence(error: Exception) -> str:
     text = error.format_message() if hasattr(error, "format_message") else str(error)
     context = getattr(error, "ctx", None)
     help_hint = f" See '{context.command_path} --help'." if context is not None else ""
-    return f"{text.rstrip('.')}.{help_hint}"
+    stop = "" if text.rstrip(".").endswith("?") else "."
+    return f"{text.rstrip('.')}{stop}{help_hint}"
 
 
 def _fail(message: str, code: int) -> int:

@@ -39,13 +39,10 @@ def open_vectors(path: Path) -> WordVectors:
 
 def say_composed(vectors: WordVectors, words: list[str]) -> None:
     """Say on stderr which words are answered by their n-grams."""
-    unknown = [printable(repr(word)) for word in dict.fromkeys(words) if word not in vectors]
-    if unknown and vectors.subwords is not None:
-        one = len(unknown) == 1
-        say(
-            f"{', '.join(unknown)} {'is' if one else 'are'} not in the vocabulary; "
-            f"{'its vector is' if one else 'their vectors are'} composed from {'its' if one else 'their'} n-grams."
-        )
+    unknown = [word for word in dict.fromkeys(words) if word not in vectors] if vectors.subwords is not None else []
+    for word in unknown:
+        composed = "is not in the vocabulary; its vector is composed from its n-grams."
+        say(f"{printable(repr(word))} {composed}{printable(vectors.suggestion(word))}")
 
 
 def neighbors(

@@ -336,7 +336,11 @@ def test_verbs_answer_unknown_words_and_say_so(
     assert [(r["word"], pytest.approx(r["score"])) for r in first["results"]] == vectors.neighbors("unseen", 2)
     assert second["word"] == "w3"
     assert run(["analogy", str(tmp_path / "v"), "w1", "unseen", "other", "-k", "2"]) == 0
-    assert "'unseen', 'other' are not in the vocabulary" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "'unseen' is not in the vocabulary" in said
+    assert "'other' is not in the vocabulary" in said
+    assert run(["neighbors", str(tmp_path / "v"), "W3"]) == 0
+    assert "Did you mean 'w3'?" in capsys.readouterr().err
     assert run(["neighbors", str(tmp_path / "v"), "w3"]) == 0
     assert "vocabulary" not in capsys.readouterr().err
     assert run(["neighbors", str(tmp_path / "v"), ""]) == 2

@@ -479,11 +479,11 @@ def detailed(lines: int = 60) -> list[dict]:
 def test_parts_of_a_single_run_have_lines_of_their_own() -> None:
     run = read_run("run", detailed(), "tokens")
     panels = {panel.title: panel for panel in small_panels([run])}
-    assert list(panels) == ["learning rate", "batch size, streams", "gradient norm", "saturated units and gates, share"]
+    assert list(panels) == ["learning rate", "batch size, streams", "gradient norm", "saturated, share"]
     norms = panels["gradient norm"]
     assert [name for name, *_ in norms.lines] == ["all", "embedding", "cell1", "cell2", "cell10", "output"]
     assert [curve.y[0] for *_, curve in norms.lines] == [1.0, 0.05, 0.1, 0.2, 0.4, 0.3]
-    saturated = panels["saturated units and gates, share"]
+    saturated = panels["saturated, share"]
     assert {name: curve.y[-1] for name, _, _, curve in saturated.lines} == pytest.approx(
         {"units": 0.2, "input gate": 0.4}
     )
@@ -497,9 +497,9 @@ def test_several_runs_have_one_line_each_and_only_panels_that_say_something() ->
         "learning rate": ["a", "b"],
         "batch size, streams": ["a"],
         "gradient norm": ["a", "b"],
-        "saturated units and gates, share": ["a"],
+        "saturated, share": ["a"],
     }
-    assert panels["saturated units and gates, share"].lines[0][3].y[0] == pytest.approx(0.3)
+    assert panels["saturated, share"].lines[0][3].y[0] == pytest.approx(0.3)
     assert not any(panel.parts for panel in panels.values())
     constant = [line | {"batch_size": 8} for line in metrics()]
     assert [panel.title for panel in small_panels([read_run("c", constant, "tokens")])] == [

@@ -130,9 +130,10 @@ class WordVectors(GensimNames):
         return found
 
     def _unknown(self, word: str) -> InputError:
-        return InputError(f"{word!r} is not among the {len(self):,} words of these vectors.{self._suggest(word)}")
+        return InputError(f"{word!r} is not among the {len(self):,} words of these vectors.{self.suggestion(word)}")
 
-    def _suggest(self, word: str) -> str:
+    def suggestion(self, word: str) -> str:
+        """`" Did you mean 'x'?"` for words here that are written like an unknown one, or an empty string."""
         folded = word.casefold()
         variants = [known for known in self.words if known.casefold() == folded][:2]
         if variants:

@@ -27,7 +27,7 @@ PANELS = {
     "lr": "learning rate",
     "batch_size": "batch size, streams",
     "grad_norm": "gradient norm",
-    "saturated": "saturated units and gates, share",
+    "saturated": "saturated, share",
     "dead": "dead units, share",
     "tokens_per_second": "tokens per second",
 }

@@ -86,7 +86,17 @@ def _draw_panel(axes: Axes, panel: Panel) -> None:
     axes.set_title(panel.title, loc="left", size=8.5, color=INK)
     _calm(axes, ticks=4)
     if panel.parts:
-        axes.legend(fontsize=6.5, labelcolor=INK, frameon=False, handlelength=1, borderaxespad=0.1, labelspacing=0.2)
+        legend = axes.legend(
+            loc="lower right",
+            bbox_to_anchor=(1, 1),
+            ncols=min(5, len(panel.lines)),
+            columnspacing=0.8,
+            handlelength=1,
+            borderaxespad=0.1,
+            fontsize=6.5,
+            labelcolor=INK,
+        )
+        legend.set(frame_on=False)
     if panel.logarithmic:
         axes.set_yscale("log")
         return
