@@ -27,6 +27,8 @@ from gensim.models import KeyedVectors
 from seqlab.embeddings import WordVectors, evaluate_analogies, load_vectors
 
 Contestant = Callable[[], Any]
+PAUSE = 0.1
+"""Seconds before each: BLAS threads spin for a while after their work and would be in the way of the other."""
 
 
 def random_vectors(words: int, dim: int) -> WordVectors:
@@ -103,6 +105,7 @@ def main() -> None:
             taken: list[list[float]] = [[], []]
             for number in range(asked.rounds + 1):
                 for one, contestant in zip(taken, contestants, strict=True):
+                    time.sleep(PAUSE)
                     started = time.perf_counter()
                     contestant()
                     if number:  # the first is for caches

@@ -204,6 +204,26 @@ def test_vector_instructions(lanes: int, dim: int, count: int) -> None:
     assert (target[[0, 3, 7]] == before[[0, 3, 7]]).all()
 
 
+@pytest.mark.parametrize("lanes", [4, 8, 16])
+@pytest.mark.parametrize("dim", [1, 5, 100])
+def test_a_tile_is_a_product_of_matrices(lanes: int, dim: int) -> None:
+    @njit
+    def work(out: Any, left: Any, right: Any, dim: int, limit: Any) -> Any:
+        simd.multiply_tile(out, left, 2, right, 1, dim, 5, lanes)
+        return [simd.any_above(out, i, limit, lanes) for i in range(5)]
+
+    random = np.random.default_rng(1)
+    left = random.normal(size=(3, dim, 5)).astype(np.float32)
+    right = random.normal(size=(2, dim, 2 * lanes)).astype(np.float32)
+    out = np.full((5, 2 * lanes), 9, np.float32)
+    expected = left[2].T.astype(float) @ right[1]
+    limit = np.float32(np.median(expected.max(axis=1)))
+    above = work(out, left, right, dim, limit)
+    np.testing.assert_allclose(out, expected, rtol=1e-5, atol=1e-5)
+    assert above == (out > limit).any(axis=1).tolist()
+    assert 1 < sum(above) < 5 or dim == 1
+
+
 @pytest.mark.parametrize("name", NOISE)
 @pytest.mark.parametrize("power", [0.0, 0.75, 1.0])
 def test_an_alias_table_holds_its_distribution(name: str, power: float) -> None:

@@ -16,7 +16,8 @@ from seqlab_cli.analogy import parse_expression
 from seqlab_cli.main import run
 
 from seqlab.embeddings import WordVectors, load_vectors
-from seqlab.embeddings.ranking import highest, highest_of_one
+from seqlab.embeddings.nearest import BLOCKS, TILE, WIDTH, nearest
+from seqlab.embeddings.ranking import highest
 from seqlab.errors import InputError
 from seqlab.files import save_tensors
 
@@ -153,7 +154,7 @@ def test_single_words_and_lists_and_weights_are_told_apart(vectors: WordVectors)
 
 
 def test_a_batch_answers_like_single_queries(vectors: WordVectors, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("seqlab.embeddings.vectors.BLOCK", 1000)  # three queries a block
+    monkeypatch.setattr("seqlab.embeddings.vectors.MANY", 0)
     words = vectors.words[:50]
     for word, batch in zip(words, vectors.neighbors_of_each(words, 5), strict=True):
         assert_same(batch, vectors.neighbors(word, 5))
@@ -182,29 +183,55 @@ def test_the_highest_scores_are_those_of_a_stable_sort(kind: str, width: int) ->
     elif kind == "with NaN and infinity":
         scores[random.random(scores.shape) < 0.01] = np.nan
         scores[random.random(scores.shape) < 0.01] = -np.inf
-    written = np.empty_like(scores)
-
-    def fill(some: slice) -> None:
-        written[:, some] = scores[:, some]
-
     for k in (-1, 0, 1, 2, 10, 60, 1000, width, width + 3):
-        expected = np.argsort(-scores, axis=1, kind="stable")[:, : max(0, k)]
-        written[:] = np.nan
-        columns, found = highest(written, k, fill)
-        np.testing.assert_array_equal(columns, expected)
-        np.testing.assert_array_equal(found, np.take_along_axis(scores, expected, axis=1))
-        for row, order in zip(scores, expected, strict=True):
-            columns, found = highest_of_one(row, k)
+        for row in scores:
+            order = np.argsort(-row, kind="stable")[: max(0, k)]
+            columns, found = highest(row, k)
             np.testing.assert_array_equal(columns, order)
             np.testing.assert_array_equal(found, row[order])
-    assert [part.shape for part in highest(written[:0], 3, fill)] == [(0, min(3, width))] * 2
 
 
 @pytest.mark.parametrize("duplicated", [False, True])
-def test_many_words_answer_like_a_sort_of_all_cosines(duplicated: bool) -> None:
-    vectors = random_vectors(9000, 4)
+@pytest.mark.parametrize(
+    ("size", "dim", "queries"),
+    [
+        (1, 1, 1),
+        (WIDTH - 1, 3, TILE),
+        (WIDTH * BLOCKS, 8, TILE + 1),
+        (2 * WIDTH * BLOCKS + 5, 20, 2 * TILE - 1),
+        (5000, 7, 40),
+    ],
+)
+def test_the_compiled_search_finds_what_a_stable_sort_finds(
+    size: int, dim: int, queries: int, duplicated: bool
+) -> None:
+    random = np.random.default_rng(size)
+    matrix = random.integers(-4, 5, (size, dim)).astype(np.float32)  # sums of small integers are exact in any order
     if duplicated:
-        vectors = WordVectors(vectors.words, np.tile(vectors.matrix[:90], (100, 1)))
+        matrix = np.ascontiguousarray(np.tile(matrix[: max(1, size // 30)], (40, 1))[:size])
+    asked = random.integers(-4, 5, (queries, dim)).astype(np.float32)
+    norms = np.exp2(random.integers(-2, 3, len(matrix))).astype(np.float32)
+    scores = asked @ (matrix / norms[:, None]).T
+    for k in (-1, 0, 1, 10, 200, size + 3):
+        expected = np.argsort(-scores, axis=1, kind="stable")[:, : max(0, k)]
+        rows, found = nearest(matrix, norms, asked, k)
+        np.testing.assert_array_equal(rows, expected)
+        np.testing.assert_array_equal(found, np.take_along_axis(scores, expected, axis=1))
+    assert [part.shape for part in nearest(matrix, norms, asked[:0], 3)] == [(0, min(3, size))] * 2
+    assert matrix.flags.writeable
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("mapped", [False, True])
+def test_many_words_answer_like_a_sort_of_all_cosines(
+    mapped: bool, compiled: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if compiled:
+        monkeypatch.setattr("seqlab.embeddings.vectors.MANY", 0)
+    vectors = random_vectors(9000, 4)
+    if mapped:
+        vectors.save(tmp_path / "v")
+        vectors = WordVectors.load(tmp_path / "v", mapped=True)
     unit = vectors.matrix.astype(np.float64) / np.linalg.norm(vectors.matrix, axis=1, keepdims=True)
     words = ["w0", "w77", "w8999", "w77"]
     for word, batch in zip(words, vectors.neighbors_of_each(words, 12), strict=True):
@@ -217,13 +244,7 @@ def test_many_words_answer_like_a_sort_of_all_cosines(duplicated: bool) -> None:
             assert word not in dict(answer)
             rows = [vectors.row(other) for other, _ in answer]
             np.testing.assert_allclose(cosines[rows], expected, atol=1e-6)
-
-
-def test_a_batch_answers_the_same_with_and_without_kept_unit_vectors(vectors: WordVectors) -> None:
-    before = vectors.neighbors_of_each(vectors.words[:9], 400)
     assert "unit" not in vars(vectors)
-    assert vectors.unit.shape == (300, 20)
-    assert vectors.neighbors_of_each(vectors.words[:9], 400) == before
     assert vectors.neighbors_of_each([]) == []
 
 

@@ -314,3 +314,58 @@ def prefetch_row(typing: Any, table: Any, r: Any, dim: Any) -> tuple[Any, Codege
         return context.get_dummy_value()
 
     return signature, emit
+
+
+@primitive
+def multiply_tile(
+    typing: Any, out: Any, left: Any, t: Any, right: Any, b: Any, dim: Any, rows: Any, lanes: Any
+) -> tuple[Any, Codegen]:
+    """multiply_tile(out, left, t, right, b, dim, rows, lanes): out = left[t].T @ right[b], held in registers.
+
+    out is (rows, 2 lanes), left (T, dim, rows), right (B, dim, 2 lanes); dim is at least 1 and need not be a constant.
+    """
+    signature = types.void(out, left, types.int64, right, types.int64, types.int64, rows, lanes)
+
+    def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        kinds, dim = signature.args, values[5]
+        count, lane_count = (kind.literal_value for kind in kinds[6:])
+        simd, pair = _Emitter(context, builder, lane_count), 2 * lane_count
+        factors = simd.row(kinds[1], values[1], builder.mul(values[2], dim), count)
+        vectors = simd.row(kinds[3], values[3], builder.mul(values[4], dim), pair)
+
+        def add_products(d: Any, sums: list[Any]) -> list[Any]:
+            here = builder.gep(vectors, [builder.mul(d, ir.Constant(INT64, pair))])
+            both = [simd.load(here, offset) for offset in (0, lane_count)]
+            place = builder.gep(factors, [builder.mul(d, ir.Constant(INT64, count))])
+            found = []
+            for row in range(count):
+                factor = simd.splat(builder.load(builder.gep(place, [ir.Constant(INT64, row)])))
+                found += [
+                    simd.multiply_add(factor, vector, total)
+                    for vector, total in zip(both, sums[2 * row : 2 * row + 2], strict=True)
+                ]
+            return found
+
+        target = simd.data(kinds[0], values[0])
+        for number, total in enumerate(simd.loop(dim, [simd.zero] * 2 * count, add_products)):
+            simd.store(total, target, number * lane_count)
+        return context.get_dummy_value()
+
+    return signature, emit
+
+
+@primitive
+def any_above(typing: Any, scores: Any, i: Any, limit: Any, lanes: Any) -> tuple[Any, Codegen]:
+    """any_above(scores, i, limit, lanes): whether a number of scores[i], two vectors long, is above a float32."""
+    signature = types.boolean(scores, types.int64, types.float32, lanes)
+
+    def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        kinds = signature.args
+        lane_count = kinds[3].literal_value
+        simd = _Emitter(context, builder, lane_count)
+        row, limits = simd.row(kinds[0], values[0], values[1], 2 * lane_count), simd.splat(values[2])
+        first, second = (builder.fcmp_ordered(">", simd.load(row, at), limits) for at in (0, lane_count))
+        bits = builder.bitcast(builder.or_(first, second), ir.IntType(lane_count))
+        return builder.icmp_unsigned("!=", bits, ir.Constant(ir.IntType(lane_count), 0))
+
+    return signature, emit

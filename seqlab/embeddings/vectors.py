@@ -15,15 +15,15 @@ from .all_but_the_top import shared_directions, without
 from .folder import TENSORS as TENSORS
 from .folder import Table, read_folder, write_folder
 from .gensim_names import GensimNames
-from .ranking import highest, highest_of_one, lengths, multiplied_similarity
+from .ranking import highest, lengths, multiplied_similarity
 from .subwords import Subwords
 
 Method = Literal["add", "mul"]
 Weighted = str | tuple[str, float]
 """A word, or a word and its weight."""
 
-BLOCK = 1 << 23
-"""Scores held at once: 32 MB of float32."""
+MANY = 1 << 31
+"""Multiplications of a batch of questions from which on the compiled search is sooner, its loading included."""
 SUGGEST_AMONG = 100_000
 """Most frequent words searched for a close spelling."""
 
@@ -119,9 +119,6 @@ class WordVectors(GensimNames):
         """(V, D) vectors of length one, a copy; all-zero vectors stay zero. Queries do without it."""
         return self.matrix / self.norms[:, None]
 
-    def _unit_rows(self, some: slice) -> np.ndarray:
-        return self.unit[some] if "unit" in vars(self) else self.matrix[some] / self.norms[some, None]
-
     def row(self, word: str) -> int:
         """Row of a word in the matrix. Raises InputError with suggestions when it is unknown."""
         found = self.index.get(word)
@@ -200,27 +197,19 @@ class WordVectors(GensimNames):
             cosines_VN = self.matrix @ unit_ND.T / self.norms[:, None]
             scores = multiplied_similarity(cosines_VN[:, : len(positive)], cosines_VN[:, len(positive) :])
         left_out = {row for row in rows if row >= 0}
-        return self._named(*highest_of_one(scores, max(0, k) + len(left_out)), left_out, k)
+        return self._named(*highest(scores, max(0, k) + len(left_out)), left_out, k)
 
     def neighbors_of_each(self, words: Sequence[str], k: int = 10) -> list[list[tuple[str, float]]]:
-        """`neighbors(word, k)` of every word, in blocks of matrix products."""
+        """`neighbors(word, k)` of every word; of hundreds, by a compiled search that all cores share."""
         rows, unit_ND = self._look_up_unit(words)
-        step = min(len(rows), max(1, BLOCK // max(1, len(self))))
-        buffer_QV = np.empty((step, len(self)), np.float32)
-        found = []
-        if len(rows) > step and not isinstance(self.matrix, np.memmap):
-            _ = self.unit  # one division for all blocks
-        for start in range(0, len(rows), max(1, step)):
-            unit_QD = unit_ND[start : start + step]
-            scores_QV = buffer_QV[: len(unit_QD)]
+        best: Iterable[tuple[np.ndarray, np.ndarray]]
+        if len(rows) * self.matrix.size < MANY:
+            best = (highest(self._cosines(unit_D), max(0, k) + 1) for unit_D in unit_ND)
+        else:
+            from .nearest import nearest
 
-            def fill(some: slice, unit_QD: np.ndarray = unit_QD, scores_QV: np.ndarray = scores_QV) -> None:
-                np.matmul(unit_QD, self._unit_rows(some).T, out=scores_QV[:, some])
-
-            best = highest(scores_QV, max(0, k) + 1, fill)
-            for row, columns, scores in zip(rows[start : start + step], *best, strict=True):
-                found.append(self._named(columns, scores, {row}, k))
-        return found
+            best = zip(*nearest(self.matrix, self.norms, unit_ND, max(0, k) + 1), strict=True)
+        return [self._named(*found, {row}, k) for row, found in zip(rows, best, strict=True)]
 
     def _cosines(self, query_D: np.ndarray) -> np.ndarray:
         """(V,) cosines of all words with a vector; 0 where it is zero."""
