@@ -3,6 +3,7 @@
     python benchmarks/cells.py --minutes 1 -o cells.json        all of them, one after the other, each in a process
     python benchmarks/cells.py --cells lstm sru --corpora wikitext-2
     python benchmarks/cells.py speed                            a cell's forward and back alone, alternated, medians
+    python benchmarks/cells.py models                           steps of whole models by batch size, likewise
 
 The hidden width of each cell is chosen so that the whole model has as nearly as possible the parameters of the LSTM's;
 everything else is equal. Perplexity is exact, of the whole validation text; memory is the most that the process held.
@@ -20,13 +21,17 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from language_model import SHARED, train, wikitext
 
 import seqlab
-from seqlab.config import ModelConfig
+from seqlab.config import ModelConfig, TrainingConfig
 from seqlab.models import LanguageModel
 from seqlab.nn import CELLS, fast_float32
+from seqlab.text import Batch
+from seqlab.training import Optimizer
+from seqlab.training.step import backward
 
 TASKS: dict[str, dict[str, Any]] = {
     "tiny-shakespeare": {
@@ -128,9 +133,44 @@ def speed(cells: list[str], rounds: int, batch: int = 32, steps: int = 64) -> di
     return {"threads": torch.get_num_threads(), "rates": rates}
 
 
+def models(cells: list[str], rounds: int, length: int = 128, vocab_size: int = 65) -> dict[str, Any]:
+    """Tokens/s of whole training steps of the character models of the table, with the LSTM's parameters (and with its
+    width) by the number of streams; all alternate."""
+    options = {**TASKS["tiny-shakespeare"], "bptt": length}
+    sizes = {name: value for name, value in options.items() if name in ModelConfig.model_fields}
+    rates: dict[str, Any] = {}
+    for batch in (1, 4, 16, 64):
+        ids = np.random.default_rng(1).integers(vocab_size, size=(2, batch, length))
+        work: dict[str, Any] = {}
+        for cell in cells:
+            for name, hidden in {
+                cell: width(options, cell, vocab_size),
+                f"{cell}, as wide": sizes["hidden_dim"],
+            }.items():
+                model = LanguageModel(ModelConfig(**{**sizes, "cell": cell, "hidden_dim": hidden}), vocab_size).train()
+                work[name] = (model, Optimizer(model, TrainingConfig()))
+        seconds: dict[str, list[float]] = {name: [] for name in work}
+        for number in range(rounds + 1):
+            for name, (model, optimizer) in work.items():
+                started = time.perf_counter()
+                for _ in range(4):
+                    optimizer.zero_grad()
+                    backward(model, Batch(*ids), model.init_state(batch))
+                    optimizer.clip(1.0)
+                    optimizer.step(1e-3)
+                if number:
+                    seconds[name].append((time.perf_counter() - started) / 4)
+        found = {name: batch * length / statistics.median(values) for name, values in seconds.items()}
+        rates[f"{batch} x {length}"] = {
+            name: {"tokens_per_second": round(rate), "times_the_lstm": round(rate / found["lstm"], 2)}
+            for name, rate in found.items()
+        }
+    return {"threads": torch.get_num_threads(), "rates": rates}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="?", choices=["table", "one", "speed"], default="table")
+    parser.add_argument("what", nargs="?", choices=["table", "one", "speed", "models"], default="table")
     parser.add_argument("--cells", nargs="+", default=list(CELLS), choices=list(CELLS))
     parser.add_argument("--corpora", nargs="+", default=list(TASKS), choices=list(TASKS))
     parser.add_argument("--minutes", type=float, default=1.0)
@@ -143,6 +183,8 @@ def main() -> None:
         result: Any = one(asked.cells[0], asked.corpora[0], asked.minutes, asked.lr, asked.threads)
     elif asked.what == "speed":
         result = speed(asked.cells, asked.rounds)
+    elif asked.what == "models":
+        result = models(list(dict.fromkeys(["lstm", *asked.cells])), asked.rounds)
     else:
         result = table(asked)
     if asked.out:

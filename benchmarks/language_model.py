@@ -89,7 +89,8 @@ def train(corpus, **options):
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
         model = seqlab.train_language_model(corpus, Path(folder) / "run", **options)
-        return model.summary["valid"], time.perf_counter() - started, model.summary
+        seconds = time.perf_counter() - started
+        return model.summary["valid"], seconds, {**model.summary, "metrics": model.run.metrics()}
 
 
 def epoch(plain: bool, samples: int, lr: float) -> dict:

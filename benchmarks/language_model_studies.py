@@ -4,6 +4,7 @@ python benchmarks/language_model_studies.py reach --minutes 0.4 0.8   perplexity
 python benchmarks/language_model_studies.py samples -o gap.png           sampled against full softmax at equal tokens
 python benchmarks/language_model_studies.py batches                      small, large, growing batches, lr scaled or not
 python benchmarks/language_model_studies.py efficiency                   a step against its kernels alone
+python benchmarks/language_model_studies.py tokens                       seconds by tokens trained on
 
 "reach" trains once for every budget given, so that the learning rate has fallen to its end at the time that is
 reported; the exact perplexity is that of the whole validation text, whose evaluation is not counted.
@@ -73,9 +74,10 @@ def samples(out: Path, epochs: float) -> dict[str, Any]:
 
 
 def batches(epochs: float) -> dict[str, Any]:
-    """Exact perplexity and seconds of one budget of tokens under several batch schedules."""
+    """Several batch schedules on one budget of tokens: the exact perplexity in the end, and the seconds until the
+    validation loss is that of the small batch, had it stopped halfway or gone to its end."""
     corpus = wikitext()
-    same = {**SIZES, "softmax": "sampled", "epochs": epochs, "bptt": 35, "dropout": 0.2}
+    same = {**SIZES, "softmax": "sampled", "epochs": epochs, "bptt": 35, "dropout": 0.2, "evaluations": 20}
     grown = [[0.0, 16], [0.3, 32], [0.6, 64]]
     choices = {
         "small (16)": {"batch_size": 16},
@@ -86,11 +88,33 @@ def batches(epochs: float) -> dict[str, Any]:
         "growing 16-32-64, sqrt": {"batch_size": 16, "batch_schedule": grown, "batch_scaling": "sqrt"},
         "growing 16-32-64, linear": {"batch_size": 16, "batch_schedule": grown, "batch_scaling": "linear"},
     }
-    found = {}
+    found: dict[str, Any] = {}
+    targets: list[float] = []
     for name, choice in choices.items():
-        valid, _, summary = train(corpus, **{**same, **choice})
+        valid, _, summary = train(corpus, **{**same, **choice, "validation_share": 0.2})
+        curve = [(line["seconds"], line["valid_loss"]) for line in summary["metrics"] if "valid_loss" in line]
+        targets = targets or [curve[len(curve) // 2][1], curve[-1][1]]
         found[name] = {"perplexity": valid["perplexity"], "seconds": summary["seconds"]}
-    return {"epochs": epochs, "runs": found}
+        found[name]["seconds_to_targets"] = [reached(curve, target) for target in targets]
+    return {"epochs": epochs, "targets": targets, "runs": found}
+
+
+def reached(curve: list[tuple[float, float]], target: float) -> float | None:
+    """Seconds at which a falling curve of (seconds, loss) first is at the target, by lines between its points."""
+    for (start, before), (end, after) in zip(curve, curve[1:], strict=False):
+        if after <= target < before:
+            return round(start + (end - start) * (before - target) / (before - after), 1)
+    return round(curve[0][0], 1) if curve[0][1] <= target else None
+
+
+def tokens(epochs: list[float]) -> dict[str, Any]:
+    """Seconds of training, validation left out as far as one evaluation allows."""
+    corpus, runs = wikitext(), []
+    for part in epochs:
+        options = {"epochs": part, "evaluations": 1, "validation_share": 0.001, **SIZES}
+        _, _, summary = train(corpus, softmax="sampled", batch_size=20, bptt=35, **options)
+        runs.append({"tokens": summary["tokens"], "seconds": summary["seconds"]})
+    return {"runs": runs}
 
 
 def efficiency(rounds: int, steps: int, batch: int, time_steps: int, width: int) -> dict[str, Any]:
@@ -101,11 +125,10 @@ def efficiency(rounds: int, steps: int, batch: int, time_steps: int, width: int)
     model.output.set_counts(corpus.tokenizer.vocab.counts)
     optimizer, state = Optimizer(model, TrainingConfig()), [model.init_state(batch)]
     windows = Batches(corpus.train, batch, time_steps, corpus.tokenizer.start_id)
-    lstm = torch.nn.LSTM(width, width, 2, batch_first=True)
-    x_BTD = torch.randn(batch, time_steps, width, requires_grad=True)
-    gradient_BTD = torch.randn(batch, time_steps, width)
-    hidden_ND, noise_SD = torch.randn(batch * time_steps, width), torch.randn(1024, width)
-    gradient_NS = torch.randn(batch * time_steps, 1024)
+    shapes = (batch, time_steps, width), (batch * time_steps, width), (1024, width), (batch * time_steps, 1024)
+    precisions = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+    lstms = {name: torch.nn.LSTM(width, width, 2, batch_first=True).to(kind) for name, kind in precisions.items()}
+    operands = {name: [torch.randn(shape, dtype=kind) for shape in shapes] for name, kind in precisions.items()}
 
     def step(index: int) -> None:
         optimizer.zero_grad()
@@ -114,19 +137,24 @@ def efficiency(rounds: int, steps: int, batch: int, time_steps: int, width: int)
         optimizer.clip(1.0)
         optimizer.step(1e-3)
 
-    def kernels(index: int) -> None:
+    def kernels(name: str) -> None:
         with fast_float32():
-            lstm(x_BTD)[0].backward(gradient_BTD)
+            lstms[name](operands[name][0].requires_grad_())[0].backward(operands[name][0].detach())
 
-    def products(index: int) -> None:
+    def products(name: str) -> None:
+        _, hidden_ND, noise_SD, gradient_NS = operands[name]
         with fast_float32():
             hidden_ND @ noise_SD.T
             gradient_NS @ noise_SD
             gradient_NS.T @ hidden_ND
 
-    seconds: dict[str, list[float]] = {"step": [], "kernels": [], "products": []}
+    contenders: dict[str, Any] = {"step": step}
+    for name in precisions:
+        contenders |= {f"kernels-{name}": lambda _, name=name: kernels(name)}
+        contenders |= {f"products-{name}": lambda _, name=name: products(name)}
+    seconds: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(rounds):
-        for name, work in {"step": step, "kernels": kernels, "products": products}.items():
+        for name, work in contenders.items():
             work(0)
             started = time.perf_counter()
             for index in range(steps):
@@ -136,14 +164,17 @@ def efficiency(rounds: int, steps: int, batch: int, time_steps: int, width: int)
     return {
         "milliseconds": {name: round(1000 * value, 2) for name, value in medians.items()},
         "tokens_per_second": round(batch * time_steps / medians["step"]),
-        "efficiency": round((medians["kernels"] + medians["products"]) / medians["step"], 3),
+        "efficiency": {
+            name: round((medians[f"kernels-{name}"] + medians[f"products-{name}"]) / medians["step"], 3)
+            for name in precisions
+        },
         "spread": {name: round(float(np.ptp(values)) / medians[name], 2) for name, values in seconds.items()},
     }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["reach", "samples", "batches", "efficiency"])
+    parser.add_argument("what", choices=["reach", "samples", "batches", "efficiency", "tokens"])
     parser.add_argument("--minutes", type=float, nargs="*", default=[0.4])
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="reach: other settings")
     parser.add_argument("--epochs", type=float, default=1.0)
@@ -157,6 +188,7 @@ def main() -> None:
         "reach": lambda: reach(asked.minutes, settings),
         "samples": lambda: samples(asked.out, asked.epochs),
         "batches": lambda: batches(asked.epochs),
+        "tokens": lambda: tokens([0.1, 0.2, 0.4, 0.8]),
         "efficiency": lambda: efficiency(asked.rounds, asked.steps, *asked.shape),
     }[asked.what]()
     print(json.dumps({"benchmark": asked.what, **result}))

@@ -56,7 +56,7 @@ def analogy(
         raise InputError(
             f"give three words A B C, or one expression such as 'king - man + woman', not {len(words)} words."
         )
-    opened = open_vectors(vectors)
+    opened = open_vectors(vectors, mapped=True)
     best = opened.neighbors(added, k, negative=subtracted, method=method)
     say_composed(opened, added + subtracted)
     if as_json:

@@ -42,6 +42,7 @@ def convert(
     Example: seqlab convert vectors vectors.txt --words 50000
     """
     from seqlab.embeddings import convert_vectors
+    from seqlab.errors import counted
 
     report = convert_vectors(source, target, format, words, allow_nonfinite)
     if json:
@@ -52,4 +53,5 @@ def convert(
     if report["nonfinite"]:
         several = report["nonfinite"] > 1
         say(f"{source}: {report['nonfinite']:,} vector{'s hold' if several else ' holds'} NaN or infinity.")
-    print(f"{target}: {report['words']:,} words of {report['dim']} dimensions, {report['from']} to {report['to']}")
+    size = f"{counted(report['words'], 'word')} of {counted(report['dim'], 'dimension')}"
+    print(f"{target}: {size}, {report['from']} to {report['to']}")

@@ -20,7 +20,7 @@ def evaluate(
         str | None, typer.Option(help="Or: valid or test, a split of the corpus the run was trained on.")
     ] = None,
     dynamic: Annotated[bool, typer.Option("--dynamic", help="Let the model go on learning from the text.")] = False,
-    dynamic_rule: Annotated[str, typer.Option(help="How: rms or sgd steps.")] = "rms",
+    dynamic_rule: Annotated[str | None, typer.Option(help="How: rms or sgd steps.", show_default="rms")] = None,
     cache: Annotated[int, typer.Option(min=0, metavar="N", help="Neural cache over the last N tokens.")] = 0,
     temperature: Annotated[
         bool, typer.Option("--temperature", help="Calibrate: divide all logits by one number.")
@@ -35,7 +35,7 @@ def evaluate(
     tokens: Annotated[
         Path | None, typer.Option(metavar="FILE.jsonl", help="Write every token's log-probability.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of --mc-dropout and --dynamic.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Of --mc-dropout and --dynamic.")] = 1,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda.")] = "cpu",
     questions: Annotated[
         list[str] | None,
@@ -77,10 +77,15 @@ def evaluate(
         raise InputError(f"--split {split}: is valid or test.")
     if tokens and len(paths) * len(text or [split]) > 1:
         raise InputError("--tokens writes the scores of one run on one text; give one of each.")
+    if train_text and not counts:
+        raise InputError("--train-text is the text that --counts counts; give --counts too, or leave it out.")
+    _check_rule(dynamic, dynamic_rule)
+    if tokens:
+        _check_output(tokens)
     adaptation = {
         "temperature": temperature,
         "mc_dropout": mc_dropout,
-        "dynamic": dynamic and dynamic_rule,
+        "dynamic": dynamic_rule or dynamic,
         "cache": cache,
         "counts": counts,
         "ensemble": ensemble or [],
@@ -91,6 +96,7 @@ def evaluate(
         str(path): _evaluate_run(path, device, text, split or "test", sources, adaptation, tokens, json)
         for path in paths
     }
+    _warn_of_few_tuning_tokens(results)
     if json:
         plain = {run: next(iter(found.values())) if len(found) == 1 else found for run, found in results.items()}
         print_json(next(iter(plain.values())) if len(plain) == 1 else plain)
@@ -102,6 +108,31 @@ def evaluate(
             _print_scores(scores)
     if tokens:
         say(f"seqlab: wrote {tokens}")
+
+
+def _check_rule(dynamic: bool, rule: str | None) -> None:
+    """Raises InputError for a rule that there is not, or that nothing follows."""
+    if rule is None:
+        return
+    from seqlab.errors import InputError, choose
+    from seqlab.evaluation import RULES
+
+    choose("--dynamic-rule", rule, RULES)
+    if not dynamic:
+        raise InputError("--dynamic-rule says how --dynamic learns; give --dynamic too, or leave it out.")
+
+
+def _check_output(path: Path) -> None:
+    """Raises InputError where no file can be written at `path`, before anything is evaluated."""
+    import os
+
+    from seqlab.errors import InputError
+
+    if path.is_dir():
+        raise InputError(f"--tokens {path}: is a folder; name a file.")
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise InputError(f"--tokens {path}: cannot be written, {folder} is not a folder you may write to.")
 
 
 def _evaluate_run(
@@ -124,6 +155,18 @@ def _evaluate_run(
     return {text: lm.evaluate_with(evaluator, text, token_scores=tokens) for text in texts}
 
 
+def _warn_of_few_tuning_tokens(results: dict[str, dict[str, dict[str, Any]]]) -> None:
+    from seqlab.evaluation.evaluator import FEW_TUNING_TOKENS
+
+    tuned_on = [found["tuned_on"] for by_text in results.values() for found in by_text.values() if "tuned_on" in found]
+    for name, tokens in dict.fromkeys((one["text"], one["tokens"]) for one in tuned_on):
+        if tokens < FEW_TUNING_TOKENS:
+            say(
+                f"seqlab: only {tokens:,} tokens were tuned on ({printable(name)}); what they favour may not suit "
+                f"other texts, give {FEW_TUNING_TOKENS:,} or more (--valid F)"
+            )
+
+
 def _print_scores(found: dict[str, Any]) -> None:
     """A table of the plain scores; where something was added, one of the variants and what was tuned."""
     sections = {name: value for name, value in found.items() if isinstance(value, dict) and "perplexity" in value}
@@ -144,7 +187,7 @@ def _print_scores(found: dict[str, Any]) -> None:
     if "tuned_on" in found:
         tuned_on = found["tuned_on"]
         print(f"tuned on {printable(tuned_on['text'])}, the first {tuned_on['tokens']:,} tokens or fewer")
-    else:
+    elif any("weights" in scores for scores in sections.values()):
         print("nothing was tuned: parts are mixed with equal weights")
     for name, scores in sections.items():
         values = {key: value for key, value in scores.items() if key not in sections["static"] and key != "weights"}
@@ -172,14 +215,15 @@ def _evaluate_vectors(
         print_json(result)
         return
     if result["analogies"]:
-        _print_analogies(result["analogies"])
+        _print_analogies(result["analogies"], top)
     if result["analogies"] and result["similarity"]:
         print()
     if result["similarity"]:
         _print_similarity(result["similarity"])
 
 
-def _print_analogies(found: dict[str, Any]) -> None:
+def _print_analogies(found: dict[str, Any], top: int) -> None:
+    asked = f" ({top:,} asked)" if top not in (0, found["vocabulary"]) else ""
     name, words = METHODS[found["method"]], f"the {found['vocabulary']:,} most frequent words"
     if found["covered"]:
         print(
@@ -190,7 +234,7 @@ def _print_analogies(found: dict[str, Any]) -> None:
     else:
         print(f"analogies: none of the {found['questions']:,} questions has its four words among {words}.")
     print(
-        f"protocol: {', '.join(map(printable, found['sets']))}; {name} among {words}, case folded; "
+        f"protocol: {', '.join(map(printable, found['sets']))}; {name} among {words}{asked}, case folded; "
         f"{found['covered']:,} of {found['questions']:,} questions have all their words there; "
         "intervals are Wilson's, questions taken as independent"
     )

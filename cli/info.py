@@ -35,6 +35,7 @@ def info(
 
     --measure: where the time of a training step goes on this machine, by part.
     """
+    from seqlab.embeddings.folder import NOT_FINISHED, is_unfinished
     from seqlab.errors import InputError
     from seqlab.run import is_run
     from seqlab.text import Corpus
@@ -45,9 +46,9 @@ def info(
         raise InputError(f"{path}: not a language-model run; only those can be measured.")
     elif Corpus.is_corpus(path):
         facts = {"kind": "corpus", **Corpus.open(path).summary}
-    elif _is_unfinished(path):
+    elif is_unfinished(path):
         facts = _unfinished_facts(path)
-        say(f"{path}: its vectors are not finished; run the same train command again to go on.")
+        say(f"{path}: {NOT_FINISHED} to go on.")
     else:
         facts = _vector_facts(path)
     if json:
@@ -125,13 +126,6 @@ def _vector_facts(path: Path) -> dict[str, Any]:
         facts["parameters"] += grams.matrix.size
         facts["ngrams"] = {"buckets": grams.buckets, "shortest": grams.shortest, "longest": grams.longest}
     return facts | {key: value for key, value in (vectors.meta or {}).items() if key != "kind"}
-
-
-def _is_unfinished(path: Path) -> bool:
-    """Whether a folder holds only the state of a training of vectors."""
-    from seqlab.embeddings.folder import STATE, TENSORS
-
-    return (path / STATE).is_file() and not (path / TENSORS).exists()
 
 
 def _unfinished_facts(path: Path) -> dict[str, Any]:

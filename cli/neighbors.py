@@ -22,8 +22,12 @@ VectorsArgument = Annotated[
 Count = Annotated[int, typer.Option("-k", "--count", min=1, help="How many words.")]
 
 
-def open_vectors(path: Path) -> WordVectors:
-    """Vectors from any file or folder; only a language-model run has to wait for torch. Notes go to stderr."""
+def open_vectors(path: Path, mapped: bool = False) -> WordVectors:
+    """Vectors from any file or folder; only a language-model run has to wait for torch. Notes go to stderr.
+
+    mapped: leave the matrix of an embeddings folder in its file, which is opened sooner the larger it is; its numbers
+    are then taken on trust. Damage to anything else, and a file cut short, is noticed all the same.
+    """
     if (path / "tokenizer.json").exists():
         import seqlab.api
 
@@ -31,7 +35,7 @@ def open_vectors(path: Path) -> WordVectors:
     else:
         import seqlab.embeddings
 
-        vectors = seqlab.embeddings.load_vectors(path)
+        vectors = seqlab.embeddings.load_vectors(path, mapped and path.is_dir())
     for note in vectors.meta.get("notes", []):
         say(f"{path}: {note}")
     return vectors
@@ -55,7 +59,7 @@ def neighbors(
 
     Example: seqlab neighbors vectors king queen -k 5
     """
-    opened = open_vectors(vectors)
+    opened = open_vectors(vectors, mapped=True)
     found = opened.neighbors_of_each(words, k)
     say_composed(opened, words)
     if as_json:

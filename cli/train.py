@@ -74,7 +74,12 @@ def train_lm(
         bool | None, typer.Option("--freeze-embeddings", help="Leave those vectors as they are.")
     ] = None,
     init: Annotated[
-        str | None, typer.Option(metavar="RUN", help="A run whose weights to start from; its sizes are kept.")
+        str | None,
+        typer.Option(
+            metavar="RUN",
+            help="A run whose weights to start from; its sizes, tokenizer and lower-casing are kept "
+            "(bpe learns its pieces anew).",
+        ),
     ] = None,
     optimizer: Annotated[
         str | None, typer.Option(help="sgd, momentum, nesterov, adagrad, rmsprop, adam or adamw.")
@@ -157,10 +162,13 @@ def train_embeddings(
     lr: Annotated[float | None, typer.Option(help="Learning rate at the start.")] = None,
     init: Annotated[str | None, typer.Option(help="Start from these word vectors.")] = None,
     resume: Annotated[
-        Path | None, typer.Option(help="Continue from vectors trained here, on this text; new words are added.")
+        Path | None,
+        typer.Option(
+            help="Continue from vectors trained here, on this text, with their settings; new words are added."
+        ),
     ] = None,
     engine: Annotated[str | None, typer.Option(help="cpu, torch or auto (torch on a GPU).")] = None,
-    device: Annotated[str | None, typer.Option(help="Of the torch engine: auto, cpu, cuda.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, or cuda, which takes the torch engine.")] = None,
     workers: Annotated[int | None, typer.Option(help="Threads; 1 is bit-reproducible.")] = None,
     tokenizer: Annotated[str | None, typer.Option(help="word or whitespace; default: from the text.")] = None,
     lowercase: Annotated[bool | None, typer.Option("--lowercase", help="Lower-case the text.")] = None,

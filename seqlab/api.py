@@ -32,7 +32,8 @@ from .text.preparation import prepare as prepare_corpus
 from .text.readers import Sources
 from .text.token_file import Corpus
 from .text.tokenizer import Tokenizer
-from .training import Trainer, check, describe, join, start_from_vectors, suggest
+from .text.words import WordTokenizer
+from .training import Trainer, check, check_batches, describe, join, start_from_vectors, suggest
 from .training import preset as preset_settings
 from .training.baselines import baselines, validation_sentence
 from .training.initial import architecture_of, start_from_run, start_output
@@ -155,11 +156,18 @@ def load_language_model(path: str | Path, device: str = "cpu") -> TrainedLanguag
     return TrainedLanguageModel(Run.open(path), device)
 
 
-def load_vectors(path: str | Path) -> WordVectors:
-    """Word vectors from any file or folder seqlab reads, or the input embedding of a language-model run."""
-    if is_run(path):
-        return load_language_model(path).vectors()
-    return load_vector_file(path)
+def load_vectors(path: str | Path, mapped: bool = False) -> WordVectors:
+    """Word vectors from any file or folder seqlab reads, or the input embedding of a language-model run.
+
+    mapped: leave the matrix of an embeddings folder in its file, unchecked; nothing else can be opened so.
+    """
+    if not is_run(path):
+        return load_vector_file(path, mapped)
+    if mapped:
+        raise InputError(
+            f"{path}: a language-model run cannot be left in its file; save its vectors to a folder first."
+        )
+    return load_language_model(path).vectors()
 
 
 def evaluate(run: str | Path, text: Sources | None = None, **options: Any) -> dict[str, Any]:
@@ -179,7 +187,8 @@ def train_embeddings(
 
     Args:
         out: a folder to save them in; the same call on an unfinished one goes on where it stopped.
-        resume: vectors trained here, to continue from on this text; its words stay, new ones are added.
+        resume: vectors trained here, to continue from on this text; its words stay, new ones are added. Settings of
+            the model, its objective and the text that are not given are those it was trained with.
         callback: called with an `Epoch` (number, loss, held_out, vectors() and more) after every pass.
         **options: those of `EmbeddingsConfig`.
     """
@@ -197,8 +206,12 @@ def train_embeddings_with_report(
     """Word vectors, and what training reported: words_per_second, seconds, loss and more."""
     config = EmbeddingsConfig().updated(values)
     from .embeddings.engines import check as check_vectors  # these bring numba, which nothing else here waits for
+    from .embeddings.starts import check_one_start, inherited
     from .embeddings.training import train_embeddings as train_vectors
 
+    if resume is not None:
+        check_one_start(config, resume)
+        config = EmbeddingsConfig().updated(inherited(values, resume, out))
     check_vectors(config)
     if out is not None:
         check_replaceable(out, VECTORS_STATE)
@@ -238,13 +251,8 @@ def train_language_model(
         raise InputError("several processes need an output folder they all can reach; name one.")
     quiet = quiet or not world.first
     with world.one_after_the_other():
-        corpus, vectors, config, sentence = plan(source, valid, test, quiet, preset, given)
-        path = Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="seqlab-run-")) / "run"
-        run = open_or_create(path, config, corpus)
-    if not quiet:
-        print(f"seqlab: {sentence}", file=sys.stderr)
-    model = fresh_model(config, corpus, vectors, quiet)
-    device = world.local_device(resolve_device(config.training.device))
+        run, model, corpus = start(source, out, valid, test, quiet, preset, given, world.size)
+    device = world.local_device(resolve_device(run.config.training.device))
     summary = Trainer(run, model.to(device), corpus, quiet, world).fit()
     if world.first:
         run.finish()
@@ -260,6 +268,34 @@ def train_language_model(
             print(f"seqlab: {sentence}", file=sys.stderr)
     world.barrier()
     return trained
+
+
+def start(
+    source: Source,
+    out: str | Path | None,
+    valid: Any,
+    test: Any,
+    quiet: bool,
+    preset: str | None,
+    given: Mapping[str, Any],
+    processes: int = 1,
+) -> tuple[Run, LanguageModel, Corpus]:
+    """The run to train, new or the unfinished one at `out`, its model as training starts from it, and the text.
+
+    A new run is written last, when nothing is left to refuse: the corrected command finds the folder free.
+    """
+    corpus, vectors, config, sentence = plan(source, valid, test, quiet, preset, given)
+    run = reopen(Path(out), config, corpus) if out is not None else None
+    if config.model.input == "characters":
+        corpus = corpus.with_spelling(quiet=quiet)
+    check_batches(config.training, processes, len(corpus.train))
+    if not quiet:
+        print(f"seqlab: {sentence}", file=sys.stderr)
+    model = fresh_model(config, corpus, vectors, quiet)
+    if run is None:
+        path = Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="seqlab-run-")) / "run"
+        run = Run.create(path, config, corpus.tokenizer, {"digest": corpus.digest, **corpus.summary})
+    return run, model, corpus
 
 
 def fresh_model(
@@ -287,35 +323,51 @@ def plan(
 ) -> tuple[Corpus, WordVectors | None, LanguageModelConfig, str]:
     """The prepared corpus, the vectors that feed the model, the full configuration (a preset overridden by what was
     given, and by the run that training starts from), and a sentence that says what it is."""
-    asked = LanguageModelConfig.build(merge(preset_settings(preset), given) if preset else given)
-    check(LanguageModelConfig.build(given))
+    named = preset_settings(preset) if preset else {}
+    asked = resolved(named, {}, given)
+    check(asked)
     resolve_device(asked.training.device)
     fixed: dict[str, Any] = {}
     if asked.training.init:
-        start = Run.open(asked.training.init)
-        fixed = {"model": architecture_of(start, given.get("model", {})), "text": {"tokenizer": start.tokenizer.kind}}
-        asked = LanguageModelConfig.build(merge(merge(preset_settings(preset) if preset else {}, fixed), given))
+        origin = Run.open(asked.training.init)
+        fixed = {"model": architecture_of(origin, given.get("model", {})), "text": text_settings_of(origin, given)}
+        asked = resolved(named, fixed, given)
     if isinstance(source, Corpus):
         corpus = source
     else:
         corpus = prepare_corpus(source, None, asked.text, valid=valid, test=test, quiet=quiet)
     vectors = load_vectors(asked.training.embeddings) if asked.training.embeddings else None
-    name, settings = (preset, preset_settings(preset)) if preset else suggest(corpus, asked.training.minutes)
+    name, settings = (preset, named) if preset else suggest(corpus, asked.training.minutes)
     if vectors is not None:
         settings["model"]["embed_dim"] = vectors.matrix.shape[1]
-    if any(given.get("training", {}).get(budget) is not None for budget in BUDGETS):
-        settings["training"] = {key: value for key, value in settings["training"].items() if key not in BUDGETS}
-    config = LanguageModelConfig.build(merge(merge(settings, fixed), given))
+    config = resolved(settings, fixed, given)
     check(config)
     with torch.device("meta"):
         LanguageModel(config.model, len(corpus.tokenizer.vocab))  # refuses sizes that do not fit, before a run is made
     return corpus, vectors, config, describe(name, config, corpus)
 
 
-def open_or_create(path: Path, config: LanguageModelConfig, corpus: Corpus) -> Run:
-    """The run to train: new, or the one at `path` when it was made with the same text and configuration."""
+def resolved(settings: Mapping[str, Any], fixed: Mapping[str, Any], given: Mapping[str, Any]) -> LanguageModelConfig:
+    """A preset's settings overridden by `fixed` ones and those by `given` ones, of which a budget replaces another."""
+    if any(given.get("training", {}).get(budget) is not None for budget in BUDGETS):
+        training = {key: value for key, value in settings.get("training", {}).items() if key not in BUDGETS}
+        settings = {**settings, "training": training}
+    return LanguageModelConfig.build(merge(merge(settings, fixed), given))
+
+
+def text_settings_of(run: Run, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The text settings that give types the look of those of a run, so far as `given` names no other tokenizer."""
+    kind = run.tokenizer.kind
+    if isinstance(run.tokenizer, WordTokenizer) and given.get("text", {}).get("tokenizer", kind) == kind:
+        return {"tokenizer": kind, "lowercase": run.tokenizer.lowercase}
+    return {"tokenizer": kind}
+
+
+def reopen(path: Path, config: LanguageModelConfig, corpus: Corpus) -> Run | None:
+    """The run at `path`, None where there is none. Raises InputError when it was made with another text or
+    configuration."""
     if not is_run(path):
-        return Run.create(path, config, corpus.tokenizer, {"digest": corpus.digest, **corpus.summary})
+        return None
     run = Run.open(path)
     if run.record["corpus"]["digest"] != corpus.digest:
         raise InputError(

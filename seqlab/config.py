@@ -5,18 +5,23 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from .errors import InputError, did_you_mean
 from .files import read_json
 
 TokenizerKind = Literal["auto", "char", "byte", "word", "whitespace", "bpe"]
 
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+"""What numpy's and torch's generators both take."""
+
 
 class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    """Settings that belong together; none of their numbers may be infinite or no number."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
 
     @classmethod
     def build(cls, values: Mapping[str, Any], source: str = "configuration") -> Self:
@@ -78,6 +83,8 @@ def _sentence(cls: type[Section], error: ValidationError) -> str:
         if same_leaf:
             hint = f" Did you mean {same_leaf[0]!r}?"
         return f"unknown key {key!r}.{hint}"
+    if first["type"] == "too_short":
+        return f"{key}: must hold at least one entry, or be left out."
     message = first["msg"][0].lower() + first["msg"][1:]
     return f"{key}: {message}, not {first['input']!r}."
 
@@ -143,7 +150,7 @@ class ModelConfig(Section):
     """Share of the recurrent weights that is zero during a window of training (LSTM, GRU and RNN cells)."""
     zoneout: float = Field(0.0, ge=0, lt=1)
     """Share of the units that keep their value from the step before in training (LSTM cells)."""
-    forget_bias: float = Field(1.0, allow_inf_nan=False)
+    forget_bias: float = 1.0
     """What the forget gates' biases start at (LSTM cells); stacks trained by plain SGD at a high rate want 0."""
     mogrifier_rounds: int = Field(5, ge=0)
     """How often input and hidden state gate one another before a step (mogrifier)."""
@@ -151,7 +158,7 @@ class ModelConfig(Section):
     """A word's vector is its own, or computed from its characters by convolutions, so that no word is unknown."""
     char_dim: int = Field(16, ge=1)
     """Width of a character's vector; a character is a byte of UTF-8 (input = "characters", as all char_... are)."""
-    char_filters: list[tuple[int, int]] | None = None
+    char_filters: list[tuple[PositiveInt, PositiveInt]] | None = Field(None, min_length=1)
     """Pairs (characters a filter sees, number of such filters), such as [[1, 50], [2, 100], [3, 150]]; None: of 1 to 6
     characters, twice as many together as `embed_dim`."""
     char_highway: int = Field(1, ge=0)
@@ -164,7 +171,7 @@ class ModelConfig(Section):
     last_dim: int | None = Field(None, ge=1)
     """Hidden width of the last cell; None: `hidden_dim`. AWD-LSTM takes the width of the embedding: no bridge."""
     residual: bool = False
-    """Add a cell's input to its output where their widths agree: for deep stacks."""
+    """Add a cell's input to its output where their widths agree: for deep stacks. sru has such a way of its own."""
     tie: bool = True
     """Share the embedding with the output layer; a narrow projection bridges different widths. Without effect where
     input = "characters", which has no embedding to share."""
@@ -230,7 +237,8 @@ class TrainingConfig(Section):
     beta2: float = Field(0.999, ge=0, lt=1)
     """Memory of the gradient's mean and square (adam, adamw)."""
     weight_decay: float = Field(0.0, ge=0)
-    """Of every parameter: adamw shrinks the weights directly, all others add it to the gradient (L2)."""
+    """Of every parameter: adamw shrinks the weights directly, all others add it to the gradient (L2). Rows of sampled
+    softmaxes shrink directly for steps without a gradient: when next touched or validated, or once 1% is due."""
     l1: float = Field(0.0, ge=0)
     l2: float = Field(0.0, ge=0)
     """Penalties added to the loss: l1 * sum |w| + l2 * sum w^2 over weights, not biases."""
@@ -286,15 +294,18 @@ class TrainingConfig(Section):
     validation tokens are used during training (the whole split is used at the end)."""
     log_lines: int = Field(500, ge=1)
     """Lines of metrics.jsonl, evenly spaced over the budget."""
-    seed: int = 1
+    seed: Seed = 1
     device: str = "auto"
     threads: int = Field(0, ge=0)
     """CPU threads; 0 uses all cores."""
     init: str | None = None
-    """A run whose weights training starts from."""
+    """A run whose weights training starts from. Its sizes, its kind of tokenizer and its lower-casing are taken over;
+    the vocabulary is the text's own, and rows are carried over by token. bpe learns its pieces anew from the text, so
+    that only those which both texts give are carried over."""
     embeddings: str | None = None
     """Word vectors that start the embedding."""
     freeze_embeddings: bool = False
+    """Leave those vectors as they are."""
     save_every: float = Field(30.0, gt=0)
     """Seconds between two saves of the exact state."""
 
@@ -365,7 +376,7 @@ class EmbeddingsConfig(Section):
     """Word vectors that start the training."""
     save_every: float = Field(60.0, gt=0)
     """Seconds between two saves of the exact state."""
-    seed: int = Field(1, ge=0)
+    seed: Seed = 1
 
 
 class GenerationConfig(Section):
@@ -375,7 +386,7 @@ class GenerationConfig(Section):
     """Tokens; None: about 500 characters."""
     num: int = Field(1, ge=1)
     """Texts."""
-    temperature: float | None = Field(None, ge=0, allow_inf_nan=False)
+    temperature: float | None = Field(None, ge=0)
     """0 always takes the most probable token; None leaves the model as it is."""
     top_k: int | None = Field(None, ge=1)
     top_p: float | None = Field(None, gt=0, le=1)
@@ -388,7 +399,7 @@ class GenerationConfig(Section):
     """Search with so many hypotheses instead of drawing."""
     length_penalty: float = Field(0.0, ge=-10, le=10)
     """Exponent by which best_of and beam make up for length; 0 compares plain log-probabilities."""
-    seed: int | None = Field(None, ge=0)
+    seed: Seed | None = None
     """None draws one."""
     stop: str | list[str] = []
     """Texts before which to stop."""

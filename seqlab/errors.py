@@ -27,6 +27,11 @@ def did_you_mean(word: str, candidates: Iterable[str], count: int = 1) -> str:
     return f" Did you mean {' or '.join(repr(name) for name in close)}?" if close else ""
 
 
+def counted(count: int, noun: str) -> str:
+    """ "1 word", "1,234 words" """
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def choose(key: str, name: str, table: Mapping[str, Value]) -> Value:
     """`table[name]`. Raises InputError listing the choices when there is none."""
     if name not in table:

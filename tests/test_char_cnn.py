@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import math
 import random
 
 import numpy as np
 import pytest
 import torch
+from seqlab_cli.main import run as cli
 
 from seqlab import api
 from seqlab.config import ModelConfig
 from seqlab.embeddings import WordVectors
 from seqlab.errors import InputError
+from seqlab.files import write_json, write_manifest
 from seqlab.models import LanguageModel
 from seqlab.nn import CharacterEmbedding, CharCNN
 from seqlab.nn.char_cnn import BEGIN, END, PAD, spell, usual_filters
-from seqlab.text import Batch, EvaluationBatches
+from seqlab.text import Batch, Corpus, EvaluationBatches, prepare
 from seqlab.text.encoding import tokenize
 from seqlab.training import Optimizer
 from seqlab.training.step import backward
@@ -295,3 +298,159 @@ def test_what_needs_an_embedding_is_refused_before_the_text_is_read(tmp_path):
     vectors = WordVectors(["a"], np.ones((1, 3), np.float32))
     with pytest.raises(InputError, match="has no embedding"):
         start_from_vectors(build(), None, vectors, False, 1)
+
+
+@pytest.mark.parametrize(
+    ("filters", "message"),
+    [
+        ([], r"model\.char_filters: must hold at least one entry"),
+        ([[0, 5]], r"model\.char_filters\.0\.0: .*greater than 0, not 0"),
+        ([[2, 5], [3, -1]], r"model\.char_filters\.1\.1: .*greater than 0, not -1"),
+        ([[2, 5], [40, 5]], r"model\.char_filters: a filter of 40 characters is wider than the char_length = 32"),
+    ],
+)
+def test_filters_that_cannot_be_are_refused(filters, message, text, tmp_path, capsys):
+    with pytest.raises(InputError, match=message):
+        api.train_language_model(text, tmp_path / "run", **{**SIZES, "char_filters": filters}, steps=1)
+    assert not (tmp_path / "run").exists()
+    command = ["train", "lm", str(text), "-o", str(tmp_path / "run"), "--set", "input=characters"]
+    assert cli([*command, "--set", f"char_filters={json.dumps(filters)}"]) == 2
+    assert not (tmp_path / "run").exists()
+    assert "Traceback" not in capsys.readouterr().err
+
+
+# --- the unknown words of a prepared corpus ---------------------------------------------------------------
+
+
+def rhymes(seed: int, lines: int) -> str:
+    """Nearly all words in the middle occur once; what follows them depends on their ends alone."""
+    generator, letters = random.Random(seed), "bcdfghjklmnpqrstvwxyz"
+    ends = {"ed": "yes", "ing": "no"}
+    rows = []
+    for _ in range(lines):
+        stem, end = "".join(generator.choices(letters, k=5)), generator.choice(list(ends))
+        rows.append(f"so {stem}{end} {ends[end]}\n")
+    return "".join(rows)
+
+
+@pytest.fixture(scope="module")
+def rare(tmp_path_factory):
+    """A corpus of unknown words, the same as an earlier version would have made it, and a run on either."""
+    folder = tmp_path_factory.mktemp("rare")
+    for seed, (name, lines) in enumerate({"train": 1500, "valid": 300, "test": 300}.items()):
+        (folder / f"{name}.txt").write_text(rhymes(seed, lines))
+    texts = {"valid": folder / "valid.txt", "test": folder / "test.txt"}
+    for name in ("new", "old"):
+        api.prepare(folder / "train.txt", folder / name, tokenizer="whitespace", min_count=3, quiet=True, **texts)
+    forget_spelling(folder / "old")
+    for name in ("new", "old"):
+        api.train_language_model(folder / name, folder / f"{name}-run", epochs=3, lr=0.02, **SIZES)
+    return folder
+
+
+def forget_spelling(path) -> None:
+    """Make of a corpus what an earlier version would have written."""
+    header = json.loads((path / "corpus.json").read_text())
+    for name, split in header["splits"].items():
+        del split["spelling"]
+        for file in path.glob(f"{name}.unknown.*"):
+            file.unlink()
+    write_json(path / "corpus.json", header)
+    write_manifest(path, [file.name for file in path.iterdir() if file.name != "manifest.json"])
+
+
+def test_splits_read_unknown_words_as_given_texts_do(rare, capsys):
+    """`evaluate --split test` and `evaluate --text test.txt` tell the same, with and without adaptations."""
+    command = ["evaluate", str(rare / "new-run"), "--json"]
+    for options in ([], ["--temperature", "--cache", "50"]):
+        assert cli([*command, "--split", "test", *options]) == 0
+        split = json.loads(capsys.readouterr().out)
+        given = ["--valid", str(rare / "valid.txt")] if options else []
+        assert cli([*command, "--text", str(rare / "test.txt"), *given, *options]) == 0
+        text = json.loads(capsys.readouterr().out)
+        assert split["unknown_rate"] > 0.2
+        rows = [key for key, value in split.items() if isinstance(value, dict) and "perplexity" in value]
+        assert len(rows) == (4 if options else 0)
+        for of_split, of_text in [(split, text), *((split[row], text[row]) for row in rows)]:
+            assert of_split["perplexity"] == pytest.approx(of_text["perplexity"], rel=1e-4)
+    lm = api.load_language_model(rare / "new-run")
+    plain = tokenize(rare / "test.txt", lm.tokenizer)
+    from seqlab.evaluation import evaluate_language_model
+
+    unread = evaluate_language_model(lm.model, plain, lm.tokenizer.start_id, quiet=True)
+    assert unread["perplexity"] > 1.05 * lm.evaluate(split="test")["perplexity"]
+
+
+def test_training_and_validation_read_rare_words_by_their_spelling(rare):
+    """What follows a word that occurs once can be known from its end alone."""
+    new, old = (api.load_language_model(rare / f"{name}-run") for name in ("new", "old"))
+    assert new.run.record["corpus"]["digest"] == old.run.record["corpus"]["digest"]
+    losses = [lm.run.metrics()[-1]["valid_loss"] for lm in (new, old)]
+    final = [lm.evaluate(split="test")["nats_per_token"] for lm in (new, old)]
+    for read, unread in (losses, final):
+        assert unread - read > 0.5 * math.log(2) / 4  # two choices, once in four tokens
+    assert new.evaluate(split="valid")["nats_per_token"] == pytest.approx(losses[0], rel=0.02)
+    assert len(new.model.characters.words_VL) == len(new.tokenizer.vocab)
+
+
+def test_a_run_that_was_stopped_reads_the_same_words(rare, tmp_path):
+    whole = api.train_language_model(rare / "new", tmp_path / "whole", steps=6, lr=0.02, **SIZES)
+    options = {**SIZES, "steps": 6, "lr": 0.02, "save_every": 1e-9}
+    from seqlab.training import Trainer
+
+    original, steps = Trainer.train_step, []
+
+    def stopping(self):
+        if len(steps) == 3:
+            raise KeyboardInterrupt
+        steps.append(1)
+        original(self)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Trainer, "train_step", stopping)
+        with pytest.raises(KeyboardInterrupt):
+            api.train_language_model(rare / "new", tmp_path / "parts", **options)
+    parts = api.train_language_model(rare / "new", tmp_path / "parts", **options)
+    assert parts.run.metrics()[-1]["step"] == 6
+    for name, weight in whole.model.state_dict().items():
+        torch.testing.assert_close(parts.model.state_dict()[name], weight, rtol=0, atol=0)
+
+
+def test_corpora_of_earlier_versions_read_unknown_tokens(rare, capsys):
+    corpus = Corpus.open(rare / "old")
+    assert not corpus.keeps_spelling
+    assert corpus.with_spelling(quiet=True).train.spelt is None
+    assert capsys.readouterr().err == ""
+    assert cli(["evaluate", str(rare / "old-run"), "--json", "--split", "test"]) == 0
+    printed = capsys.readouterr()
+    assert f"{corpus.test.unknown:,} unknown tokens are read as <unk>" in printed.err
+    lm = api.load_language_model(rare / "old-run")
+    from seqlab.evaluation import evaluate_language_model
+
+    plain = evaluate_language_model(lm.model, corpus.test, lm.tokenizer.start_id, quiet=True)
+    assert json.loads(printed.out)["perplexity"] == plain["perplexity"]
+    assert cli(["info", str(rare / "old"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["splits"]["train"]["unknown_words"] is None
+    assert cli(["info", str(rare / "new"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["splits"]["test"]["unknown_words"] == 300
+
+
+def test_a_cached_corpus_without_spelling_is_made_again(rare, tmp_path, monkeypatch):
+    monkeypatch.setenv("SEQLAB_CACHE", str(tmp_path))
+    first = prepare(rare / "train.txt", quiet=True)
+    forget_spelling(first.path)
+    again = prepare(rare / "train.txt", quiet=True)
+    assert again.path == first.path
+    assert again.keeps_spelling
+    assert again.digest == first.digest
+
+
+def test_extra_words_may_be_exchanged_for_others_and_come_back():
+    model = build().eval()
+    size, ids = len(WORDS), torch.tensor([[len(WORDS)]])
+    with torch.no_grad(), model.extra_words(["dog", "cow"]):
+        dog = model.embed(ids)
+        with model.extra_words(["ox"]):
+            torch.testing.assert_close(model.embed(ids)[0], model.word_vectors(["ox"]))
+        torch.testing.assert_close(model.embed(ids), dog)
+        assert model.word_vectors().shape == (size, 6)

@@ -57,7 +57,7 @@ def test_json_keeps_its_keys_and_gains_sections(home, capsys):
 
 def test_the_table_names_every_variant_and_what_was_tuned(home, capsys):
     valid = home / "valid.txt"
-    tokens = home / "scores.jsonl"
+    tokens = home / "new folder" / "scores.jsonl"
     options = ["--dynamic", "--dynamic-rule", "sgd", "--cache", 50, "--valid", valid, "--tokens", tokens]
     captured = evaluate(capsys, home / "run", "--text", home / "test.txt", *options)
     lines = captured.out.splitlines()
@@ -65,7 +65,8 @@ def test_the_table_names_every_variant_and_what_was_tuned(home, capsys):
     assert [line.split()[0] for line in table[1:5]] == ["static", "dynamic", "cache", "mixture"]
     assert all(line.split()[-1].startswith(("-", "+")) for line in table[1:5])
     assert any(line.startswith(f"tuned on {valid}") for line in lines)
-    assert any(line.startswith("dynamic: rule sgd, lr") for line in lines)
+    assert any(line.startswith("dynamic: rule sgd, ") and ", lr " in line for line in lines)
+    assert f"only 600 tokens were tuned on ({valid})" in captured.err
     assert any(line.startswith("cache: size 50, theta") and "static" in line for line in lines)
     assert str(tokens) in captured.err
     scores = [json.loads(line) for line in tokens.read_text().splitlines()]
@@ -84,6 +85,23 @@ def test_several_runs_and_texts(home, capsys):
     assert f"{home / 'second'} on test:" in out
 
 
+def test_what_mixes_nothing_says_nothing_of_weights(home, capsys):
+    out = evaluate(capsys, home / "run", "--split", "test", "--mc-dropout", 2, "--seed", 5).out
+    assert "mc dropout: passes 2, seed 5" in out
+    assert "weights" not in out
+    found = json.loads(evaluate(capsys, home / "run", "--split", "test", "--mc-dropout", 2, "--json").out)
+    assert (found["mc_dropout"]["passes"], found["mc_dropout"]["seed"]) == (2, 1)
+
+
+def test_a_warning_says_that_few_tokens_were_tuned_on(home, capsys):
+    few = home / "few.txt"
+    few.write_text("bato belu bir cato celu. " * 40)
+    for more in ([], ["--json"]):
+        captured = evaluate(capsys, home / "run", "--split", "test", "--temperature", "--valid", few, *more)
+        assert captured.err.count("tokens were tuned on") == 1
+        assert str(few) in captured.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -91,7 +109,16 @@ def test_several_runs_and_texts(home, capsys):
         (["run"], "--split test"),
         (["run", "--split", "train"], "valid or test"),
         (["run", "--split", "valid", "--cache", "9"], "the one to tune on"),
-        (["run", "--split", "test", "--dynamic", "--dynamic-rule", "adam"], "rms, sgd"),
+        (
+            ["run", "--split", "test", "--dynamic", "--dynamic-rule", "adam"],
+            "--dynamic-rule: 'adam' is not one of rms, sgd",
+        ),
+        (["run", "--split", "test", "--dynamic-rule", "sgd"], "give --dynamic too"),
+        (["run", "--split", "test", "--train-text", "train.txt"], "give --counts too"),
+        (["run", "--split", "test", "--ensemble", "./run"], "is the run itself"),
+        (["run", "--split", "test", "--tokens", "second"], "is a folder"),
+        (["run", "--split", "test", "--tokens", "test.txt/a.jsonl"], "test.txt is not a folder you may write to"),
+        (["run", "--split", "test", "--cache", "9", "--valid", "short.txt"], "fewer than 50"),
         (["second", "--split", "test", "--mc-dropout", "2"], "without dropout"),
         (["untested", "--split", "test"], "no test split"),
         (["run", "second", "--split", "test", "--tokens", "t.jsonl"], "one of each"),
@@ -101,6 +128,7 @@ def test_several_runs_and_texts(home, capsys):
 )
 def test_refusals(home, capsys, arguments, said, monkeypatch):
     monkeypatch.chdir(home)
+    (home / "short.txt").write_text("bato belu bir.")
     assert run(["evaluate", *arguments]) == 2
     captured = capsys.readouterr()
     assert said in captured.err

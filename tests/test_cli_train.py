@@ -21,6 +21,7 @@ def home(tmp_path_factory):
     (folder / "empty.txt").write_text("")
     (folder / "rare.txt").write_text(" ".join(f"once{i}" for i in range(300)))
     (folder / "bad.txt").write_bytes(b"fine so far\nthen \xff broken\n")
+    (folder / "greek.txt").write_text("άλφα 1 2\nβήτα 3 4\n")
     (folder / "vectors.txt").write_text("\n".join(f"{w} {i % 3} {i % 5} 1.5 -2" for i, w in enumerate(words)))
     return folder
 
@@ -63,8 +64,21 @@ def test_dry_run_prints_the_settings_and_writes_nothing(home, capsys):
     assert settings["training"]["warmup"] == 0.5
     assert settings["model"]["layers"] == 1
     assert not (home / "dry").exists()
-    assert run(["train", "lm", str(home / "text.txt"), "--dry-run", "--preset", "char-small"]) == 0
-    assert json.loads(capsys.readouterr().out)["text"]["tokenizer"] == "auto"
+
+
+def test_a_preset_for_characters_reads_characters_unless_told_otherwise(home, capsys):
+    """The text, written by words as it is, would be read by words."""
+    command = ["train", "lm", str(home / "text.txt"), "--dry-run", "--quiet"]
+    for more, kind, said in (
+        (["--preset", "char-small"], "char", "(char tokenizer); preset char-small"),
+        (["--preset", "char", "--tokenizer", "byte"], "byte", "(byte tokenizer); preset char"),
+        (["--tokenizer", "byte"], "byte", "(byte tokenizer); preset char-small"),
+        (["--tokenizer", "word"], "word", "(word tokenizer); preset word-small-vocabulary"),
+    ):
+        assert run([*command, *more]) == 0
+        captured = capsys.readouterr()
+        assert json.loads(captured.out)["text"]["tokenizer"] == kind
+        assert said in captured.err
 
 
 def test_training_needs_a_folder(home, capsys):
@@ -131,6 +145,36 @@ def sentence(capsys) -> str:
         (["train", "lm", "text.txt", "-o", "x", "--epochs", "1", "--steps", "2"], "epochs and steps"),
         (["train", "lm", "text.txt", "-o", "x", "--device", "tpu9"], "tpu9"),
         (["train", "lm", "text.txt", "-o", "x", "--embeddings", "nowhere"], "nowhere"),
+        (["train", "lm", "text.txt", "-o", "x", "--tokenizer", "word", "--embeddings", "greek.txt"], "has a vector"),
+        (["train", "lm", "text.txt", "-o", "x", "--freeze-embeddings"], "freeze_embeddings: no vectors are given"),
+        (["train", "lm", "text.txt", "-o", "x", "--init", "run", "--freeze-embeddings"], "no vectors are given"),
+        (["train", "lm", "text.txt", "-o", "x", "--init", "nowhere"], "nowhere: no such run folder"),
+        (["train", "lm", "text.txt", "-o", "x", "--init", "run", "--layers", "3"], "has model.layers = 1"),
+        (["train", "lm", "text.txt", "-o", "x", "--batch-size", "100000"], "batch_size: the training text has only"),
+        (
+            ["train", "lm", "text.txt", "-o", "x", "--set", "batch_schedule=[[0.5,64000]]"],
+            "batch_schedule: the training",
+        ),
+        (["train", "lm", "text.txt", "-o", "x", "--batch-size", "6", "--set", "accumulate=4"], "accumulate = 4"),
+        (["train", "lm", "text.txt", "-o", "x", "--seed", "-5"], "training.seed: input should be greater"),
+        (["train", "lm", "text.txt", "-o", "x", "--seed", "99999999999999999999999"], "training.seed"),
+        (["train", "embeddings", "text.txt", "-o", "x", "--seed", "-5"], "seed: input should be greater"),
+        (["train", "embeddings", "text.txt", "-o", "x", "--seed", "99999999999999999999999"], "seed"),
+        (["generate", "run", "--seed", "99999999999999999999999"], "seed"),
+        (["train", "lm", "text.txt", "-o", "x", "--minutes", "inf"], "training.minutes: input should be a finite"),
+        (["train", "lm", "text.txt", "-o", "x", "--epochs", "inf"], "training.epochs: input should be a finite"),
+        (["train", "lm", "text.txt", "-o", "x", "--lr", "inf"], "training.lr: input should be a finite"),
+        (["train", "lm", "text.txt", "-o", "x", "--clip", "nan"], "training.clip: input should be a finite"),
+        *[
+            (
+                ["train", "lm", "text.txt", "-o", "x", "--set", f"{key}={value}"],
+                f"training.{key}: input should be a finite",
+            )
+            for key in ("l1", "l2", "weight_decay", "clip_value", "save_every")
+            for value in ("inf", "nan")
+        ],
+        (["train", "lm", "text.txt", "-o", "x", "--dropout", "nan"], "model.dropout: input should be a finite"),
+        (["train", "embeddings", "text.txt", "-o", "x", "--lr", "inf"], "lr: input should be a finite"),
         (["train", "embeddings", "text.txt", "-o", "x", "--model", "glove"], "model"),
         (["evaluate", "nowhere", "--text", "text.txt"], "nowhere"),
         (["evaluate", "run"], "--text"),

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from seqlab import api
+from seqlab.config import TrainingConfig
 from seqlab.errors import InputError
 from seqlab.files import load_tensors
 from seqlab.run import Run
-from seqlab.training import World
+from seqlab.training import World, check_batches
 
 OPTIONS = {
     "embed_dim": 10,
@@ -80,18 +81,19 @@ def corpus(tmp_path_factory):
     return api.prepare(folder / "text.txt", folder / "corpus", tokenizer="whitespace")
 
 
+def launched(*command):
+    """What came of two processes under torchrun."""
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.run([*launch, *command], capture_output=True, text=True, env=environment, timeout=300)
+
+
 def test_two_processes_equal_one_on_the_joint_batch_and_resume_exactly(corpus, tmp_path):
     script = tmp_path / "story.py"
     script.write_text(STORY)
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    done = subprocess.run(
-        [*launch, str(script), str(corpus.path), str(tmp_path), json.dumps(OPTIONS)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        timeout=300,
-    )
+    done = launched(str(script), str(corpus.path), str(tmp_path), json.dumps(OPTIONS))
     assert done.returncode == 0, done.stderr
+    assert "UserWarning" not in done.stderr
     summary = json.loads(done.stdout)  # one process alone reports
     assert summary["steps"] == 5
     api.train_language_model(corpus, tmp_path / "one", **OPTIONS)
@@ -112,9 +114,51 @@ def test_two_processes_equal_one_on_the_joint_batch_and_resume_exactly(corpus, t
         for name in ours:
             np.testing.assert_array_equal(ours[name], theirs[name], err_msg=name)
     assert {"rng.torch.0", "rng.torch.1"} <= whole.load_state()[0].keys()
+    finished = (two.path / "model.safetensors").read_bytes()
+    again = api.train_language_model(corpus, two.path, **OPTIONS)  # one process may look at what two have finished
+    assert again.summary["steps"] == OPTIONS["steps"]
+    assert (two.path / "model.safetensors").read_bytes() == finished
 
 
-def test_a_batch_that_cannot_be_dealt_out_evenly_is_refused():
+@pytest.mark.parametrize(
+    ("settings", "processes", "sentence"),
+    [
+        ({"batch_size": 3}, 2, r"training\.batch_size: a batch of 3 streams cannot be shared by 2 processes"),
+        ({"batch_schedule": [[0.0, 1], [0.5, 4]]}, 2, r"training\.batch_schedule: a batch of 1 streams cannot be"),
+        ({"batch_size": 5, "batch_schedule": [[0.5, 10]]}, 2, r"training\.batch_size: a batch of 5 streams"),
+        (
+            {"batch_size": 4, "accumulate": 4},
+            2,
+            r"accumulate = 4 does not divide a batch of 4 streams over 2",
+        ),
+        (
+            {"batch_schedule": [[0.0, 2], [0.5, 8]], "accumulate": 2},
+            2,
+            r"= 2 does not divide a batch of 2 streams over 2",
+        ),
+    ],
+)
+def test_a_batch_that_processes_cannot_share_is_refused_naming_the_setting(settings, processes, sentence):
+    training = TrainingConfig.build(settings)
+    with pytest.raises(InputError, match=sentence):
+        check_batches(training, processes)
+
+
+def test_batches_that_can_be_shared_are_not_refused():
+    check_batches(TrainingConfig(batch_size=8, accumulate=4), 2)
+    check_batches(TrainingConfig(batch_size=5, batch_schedule=[(0.0, 4), (0.5, 8)], accumulate=2), 2, tokens=8)
+
+
+def test_a_refused_batch_is_one_sentence_and_leaves_no_run_behind(corpus, tmp_path):
+    sizes = "--embed-dim 8 --hidden-dim 8 --layers 1 --batch-size 4 --bptt 8 --steps 5 --set accumulate=4".split()
+    done = launched("-m", "seqlab_cli.main", "train", "lm", str(corpus.path), "-o", str(tmp_path / "run"), *sizes)
+    assert done.returncode != 0
+    said = [line for line in done.stderr.splitlines() if "accumulate = 4 does not divide a batch of 4 streams" in line]
+    assert len(said) == 1, done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_streams_that_cannot_be_dealt_out_evenly_are_refused():
     assert World(1, 2).rows(6) == slice(3, 6)
-    with pytest.raises(InputError, match="batch_size = 5 cannot be shared by 2 processes"):
+    with pytest.raises(InputError, match="a batch of 5 streams cannot be shared by 2 processes"):
         World(0, 2).rows(5)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from gensim.models import KeyedVectors
 from scipy.stats import binomtest, bootstrap, spearmanr
+from seqlab_cli.main import run
 
 from seqlab.embeddings import WordVectors, evaluate_analogies, evaluate_similarity, evaluate_vectors, evaluation
 from seqlab.embeddings.questions import read_questions
@@ -193,3 +194,20 @@ def test_few_pairs_have_a_correlation_and_no_interval(tmp_path: Path) -> None:
 def test_negative_top_is_refused(questions: Path) -> None:
     with pytest.raises(InputError, match="top: -1 is negative"):
         evaluate_analogies(structured_vectors(), questions, top=-1)
+
+
+@pytest.mark.parametrize(
+    ("top", "words"),
+    [
+        (60, "60 most frequent words,"),
+        (83, "83 most frequent words,"),
+        (0, "83 most frequent words,"),
+        (30_000, "83 most frequent words (30,000 asked),"),
+    ],
+)
+def test_the_verb_names_the_cut_that_was_asked_for(
+    questions: Path, tmp_path: Path, top: int, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    structured_vectors().save(tmp_path / "v")
+    assert run(["evaluate", str(tmp_path / "v"), "--questions", str(questions), "--top", str(top)]) == 0
+    assert f"3CosAdd among the {words} case folded" in capsys.readouterr().out

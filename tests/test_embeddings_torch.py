@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from scipy.stats import chisquare
+from test_embeddings import QUICK, corpus_of
 
 from seqlab.config import EmbeddingsConfig
-from seqlab.embeddings import reference, torch_engine
+from seqlab.embeddings import LOSSES as CPU_LOSSES
+from seqlab.embeddings import reference, torch_engine, train_embeddings
+from seqlab.embeddings.cpu_engine import CpuEngine
+from seqlab.embeddings.engines import build_engine, memory_needed
 from seqlab.embeddings.noise import keep_probabilities, unigram_noise
 from seqlab.embeddings.parts import Parts
+from seqlab.embeddings.simd import padded
 from seqlab.embeddings.torch_engine import TorchEngine
 from seqlab.embeddings.torch_losses import LOSSES, full_losses, offsets, sampled_losses
 from seqlab.embeddings.torch_windows import WindowSampler
+from seqlab.embeddings.trainer import Epoch
+from seqlab.embeddings.training_text import Words
 from seqlab.errors import InputError
 
 VOCABULARY = 40
@@ -248,6 +256,137 @@ def test_the_full_softmax_in_pieces_is_the_same(model: str, monkeypatch: pytest.
     assert first[0].item() == pytest.approx(second[0].item())
     for name, array in pieces.arrays().items():
         np.testing.assert_allclose(array, whole.arrays()[name], atol=1e-12)
+
+
+# Against the compiled loops
+
+
+def drawn_windows(ids: np.ndarray, engine: CpuEngine, seed: int) -> list[tuple[torch.Tensor, ...]]:
+    """The windows of one document that the compiled loops draw when they keep every word: contexts, mask, scored."""
+    random, config = reference.SplitMix(seed), engine.config
+    noise = random.noise(engine.alias_table, config.samples)
+    for _ in ids:
+        random.next()
+    windows = []
+    for centre in range(len(ids)):
+        reach = 1 + random.below(config.window)
+        contexts = [ids[place] for place in range(len(ids)) if 0 < abs(place - centre) <= reach]
+        scored = [ids[centre], *noise]
+        noise = random.noise(engine.alias_table, config.samples)
+        windows.append((torch.as_tensor([contexts]), torch.ones(1, len(contexts)).bool(), torch.as_tensor([scored])))
+    return windows
+
+
+@pytest.mark.parametrize("loss", CPU_LOSSES)
+@pytest.mark.parametrize("model", MODELS)
+def test_both_engines_move_alike_given_the_same_windows_and_noise(loss: str, model: str) -> None:
+    """A document of distinct words, window after window, so that no row is moved while it waits in another window."""
+    samples = 12 if "cbow" in model else 15
+    config = SMALL.updated({"dim": 16, "samples": samples, "loss": loss, "subwords": False, **MODELS[model]})
+    names = [f"w{row}" for row in range(VOCABULARY)]
+    words = Words(names, COUNTS, np.arange(VOCABULARY, dtype=np.int32))
+    cpu, gpu = CpuEngine(words, config, Parts.of(names, config)), TorchEngine(COUNTS, words.row_of_id_I, config)
+    random = np.random.default_rng(5)
+    start = {
+        name: random.normal(scale=0.5, size=array.shape).astype(np.float32) for name, array in cpu.arrays().items()
+    }
+    for engine in (cpu, gpu):
+        engine.load_arrays(start)
+    ids, seed = np.arange(2, 32, 2), 7
+    total, predictions = cpu.run(ids.astype(np.uint16), START, 0.05, seed)
+    results = [gpu.update(*window, 0.05) for window in drawn_windows(ids.tolist(), cpu, seed)]
+    assert predictions == sum(int(count) for _, count in results) >= 15
+    assert total == pytest.approx(sum(value.item() for value, _ in results), rel=1e-5)
+    for name, array in cpu.arrays().items():
+        assert np.abs(array - start[name]).max() > 0.01
+        np.testing.assert_allclose(array, gpu.arrays()[name], atol=2e-6)
+
+
+# Which engine, where
+
+
+def test_the_engine_follows_settings_and_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Chosen:
+        def __init__(self, *arguments: Any):
+            pass
+
+    monkeypatch.setattr(torch_engine, "TorchEngine", Chosen)
+    words = Words(["a", "b"], np.array([2, 1]), np.arange(2, dtype=np.int32))
+    small = EmbeddingsConfig(dim=16, samples=15, subwords=False)
+
+    def chosen(**knobs: str) -> str:
+        config = small.updated(knobs)
+        return "torch" if isinstance(build_engine(words, config, Parts.of(words.words, config)), Chosen) else "cpu"
+
+    for gpu in (False, True):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda gpu=gpu: gpu)
+        assert chosen() == ("torch" if gpu else "cpu")
+        assert chosen(device="cpu") == chosen(engine="cpu") == "cpu"
+        assert chosen(device="cuda") == chosen(engine="torch") == chosen(engine="torch", device="cpu") == "torch"
+        assert chosen(loss="softmax") == "torch"
+
+
+def test_a_device_is_never_ignored() -> None:
+    corpus = corpus_of(topics_ids(200).astype(int))
+    with pytest.raises(InputError, match="device: 'tpu9' is not available here; use auto, cpu or cuda"):
+        train_embeddings(corpus, QUICK.updated({"device": "tpu9"}), quiet=True)
+    with pytest.raises(InputError, match="device: 'cuda' needs --engine torch; the compiled loops run on the CPU only"):
+        train_embeddings(corpus, QUICK.updated({"device": "cuda", "engine": "cpu"}), quiet=True)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_missing_is_said() -> None:
+    with pytest.raises(InputError, match="device: 'cuda' is not available here"):
+        train_embeddings(corpus_of(topics_ids(200).astype(int)), QUICK.updated({"device": "cuda"}), quiet=True)
+
+
+def test_what_does_not_fit_the_gpu_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[torch.device] = []
+
+    def mem_get_info(device: torch.device) -> tuple[int, int]:
+        asked.append(device)
+        return 10**6, 10**9
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", mem_get_info)
+    config = EmbeddingsConfig(dim=100, subwords=False)
+    assert memory_needed(1_000, config) == 2 * 4 * 2_000 * padded(100)
+    with pytest.raises(InputError, match=r"4,000 vectors of 100 dimensions need 0\.0 GB of GPU memory"):
+        memory_needed(2_000, config)
+    assert {device.type for device in asked} == {"cuda"}
+    assert memory_needed(2_000, config.updated({"device": "cpu"})) == memory_needed(
+        2_000, config.updated({"engine": "cpu"})
+    )
+    assert len(asked) == 2
+
+
+# Whole trainings
+
+
+def test_a_torch_training_that_was_stopped_goes_on_bit_for_bit_on_any_device(tmp_path: Path) -> None:
+    """Begun with the torch engine, as where there is a GPU, it goes on with it where nothing else is asked."""
+    corpus = corpus_of(topics_ids(5_000).astype(int))
+    begun = QUICK.updated({"engine": "torch", "device": "cpu", "batch_size": 128, "save_every": 1e-9})
+    whole, report = train_embeddings(corpus, begun, quiet=True)
+    assert report["engine"] == "torch"
+
+    class Killed(Exception):
+        pass
+
+    def stop(epoch: Epoch) -> None:
+        if epoch.number == 3:
+            raise Killed
+
+    with pytest.raises(Killed):
+        train_embeddings(corpus, begun, quiet=True, out=tmp_path / "v", callback=stop)
+    assert not (tmp_path / "v" / "vectors.safetensors").exists()
+    with pytest.raises(InputError, match="v: was trained with engine = 'torch', not 'cpu'"):
+        train_embeddings(corpus, begun.updated({"engine": "cpu"}), quiet=True, out=tmp_path / "v")
+    left_open = begun.updated({"engine": "auto", "device": "auto" if not torch.cuda.is_available() else "cpu"})
+    vectors, again = train_embeddings(corpus, left_open, quiet=True, out=tmp_path / "v")
+    assert vectors.matrix.tobytes() == whole.matrix.tobytes()
+    assert again["losses"] == report["losses"]
+    assert vectors.meta["settings"]["engine"] == "torch"
 
 
 # Subwords

@@ -29,9 +29,12 @@ from seqlab.evaluation import (
     write_token_scores,
 )
 from seqlab.evaluation import cache as cache_module
+from seqlab.evaluation import evaluator as evaluator_module
 from seqlab.evaluation.cache import Cache, cache_log_probs
 from seqlab.evaluation.calibration import fit_temperature, tempered_log_probs
+from seqlab.evaluation.counts import Counts
 from seqlab.evaluation.dynamic import DECAY_EVERY, EPSILON, AdaptingModel, Dynamic, tune_dynamic
+from seqlab.evaluation.evaluator import STRETCH, shared_stretches, stretch_hashes
 from seqlab.evaluation.sources import Text
 from seqlab.models import LanguageModel
 from seqlab.models.ngram_mixture import fit_weights
@@ -374,6 +377,8 @@ def test_refusals_are_one_sentence(home, everything):
         lm.evaluate(split="valid", cache=10)
     with pytest.raises(InputError, match="the one to tune on"):
         lm.evaluate(home / "valid.txt", cache=10)
+    with pytest.raises(InputError, match="is the run itself"):
+        lm.evaluate(ensemble=[home / "second" / ".." / "run"])
     with pytest.raises(InputError, match="tokenizer differs"):
         lm.evaluate(ensemble=[home / "other"])
     with pytest.raises(InputError, match="without dropout"):
@@ -425,6 +430,61 @@ def test_a_part_of_ones_own_needs_no_other_change():
 
 
 def test_what_tunes_nothing_reads_no_text_to_tune_on(everything):
-    found = everything[0].evaluate(split="valid", mc_dropout=2)
+    found = everything[0].evaluate(split="valid", mc_dropout=2, seed=7)
     assert "tuned_on" not in found
     assert found["mc_dropout"].keys() >= {"perplexity", "change"}
+    assert (found["mc_dropout"]["passes"], found["mc_dropout"]["seed"]) == (2, 7)
+
+
+def test_stretches_of_one_text_are_found_in_another(monkeypatch):
+    monkeypatch.setattr(evaluator_module, "BLOCK", 100)
+    generator = np.random.default_rng(0)
+    tuning, text = generator.integers(VOCABULARY, size=(2, 1000))
+
+    def brute(ids):
+        known = {tuple(tuning[i : i + STRETCH]) for i in range(len(tuning) - STRETCH + 1)}
+        return len(known & {tuple(ids[i : i + STRETCH]) for i in range(len(ids) - STRETCH + 1)})
+
+    for ids in (text, tuning, tuning[3:], np.concatenate([text, tuning[200:400]]), np.tile(tuning[:90], 20), text[:9]):
+        assert shared_stretches(TokenFile.of(tuning), TokenFile.of(ids)) == brute(ids)
+    assert len(stretch_hashes(tuning[:STRETCH])) == 1
+    assert len(stretch_hashes(tuning[: STRETCH - 1])) == 0
+    assert shared_stretches(TokenFile.of(tuning[:9]), TokenFile.of(tuning)) == 0
+
+
+@pytest.mark.parametrize(
+    ("made", "refused"),
+    [
+        (lambda valid, text: valid[3:], True),
+        (lambda valid, text: text + valid[1500:2200], True),
+        (lambda valid, text: text + text + valid[:100], False),
+        (lambda valid, text: text + valid[:70] * 30, False),
+        (lambda valid, text: text, False),
+    ],
+)
+def test_a_text_that_shares_much_with_the_tuning_text_is_refused(home, made, refused):
+    valid, text = ((home / name).read_text().split(" ") for name in ("valid.txt", "test.txt"))
+    wanted = home / "shared.txt"
+    wanted.write_text(" ".join(made(valid, text)))
+    lm = api.load_language_model(home / "run")
+    if refused:
+        with pytest.raises(InputError, match="in common with the one to tune on"):
+            lm.evaluate(wanted, cache=10)
+    else:
+        assert lm.evaluate(wanted, cache=10)["cache"]["size"] == 10
+
+
+def test_a_tuning_text_of_a_few_tokens_is_refused(home, tmp_path):
+    run = Run.open(home / "run")
+    model = run.load_model()
+    (tmp_path / "short.txt").write_text("the noun1 verb1 a noun2 .\n" * 7)
+    with pytest.raises(InputError, match="only 49 tokens, fewer than 50"):
+        evaluator_of(run, model, Adaptation(temperature=True), valid=tmp_path / "short.txt")
+    assert evaluator_of(run, model, Adaptation(mc_dropout=2), valid=tmp_path / "short.txt").valid is None
+
+
+def test_parts_state_what_they_were_given(home):
+    network = Network(small_model(), 3)
+    assert Cache(5, VOCABULARY).fixed() == {"size": 5}
+    assert Counts(text_of(100), VOCABULARY, 3).fixed() == {"order": 7}
+    assert Dynamic(network, "sgd", seed=4).fixed() == {"rule": "sgd", "segment": 20, "samples": 1024, "seed": 4}

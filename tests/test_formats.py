@@ -19,7 +19,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from seqlab_cli.main import run
 
+import seqlab
 from seqlab.embeddings import FORMATS, WordVectors, convert_vectors, load_vectors, save_vectors
+from seqlab.embeddings.fasttext import SETTINGS, SIZES
 from seqlab.errors import InputError
 
 WRITABLE = [name for name, kind in FORMATS.items() if kind.write]
@@ -177,15 +179,17 @@ ROW = np.ones(2, "<f4").tobytes()
     ("content", "message"),
     [
         (b"", "the file is empty"),
-        (b"2 2\na 1 2\n", "2 words of 2 dimensions, more than fit|1 rows instead of the 2"),
-        (b"2 2\nabcdef 1.5 2.5\n", "1 rows instead of the 2 promised"),
-        (b"1 2\na 1 2\nb 3 4\n", "line 3: more rows than the 1"),
+        (b"2 2\na 1 2\n", "2 words of 2 dimensions, more than fit|1 row instead of the 2"),
+        (b"2 2\nabcdef 1.5 2.5\n", "1 row instead of the 2 promised"),
+        (b"1 2\na 1 2\nb 3 4\n", "line 3: more rows than the header promises, 1"),
         (b"2 3\nlong 1 2 3\nword 3 4\n", "line 3: 2 numbers instead of 3"),
-        (b"a 1 2\nb 3\n", "line 2: 1 numbers instead of 2"),
+        (b"a 1 2\nb 3\n", "line 2: 1 number instead of 2"),
         (b"2 2\na 1 2\nb 3 x\n", "line 3: not a word and 2 numbers"),
         (b"2 2\na 1 2\nb 3 nan\n", "'b' holds NaN"),
         (b"2 2\na 1 2\nb 3 1e99\n", "'b' holds NaN or infinity"),
         (b"2 2\na 1 2\n 3 4\n", "line 3: the word is empty"),
+        (b"2 2\na 1 2\nb  3 4\n", "line 3: spaces around the word 'b '"),
+        (b"a 1 2\n b 3 4\n", "line 2: spaces around the word ' b'"),
         (b"0 2\n", "nothing to read"),
         (b"3 0\na\nb\nc\n", "nothing to read"),
         (b"999999999999 300\na 1 2\n", "line 1: promises 999,999,999,999 words"),
@@ -194,7 +198,7 @@ ROW = np.ones(2, "<f4").tobytes()
         (b"prose\nwithout\nnumbers\n", "not a file of word vectors"),
         (b"2 2\nab " + ROW + b"\ncd " + ROW[:-1], "cut short"),
         (b"2 2\nab " + ROW + b"\nc" + ROW + b"   ", "incomplete|goes on after"),
-        (b"1 2\nab " + ROW + b"cd " + ROW, "goes on after the 1 words"),
+        (b"1 2\nab " + ROW + b"cd " + ROW, "goes on after the 1 word its"),
         (b"1 2\nab " + np.array([np.inf, 0], "<f4").tobytes(), "'ab' holds NaN or infinity"),
         (b"\x80\x04\x95pickle", "a Python pickle"),
         (b"\x1f\x8b\x08\x00", "cannot be unpacked with gzip"),
@@ -332,6 +336,16 @@ def test_fasttext_models_that_cannot_be_read(shared_data: Path, tmp_path: Path) 
             assert len(load_vectors(tmp_path / "v")) == 22
             whole += 1
     assert 0 < whole < 70
+    entries = SETTINGS.size + SIZES.size
+    first_end = content.index(b"\0", entries)
+    for cut, message in (
+        (30, "cut short inside the header"),
+        (entries + 1, "cut short inside the words, in number 1 of 22"),
+        (first_end + 3, "cut short inside the words, in number 1 of 22"),
+        (len(content) // 4, "cut short inside the matrix of"),
+    ):
+        (tmp_path / "v").write_bytes(content[:cut])
+        assert message in sentence_of(load_vectors, tmp_path / "v")
     for place, value, message in (
         (4, 99, "version 99"),
         (8, 2_000_000_000, "2,000,000,000 dimensions"),
@@ -371,6 +385,22 @@ def test_damaged_files_raise_nothing_but_input_errors(
             damaged[random.integers(min(len(content), 10_000 if trial % 2 else 200))] = random.integers(256)
         place.write_bytes(damaged[: random.integers(1, len(damaged))] if trial % 5 == 0 else damaged)
         assert "\n" not in sentence_of(load_vectors, place)
+
+
+def test_folders_are_opened_in_their_file_where_asked_and_other_files_refuse(
+    vectors: WordVectors, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vectors.save(tmp_path / "v")
+    for load in (load_vectors, seqlab.load_vectors):
+        assert isinstance(load(tmp_path / "v", mapped=True).matrix.base, np.memmap)
+        assert not isinstance(load(tmp_path / "v").matrix.base, np.memmap)
+    for name in ("v.txt", "v.bin", "v.npz"):
+        save_vectors(vectors, tmp_path / name)
+        with pytest.raises(InputError, match="convert it to a seqlab folder first"):
+            seqlab.load_vectors(tmp_path / name, mapped=True)
+    monkeypatch.setattr("seqlab.api.is_run", lambda path: True)
+    with pytest.raises(InputError, match="save its vectors to a folder first"):
+        seqlab.load_vectors(tmp_path / "v", mapped=True)
 
 
 # The verb
@@ -421,6 +451,12 @@ def test_convert_verb(vectors: WordVectors, tmp_path: Path, capsys: pytest.Captu
     report = json.loads(capsys.readouterr().out)
     assert (report["from"], report["to"], report["words"]) == ("word2vec text", "GloVe text", 40)
     assert load_vectors(tmp_path / "x.dat").words == vectors.words[:40]
+
+
+def test_convert_counts_one_word_as_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "v").write_text("1 1\na 1\n")
+    assert run(["convert", str(tmp_path / "v"), str(tmp_path / "v.bin")]) == 0
+    assert "1 word of 1 dimension, word2vec text to" in capsys.readouterr().out
 
 
 def test_convert_reports_what_it_mended(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -132,6 +132,27 @@ def test_extreme_logits_give_no_nan(name, samples):
     assert torch.isfinite(layer.exact_loss_sum(hidden.detach() * 1e4, targets))
 
 
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("name", LOSSES)
+def test_the_rows_said_to_be_a_words_are_that_words(name, tied):
+    layer = build(name, tied, mixture=1)
+    hidden = data(1)[0].detach()
+    parts = torch.bucketize(torch.arange(V), torch.tensor(layer.cutoffs, dtype=torch.int64), right=True)
+    parameters, rows = dict(layer.named_parameters()), layer.word_rows()
+    assert sorted(torch.cat([ids for part, ids in rows.items() if part != "bias"]).tolist()) == list(range(V))
+    with torch.no_grad():
+        before = layer.log_probs(hidden)[0]
+        for part, ids in rows.items():
+            assert len(ids) == len(parameters[part])
+            for row, word in zip(parameters[part], ids.tolist(), strict=True):
+                kept = row.clone()
+                row += 1.0
+                change = (layer.log_probs(hidden)[0] - before)[parts == parts[word]]
+                row.copy_(kept)
+                own = (change - change.median()).abs() > 1e-9
+                assert (parts == parts[word]).nonzero().squeeze(1)[own].tolist() == [word]
+
+
 @pytest.mark.parametrize("name", LOSSES)
 def test_a_frozen_weight_gets_no_gradient(name):
     layer = build(name)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import itertools
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
-from seqlab.config import ModelConfig
+from seqlab.config import LanguageModelConfig, ModelConfig
 from seqlab.errors import InputError
 from seqlab.models import LanguageModel
 from seqlab.nn import CELLS, LOSSES
+from seqlab.training.presets import describe, preset, presets
 
 V = 11
 
@@ -129,3 +131,48 @@ def test_knobs_reach_the_output_layer():
     assert build(label_smoothing=0.1).output.label_smoothing == 0.1
     with pytest.raises(InputError, match=r"model\.label_smoothing: .*mixture"):
         build(softmax="mixture", label_smoothing=0.1)
+
+
+GROWTH = {"mingru": 100.0, "minlstm": 100.0, "rnn-relu": 3_000.0, "rnn-leaky": 10_000.0}
+"""Cells whose outputs nothing bounds, so that every layer adds more to the sum of those below; all others: 10."""
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_deep_residual_stack_keeps_the_variance(cell):
+    torch.manual_seed(0)
+    sizes = {"embed_dim": 64, "hidden_dim": 64, "layers": 8, "residual": True}
+    model = LanguageModel(ModelConfig(cell=cell, **sizes), 50).eval()
+    with torch.no_grad():
+        model.embedding.normal_()
+        tokens = torch.randint(0, 50, (8, 64))
+        ratio = float(model.hidden(tokens, model.init_state(8))[0].var() / model.embed(tokens).var())
+    assert 0.1 < ratio < GROWTH.get(cell, 10.0)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize(("knob", "value"), [("forget_bias", 0.0), ("mogrifier_rounds", 2)])
+def test_a_cell_refuses_the_knobs_it_lacks(cell, knob, value):
+    default = getattr(ModelConfig(), knob)
+    build(cell=cell, **{knob: default})
+    if cell in ({"lstm", "lstm-layernorm", "mogrifier"} if knob == "forget_bias" else {"mogrifier"}):
+        build(cell=cell, **{knob: value})
+        return
+    with pytest.raises(
+        InputError, match=rf"model\.{knob}: model\.cell = '{cell}' .*set it to {default:g}, its default"
+    ):
+        build(cell=cell, **{knob: value})
+
+
+@pytest.mark.parametrize("name", [name for name, one in presets().items() if "expected" in one])
+def test_a_preset_claims_its_figure_for_a_vocabulary_that_fits_only(name):
+    def sentence(types):
+        vocab = SimpleNamespace(vocab=range(types), kind="whitespace")
+        corpus = SimpleNamespace(train=range(1000), tokenizer=vocab)
+        return describe(name, LanguageModelConfig.build(preset(name)), corpus)
+
+    expected, (fewest, most) = presets()[name]["expected"], presets()[name]["types"]
+    assert expected in sentence(fewest)
+    assert expected in sentence(most)
+    for types in (fewest - 1, most + 1):
+        assert expected not in sentence(types)
+        assert f"a text of {types:,} types is not" in sentence(types)

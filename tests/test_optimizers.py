@@ -8,11 +8,13 @@ import math
 import pytest
 import torch
 
+from seqlab import api
 from seqlab.config import ModelConfig, TrainingConfig
 from seqlab.models import LanguageModel
-from seqlab.training import AVERAGES, OPTIMIZERS, Optimizer
+from seqlab.training import AVERAGES, OPTIMIZERS, Optimizer, Trainer
 from seqlab.training.penalties import Penalty
-from seqlab.training.rows import RowOptimizer
+from seqlab.training.rows import STALE
+from seqlab.training.validation import Validator
 
 
 def rows_of(gradient: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
@@ -25,8 +27,7 @@ def dense_and_lazy(name: str, decay: float, start: torch.Tensor):
     dense, lazy = (torch.nn.Parameter(start.clone()) for _ in range(2))
     options = {key: False if value is True and key != "nesterov" else value for key, value in recipe.options.items()}
     reference = recipe.dense([dense], lr=0.05, weight_decay=decay, **options)  # neither fused nor foreach
-    rows = RowOptimizer([lazy], 0.05, recipe.slots, recipe.rule, decay, recipe.decoupled, recipe.kernel)
-    return dense, reference, lazy, rows
+    return dense, reference, lazy, recipe.rows([lazy], 0.05, decay)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -93,6 +94,142 @@ def test_every_optimizer_lowers_the_loss_of_a_model_and_its_state_goes_on(name, 
     steps(twin, again, 20)
     for one, other in zip(model.parameters(), twin.parameters(), strict=True):
         assert torch.equal(one, other)
+
+
+def idle_steps(name: str, dtype: torch.dtype, lrs, each: int, decay: float = 0.5):
+    """50 rows after steps with zero gradients, `each` touched in a step: (start, dense, lazy, lazy optimiser)."""
+    rng = torch.Generator().manual_seed(3)
+    dense, reference, lazy, rows = dense_and_lazy(name, decay, torch.randn(50, 4, generator=rng, dtype=dtype))
+    start = lazy.detach().clone()
+    for lr in lrs:
+        for optimizer in (reference, rows):
+            optimizer.param_groups[0]["lr"] = lr
+        dense.grad = torch.zeros_like(dense)
+        lazy.grad = rows_of(dense.grad, torch.randperm(50, generator=rng)[:each])
+        reference.step()
+        rows.step()
+    return start, dense.detach(), lazy.detach(), rows
+
+
+CHANGING = [1e-2 * (1 + math.sin(step)) for step in range(400)]
+"""Learning rates, 0 among them nearly."""
+
+
+@pytest.mark.parametrize("lrs", [[1e-2] * 400, CHANGING])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("name", ["sgd", "adamw"])
+def test_rows_decay_as_dense_weights_do_whenever_they_are_touched(name, dtype, lrs):
+    start, dense, lazy, rows = idle_steps(name, dtype, lrs, 5)
+    assert rows.owed == pytest.approx(-sum(math.log1p(-0.5 * lr) for lr in lrs))
+    rows.settle()
+    assert rows.owed == 0
+    torch.testing.assert_close(lazy, dense, atol=0, rtol=1e-5 if dtype is torch.float32 else 1e-12)
+    assert float(lazy.norm() / start.norm()) == pytest.approx(math.prod(1 - 0.5 * lr for lr in lrs), rel=1e-5)
+    again = lazy.clone()
+    rows.settle()
+    assert torch.equal(lazy, again)
+
+
+@pytest.mark.parametrize("name", ["momentum", "nesterov"])
+def test_rows_under_momentum_decay_as_dense_weights_do_in_the_long_run(name):
+    start, dense, lazy, rows = idle_steps(name, torch.float64, [1e-3] * 400, 5)
+    rows.settle()
+    assert float(dense.norm()) < 0.2 * float(start.norm())
+    assert float(lazy.norm()) == pytest.approx(float(dense.norm()), rel=0.05)
+
+
+@pytest.mark.parametrize("name", ["adam", "adagrad", "rmsprop"])
+def test_adaptive_rules_shrink_rows_plainly_for_the_steps_they_miss(name):
+    start, _, lazy, rows = idle_steps(name, torch.float32, CHANGING, 0)
+    assert torch.equal(lazy, start)
+    rows.settle()
+    torch.testing.assert_close(lazy, start * math.prod(1 - 0.5 * lr for lr in CHANGING))
+    assert not any(rows.state[key][slot].any() for key in rows.state for slot in rows.state[key] if "moment" in slot)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_catching_up_in_a_step_equals_settling_before_it(name):
+    """Compiled or not: a row that missed steps is decayed first, then moved."""
+    results = []
+    for settled in (False, True):
+        _, _, lazy, rows = idle_steps(name, torch.float32, CHANGING[:30], 5)
+        if settled:
+            rows.settle()
+        lazy = next(iter(rows.state))
+        lazy.grad = rows_of(torch.ones(50, 4), torch.arange(50))
+        rows.step()
+        results.append(lazy.detach().clone())
+    torch.testing.assert_close(*results)
+
+
+def test_without_decay_nothing_is_kept_for_rows_and_more_than_all_leaves_nothing():
+    _, _, _, rows = idle_steps("adamw", torch.float32, [0.1] * 3, 5, decay=0.0)
+    assert rows.owed == 0
+    assert {key for state in rows.state.values() for key in state} == {"step", "moment0", "moment1"}
+    _, _, lazy, rows = idle_steps("adamw", torch.float32, [1.0] * 3, 5, decay=2.0)
+    rows.settle()
+    assert lazy.isfinite().all()
+    assert float(lazy.abs().max()) < 1e-20
+
+
+@pytest.mark.parametrize("name", ["sgd", "adamw", "adam"])
+def test_a_model_with_rows_decays_as_a_dense_one_and_goes_on_exactly(name):
+    """Saved and loaded in the middle, with rows in arrears: the same bits; settled: the norm of plain shrinkage."""
+
+    def fresh():
+        torch.manual_seed(0)
+        sizes = {"embed_dim": 4, "hidden_dim": 4, "softmax": "sampled", "samples": 3}
+        model = LanguageModel(ModelConfig(**sizes), 50)
+        return model, Optimizer(model, TrainingConfig(optimizer=name, weight_decay=0.5))
+
+    def steps(model, optimizer, which):
+        for step in which:
+            rows = torch.randperm(50, generator=torch.Generator().manual_seed(step))[:5]
+            model.embedding.grad = rows_of(torch.full((50, 4), 0.0 if name != "adam" else 0.1), rows)
+            optimizer.step(CHANGING[step])
+
+    model, optimizer = fresh()
+    start = model.embedding.detach().clone()
+    steps(model, optimizer, range(200))
+    twin, again = fresh()
+    twin.load_state_dict(model.state_dict())
+    again.load_arrays({key: tensor.clone() for key, tensor in optimizer.arrays().items()})
+    assert again.owed == optimizer.owed > 0
+    for one, other in ((model, optimizer), (twin, again)):
+        steps(one, other, range(200, 400))
+        other.settle()
+    assert torch.equal(model.embedding, twin.embedding)
+    if name != "adam":
+        expected = start * math.prod(1 - 0.5 * lr for lr in CHANGING)
+        torch.testing.assert_close(model.embedding.detach(), expected, atol=0, rtol=1e-5)
+
+
+def test_training_lets_no_row_fall_behind_and_validates_settled_rows(tmp_path, monkeypatch):
+    """Before every step a row may owe at most 1%; the weights that are validated and kept owe nothing."""
+    (tmp_path / "text.txt").write_text("".join(f"the noun{i % 37} sees noun{i % 23} .\n" for i in range(900)))
+    corpus = api.prepare(tmp_path / "text.txt", tmp_path / "corpus", tokenizer="whitespace")
+    before, validated = [], []
+    read, validate = Trainer.read, Validator.validate
+
+    def spy_read(self, width):
+        before.append(self.optimizer.owed)
+        return read(self, width)
+
+    monkeypatch.setattr(Trainer, "read", spy_read)
+    monkeypatch.setattr(Validator, "validate", lambda *a: validated.append(a[0].average.optimizer.owed) or validate(*a))
+    sizes = {
+        "embed_dim": 6,
+        "hidden_dim": 6,
+        "layers": 1,
+        "batch_size": 2,
+        "bptt": 4,
+        "softmax": "sampled",
+        "samples": 3,
+    }
+    options = {"steps": 60, "weight_decay": 0.2, "lr": 0.02, "schedule": "constant", "warmup": 0.0, "average": "ema"}
+    api.train_language_model(corpus, tmp_path / "run", **sizes, **options, evaluations=5, quiet=True)
+    assert 0.005 < max(before) <= STALE
+    assert validated == [0.0] * 5
 
 
 def model_with_gradients(softmax: str, **options):

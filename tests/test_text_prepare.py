@@ -18,7 +18,18 @@ from hypothesis import strategies as st
 
 from seqlab.config import TextConfig
 from seqlab.errors import InputError, SeqlabError
-from seqlab.text import TOKENIZERS, Corpus, TokenFile, Tokenizer, corpora, jobs, prepare, token_file, tokenize
+from seqlab.text import (
+    TOKENIZERS,
+    Corpus,
+    TokenFile,
+    Tokenizer,
+    corpora,
+    jobs,
+    prepare,
+    spelling,
+    token_file,
+    tokenize,
+)
 from seqlab.text.bpe import sample_blocks
 from seqlab.text.cuts import LIMIT
 from seqlab.text.spool import Spool
@@ -371,6 +382,106 @@ def test_known_tokenizer_on_another_text(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="white space"):
         tokenize(write(tmp_path / "s.txt", "  "), corpus.tokenizer)
     assert len(TokenFile.of([1, 2, 3])) == 3
+
+
+# --- how unknown words are spelt --------------------------------------------------------------------------
+
+RARE = "".join(f"the cat{n % 7} met don't{n % 5}x <unk> thing{n}, é{n % 90}日 again{n % 450}\n" for n in range(600))
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_spelling_does_not_depend_on_workers_and_chunks(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path / "t.txt", RARE)
+    values: dict[str, object] = {} if kind in ("byte", "bpe") else {"min_count": 3}
+    prepare(path, tmp_path / "usual", config(kind, **values))
+    prepare(path, tmp_path / "small", config(kind, **values), chunk_bytes=37)
+    prepare(path, tmp_path / "workers", config(kind, **values), workers=2, chunk_bytes=1000)
+    monkeypatch.setattr(jobs, "MEMORY", -1)
+    prepare(path, tmp_path / "forgetful", config(kind, **values), chunk_bytes=500)
+    usual = files(tmp_path / "usual")
+    assert ("train.unknown.json" in usual) == (kind in ("word", "whitespace"))
+    for name in ("small", "workers", "forgetful"):
+        assert files(tmp_path / name) == usual
+
+
+@pytest.mark.parametrize("kind", ["word", "whitespace"])
+def test_every_unknown_word_is_told(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In both splits, however they are sliced, as the tokenizer itself tells them."""
+    monkeypatch.setattr(token_file, "SHARD_TOKENS", 701)
+    monkeypatch.setattr(spelling, "BLOCK", 32)
+    path = write(tmp_path / "t.txt", RARE)
+    corpus = prepare(path, tmp_path / "c", config(kind, min_count=3)).with_spelling()
+    for name, text in (("train", RARE[: corpus.train.characters]), ("valid", RARE[corpus.train.characters :])):
+        split, tokenizer = corpus.splits[name], corpus.tokenizer
+        expected, words = tokenizer.encode_spelt(text)
+        assert split.spelt is not None
+        names = [*tokenizer.vocab.itos, *split.extra_words]
+        assert [names[id] for id in split.spelt[:]] == [[*tokenizer.vocab.itos, *words][id] for id in expected]
+        assert sorted(split.extra_words) == sorted(words)
+        assert len(split.extra_words) == corpus.summary["splits"][name]["unknown_words"] > 20
+        known = split.spelt[:] < len(tokenizer.vocab)
+        np.testing.assert_array_equal(split.spelt[:][known], split[:][known])
+        assert (split[:][~known] == tokenizer.unk_id).all()
+        whole, edges = split.spelt[:], np.random.default_rng(0).integers(0, len(split) + 1, (200, 2))
+        for start, stop in edges.tolist():
+            np.testing.assert_array_equal(split.spelt[start:stop], whole[start:stop])
+        given = tokenize(write(tmp_path / f"{name}.txt", text), tokenizer, spelt=True)
+        given_names = [*tokenizer.vocab.itos, *given.extra_words]
+        assert given.spelt is not None
+        assert [given_names[id] for id in given.spelt[:]] == [names[id] for id in whole]
+    literal = corpus.tokenizer.unk_id in corpus.train.spelt[:]
+    assert literal == (kind == "whitespace")
+
+
+def test_without_unknown_words_nothing_is_written(tmp_path: Path) -> None:
+    corpus = prepare(write(tmp_path / "t.txt", "a b <unk>\n" * 9), tmp_path / "c", config("whitespace"))
+    assert corpus.train.unknown
+    assert corpus.keeps_spelling
+    assert not list((tmp_path / "c").glob("*.unknown.*"))
+    told = corpus.with_spelling()
+    assert told.train.spelt is None
+    assert told.train.extra_words == []
+
+
+@pytest.mark.parametrize("name", ["train.unknown.json", "train.unknown.bin"])
+@pytest.mark.parametrize("damage", ["missing", "flipped", "shorter", "empty"])
+@pytest.mark.parametrize("large", [False, True])
+def test_damaged_spelling_is_refused(
+    name: str, damage: str, large: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus = prepare(write(tmp_path / "t.txt", RARE), tmp_path / "c", config("whitespace", min_count=3))
+    if large:
+        monkeypatch.setattr(token_file, "VERIFY_BELOW", 0)
+    file = corpus.path / name
+    data = bytearray(file.read_bytes())
+    data[-1] ^= 128  # the end of the list, the high bits of a number
+    file.write_bytes({"flipped": data, "shorter": data[:-1]}.get(damage, b""))
+    if damage == "missing":
+        file.unlink()
+    with pytest.raises(InputError, match=name) as caught:
+        Corpus.open(corpus.path).with_spelling()
+    assert str(caught.value).count(". ") == 0
+
+
+def test_spelling_that_does_not_fit_the_ids_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    corpus = prepare(write(tmp_path / "t.txt", RARE), tmp_path / "c", config("whitespace", min_count=3))
+    monkeypatch.setattr(token_file, "VERIFY_BELOW", 0)
+    shard, words = corpus.path / "train-00000.bin", corpus.path / "train.unknown.json"
+    data = shard.read_bytes()
+    shard.write_bytes(data[:-2] + np.uint16(corpus.tokenizer.unk_id).tobytes())
+    with pytest.raises(InputError, match=r"train\.unknown\.bin: numbers .* unknown tokens where the ids hold"):
+        Corpus.open(corpus.path).with_spelling()
+    shard.write_bytes(data)
+    found = json.loads(words.read_bytes())
+    words.write_bytes(json.dumps(found[1:]).encode().ljust(words.stat().st_size))
+    with pytest.raises(InputError, match=r"train\.unknown\.json: does not hold"):
+        Corpus.open(corpus.path).with_spelling()
 
 
 # --- the folder and the cache -----------------------------------------------------------------------------

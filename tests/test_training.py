@@ -345,8 +345,46 @@ def test_a_model_worse_than_word_frequencies_is_told_so():
 
 
 def test_a_refused_setting_leaves_no_run_behind(words, tmp_path):
-    with pytest.raises(InputError, match="cutoffs"):
-        api.train_language_model(
-            words, tmp_path / "run", quiet=True, softmax="adaptive", cutoffs=[9, 5], steps=1, **TINY
-        )
-    assert not (tmp_path / "run").exists()
+    known = words.tokenizer.vocab.itos[0]
+    WordVectors(["zzz"], np.ones((1, 12), np.float32)).save(tmp_path / "foreign")
+    WordVectors([known], np.ones((1, 12), np.float32)).save(tmp_path / "vectors")
+    options = {**TINY, "steps": 1, "quiet": True}
+    api.train_language_model(words, tmp_path / "mixture", **options, softmax="mixture", mixture=2)
+    out = tmp_path / "run"
+    for settings, sentence in (
+        ({"softmax": "adaptive", "cutoffs": [9, 5]}, "cutoffs"),
+        ({"batch_size": 10**6}, r"training\.batch_size: the training text has only .* for 1,000,000 streams"),
+        ({"batch_schedule": [[0.5, 4 * 10**6]]}, r"training\.batch_schedule: the training text has only"),
+        ({"embeddings": str(tmp_path / "foreign")}, "types of the text has a vector"),
+        ({"init": str(tmp_path / "mixture"), "mixture": 3}, "does not fit the model|what starts .* cannot have 3"),
+    ):
+        with pytest.raises(InputError, match=sentence):
+            api.train_language_model(words, out, **{**options, **settings})
+        assert not out.exists(), sentence
+    api.train_language_model(words, out, **options, embeddings=str(tmp_path / "vectors"))  # the corrected command
+    with pytest.raises(InputError, match=r"was started with training\.batch_size = 4, not 1000000"):
+        api.train_language_model(words, out, **{**options, "batch_size": 10**6}, embeddings=str(tmp_path / "vectors"))
+
+
+def test_what_starts_from_a_run_reads_text_as_it_does(text, tmp_path):
+    """Upper-case words are those of the run when it lower-cases its text; what is given wins."""
+    shouted = tmp_path / "shouted.txt"
+    shouted.write_text(text.read_text()[:9000].upper())
+    options = {"steps": 1, "quiet": True}
+    first = api.train_language_model(text, tmp_path / "first", **TINY, **options, tokenizer="word", lowercase=True)
+    init = str(first.run.path)
+    second = api.train_language_model(shouted, tmp_path / "second", **options, init=init)
+    assert (second.run.config.text.tokenizer, second.run.config.text.lowercase) == ("word", True)
+    assert set(second.tokenizer.vocab.itos) <= set(first.tokenizer.vocab.itos)
+    plans = [
+        api.plan(shouted, None, None, True, None, {"text": given, "training": {"init": init, "steps": 1}})[2].text
+        for given in ({"lowercase": False}, {"tokenizer": "char"})
+    ]
+    assert [(one.tokenizer, one.lowercase) for one in plans] == [("word", False), ("char", False)]
+
+
+def test_a_batch_is_checked_with_the_size_of_the_preset(words):
+    given = {"training": {"accumulate": 5, "steps": 1}}
+    assert api.plan(words, None, None, True, "example-2x200", given)[2].training.batch_size == 20
+    with pytest.raises(InputError, match="accumulate = 5 does not divide a batch of 32 streams"):
+        api.plan(words, None, None, True, "word", given)

@@ -14,10 +14,12 @@ from seqlab.config import LanguageModelConfig, ModelConfig, TrainingConfig
 from seqlab.errors import InputError
 from seqlab.evaluation import negative_log_likelihood
 from seqlab.models import LanguageModel
+from seqlab.nn import CELLS
+from seqlab.nn.output_layer import unigram_log_probs
 from seqlab.run import Run
 from seqlab.text import TokenFile
 from seqlab.text.batches import StreamReader
-from seqlab.training import Optimizer, check
+from seqlab.training import Optimizer, check, start_from_run
 from seqlab.training.averages import AVERAGES
 from seqlab.training.metrics import Activity, part_of
 from seqlab.training.step import backward, bptt_length, spread
@@ -203,6 +205,7 @@ def test_metrics_show_gradients_and_units_by_part(words, tmp_path, cell):
     assert 0 < line["clipped_values"] < 1
     assert line["penalty"] > 0
     assert ("dead" if cell == "rnn-relu" else "saturated") in line
+    assert not ("saturated" in line and cell == "rnn-relu")
     gates = {"lstm": {"cell1 forget", "cell2 output"}, "gru": {"cell1 reset", "cell2 update"}}
     assert gates.get(cell, set()) <= line.get("saturated", {}).keys()
 
@@ -215,28 +218,90 @@ def test_the_normalisation_error_of_nce_is_reported(words, tmp_path):
     assert all(abs(error["mean"]) < 2 and error["std"] > 0 for error in errors)
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru"])
-def test_saturated_gates_equal_the_cell_equations(cell):
-    model = random_model(cell=cell, layers=1)
-    layer = model.cells[0]
+def layer_normalised(product, gain, shift):
+    centred = product - product.mean(1, keepdim=True)
+    return gain * centred / (centred.square().mean(1, keepdim=True) + 1e-5).sqrt() + shift
+
+
+def gates_by_hand(name, cell, x_BD, state):
+    """Sigmoid gates of one step from the published equations."""
+    weights, h_BH = {key.removeprefix("layer.").removesuffix("_l0"): p for key, p in cell.named_parameters()}, state[0]
+    if name in ("lstm", "mogrifier", "gru"):
+        for i, weight in enumerate(cell.rounds_QR if name == "mogrifier" else ()):
+            if i % 2:
+                h_BH = 2 * torch.sigmoid(x_BD @ weight.T) * h_BH
+            else:
+                x_BD = 2 * torch.sigmoid(h_BH @ weight.T) * x_BD
+        sums = x_BD @ weights["weight_ih"].T + weights["bias_ih"] + h_BH @ weights["weight_hh"].T + weights["bias_hh"]
+    elif name == "lstm-layernorm":
+        sums = layer_normalised(x_BD @ weights["weight_ih"].T, weights["gain_ih"], weights["bias_ih"])
+        sums = sums + layer_normalised(h_BH @ weights["weight_hh"].T, weights["gain_hh"], weights["bias_hh"])
+    elif name in ("mingru", "minlstm", "qrnn", "sru"):
+        seen = torch.cat([state[1], x_BD], 1) if name == "qrnn" else x_BD
+        sums = seen @ weights["weight_ih"].T + weights["bias_ih"]
+        if name == "sru":
+            sums = torch.cat([sums[:, :8], sums[:, 8:] + weights["weight_state"] * h_BH.repeat(1, 2)], 1)
+    lstm = {"input": 0, "forget": 1, "output": 3}
+    places = {
+        **dict.fromkeys(("lstm", "lstm-layernorm", "mogrifier"), lstm),
+        "gru": {"reset": 0, "update": 1},
+        "mingru": {"update": 0},
+        "minlstm": {"forget": 0, "input": 1},
+        "qrnn": {"forget": 1, "output": 2},
+        "sru": {"forget": 1, "reset": 2},
+    }
+    return {gate: torch.sigmoid(sums.split(8, 1)[place]) for gate, place in places.get(name, {}).items()}
+
+
+@pytest.mark.parametrize("scale", [1.0, 8.0, 300.0])
+@pytest.mark.parametrize("cell", CELLS)
+def test_shares_of_saturated_units_and_gates_equal_the_equations(cell, scale):
+    model = random_model(cell=cell, layers=1, cell_precision="float32")
+    layer, generator = model.cells[0], torch.Generator().manual_seed(1)
     with torch.no_grad():
-        layer.weight("weight_ih").mul_(30)
+        for name, parameter in layer.named_parameters():
+            if "bias" in name or "gain" in name:
+                parameter.add_(torch.randn(parameter.shape, generator=generator), alpha=0.3)
+            if "weight_ih" in name or ("gain" in name and "hh" not in name):
+                parameter.mul_(scale)
     activity = Activity(model)
     activity.watching = True
-    tokens = torch.randint(0, 20, (3, 11))
+    tokens = torch.randint(0, 20, (3, 11), generator=generator)
+    state = tuple(0.5 * torch.tanh(torch.randn(part.shape, generator=generator)) for part in model.init_state(3)[0])
     with activity.hooked():
-        model.hidden(tokens, model.init_state(3))
-    shares = activity.line()["saturated"]
-    seen, state = [], model.init_state(3)[0]
-    x_BTD = model.embedding[tokens]
-    for t in range(11):
-        from_input, from_state = layer._affine(x_BTD[:, t], state[0])
-        seen.append(torch.sigmoid(from_input + from_state).chunk(4 if cell == "lstm" else 3, dim=1)[1])
-        _, state = layer.equations(x_BTD[:, t], state)
-    gate = torch.stack(seen)
-    expected = ((gate < 0.01) | (gate > 0.99)).float().mean()
-    assert 0 < float(expected) < 1
-    assert shares["cell1 forget" if cell == "lstm" else "cell1 update"] == pytest.approx(float(expected), abs=0.01)
+        model.hidden(tokens, [state])
+    shares = activity.line().get("saturated", {})
+    outputs, gates = [], []
+    with torch.no_grad():
+        for x_BD in model.embedding[tokens].unbind(1):
+            gates.append(gates_by_hand(cell, layer, x_BD, state))
+            y_BH, state = layer.equations(x_BD, state)
+            outputs.append(y_BH)
+    y = torch.stack(outputs)
+    found = {f"cell1 {gate}": torch.stack([step[gate] for step in gates]) for gate in gates[0]}
+    expected = {gate: float(((values < 0.01) | (values > 0.99)).float().mean()) for gate, values in found.items()}
+    if cell == "rnn-sigmoid":
+        expected["cell1"] = float(((y < 0.01) | (y > 0.99)).float().mean())
+    elif cell in ("rnn-tanh", "lstm", "lstm-layernorm", "mogrifier", "gru", "qrnn"):
+        expected["cell1"] = float((y.abs() > 0.99).float().mean())
+        assert float(y.abs().max()) <= 1
+    assert shares == pytest.approx(expected, abs=0.006)
+    if scale > 1 and expected:
+        assert max(expected.values()) > 0.05
+
+
+@pytest.mark.parametrize(
+    ("cell", "bias", "share"), [("rnn-sigmoid", -20, 1), ("rnn-sigmoid", 0, 0), ("rnn-tanh", -9, 1)]
+)
+def test_both_ends_of_a_range_count(cell, bias, share):
+    model = random_model(cell=cell, layers=1)
+    with torch.no_grad():
+        dict(model.cells[0].named_parameters())["layer.bias_ih_l0" if cell == "rnn-tanh" else "bias_ih"].fill_(bias)
+    activity = Activity(model)
+    activity.watching = True
+    with activity.hooked():
+        model.hidden(torch.randint(0, 20, (3, 11)), model.init_state(3))
+    assert activity.line() == {"saturated": {"cell1": share}}
 
 
 def test_dead_rectifiers_are_counted_over_all_windows_since_the_last_line():
@@ -270,6 +335,83 @@ def test_a_run_starts_another_with_another_vocabulary(words, folder, tmp_path):
             torch.testing.assert_close(ours, before, atol=1e-7, rtol=1e-5)
     again = Run.open(tmp_path / "same").metrics()[0]["loss"]
     assert again < first.run.metrics()[0]["loss"] - 0.5
+
+
+def rows_of(model, word):
+    """Every row of a word, by what it is a row of. Clusters of other cutoffs are others."""
+    output = model.output
+    part = sum(word >= cut for cut in output.cutoffs)
+    place = f"cluster {part} of {output.cutoffs}" if part else "the short list"
+    rows = {"embedding": model.embedding[word], f"bias in {place}": output.bias[word]}
+    if part and len(output.tails):
+        return rows | {f"tail of {place}": output.tails[part - 1][word - output.cutoffs[part - 1]]}
+    return rows | {"weight": output.weight[word]}
+
+
+def is_some_row(row, model):
+    tables = [model.embedding, model.output.weight, *getattr(model.output, "tails", [])]
+    return any(bool((table == row).all(1).any()) for table in tables if table.shape[1:] == row.shape)
+
+
+@pytest.mark.parametrize("tie", [True, False], ids=["tied", "own"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"softmax": "full"},
+        {"softmax": "sampled", "samples": 8},
+        {"softmax": "nce", "samples": 8},
+        {"softmax": "mixture", "mixture": 2},
+        {"softmax": "adaptive"},
+        {"softmax": "adaptive", "cutoffs": [6, 16]},
+        {"softmax": "adaptive", "cutoffs": [6, 16], "tail_shrink": 1.0},
+    ],
+    ids=lambda options: "-".join(str(value) for value in options.values()),
+)
+def test_each_row_of_the_output_layer_is_carried_over_by_token(words, folder, tmp_path, options, tie):
+    first = api.train_language_model(words, tmp_path / "first", **TINY, **options, tie=tie, steps=10, lr=0.03)
+    source, theirs = first.run.load_model(), words.tokenizer.vocab
+    for name, nouns in (("renamed", range(12, 32)), ("more", range(8, 60))):
+        corpus = corpus_of(folder, name, nouns)
+        vocab = corpus.tokenizer.vocab
+        assert (len(vocab) == len(theirs)) == (name == "renamed")
+        fresh = api.fresh_model(first.run.config, corpus, None)
+        model = api.fresh_model(first.run.config.updated({"init": str(tmp_path / "first")}), corpus, None)
+        moved = 0
+        for word, token in enumerate(vocab.itos):
+            ours = rows_of(model, word)
+            before = rows_of(source, theirs.stoi[token]) if token in theirs.stoi else {}
+            moved += bool(before) and ours.keys() != before.keys()
+            for part, row in ours.items():
+                if part in before:
+                    assert torch.equal(row, before[part]), (token, part)
+                elif part.startswith("bias"):
+                    assert torch.equal(row, rows_of(fresh, word)[part]), (token, part)
+                else:
+                    assert not is_some_row(row, source), (token, part)
+        assert (moved > 0) == (options["softmax"] == "adaptive")
+        same_clusters = model.output.cutoffs == source.output.cutoffs
+        assert same_clusters == ("cutoffs" in options or options["softmax"] != "adaptive" or name == "renamed")
+        origin = dict((source if same_clusters else fresh).output.named_parameters())
+        for part, parameter in model.output.named_parameters():
+            if part not in ("weight", "bias") and "tails" not in part:
+                assert torch.equal(parameter, origin[part]), part
+        sentence = start_from_run(model, corpus.tokenizer, first.run).sentence("it")
+        assert (f"; {moved} known ones have another place in the adaptive softmax" in sentence) == (moved > 0)
+
+
+@pytest.mark.parametrize(("output_bias", "zero"), [("auto", False), ("unigram", False), ("zero", True)])
+def test_words_new_to_a_run_have_the_output_bias_that_was_asked_for(words, folder, tmp_path, output_bias, zero):
+    corpus = corpus_of(folder, "two", range(10, 40))
+    first = api.train_language_model(words, tmp_path / "first", **TINY, steps=3, optimizer="sgd")
+    settings = {"init": str(tmp_path / "first"), "output_bias": output_bias}
+    bias = api.fresh_model(first.run.config.updated(settings), corpus, None).output.bias.detach()[:, 0]
+    vocab = corpus.tokenizer.vocab
+    log_probs = torch.from_numpy(unigram_log_probs(vocab.counts)).float()
+    learnt = first.run.load_model().output.bias.detach()[:, 0]
+    for word, token in enumerate(vocab.itos):
+        known = words.tokenizer.vocab.stoi.get(token)
+        expected = learnt[known] if known is not None else log_probs[word] * (not zero)
+        assert float(bias[word]) == float(expected), token
 
 
 def test_starting_from_a_run_refuses_another_architecture(words, tmp_path, capsys):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from seqlab_cli.main import run
 from seqlab.embeddings import WordVectors, load_vectors
 from seqlab.embeddings.nearest import BLOCKS, TILE, WIDTH, nearest
 from seqlab.embeddings.ranking import highest
+from seqlab.embeddings.subwords import Subwords
 from seqlab.errors import InputError
 from seqlab.files import save_tensors
 
@@ -104,11 +106,94 @@ def test_gensims_names_answer_the_same(vectors: WordVectors) -> None:
     assert_same(vectors.most_similar_cosmul(**arguments), keyed.most_similar_cosmul(**arguments))
 
 
+def some_vectors() -> np.ndarray:
+    return np.random.default_rng(9).normal(size=(3, 20)).astype(np.float32)
+
+
+CALLS: list[tuple[str, tuple, dict]] = [
+    ("most_similar", (some_vectors()[0],), {}),
+    ("most_similar", (some_vectors(),), {"topn": 3}),
+    ("most_similar", ([some_vectors()[0], "w3", "w4"],), {"negative": some_vectors()[1]}),
+    ("most_similar", ([(some_vectors()[0], 0.3), ("w5", 2.0)],), {"negative": [(some_vectors()[1], -0.2), "w9"]}),
+    ("most_similar", (some_vectors()[0].astype(np.float64),), {}),
+    ("most_similar", ("w1",), {"restrict_vocab": 40}),
+    ("most_similar", ("w1",), {"restrict_vocab": 5000, "clip_start": 3}),
+    ("most_similar", ("w1",), {"clip_start": 30, "clip_end": 90}),
+    ("most_similar", (["w31", "w2"],), {"clip_start": 30, "clip_end": 35, "topn": 10}),
+    ("most_similar", ("w1",), {"clip_start": 100}),
+    ("most_similar", ("w1",), {"clip_start": -50, "clip_end": -10}),
+    ("most_similar", ("w1",), {"topn": 0}),
+    ("most_similar", ("w1",), {"topn": -3}),
+    ("most_similar", ("w1",), {"topn": None}),
+    ("most_similar", (["w1", "w2"], ["w3"]), {"topn": None, "clip_start": 7, "clip_end": 80}),
+    ("most_similar", ("w1",), {"topn": 10_000}),
+    ("most_similar", ("w1",), {"topn": np.int64(4)}),
+    ("most_similar_cosmul", (["w1", "w2"], ["w3"]), {"topn": None}),
+    ("most_similar_cosmul", (["w1", "w2"], ["w3"]), {"topn": 0}),
+    ("most_similar_cosmul", ("w1", "w2"), {}),
+    ("most_similar_cosmul", (["w1", some_vectors()[0]], [some_vectors()[1], "w2"]), {}),
+    ("similar_by_word", ("w8",), {"topn": 4}),
+    ("similar_by_word", ("w8", 4, 50), {}),
+    ("similar_by_word", ("w8",), {"topn": None}),
+    ("similar_by_vector", (some_vectors()[2],), {}),
+    ("similar_by_vector", (some_vectors()[2], 3, 100), {}),
+    ("similar_by_vector", (some_vectors()[2],), {"topn": None}),
+    ("get_vector", ("w4",), {}),
+    ("get_vector", ("w4",), {"norm": True}),
+    ("get_index", ("w4",), {}),
+    ("get_index", ("nobody",), {"default": -1}),
+    ("__getitem__", ("w4",), {}),
+    ("__getitem__", (["w4", "w2"],), {}),
+    ("__getitem__", (("w4", "w2"),), {}),
+]
+
+
+@pytest.mark.parametrize(("name", "arguments", "options"), CALLS)
+def test_gensims_calls_give_gensims_answers(vectors: WordVectors, name: str, arguments: tuple, options: dict) -> None:
+    ours = getattr(vectors, name)(*arguments, **options)
+    theirs = getattr(as_gensim(vectors), name)(*arguments, **options)
+    if isinstance(theirs, list):
+        assert_same(ours, theirs)
+    else:
+        assert np.shape(ours) == np.shape(theirs)
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
+
+
+def test_gensims_attributes_and_errors(vectors: WordVectors) -> None:
+    keyed = as_gensim(vectors)
+    assert vectors.vectors is vectors.matrix
+    assert np.array_equal(vectors.vectors, keyed.vectors)
+    for asked in (vectors, keyed):
+        for call in (lambda v: v["nobody"], lambda v: v.get_index("nobody"), lambda v: v.most_similar("nobody")):
+            with pytest.raises(KeyError, match="nobody"):
+                call(asked)
+        with pytest.raises(ValueError, match="no input|at least one word"):
+            asked.most_similar()
+    for wrong in (np.ones(3), np.full(20, np.nan), np.ones((2, 2, 20))):
+        with pytest.raises(InputError, match="give 20 finite numbers"):
+            vectors.most_similar(wrong)
+
+
+def test_restricting_the_vocabulary_also_restricts_multiplied_similarities(vectors: WordVectors) -> None:
+    best = vectors.most_similar_cosmul(["w1", "w2"], ["w3"], topn=5, restrict_vocab=50)
+    everything = vectors.most_similar_cosmul(["w1", "w2"], ["w3"], topn=300)
+    assert best == [found for found in everything if vectors.row(found[0]) < 50][:5]
+
+
 def test_vectors_are_an_array_and_their_words_can_be_walked(vectors: WordVectors) -> None:
     assert np.asarray(vectors) is vectors.matrix
     assert np.asarray(vectors, np.float64).dtype == np.float64
     assert not np.shares_memory(np.array(vectors), vectors.matrix)
     assert list(vectors) == vectors.words
+
+
+def test_pandas_takes_vectors_as_they_are(vectors: WordVectors) -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(vectors, index=vectors.words)
+    assert frame.shape == (300, 20)
+    assert frame.loc["w7"].tolist() == vectors["w7"].tolist()
+    assert vectors[frame.index[:2]].tolist() == vectors.matrix[:2].tolist()
+    assert vectors.neighbors(pandas.Series(["w1", "w2"]), 3) == vectors.neighbors(["w1", "w2"], 3)
 
 
 def test_subsets_keep_vectors_and_counts(vectors: WordVectors) -> None:
@@ -154,10 +239,93 @@ def test_single_words_and_lists_and_weights_are_told_apart(vectors: WordVectors)
 
 
 def test_a_batch_answers_like_single_queries(vectors: WordVectors, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("seqlab.embeddings.vectors.MANY", 0)
+    monkeypatch.setattr("seqlab.embeddings.batched.MANY", 0)
     words = vectors.words[:50]
     for word, batch in zip(words, vectors.neighbors_of_each(words, 5), strict=True):
         assert_same(batch, vectors.neighbors(word, 5))
+
+
+@pytest.mark.parametrize("method", ["add", "mul"])
+@pytest.mark.parametrize("compiled", [False, True])
+def test_batched_analogies_are_the_single_ones(
+    vectors: WordVectors, method: str, compiled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seqlab.embeddings.batched.BLOCK", 1000)  # three questions a block
+    if compiled:
+        monkeypatch.setattr("seqlab.embeddings.batched.MANY", 0)
+    triples = [["w1", "w1", "w1"], ["w1", "w1", "w2"]]
+    triples += np.random.default_rng(3).choice(vectors.words, (40, 3)).tolist()
+    for triple, batch in zip(triples, vectors.analogies(triples, 6, method), strict=True):
+        assert_same(batch, vectors.analogy(*triple, k=6, method=method))
+        assert not set(triple) & set(dict(batch))
+    assert vectors.analogies(np.array(triples), 6, method) == vectors.analogies(triples, 6, method)
+    assert vectors.analogies([], 6, method) == []
+    assert [len(found) for found in vectors.analogies(triples[2:4], 1000, method)] == [297, 297]
+
+
+def test_batched_similarities_and_ranks_are_the_single_ones(
+    vectors: WordVectors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seqlab.embeddings.batched.BLOCK", 1000)
+    pairs = [["w7", "w7"], *np.random.default_rng(4).choice(vectors.words, (60, 2)).tolist()]
+    similarities, ranks = vectors.similarities(pairs), vectors.ranks(pairs)
+    assert (similarities.dtype, similarities.shape) == (np.float32, (61,))
+    np.testing.assert_allclose(similarities, [vectors.similarity(a, b) for a, b in pairs], atol=1e-6)
+    assert ranks.dtype == np.int64
+    assert ranks.tolist() == [vectors.rank(a, b) for a, b in pairs]
+    assert vectors.similarities([]).shape == vectors.ranks([]).shape == (0,)
+    with pytest.raises(InputError, match="'nobody' is not among"):
+        vectors.similarities([("w1", "nobody")])
+    for wrong in ([("w1", "w2", "w3")], "w1", [("w1",)]):
+        with pytest.raises(InputError, match="give 2 words for each question"):
+            vectors.ranks(wrong)
+
+
+def test_batches_answer_for_composed_words_too() -> None:
+    random = np.random.default_rng(5)
+    subwords = Subwords(random.normal(size=(50, 8)).astype(np.float32), 2, 3)
+    vectors = WordVectors([f"w{i}" for i in range(60)], random.normal(size=(60, 8)), subwords=subwords)
+    pairs = [("w1", "unseen"), ("unseen", "w2"), ("unseen", "unheard"), ("unseen", "unseen")]
+    np.testing.assert_allclose(vectors.similarities(pairs), [vectors.similarity(a, b) for a, b in pairs], atol=1e-6)
+    assert vectors.ranks(pairs).tolist() == [vectors.rank(a, b) for a, b in pairs]
+    for method in ("add", "mul"):
+        [batch] = vectors.analogies([("w1", "unseen", "w2")], 60, method)
+        assert_same(batch, vectors.analogy("w1", "unseen", "w2", 60, method))
+
+
+def test_a_word_stands_for_a_list_of_one(vectors: WordVectors) -> None:
+    assert vectors.n_similarity("w12", "w34") == pytest.approx(vectors.similarity("w12", "w34"), abs=1e-6)
+    assert vectors.neighbors_of_each("w12", 2) == [vectors.neighbors("w12", 2)]
+    assert vectors.vectors_of("w12").tolist() == [vectors["w12"].tolist()]
+    assert vectors.subset("w12").words == ["w12"]
+    with pytest.raises(InputError, match="at least two"):
+        vectors.doesnt_match("w1")
+    assert vectors.doesnt_match(word for word in ("w1", "w2", "w3")) == vectors.doesnt_match(["w1", "w2", "w3"])
+    assert vectors.subset(np.int64(3)).words == ["w0", "w1", "w2"]
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda v: v[0],
+        lambda v: v[[0, 1]],
+        lambda v: v[np.arange(2)],
+        lambda v: v.row(0),
+        lambda v: v.get_index(0),
+        lambda v: v.get_vector(0),
+        lambda v: v.neighbors_of_each([0]),
+        lambda v: v.subset([0]),
+        lambda v: v.subset(2.0),
+        lambda v: v.similarity("w1", 2),
+        lambda v: v.analogies([("w1", "w2", 3)]),
+        lambda v: v.most_similar(0),
+        lambda v: v.neighbors(["w1", 0]),
+        lambda v: v.neighbors(["w1"], negative=[None]),
+    ],
+)
+def test_a_number_is_not_a_word(vectors: WordVectors, ask: Callable[[WordVectors], object]) -> None:
+    with pytest.raises(InputError, match="is not a word|is neither a word nor a vector"):
+        ask(vectors)
 
 
 def test_k_is_bounded_by_the_vocabulary_and_ties_keep_the_order_of_the_words() -> None:
@@ -227,7 +395,7 @@ def test_many_words_answer_like_a_sort_of_all_cosines(
     mapped: bool, compiled: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if compiled:
-        monkeypatch.setattr("seqlab.embeddings.vectors.MANY", 0)
+        monkeypatch.setattr("seqlab.embeddings.batched.MANY", 0)
     vectors = random_vectors(9000, 4)
     if mapped:
         vectors.save(tmp_path / "v")
@@ -277,10 +445,10 @@ def test_unknown_words_are_answered_with_suggestions() -> None:
 @pytest.mark.parametrize(
     ("words", "matrix", "message"),
     [
-        (["a"], np.zeros((2, 3)), "as many rows"),
+        (["a"], np.zeros((2, 3)), "1 word and a matrix of shape"),
         (["a", "a"], np.zeros((2, 3)), "'a' occurs more than once"),
         (["a", "b"], np.array([[0, 1], [np.nan, 0]]), "'b' holds NaN"),
-        (["a"], np.zeros(3), "as many rows"),
+        (["a"], np.zeros(3), "1 word and a matrix of shape"),
     ],
 )
 def test_what_vectors_cannot_be_made_of(words: list[str], matrix: np.ndarray, message: str) -> None:
@@ -436,6 +604,20 @@ def test_verbs_answer_mistakes_with_one_sentence(
     assert message in captured.err
     assert captured.out == ""
     assert captured.err.count("\n") == 1
+
+
+def test_query_verbs_take_numbers_on_trust_but_notice_a_folder_cut_short(
+    family: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = family / "vectors.safetensors"
+    content = file.read_bytes()
+    file.write_bytes(content[:-1] + bytes([content[-1] ^ 128]))
+    for arguments in (["neighbors", str(family), "king"], ["analogy", str(family), "man", "king", "woman"]):
+        assert run(arguments) == 0
+    assert run(["evaluate", str(family), "--questions", "english"]) == 2
+    file.write_bytes(content[:-4])
+    assert run(["neighbors", str(family), "king"]) == 2
+    assert capsys.readouterr().err.count("vectors.safetensors: differs") == 2
 
 
 def test_notes_of_a_file_go_to_stderr(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

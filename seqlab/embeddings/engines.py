@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 
@@ -44,18 +44,46 @@ class Engine(Protocol):
         """Go on from `arrays()`."""
 
 
+NO_WORDS = ("char", "byte", "bpe")
+"""Tokenizers whose tokens are no words."""
+LOOPS_DEVICES = ("auto", "cpu")
+"""Devices that leave the choice of an engine open."""
+
+
 def check(config: EmbeddingsConfig) -> None:
-    """Raise InputError for a loss that does not exist or that the engine asked for does not have."""
+    """Raise InputError for a loss that does not exist or that the engine asked for does not have, for a device that
+    is not here or that the engine does not train on, and for a tokenizer that makes no words."""
     names = [*LOSSES, FULL_SOFTMAX]
     if config.loss not in names:
         raise InputError(f"loss: {config.loss!r} is none of {', '.join(names)}.{did_you_mean(config.loss, names)}")
     if config.loss == FULL_SOFTMAX and config.engine == "cpu":
         raise InputError("loss: the full softmax needs --engine torch; the compiled loops know sampled losses only.")
+    if config.device not in LOOPS_DEVICES:
+        if config.engine == "cpu":
+            raise InputError(f"device: {config.device!r} needs --engine torch; the compiled loops run on the CPU only.")
+        from .torch_engine import resolve_device
+
+        resolve_device(config.device)
+    if config.text.tokenizer in NO_WORDS:
+        raise InputError(
+            f"tokenizer: the tokens of {config.text.tokenizer} are no words; take word or whitespace, or leave it out "
+            "and give a corpus that was prepared so, if it is those tokens that vectors are wanted of."
+        )
+
+
+def choose_engine(config: EmbeddingsConfig) -> Literal["cpu", "torch"]:
+    """The name of the engine that suits settings and machine: torch where the loss or a device asks for it, or where
+    there is a GPU."""
+    if config.loss == FULL_SOFTMAX:
+        return "torch"
+    if config.engine != "auto":
+        return config.engine
+    return "torch" if config.device not in LOOPS_DEVICES or has_gpu(config.device) else "cpu"
 
 
 def build_engine(words: Words, config: EmbeddingsConfig, parts: Parts) -> Engine:
     """The engine that suits settings and machine, for settings that passed `check`."""
-    if config.loss == FULL_SOFTMAX or config.engine == "torch" or (config.engine == "auto" and has_gpu(config.device)):
+    if choose_engine(config) == "torch":
         from .torch_engine import TorchEngine
 
         return TorchEngine(words.counts_V, words.row_of_id_I, config, parts)
@@ -74,18 +102,33 @@ def has_gpu(device: str) -> bool:
 
 
 def memory_needed(words: int, config: EmbeddingsConfig) -> int:
-    """Bytes of the matrices of a training, and of the copies that saving makes. Raises InputError where the machine
-    has not as much left, before anything is allocated."""
+    """Bytes of the matrices of a training, and of the copies that saving makes. Raises InputError where the machine,
+    or the GPU for the matrices alone, has not as much left, before anything is allocated."""
     rows = 2 * words + ((config.buckets or 0) if config.subwords else 0)
-    needed = 2 * 4 * rows * padded(config.dim)
-    free = free_memory()
-    if free is not None and needed > free:
-        raise InputError(
-            f"{rows:,} vectors of {config.dim} dimensions need {needed / 1e9:.1f} GB of memory, of which "
-            f"{free / 1e9:.1f} GB are left; take a larger --min-count, a smaller --dim"
-            + (" or fewer buckets." if config.subwords else " or a smaller --max-vocab.")
-        )
-    return needed
+    matrices = 4 * rows * padded(config.dim)
+    for needed, free, kind in (
+        (matrices, free_gpu_memory(config), "GPU memory"),
+        (2 * matrices, free_memory(), "memory"),
+    ):
+        if free is not None and needed > free:
+            raise InputError(
+                f"{rows:,} vectors of {config.dim} dimensions need {needed / 1e9:.1f} GB of {kind}, of which "
+                f"{free / 1e9:.1f} GB are left; take a larger --min-count, a smaller --dim"
+                + (" or fewer buckets." if config.subwords else " or a smaller --max-vocab.")
+            )
+    return 2 * matrices
+
+
+def free_gpu_memory(config: EmbeddingsConfig) -> int | None:
+    """Bytes of GPU memory that can still be had, None where the training runs on no GPU of CUDA."""
+    if config.device == "cpu" or choose_engine(config) == "cpu":
+        return None
+    import torch
+
+    from .torch_engine import resolve_device
+
+    device = resolve_device(config.device)
+    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else None
 
 
 def free_memory() -> int | None:

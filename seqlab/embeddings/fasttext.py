@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, counted
 from .source import Source, Words, check_dim
 from .subwords import LONGEST_NGRAM, Subwords, mean_rows, parts_of
 
@@ -76,14 +76,20 @@ def _read_model(path: Path, data: mmap.mmap) -> _Model:
     elif shortest < 0 or longest > LONGEST_NGRAM:
         raise InputError(f"{path}: n-grams of {shortest} to {longest} characters; the file is damaged.")
     words, counts, position = _read_entries(path, data, size, word_count)
+    if position + SHAPE.size > len(data):
+        raise InputError(f"{path}: cut short after the {counted(size, 'word')}, before the matrix.")
     quantised, rows, columns = SHAPE.unpack_from(data, position)
     if quantised:
         raise _quantised(path)
     start = position + SHAPE.size
     if columns != dim or rows < word_count + (buckets if longest else 0):
-        raise InputError(f"{path}: a matrix of {rows:,} rows and {columns:,} columns does not fit the header.")
+        raise InputError(
+            f"{path}: a matrix of {counted(rows, 'row')} and {counted(columns, 'column')} does not fit the header."
+        )
     if start + 4 * rows * columns > len(data):
-        raise InputError(f"{path}: promises {rows:,} rows of {dim} dimensions but is cut short.")
+        raise InputError(
+            f"{path}: cut short inside the matrix of {counted(rows, 'row')} of {counted(dim, 'dimension')}."
+        )
     matrix = np.memmap(path, "<f4", "r", start, (rows, columns))
     return _Model(words, counts, matrix, max(1, shortest), longest, buckets)
 
@@ -98,8 +104,8 @@ def _read_entries(path: Path, data: mmap.mmap, size: int, word_count: int) -> tu
     words, counts = [], []
     for number in range(size):
         end = data.find(b"\0", position)
-        if end < 0:
-            raise InputError(f"{path}: word {number + 1:,} of {size:,} is incomplete; the file is cut short.")
+        if end < 0 or end + 1 + ENTRY.size > len(data):
+            raise InputError(f"{path}: cut short inside the words, in number {number + 1:,} of {size:,}.")
         count, is_label = ENTRY.unpack_from(data, end + 1)
         if is_label != (number >= word_count):
             raise InputError(f"{path}: entry {number + 1:,} is neither word nor label; the file is damaged.")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -33,6 +33,7 @@ NGRAMS = "ngrams.safetensors"
 """Vectors of hashed n-grams, where there are subwords; their lengths stand in its header."""
 STATE = "state/latest.safetensors"
 """The exact state of a training, where one is kept; see state.py."""
+NOT_FINISHED = "its training is not finished; run its own command again"
 LONGEST_TENSOR_HEADER = 1 << 16
 """Bytes of JSON before the matrix at most; ours are about 200."""
 BLOCK_BYTES = 1 << 19
@@ -62,8 +63,23 @@ def write_rows(handle: IO[bytes], matrix: np.ndarray) -> None:
         handle.write(np.ascontiguousarray(matrix[start : start + step], "<f4").tobytes())
 
 
-def write_folder(folder: str | Path, table: Table) -> None:
-    """Write an embeddings folder, atomically. The matrices may be larger than memory."""
+def is_unfinished(folder: str | Path) -> bool:
+    """Whether a folder holds the state of a training of vectors, and no vectors yet."""
+    folder = Path(folder)
+    return (folder / STATE).is_file() and not (folder / TENSORS).exists() and not (folder / CONFIG).exists()
+
+
+def write_folder(folder: str | Path, table: Table, keep: Callable[[Path], None] | None = None) -> None:
+    """Write an embeddings folder, atomically. The matrices may be larger than memory.
+
+    Args:
+        keep: adds to the new folder, before it appears, what a training keeps beside its vectors. Only a training may
+            replace a folder that holds one.
+
+    Raises InputError when the folder holds a training and `keep` is None, or other things.
+    """
+    if keep is None and (Path(folder) / STATE).is_file():
+        raise InputError(f"{folder}: holds a training, which would be lost; name another folder.")
     counts = None if table.counts is None else table.counts.tolist()
     with atomic_folder(folder, TENSORS, STATE) as temporary:
         names = [TENSORS, VOCAB, CONFIG]
@@ -75,6 +91,8 @@ def write_folder(folder: str | Path, table: Table) -> None:
         write_json(temporary / VOCAB, {"words": list(table.words), "counts": counts})
         write_json(temporary / CONFIG, {"kind": "embeddings", **table.meta})
         write_manifest(temporary, names)
+        if keep is not None:
+            keep(temporary)
 
 
 def _write_tensors(path: Path, matrix: np.ndarray, metadata: Mapping[str, str] | None = None) -> None:
@@ -100,11 +118,13 @@ def read_folder(folder: str | Path, mapped: bool = False, verify: bool | None = 
         verify: check the digest of every file, the matrices included, which means to read all of them. None: unless
             mapped. Without it the sizes of all files are checked, and the digests of all but the matrices.
 
-    Raises InputError naming the file that is missing or damaged.
+    Raises InputError naming the file that is missing or damaged, or saying that the training is not finished.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder.")
+    if is_unfinished(folder):
+        raise InputError(f"{folder}: {NOT_FINISHED} first.")
     if not (folder / VOCAB).exists() and not (folder / TENSORS).exists():
         raise InputError(f"{folder}: not an embeddings folder (it has no {TENSORS}).")
     if verify or (verify is None and not mapped):

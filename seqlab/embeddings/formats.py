@@ -140,8 +140,13 @@ def _is_whole_binary(rows: bytes, header: Header) -> bool:
     return position <= len(rows) and not rows[position:].strip(b"\n")
 
 
-def load_vectors(path: str | Path) -> WordVectors:
+def load_vectors(path: str | Path, mapped: bool = False) -> WordVectors:
     """Open an embeddings folder or a file of any of `FORMATS`, text and word2vec binary also compressed with gzip.
+
+    Args:
+        path: file or folder.
+        mapped: leave the matrix of a folder in its file, as `WordVectors.load` does: opened within milliseconds, but
+            the numbers are taken on trust. Other formats are refused.
 
     Repeated words and invalid UTF-8 are mended and reported in `meta["notes"]`. Raises InputError naming file and
     line (text) or word (binary) when a count, a width or a number is wrong, or the file is cut short; nothing is
@@ -151,7 +156,11 @@ def load_vectors(path: str | Path) -> WordVectors:
     path = Path(path)
     name = recognise(path)
     if name == "seqlab":
-        return WordVectors.load(path)
+        return WordVectors.load(path, mapped)
+    if mapped:
+        raise InputError(
+            f"{path}: {FORMATS[name].title} cannot be left in its file; convert it to a seqlab folder first."
+        )
     source = FORMATS[name].read(path)
     rows = _MemoryRows(source.dim)
     _collect(source, rows.append, None, allow_nonfinite=False)

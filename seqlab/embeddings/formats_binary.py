@@ -17,7 +17,7 @@ from typing import IO, Any, NamedTuple
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, counted
 from ..files import atomic_file
 from .folder import Table, block_rows, write_rows
 from .formats_text import Header, check_words, packed_file, read_header, rows_of
@@ -60,7 +60,9 @@ def _read_rows(path: Path, header: Header, words: Words) -> Iterator[np.ndarray]
                 yield buffer.take()
             position = end + 1 + row_bytes
         if (data[position:] + handle.read(CHUNK)).strip(b"\n"):
-            raise InputError(f"{path}: goes on after the {count:,} words its header promises; the file is damaged.")
+            raise InputError(
+                f"{path}: goes on after the {counted(count, 'word')} its header promises; the file is damaged."
+            )
     yield buffer.take()
 
 
@@ -96,7 +98,9 @@ def read_npz(path: Path) -> Source:
     )
     counts = next((m for m in members if m.name == COUNTS and m.shape == strings.shape and m.dtype.kind in "iu"), None)
     if strings.shape[0] != matrix.shape[0]:
-        raise InputError(f"{path}: {strings.shape[0]:,} words and {matrix.shape[0]:,} vectors do not match.")
+        raise InputError(
+            f"{path}: {counted(strings.shape[0], 'word')} and {counted(matrix.shape[0], 'vector')} do not match."
+        )
     check_dim(path, matrix.shape[1])
     words = Words(path)
     return Source(path, "npz", matrix.shape[1], words, _read_npz_rows(path, strings, matrix, counts, words))

@@ -17,7 +17,7 @@ from typing import IO, NamedTuple
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, counted
 from ..files import atomic_file
 from .folder import Table, block_rows
 from .source import RowBuffer, Source, Words, capacity, check_dim, opened
@@ -54,11 +54,12 @@ def check_header(path: Path, header: Header, smallest_row: int) -> None:
     """
     count, dim, start = header
     if count == 0 or dim == 0:
-        raise InputError(f"{path}: line 1: promises {count} words of {dim} dimensions; there is nothing to read.")
+        promised = f"{counted(count, 'word')} of {counted(dim, 'dimension')}"
+        raise InputError(f"{path}: line 1: promises {promised}; there is nothing to read.")
     if count * smallest_row > capacity(path) - start:
         raise InputError(
-            f"{path}: line 1: promises {count:,} words of {dim:,} dimensions, more than fit into the "
-            f"{path.stat().st_size:,} bytes of the file; it is cut short or not a file of word vectors."
+            f"{path}: line 1: promises {counted(count, 'word')} of {counted(dim, 'dimension')}, more than fit into the "
+            f"{counted(path.stat().st_size, 'byte')} of the file; it is cut short or not a file of word vectors."
         )
     check_dim(path, dim)
 
@@ -109,14 +110,19 @@ def _read_rows(path: Path, dim: int, header: Header | None, words: Words) -> Ite
             handle.readline()
         for number, line in lines(path, handle, 2 if header else 1):
             if header and read == header.words:
-                raise InputError(f"{path}: line {number}: more rows than the {read:,} the header promises.")
+                raise InputError(f"{path}: line {number}: more rows than the header promises, {read:,}.")
             read += 1
             fields = line.rsplit(b" ", dim)
             vector = parse_vector(path, number, fields[1:], dim)
+            if fields[0].strip(b" ") != fields[0]:
+                word = fields[0].decode("utf-8", "replace")
+                raise InputError(f"{path}: line {number}: spaces around the word {word!r}; one space separates.")
             if words.add_bytes(fields[0], "line", number) and buffer.push(vector):
                 yield buffer.take()
     if header and read < header.words:
-        raise InputError(f"{path}: {read:,} rows instead of the {header.words:,} promised; the file is cut short.")
+        raise InputError(
+            f"{path}: {counted(read, 'row')} instead of the {header.words:,} promised; the file is cut short."
+        )
     yield buffer.take()
 
 
@@ -124,13 +130,16 @@ def parse_vector(path: Path, number: int, fields: list[bytes], dim: int) -> np.n
     """(D,) float32 of the numbers of a line."""
     if len(fields) != dim:
         raise InputError(
-            f"{path}: line {number}: {len(fields)} numbers instead of {dim}; the file is damaged or cut short."
+            f"{path}: line {number}: {counted(len(fields), 'number')} instead of {dim}; the file is damaged or cut "
+            "short."
         )
     try:
         with np.errstate(over="ignore"):  # infinity is dealt with later, by the name of its word
             return np.array(fields, np.float32)
     except ValueError:
-        raise InputError(f"{path}: line {number}: not a word and {dim} numbers separated by single spaces.") from None
+        raise InputError(
+            f"{path}: line {number}: not a word and {counted(dim, 'number')} separated by single spaces."
+        ) from None
 
 
 def _width(path: Path, handle: IO[bytes]) -> int:

@@ -7,6 +7,9 @@ scores the earlier column comes first. Shapes: V scores, S groups of some V / S 
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import numpy as np
 
 SMALLEST_GROUP = 4
@@ -49,11 +52,12 @@ def lengths(matrix: np.ndarray) -> np.ndarray:
     return np.where(norms > 0, norms, np.float32(1))
 
 
-def multiplied_similarity(positive_VP: np.ndarray, negative_VN: np.ndarray) -> np.ndarray:
-    """Scores (V,) from cosines: product of (1 + cos) / 2 with every positive, over that with every negative plus 1e-6.
+def multiplied_similarity(positive: Sequence[np.ndarray], negative: Sequence[np.ndarray]) -> np.ndarray:
+    """Scores from arrays of cosines, all of one shape: product of (1 + cos) / 2 with every positive, over that with
+    every negative plus 1e-6.
 
     Equation 4 and footnote 7 of Levy & Goldberg 2014, https://aclanthology.org/W14-1618.
     """
-    above = np.prod((1 + positive_VP) / 2, axis=1)
-    below = np.prod((1 + negative_VN) / 2, axis=1)
-    return above / (below + np.float32(1e-6))
+    above = math.prod((1 + cosines) / 2 for cosines in positive)
+    below = math.prod((1 + cosines) / 2 for cosines in negative)
+    return np.asarray(above / (below + np.float32(1e-6)))

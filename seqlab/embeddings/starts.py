@@ -2,21 +2,78 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..config import EmbeddingsConfig
+from ..config import EmbeddingsConfig, merge
 from ..errors import InputError
-from .engines import Engine
+from .engines import LOOPS_DEVICES, NO_WORDS, Engine
+from .folder import NOT_FINISHED, STATE, is_unfinished
 from .parts import Parts
-from .state import load_state
+from .state import load_state, settings_begun_with
 from .training_text import Words
 from .vectors import WordVectors
 
 SHARED_SETTINGS = ("model", "loss", "dim", "subwords", "min_ngram", "max_ngram", "buckets", "phrases")
-"""Settings that a training and the one it continues must have in common."""
+TEXT_SETTINGS = ("tokenizer", "lowercase")
+"""Settings, and those of the text, that a training and the one it continues must have in common."""
+OBJECTIVE_SETTINGS = (
+    "cbow_update",
+    "result",
+    "window",
+    "dynamic_window",
+    "samples",
+    "noise",
+    "noise_power",
+    "subsample",
+    "phrase_threshold",
+)
+"""Settings that may differ between the two, and are those of the earlier one where nobody sets them."""
+
+
+def settings_to_continue(folder: str | Path, out: str | Path | None = None) -> dict[str, Any]:
+    """The settings of the finished training in `folder`. Raises InputError saying why it cannot be continued, and that
+    the training in `out` needs it, where there is one that was started so."""
+    folder = Path(folder)
+    needed = f"it is needed to go on with {out}" if out is not None and (Path(out) / STATE).is_file() else ""
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder{needed and '; '}{needed}.")
+    if is_unfinished(folder):
+        raise InputError(f"{folder}: {NOT_FINISHED} first.")
+    settings = settings_begun_with(folder)
+    if settings is None:
+        instead = needed or "start from its vectors with --init instead"
+        raise InputError(f"{folder}: keeps no state of a training to continue; {instead}.")
+    return settings
+
+
+def inherited(values: Mapping[str, Any], folder: str | Path, out: str | Path | None = None) -> dict[str, Any]:
+    """`values` of an `EmbeddingsConfig` and, where they leave the model, its objective and its text open, the settings
+    of the training in `folder` that is to be continued. Raises InputError as `settings_to_continue` does."""
+    settings = settings_to_continue(folder, out)
+    earlier = {key: settings[key] for key in SHARED_SETTINGS + OBJECTIVE_SETTINGS if key in settings}
+    text = settings.get("text", {})
+    if text.get("tokenizer") not in NO_WORDS:  # such a text comes prepared
+        earlier["text"] = {key: text[key] for key in TEXT_SETTINGS if key in text}
+    return merge(earlier, EmbeddingsConfig.qualified(values))
+
+
+def check_one_start(config: EmbeddingsConfig, resume: str | Path | None) -> None:
+    """Raise InputError where a training is to start from two things."""
+    if resume is not None and config.init:
+        raise InputError("resume, init: each says what to start from; give either --resume or --init.")
+
+
+def with_engine_of(folder: Path, config: EmbeddingsConfig) -> EmbeddingsConfig:
+    """The settings with, where they leave it open, the engine of the training whose state `folder` holds, so that what
+    began on a GPU goes on without one and the other way round."""
+    settings = settings_begun_with(folder)
+    if settings is None or config.engine != "auto" or config.device not in LOOPS_DEVICES:
+        return config
+    return config.model_copy(update={"engine": settings["engine"]})
 
 
 class Earlier(NamedTuple):
@@ -29,22 +86,20 @@ class Earlier(NamedTuple):
     settings: dict[str, Any]
 
     @classmethod
-    def open(cls, folder: str | Path, config: EmbeddingsConfig) -> Earlier:
-        """Raises InputError where the folder keeps no state or its settings differ."""
+    def open(cls, folder: str | Path, config: EmbeddingsConfig, out: Path | None = None) -> Earlier:
+        """Raises InputError as `settings_to_continue` does, and where the settings differ; those of the text have to
+        be those it was read with."""
         folder = Path(folder)
-        saved = load_state(folder)
-        if saved is None:
-            raise InputError(
-                f"{folder}: keeps no state of a training to continue; start from its vectors with --init instead."
-            )
-        arrays, _, origin = saved
-        settings = config.model_dump()
-        for key in SHARED_SETTINGS:
-            if settings[key] is not None and origin.settings.get(key) != settings[key]:
+        theirs, ours = shared(settings_to_continue(folder, out)), shared(config.model_dump())
+        for key, value in ours.items():
+            if value is not None and theirs[key] != value:
                 raise InputError(
-                    f"{folder}: was trained with {key} = {origin.settings.get(key)!r}, not {settings[key]!r}; "
-                    "use the same setting to continue."
+                    f"{folder}: was trained with {key} = {theirs[key]!r}, not {value!r}; use the same setting to "
+                    "continue."
                 )
+        saved = load_state(folder)
+        assert saved is not None
+        arrays, _, origin = saved
         vectors = WordVectors.load(folder)
         if vectors.counts is None or len(arrays["outputs"]) != len(vectors):
             raise InputError(f"{folder}: its state and its vectors do not belong together; it is damaged.")
@@ -56,6 +111,12 @@ class Earlier(NamedTuple):
     def settle(self, config: EmbeddingsConfig) -> EmbeddingsConfig:
         """The settings, with what was left open as it was."""
         return config.model_copy(update={key: self.settings[key] for key in ("subwords", "buckets")})
+
+
+def shared(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What two trainings must have in common, by its name."""
+    text = settings.get("text", {})
+    return {key: settings.get(key) for key in SHARED_SETTINGS} | {key: text.get(key) for key in TEXT_SETTINGS}
 
 
 def start_from_earlier(engine: Engine, words: Words, earlier: Earlier) -> str:

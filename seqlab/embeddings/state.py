@@ -24,8 +24,8 @@ from ..files import atomic_file, load_tensors, save_tensors
 from .folder import STATE
 
 METRICS = "metrics.jsonl"
-FREE = ("workers", "save_every")
-"""Settings that may differ when a training goes on."""
+FREE = ("workers", "save_every", "device")
+"""Settings that may differ when a training goes on. On another device it draws other random numbers from there on."""
 
 
 @dataclass
@@ -50,9 +50,9 @@ class Position:
         self.jobs += 1
 
     @property
-    def means(self) -> list[float]:
-        """Nats per prediction of every epoch."""
-        return [loss / max(1, count) for loss, count in zip(self.losses, self.predictions, strict=True)]
+    def means(self) -> list[float | None]:
+        """Nats per prediction of every epoch; None of one in which nothing was predicted."""
+        return [loss / count if count else None for loss, count in zip(self.losses, self.predictions, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -100,6 +100,20 @@ def load_state(folder: Path) -> tuple[dict[str, np.ndarray], Position, Origin] |
         values = json.loads(metadata["values"])
         return arrays, Position(**values["position"]), Origin(**values["origin"])
     except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{folder / STATE}: not a state of word vectors ({error}); it is damaged.") from None
+
+
+def settings_begun_with(folder: Path) -> dict[str, Any] | None:
+    """The settings of the state in a folder, from its header alone; None where it has none. Raises InputError where
+    that is damaged."""
+    if not (folder / STATE).is_file():
+        return None
+    import safetensors
+
+    try:
+        with safetensors.safe_open(folder / STATE, framework="numpy") as handle:
+            return dict(json.loads(handle.metadata()["values"])["origin"]["settings"])
+    except (safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"{folder / STATE}: not a state of word vectors ({error}); it is damaged.") from None
 
 

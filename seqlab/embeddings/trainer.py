@@ -15,10 +15,11 @@ import numpy as np
 from .. import __version__
 from ..config import EmbeddingsConfig
 from ..cores import available_cores
-from ..errors import SeqlabError
+from ..errors import InputError, SeqlabError
 from ..interrupts import interruptible
 from ..progress import Progress
-from .engines import Engine, build_engine
+from .engines import Engine, build_engine, choose_engine
+from .folder import TENSORS, Table, write_folder
 from .parts import Parts
 from .plan import Job, document_starts, plan, settled
 from .state import Origin, Position, load_state, save_state
@@ -39,12 +40,12 @@ class Epoch(NamedTuple):
     """What a callback is told after every pass over the text, while no thread is training.
 
     Losses are in nats per prediction: `loss` the mean over the epoch while the vectors were changing, `held_out`
-    with the vectors as they are, on text they were not trained on (None without any).
+    with the vectors as they are, on text they were not trained on. None where nothing was predicted.
     """
 
     number: int
     epochs: int
-    loss: float
+    loss: float | None
     held_out: float | None
     seconds: float
     vectors: Callable[[], WordVectors]
@@ -69,7 +70,7 @@ class Trainer:
         folder: Path | None = None,
         callback: Callback | None = None,
     ):
-        config = settled(config, text.words, len(words.words))
+        config = settled(config, text.words, len(words.words)).model_copy(update={"engine": choose_engine(config)})
         assert config.epochs is not None
         assert config.lr is not None
         self.text, self.words, self.config = text, words, config
@@ -83,7 +84,8 @@ class Trainer:
         self.position = Position()
 
     def resume(self) -> bool:
-        """Go on from the state in the folder, where it has one. Raises InputError when that is of something else."""
+        """Go on from the state in the folder, where it has one. Raises InputError when that is of something else, or
+        finished and its vectors are gone."""
         saved = load_state(self.folder) if self.folder else None
         if saved is None or self.folder is None:
             return False
@@ -92,6 +94,10 @@ class Trainer:
         self.position = position
         if not self.finished:
             self.engine.load_arrays(arrays)
+        elif not (self.folder / TENSORS).is_file():
+            raise InputError(
+                f"{self.folder / TENSORS}: missing though its training is finished; restore it, or name another folder."
+            )
         return True
 
     @property
@@ -184,7 +190,8 @@ class Trainer:
         """Show where training stands, and write a line of metrics now and then."""
         position = self.position
         words = self.done * self.epochs * self.text.words
-        fields: dict[str, Any] = {"loss": position.means[-1]}
+        loss = {} if position.means[-1] is None else {"loss": position.means[-1]}
+        fields: dict[str, Any] = dict(loss)
         if position.held_out and position.held_out[-1] is not None:
             fields["held-out"] = position.held_out[-1]
         progress.update(words, **fields, lr=job.lr)
@@ -192,17 +199,24 @@ class Trainer:
         if position.jobs % max(1, len(self.jobs) // LINES) == 0 or last_of_epoch:
             seconds = max(position.seconds, 1e-9)
             line = {"step": position.jobs, "tokens": round(words), "seconds": round(seconds, 3)}
-            line |= {"epoch": job.epoch + 1, "loss": position.means[-1], "lr": job.lr}
+            line |= {"epoch": job.epoch + 1, **loss, "lr": job.lr}
             position.lines.append({**line, "tokens_per_second": round(words / seconds, 1)})
 
     def save(self) -> None:
-        """Replace the state in the folder, where there is one; at the end without the n-grams, which
-        are beside it then."""
+        """Replace the state in the folder, where there is one."""
+        if self.folder:
+            save_state(self.folder, self.engine.arrays(), self.position, self.origin)
+
+    def finish(self) -> WordVectors:
+        """The vectors; where there is a folder, they and the last state become its content by a single rename, so that
+        it holds either all or what goes on. The state is without the n-grams then, which are beside it."""
+        vectors = self.vectors()
         if self.folder:
             arrays = self.engine.arrays()
-            if self.finished:
-                arrays["inputs"] = arrays["inputs"][: len(self.words.words)]
-            save_state(self.folder, arrays, self.position, self.origin)
+            arrays["inputs"] = arrays["inputs"][: len(self.words.words)]
+            table = Table(vectors.words, vectors.matrix, vectors.counts, vectors.meta, vectors.subwords)
+            write_folder(self.folder, table, lambda place: save_state(place, arrays, self.position, self.origin))
+        return vectors
 
     def vectors(self) -> WordVectors:
         """The vectors as they are now."""

@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from ..config import EmbeddingsConfig
+from ..files import check_replaceable
+from ..interrupts import interruptible
 from ..text import Corpus
 from .engines import check, memory_needed
-from .folder import TENSORS
+from .folder import STATE
 from .formats import load_vectors
 from .phrases import join_phrases
 from .plan import settled
-from .starts import Earlier, start_from_earlier, start_from_vectors
+from .starts import Earlier, check_one_start, start_from_earlier, start_from_vectors, with_engine_of
 from .trainer import Callback, Trainer
 from .training_text import TrainingText, choose_words, grown
 from .vectors import WordVectors
@@ -34,30 +36,37 @@ def train_embeddings(
         out: a folder to write them to. The exact state is saved there every `config.save_every` seconds; the same
             call on an unfinished folder goes on where it stopped.
         resume: a folder of vectors trained here, to continue from on this text: its words keep their vectors, input
-            and output, and stay in the vocabulary; new words are added.
+            and output, and stay in the vocabulary; new words are added. What both must have in common, such as dim,
+            is compared with `config`.
         callback: called with an `Epoch` after every pass over the text.
 
     Returns the vectors and a report: words_per_second and seconds of the training itself, start_up_seconds
     (compiling or loading the kernel, drawing the first vectors), loss (nats per prediction, mean of the last
     epoch), losses (of every epoch), held_out_loss and held_out_losses (None without a validation split), words,
-    tokens, epochs, lr, threads, engine, vocabulary.
+    tokens, epochs, lr, threads, engine, vocabulary. The loss of an epoch without a prediction is None.
 
     With one worker the result depends on corpus, configuration and kind of machine only; with more, threads race.
-    Raises InputError when no word is frequent enough, the memory does not suffice or `out` holds something else;
-    SeqlabError when the training diverges; KeyboardInterrupt when interrupted, after the state was saved.
+    Raises InputError when no word is frequent enough, the memory does not suffice, `out` holds something else or
+    `resume` nothing to continue; SeqlabError when the training diverges; KeyboardInterrupt when interrupted, after the
+    state was saved.
     """
     begun = time.perf_counter()
     check(config)
+    check_one_start(config, resume)
+    config = as_read(config, corpus)
+    folder = Path(out) if out is not None else None
+    if folder is not None:
+        check_replaceable(folder, STATE)
+        config = with_engine_of(folder, config)
+    earlier = Earlier.open(resume, config, folder) if resume is not None else None
     text = TrainingText.of(corpus)
     if config.phrases:
         text, _ = join_phrases(text, config.phrases, config.phrase_threshold, config.min_count, quiet=quiet)
     words = choose_words(text, config.min_count, config.max_vocab)
-    earlier = Earlier.open(resume, config) if resume else None
     if earlier:
-        words = grown(words, text, earlier.words, earlier.counts)
+        words = grown(words, text, earlier.words, earlier.counts, config.max_vocab)
         config = earlier.settle(config)
     needed = memory_needed(len(words.words), settled(config, text.words, len(words.words)))
-    folder = Path(out) if out is not None else None
     trainer = Trainer(text, words, config, folder, callback)
     told = [opening(trainer, needed)]
     if trainer.resume():
@@ -69,16 +78,22 @@ def train_embeddings(
         told.append(start_from_vectors(trainer.engine, trainer.parts, words, load_vectors(config.init)))
     if not quiet:
         print(*(f"seqlab: {sentence}" for sentence in told), sep="\n", file=sys.stderr)
-    if folder is not None and trainer.finished and (folder / TENSORS).is_file():
+    if folder is not None and trainer.finished:
         return WordVectors.load(folder), {**trainer.summary(), "start_up_seconds": time.perf_counter() - begun}
     trainer.engine.compile()
     started = time.perf_counter()
-    trainer.fit(quiet)
-    vectors = trainer.vectors()
-    if folder is not None:
-        vectors.save(folder)
-        trainer.save()
+    with interruptible():  # what is trained to the end is also written to the end
+        trainer.fit(quiet)
+        vectors = trainer.finish()
     return vectors, {**trainer.summary(), "start_up_seconds": started - begun}
+
+
+def as_read(config: EmbeddingsConfig, corpus: Corpus) -> EmbeddingsConfig:
+    """The settings with the tokenizer that the corpus was really read with."""
+    tokenizer = corpus.tokenizer
+    return config.updated(
+        {"text.tokenizer": tokenizer.kind, "text.lowercase": tokenizer.options.get("lowercase", False)}
+    )
 
 
 def opening(trainer: Trainer, needed: int) -> str:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, counted
 from ..text import Corpus, TokenFile, Vocab
 
 
@@ -54,19 +54,27 @@ def choose_words(text: TrainingText, min_count: int, max_vocab: int | None = Non
         most = int(vocab.counts[is_word].max()) if is_word.any() else 0
         raise InputError(
             f"min_count: {len(ids)} of the {int(is_word.sum()):,} different words of this text occur "
-            f"{min_count} times or more (the most frequent one {most:,} times); take a smaller --min-count or a "
-            "longer text."
+            f"{min_count} times or more (the most frequent one {counted(most, 'time')}); take a smaller --min-count "
+            "or a longer text."
         )
     rows = np.full(len(vocab), -1, np.int32)
     rows[ids] = np.arange(len(ids))
     return Words([vocab.itos[id] for id in ids], vocab.counts[ids], rows)
 
 
-def grown(words: Words, text: TrainingText, old_words: list[str], old_counts: np.ndarray) -> Words:
+def grown(
+    words: Words, text: TrainingText, old_words: list[str], old_counts: np.ndarray, max_vocab: int | None = None
+) -> Words:
     """`words` of a text together with all `old_words` of an earlier training, counts added up, in descending
-    frequency. A word known before stays however rare it is in this text."""
+    frequency. A word known before stays however rare it is in this text; of the others the most frequent enter, until
+    there are `max_vocab` words. Raises InputError when the old ones alone are more."""
+    if max_vocab is not None and max_vocab < len(old_words):
+        raise InputError(
+            f"max_vocab: {max_vocab:,} is less than the {len(old_words):,} words of the training to continue, which "
+            "all stay; take a larger --max-vocab."
+        )
     vocab = text.vocab
-    together = list(dict.fromkeys([*old_words, *words.words]))
+    together = list(dict.fromkeys([*old_words, *words.words]))[:max_vocab]
     ids = np.array([vocab.stoi.get(word, -1) for word in together])
     ids[(ids >= 0) & ~text.is_word[ids]] = -1
     counts = np.where(ids >= 0, vocab.counts[ids], 0)

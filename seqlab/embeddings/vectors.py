@@ -6,29 +6,27 @@ import itertools
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 
-from ..errors import InputError, did_you_mean
+from ..errors import InputError, counted, did_you_mean
 from .all_but_the_top import shared_directions, without
+from .batched import BatchedQueries
 from .folder import TENSORS as TENSORS
 from .folder import Table, read_folder, write_folder
 from .gensim_names import GensimNames
 from .ranking import highest, lengths, multiplied_similarity
 from .subwords import Subwords
+from .terms import Method as Method
+from .terms import Term, Terms, UnknownWord, as_words, terms_and_weights
+from .terms import check_method as check_method
 
-Method = Literal["add", "mul"]
-Weighted = str | tuple[str, float]
-"""A word, or a word and its weight."""
-
-MANY = 1 << 31
-"""Multiplications of a batch of questions from which on the compiled search is sooner, its loading included."""
 SUGGEST_AMONG = 100_000
 """Most frequent words searched for a close spelling."""
 
 
-class WordVectors(GensimNames):
+class WordVectors(BatchedQueries, GensimNames):
     """Words and their vectors, most frequent first.
 
     Args:
@@ -59,9 +57,13 @@ class WordVectors(GensimNames):
         self.meta = dict(meta or {})
         self.subwords = subwords
         if self.matrix.ndim != 2 or len(self.matrix) != len(self.words):
-            raise InputError(f"{len(self.words):,} words need a matrix of as many rows, not shape {self.matrix.shape}.")
+            raise InputError(
+                f"{counted(len(self.words), 'word')} and a matrix of shape {self.matrix.shape} do not match."
+            )
         if self.counts is not None and self.counts.shape != (len(self.words),):
-            raise InputError(f"{len(self.words):,} words need as many counts, not shape {self.counts.shape}.")
+            raise InputError(
+                f"{counted(len(self.words), 'word')} and counts of shape {self.counts.shape} do not match."
+            )
         if subwords is not None and subwords.matrix.shape[1] != self.dim:
             raise InputError(f"n-grams of {subwords.matrix.shape[1]} dimensions cannot answer for words of {self.dim}.")
         if check:
@@ -92,11 +94,13 @@ class WordVectors(GensimNames):
         """Whether a word is in the vocabulary; subwords may answer for others too."""
         return word in self.index
 
-    def __getitem__(self, word: str) -> np.ndarray:
-        """Vector (D,) of a word, composed from its n-grams where it is unknown and there are subwords. Raises
-        InputError with suggestions where there are none."""
-        found = self.index.get(word)
-        return self.vectors_of([word])[0] if found is None else self.matrix[found]
+    def __getitem__(self, words: str | Sequence[str]) -> np.ndarray:
+        """Vector (D,) of a word, or (N, D) of a list of words; composed from the n-grams of a word where it is unknown
+        and there are subwords. Raises InputError, which is a KeyError too, with suggestions where there are none."""
+        if not isinstance(words, str):
+            return self.vectors_of(words)
+        found = self.index.get(words)
+        return self.vectors_of(words)[0] if found is None else self.matrix[found]
 
     def __iter__(self) -> Iterator[str]:
         """The words, most frequent first."""
@@ -107,7 +111,7 @@ class WordVectors(GensimNames):
         return np.array(self.matrix, dtype, copy=copy)
 
     def __repr__(self) -> str:
-        return f"WordVectors({len(self):,} words, {self.dim} dimensions)"
+        return f"WordVectors({counted(len(self), 'word')}, {counted(self.dim, 'dimension')})"
 
     @cached_property
     def norms(self) -> np.ndarray:
@@ -121,13 +125,15 @@ class WordVectors(GensimNames):
 
     def row(self, word: str) -> int:
         """Row of a word in the matrix. Raises InputError with suggestions when it is unknown."""
+        [word] = as_words([word])
         found = self.index.get(word)
         if found is None:
             raise self._unknown(word)
         return found
 
-    def _unknown(self, word: str) -> InputError:
-        return InputError(f"{word!r} is not among the {len(self):,} words of these vectors.{self.suggestion(word)}")
+    def _unknown(self, word: str) -> UnknownWord:
+        known = counted(len(self), "word")
+        return UnknownWord(f"{word!r} is not among the {known} of these vectors.{self.suggestion(word)}")
 
     def suggestion(self, word: str) -> str:
         """`" Did you mean 'x'?"` for words here that are written like an unknown one, or an empty string."""
@@ -142,15 +148,16 @@ class WordVectors(GensimNames):
         ]
         return did_you_mean(folded, among, count=2)
 
-    def vectors_of(self, words: Sequence[str]) -> np.ndarray:
+    def vectors_of(self, words: str | Iterable[str]) -> np.ndarray:
         """(N, D) vectors of words, a copy: those of known words, and those that `subwords` composes of the others.
 
         Raises InputError with suggestions for an unknown word where there are no subwords.
         """
         return self._look_up(words)[1]
 
-    def _look_up(self, words: Sequence[str]) -> tuple[list[int], np.ndarray]:
+    def _look_up(self, words: str | Iterable[str]) -> tuple[list[int], np.ndarray]:
         """Rows, -1 for words outside the vocabulary, and vectors (N, D)."""
+        words = as_words(words)
         rows = [self.index.get(word, -1) for word in words]
         unknown = [place for place, row in enumerate(rows) if row < 0]
         if not unknown:
@@ -163,21 +170,35 @@ class WordVectors(GensimNames):
         vectors_ND[unknown] = self.subwords.vectors([words[place] for place in unknown])
         return rows, vectors_ND
 
-    def _look_up_unit(self, words: Sequence[str]) -> tuple[list[int], np.ndarray]:
+    def _look_up_unit(self, words: str | Iterable[str]) -> tuple[list[int], np.ndarray]:
         rows, vectors_ND = self._look_up(words)
         return rows, vectors_ND / lengths(vectors_ND)[:, None]
 
+    def _look_up_terms(self, terms: Sequence[Term]) -> tuple[set[int], np.ndarray]:
+        """Rows of the words of the vocabulary among words and vectors, and (N, D): unit vectors of words, and the
+        vectors as they are."""
+        rows, unit_MD = self._look_up_unit([term for term in terms if isinstance(term, str)])
+        vectors_ND = np.empty((len(terms), self.dim), np.float32)
+        vectors_ND[[isinstance(term, str) for term in terms]] = unit_MD
+        for place, term in enumerate(terms):
+            if isinstance(term, np.ndarray):
+                if term.shape != (self.dim,) or not np.isfinite(term).all():
+                    raise InputError(f"a vector of shape {term.shape}: give {self.dim} finite numbers.")
+                vectors_ND[place] = term
+        return {row for row in rows if row >= 0}, vectors_ND
+
     def neighbors(
         self,
-        words: Weighted | Iterable[Weighted],
+        words: Terms,
         k: int = 10,
-        negative: Weighted | Iterable[Weighted] = (),
+        negative: Terms = (),
         method: Method = "add",
     ) -> list[tuple[str, float]]:
         """The k words nearest to a word, or to a sum of words minus others; the words given are left out.
 
         Args:
-            words: a word or several, each alone (weight 1) or as (word, weight).
+            words: a word or several, each alone (weight 1) or as (word, weight). A vector (D,) may stand for a word;
+                words enter with length one, vectors as long as they are.
             negative: words to subtract, likewise (weight -1; a given weight is used as it is).
             method: "add": cosine with the weighted sum of unit vectors. "mul": product of similarities to
                 `words` over product of those to `negative`, 3CosMul of Levy & Goldberg 2014
@@ -185,37 +206,29 @@ class WordVectors(GensimNames):
 
         Returns (word, score), best first. Both equal gensim's most_similar and most_similar_cosmul.
         """
-        check_method(method)
-        positive, positive_weights = words_and_weights(words, 1.0)
-        others, other_weights = words_and_weights(negative, -1.0)
-        if not positive and not others:
-            raise InputError("give at least one word.")
-        rows, unit_ND = self._look_up_unit(positive + others)
-        if method == "add":
-            scores = self._cosines(np.asarray(positive_weights + other_weights, np.float32) @ unit_ND)
-        else:
-            cosines_VN = self.matrix @ unit_ND.T / self.norms[:, None]
-            scores = multiplied_similarity(cosines_VN[:, : len(positive)], cosines_VN[:, len(positive) :])
-        left_out = {row for row in rows if row >= 0}
+        scores, left_out = self._scores(words, negative, method)
         return self._named(*highest(scores, max(0, k) + len(left_out)), left_out, k)
 
-    def neighbors_of_each(self, words: Sequence[str], k: int = 10) -> list[list[tuple[str, float]]]:
-        """`neighbors(word, k)` of every word; of hundreds, by a compiled search that all cores share."""
-        rows, unit_ND = self._look_up_unit(words)
-        best: Iterable[tuple[np.ndarray, np.ndarray]]
-        if len(rows) * self.matrix.size < MANY:
-            best = (highest(self._cosines(unit_D), max(0, k) + 1) for unit_D in unit_ND)
-        else:
-            from .nearest import nearest
+    def _scores(
+        self, words: Terms | None, negative: Terms | None, method: Method, rows: slice = slice(None)
+    ) -> tuple[np.ndarray, set[int]]:
+        """Scores of `neighbors` for the words of some rows, and the rows of the words given, wherever they are."""
+        check_method(method)
+        positive, positive_weights = terms_and_weights(words, 1.0)
+        others, other_weights = terms_and_weights(negative, -1.0)
+        if not positive and not others:
+            raise InputError("give at least one word.")
+        asked, vectors_ND = self._look_up_terms(positive + others)
+        if method == "add":
+            return self._cosines(np.asarray(positive_weights + other_weights, np.float32) @ vectors_ND, rows), asked
+        cosines_NV = vectors_ND @ self.matrix[rows].T / self.norms[rows]
+        return multiplied_similarity(cosines_NV[: len(positive)], cosines_NV[len(positive) :]), asked
 
-            best = zip(*nearest(self.matrix, self.norms, unit_ND, max(0, k) + 1), strict=True)
-        return [self._named(*found, {row}, k) for row, found in zip(rows, best, strict=True)]
-
-    def _cosines(self, query_D: np.ndarray) -> np.ndarray:
-        """(V,) cosines of all words with a vector; 0 where it is zero."""
+    def _cosines(self, query_D: np.ndarray, rows: slice = slice(None)) -> np.ndarray:
+        """(V,) cosines of the words of some rows with a vector; 0 where it is zero."""
         norm = float(np.linalg.norm(query_D))
-        scores_V: np.ndarray = self.matrix @ (query_D / np.float32(norm) if norm > 0 else query_D)
-        scores_V /= self.norms
+        scores_V: np.ndarray = self.matrix[rows] @ (query_D / np.float32(norm) if norm > 0 else query_D)
+        scores_V /= self.norms[rows]
         return scores_V
 
     def _named(
@@ -233,18 +246,20 @@ class WordVectors(GensimNames):
         first, second = self._look_up_unit([a, b])[1]
         return float(first @ second)
 
-    def doesnt_match(self, words: Sequence[str]) -> str:
+    def doesnt_match(self, words: Iterable[str]) -> str:
         """The word farthest from the mean of all of them, by cosine."""
+        words = as_words(words)
         if len(words) < 2:
             raise InputError("give at least two words to find the one that does not match.")
         unit_ND = self._look_up_unit(words)[1]
         return words[int(np.argmin(unit_ND @ unit_ND.mean(axis=0)))]
 
-    def n_similarity(self, first: Sequence[str], second: Sequence[str]) -> float:
+    def n_similarity(self, first: str | Iterable[str], second: str | Iterable[str]) -> float:
         """Cosine of the angle between the means of two groups of words; vectors count by their length."""
-        if not first or not second:
+        groups = as_words(first), as_words(second)
+        if not all(groups):
             raise InputError("give at least one word on each side.")
-        means = [self.vectors_of(words).mean(axis=0) for words in (first, second)]
+        means = [self.vectors_of(words).mean(axis=0) for words in groups]
         norms = float(np.linalg.norm(means[0]) * np.linalg.norm(means[1]))
         return float(means[0] @ means[1]) / norms if norms > 0 else 0.0
 
@@ -256,9 +271,9 @@ class WordVectors(GensimNames):
         nearer[[row for row in rows if row >= 0]] = False
         return 1 + int(np.count_nonzero(nearer))
 
-    def subset(self, words: int | Iterable[str]) -> WordVectors:
+    def subset(self, words: int | str | Iterable[str]) -> WordVectors:
         """Vectors of the first so many words, or of the words given, in their order. The matrix is copied."""
-        chosen = self.words[: max(0, words)] if isinstance(words, int) else list(words)
+        chosen = self.words[: max(0, int(words))] if isinstance(words, int | np.integer) else as_words(words)
         rows = [self.row(word) for word in chosen]
         counts = None if self.counts is None else self.counts[rows]
         return WordVectors(chosen, self.matrix[rows], counts, self.meta, subwords=self.subwords)
@@ -307,19 +322,3 @@ class WordVectors(GensimNames):
         except (TypeError, ValueError) as error:
             reason = str(error).rstrip(".")
             raise InputError(f"{folder}: not an embeddings folder ({reason}); it is damaged.") from None
-
-
-def check_method(method: str) -> None:
-    """Raise InputError for a method that is not one of `Method`."""
-    if method not in get_args(Method):
-        raise InputError(f"method: {method!r} is none of {', '.join(get_args(Method))}.")
-
-
-def words_and_weights(words: Weighted | Iterable[Weighted], weight: float) -> tuple[list[str], list[float]]:
-    """A single word, a single (word, weight) or several of them, as words and weights; `weight` where none is given."""
-    single = isinstance(words, str) or (
-        isinstance(words, tuple) and len(words) == 2 and not isinstance(words[1], str | tuple)
-    )
-    items: list[Any] = [words] if single else list(words)
-    pairs = [(item, weight) if isinstance(item, str) else item for item in items]
-    return [word for word, _ in pairs], [float(factor) for _, factor in pairs]

@@ -78,6 +78,9 @@ class Cache(Part):
             raise InputError(f"cache: reaches at least 1 token back, not {size}.")
         self.size, self.vocab_size, self.theta = size, vocab_size, math.nan
 
+    def fixed(self) -> dict[str, Any]:
+        return {"size": self.size}
+
     def tune(self, valid: Passage) -> dict[str, Any]:
         """theta of FLATNESS under which the mixture of network and cache is most likely."""
         unit = 1.0 / max(1e-30, float(valid.hidden_ND.double().square().sum(1).mean()))
@@ -86,7 +89,7 @@ class Cache(Part):
         pairs = [np.stack([valid.log_p_N, log_p_N], axis=1) for log_p_N in log_p_NS.T]
         likelihoods = [interpolate(pair_N2, fit_weights(pair_N2, 1e-5)).mean() for pair_N2 in pairs]
         self.theta = thetas[int(np.argmax(likelihoods))]
-        return {"size": self.size, "theta": self.theta}
+        return {"theta": self.theta}
 
     def log_probs(self, passage: Passage) -> np.ndarray:
         return self._log_probs(passage, [self.theta])[:, 0]

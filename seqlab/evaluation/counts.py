@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ..errors import InputError
@@ -35,7 +37,7 @@ class Counts(Part):
             raise InputError(f"counts: those of {len(training):,} tokens do not fit {MEMORY / 1e9:.0f} GB of memory.")
         self.model = model
 
-    def tune(self, valid: Passage) -> dict[str, int]:
+    def fixed(self) -> dict[str, Any]:
         return {"order": self.model.order}
 
     def log_probs(self, passage: Passage) -> np.ndarray:

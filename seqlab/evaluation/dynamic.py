@@ -86,6 +86,8 @@ class Rms(Sgd):
 
 
 RULES = {"rms": Rms, "sgd": Sgd}
+TUNED = ("lr", "decay")
+"""The settings that are tuned; the others are given."""
 
 
 @dataclass(frozen=True)
@@ -208,11 +210,15 @@ class Dynamic(Part):
         choose("dynamic", rule, RULES)
         self.network, self.settings = network, DynamicSettings(rule=rule, seed=seed)
 
+    def fixed(self) -> dict[str, Any]:
+        return {name: value for name, value in asdict(self.settings).items() if name not in TUNED}
+
     def tune(self, valid: Passage) -> dict[str, Any]:
         tokens, asked = first_tokens(valid.tokens, TUNING_TOKENS), self.settings
         model, start_id = self.network
         self.settings = tune_dynamic(model, tokens, start_id, asked.rule, quiet=valid.quiet, seed=asked.seed)
-        return {**asdict(self.settings), "tuning_tokens": len(tokens)}
+        found = {name: getattr(self.settings, name) for name in TUNED}
+        return {**found, "tuning_tokens": len(tokens)}
 
     def log_probs(self, passage: Passage) -> np.ndarray:
         model, start_id = self.network

@@ -51,7 +51,7 @@ class McDropout(Part):
             raise InputError("mc-dropout: the model was trained without dropout, so all passes would be the same.")
         self.network, self.passes, self.seed = network, passes, seed
 
-    def tune(self, valid: Passage) -> dict[str, Any]:
+    def fixed(self) -> dict[str, Any]:
         return {"passes": self.passes, "seed": self.seed}
 
     def log_probs(self, passage: Passage) -> np.ndarray:

@@ -22,6 +22,14 @@ from .sources import Text
 
 TUNING_TOKENS = 50_000
 """Tokens that weights and the cache are tuned on at most, from the start of the validation text."""
+FEW_TUNING_TOKENS = 1_000
+"""A shorter text to tune on deserves a warning: what is tuned then fits that text more than any other."""
+STRETCH = 64
+"""Tokens in a row by which one text is found again in another; a power of 2."""
+SHARED = 0.1
+"""Share of either text from which on one counts as tuned on the other."""
+BLOCK = 1 << 20
+"""Tokens of a text that are looked up at a time."""
 STATIC, MIXTURE = "static", "mixture"
 
 
@@ -86,10 +94,10 @@ class Evaluator:
 
     @cached_property
     def tuned(self) -> dict[str, dict[str, Any]]:
-        """By part, the values found on the validation text."""
+        """By part, its settings: those given, and those found on the validation text."""
         if self.valid is None:
-            return {part.name: {} for part in self.parts}
-        return {part.name: part.tune(self._valid_passage) for part in self.parts}
+            return {part.name: part.fixed() for part in self.parts}
+        return {part.name: {**part.fixed(), **part.tune(self._valid_passage)} for part in self.parts}
 
     @cached_property
     def _valid_passage(self) -> Passage:
@@ -120,12 +128,50 @@ class Evaluator:
         return {**found, "change": 100.0 * (found["perplexity"] / static["perplexity"] - 1.0)}
 
     def _refuse_tuning_text(self, tokens: TokenFile) -> None:
-        """Raise InputError where the text begins as the one to tune on: its scores would be those of a text seen."""
+        """Raise InputError where the text is, or shares much with, the one to tune on: its scores would be those of a
+        text seen."""
         if self.valid is None:
             return
-        count = min(len(tokens), len(self.valid.tokens), TUNING_TOKENS)
-        if np.array_equal(tokens[:count], self.valid.tokens[:count]):
-            raise InputError(
-                f"the text to evaluate is the one to tune on ({self.valid.name}); name another of the two "
-                "(--valid F is the text to tune on)."
-            )
+        tuning = first_tokens(self.valid.tokens, TUNING_TOKENS)
+        count = min(len(tokens), len(tuning))
+        if np.array_equal(tokens[:count], tuning[:count]):
+            found = "is the one to tune on"
+        elif (common := shared_stretches(tuning, tokens)) and common >= SHARED * (count - STRETCH + 1):
+            found = f"has {common + STRETCH - 1:,} tokens or more in common with the one to tune on"
+        else:
+            return
+        raise InputError(
+            f"the text to evaluate {found} ({self.valid.name}); name another of the two (--valid F is the text to tune "
+            "on)."
+        )
+
+
+def shared_stretches(tuning: TokenFile, tokens: TokenFile) -> int:
+    """How many different stretches of STRETCH tokens of a short text occur in another one of any length, judging by
+    64-bit hashes. Lines that come again and again, which all texts of a kind may share, count once."""
+    known = np.unique(stretch_hashes(tuning[:]))
+    found = np.zeros(len(known), bool)
+    for start in range(0, len(tokens) if len(known) else 0, BLOCK):
+        hashes = stretch_hashes(tokens[start : start + BLOCK + STRETCH - 1])
+        places = np.searchsorted(known, hashes).clip(max=len(known) - 1)
+        found[places[known[places] == hashes]] = True
+    return int(found.sum())
+
+
+def stretch_hashes(ids_N: np.ndarray) -> np.ndarray:
+    """A hash (N - STRETCH + 1,) uint64 of the STRETCH tokens from every place on, empty for a shorter text: a
+    polynomial modulo 2^64, doubled in length until it spans the stretch."""
+    hashes, factor, length = spread(ids_N.astype(np.uint64)), 0x9E3779B97F4A7C15, 1
+    if len(ids_N) < STRETCH:
+        return hashes[:0]
+    while length < STRETCH:
+        hashes = hashes[:-length] * np.uint64(factor) + hashes[length:]
+        factor, length = factor * factor % 2**64, 2 * length
+    return hashes
+
+
+def spread(numbers: np.ndarray) -> np.ndarray:
+    """Each number's bits spread over 64 (the finaliser of MurmurHash3, one to one)."""
+    for factor in (0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53):
+        numbers = (numbers ^ (numbers >> np.uint64(33))) * np.uint64(factor)
+    return numbers ^ (numbers >> np.uint64(33))

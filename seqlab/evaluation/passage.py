@@ -60,6 +60,10 @@ class Part:
     needs_hidden = False
     needs_tuning = True
 
+    def fixed(self) -> dict[str, Any]:
+        """The settings that were given, for the report."""
+        return {}
+
     def tune(self, valid: Passage) -> dict[str, Any]:
         """Choose the free values on a text that is not the one reported on; returns what was found."""
         return {}

@@ -18,7 +18,10 @@ from .dynamic import Dynamic
 from .ensembles import McDropout, Member
 from .evaluator import Evaluator
 from .passage import Network, Part
-from .sources import read_source
+from .sources import Text, read_source
+
+FEWEST_TUNING_TOKENS = 50
+"""With fewer, what is tuned says nothing about any other text."""
 
 
 @dataclass(frozen=True)
@@ -62,9 +65,15 @@ class Adaptation:
         if self.counts:
             training = read_source(run, train_text, "train").tokens
             found.append(Counts(training, vocab_size, network.start_id, quiet))
-        device = str(network.model.device)
-        found += [Member(Path(path), run.tokenizer.digest, device) for path in dict.fromkeys(self.ensemble)]
-        return found
+        return found + self._members(run, str(network.model.device))
+
+    def _members(self, run: Run, device: str) -> list[Member]:
+        """The other runs, each once. Raises InputError for the run itself."""
+        others = {Path(path).resolve(): Path(path) for path in self.ensemble}
+        for folder, path in others.items():
+            if folder == run.path.resolve():
+                raise InputError(f"ensemble: {path} is the run itself; name another.")
+        return [Member(path, run.tokenizer.digest, device) for path in others.values()]
 
 
 def evaluator_of(
@@ -89,8 +98,19 @@ def evaluator_of(
     text = None
     if len(parts) > 1 or any(part.needs_tuning or not part.alone for part in parts):
         try:
-            text = read_source(run, valid, "valid", model.reads_characters)
+            text = tuning_text(run, valid, model.reads_characters)
         except InputError:
             if valid is not None or any(part.needs_tuning for part in parts):
                 raise
     return Evaluator(network, parts, text, quiet)
+
+
+def tuning_text(run: Run, valid: Sources | None, spelt: bool) -> Text:
+    """The text to tune on, as `read_source` finds it. Raises InputError for one of hardly any tokens."""
+    text = read_source(run, valid, "valid", spelt)
+    if len(text.tokens) < FEWEST_TUNING_TOKENS:
+        raise InputError(
+            f"the text to tune on ({text.name}) has only {len(text.tokens)} tokens, fewer than {FEWEST_TUNING_TOKENS}; "
+            "give a longer one (--valid F)."
+        )
+    return text

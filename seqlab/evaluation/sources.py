@@ -38,14 +38,17 @@ def run_corpus(run: Run) -> Corpus:
 def read_source(run: Run, sources: Sources | None, split: str, spelt: bool = False) -> Text:
     """The ids of a text given, else of a split ("train", "valid" or "test") of the run's own corpus.
 
-    spelt: words outside the vocabulary are told apart, for a model that reads characters (given texts only).
+    spelt: words outside the vocabulary are told apart, for a model that reads characters; where the corpus does not
+    keep their spelling it is said on stderr, because the scores depend on it.
 
     Raises InputError when neither can be had.
     """
     if sources is not None:
         name = str(sources) if isinstance(sources, str | Path) else ", ".join(map(str, sources))
         return Text(tokenize(sources, run.tokenizer, run.config.text, spelt=spelt), name)
-    found = run_corpus(run).splits.get(split)
-    if found is None:
+    corpus = run_corpus(run)
+    if split not in corpus.splits:
         raise InputError(f"{run.path}: the corpus it was trained on has no {split} split; name a text instead.")
-    return Text(found, f"the run's own {split} split")
+    if spelt:
+        corpus = corpus.with_spelling(split)
+    return Text(corpus.splits[split], f"the run's own {split} split")

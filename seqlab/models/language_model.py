@@ -33,9 +33,14 @@ ModelState = list[State]
 OPTIONAL: dict[str, dict[str, str]] = {
     "input": {},
     "softmax": {"label_smoothing": "label smoothing"},
-    "cell": {"weight_drop": "dropped recurrent weights", "zoneout": "zoneout"},
+    "cell": {
+        "weight_drop": "dropped recurrent weights",
+        "zoneout": "zoneout",
+        "forget_bias": "forget gates whose bias could be chosen",
+        "mogrifier_rounds": "rounds",
+    },
 }
-"""Knobs that only some output layers and some cells have; all others refuse them."""
+"""Knobs that only some output layers and some cells have; all others refuse them unless they are at their default."""
 
 
 def keywords_of(part: type) -> set[str]:
@@ -59,8 +64,12 @@ def knobs_of(part: type[nn.Module], kind: str, config: ModelConfig, **more: Any)
     """
     taken = keywords_of(part)
     for name, words in OPTIONAL[kind].items():
-        if getattr(config, name) and name not in taken:
-            raise InputError(f"model.{name}: model.{kind} = {getattr(config, kind)!r} has no {words}; set it to 0.")
+        default = ModelConfig.model_fields[name].default
+        if getattr(config, name) != default and name not in taken:
+            raise InputError(
+                f"model.{name}: model.{kind} = {getattr(config, kind)!r} has no {words}; set it to {default:g}, its "
+                f"default (--set {name}={default:g})."
+            )
     knobs = {**config.model_dump(), **more}
     return {name: knobs[name] for name in taken & knobs.keys()}
 
@@ -196,9 +205,10 @@ class LanguageModel(nn.Module):
     def _read(self, tokens_BT: Tensor, state: ModelState) -> tuple[Reading, ModelState]:
         raw_BTH = x_BTD = self.input_dropout(self.embed(tokens_BT))
         new_state = []
+        adds = self.config.residual and not CELLS[self.config.cell].own_skip
         for cell, dropout, cell_state in zip(self.cells, self.cell_dropouts, state, strict=True):
             raw_BTH, cell_state = cell(x_BTD, cell_state)
-            if self.config.residual and raw_BTH.shape == x_BTD.shape:
+            if adds and raw_BTH.shape == x_BTD.shape:
                 raw_BTH = raw_BTH + x_BTD
             x_BTD = dropout(raw_BTH)
             new_state.append(cell_state)

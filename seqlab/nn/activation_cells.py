@@ -109,6 +109,7 @@ class ActivationRNN(Cell):
 class SigmoidRNN(ActivationRNN):
     """Elman network with the logistic function."""
 
+    output_range = (0.0, 1.0)
     activation = SIGMOID
 
     def function(self, sums: Tensor) -> Tensor:

@@ -89,6 +89,7 @@ class AdaptiveSoftmax(OutputLayer):
         widths = [max(1, int(width / shrink**index)) for index in range(1, len(edges) - 1)]
         super().__init__(vocab_size, width, weight, rows=vocab_size if shrink == 1.0 else edges[1])
         self.output_precision = output_precision
+        self.cutoffs = tuple(cutoffs)
         self.short_list = edges[1]
         self.clusters = list(itertools.pairwise(edges[1:]))
         self.cluster_shares = cluster_shares(zipf_counts(vocab_size), self.clusters)
@@ -104,6 +105,10 @@ class AdaptiveSoftmax(OutputLayer):
             if shrink != 1.0:
                 self.tails.append(nn.Parameter(torch.empty(high - low, narrow)))
                 nn.init.normal_(self.tails[-1], std=narrow**-0.5)
+
+    def word_rows(self) -> dict[str, Tensor]:
+        tails = {f"tails.{cluster}": torch.arange(*self.clusters[cluster]) for cluster in range(len(self.tails))}
+        return super().word_rows() | tails
 
     def set_counts(self, counts: np.ndarray) -> None:
         self.cluster_shares = cluster_shares(counts, self.clusters)

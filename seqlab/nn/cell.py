@@ -5,6 +5,9 @@ Shapes: B batch, T time, D input width, H hidden width. A state is a tuple of te
 
 from __future__ import annotations
 
+from typing import ClassVar
+
+import torch
 from torch import Tensor, nn
 
 State = tuple[Tensor, ...]
@@ -23,6 +26,12 @@ class Cell(nn.Module):
 
     parts = 1
     """Tensors in a state, each (B, H)."""
+    output_range: ClassVar[tuple[float, float] | None] = None
+    """Between which ends the outputs lie; a unit near either passes hardly any gradient on. None: unbounded."""
+    rectified = False
+    """Whether a unit whose output is 0 passes no gradient on."""
+    own_skip = False
+    """Whether the input already goes around the cell, so that a residual stack does not add it again."""
 
     def __init__(self, input_dim: int, hidden_dim: int):
         super().__init__()
@@ -40,6 +49,16 @@ class Cell(nn.Module):
     def equations(self, x_BD: Tensor, state: State) -> tuple[Tensor, State]:
         """One time step as published: (output (B, H), new state)."""
         raise NotImplementedError
+
+    def gate_values(self, x_BTD: Tensor, state: State, y_BTH: Tensor) -> dict[str, Tensor]:
+        """The sigmoid gates (B, T, H) by name, with all weights in place, of a sequence that began at `state` and gave
+        the outputs `y_BTH`; a cell without gates has none."""
+        return {}
+
+
+def shifted(start_BH: Tensor, y_BTH: Tensor) -> Tensor:
+    """What was there before each step (B, T, H): the start, then every output but the last."""
+    return torch.cat([start_BH[:, None], y_BTH[:, :-1]], dim=1)
 
 
 def glorot_orthogonal(named: dict[str, Tensor], hidden_dim: int) -> None:

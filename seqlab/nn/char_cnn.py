@@ -16,6 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..errors import InputError
+
 BEGIN, END, PAD = 256, 257, 258
 """Marks around the bytes of a word, and what fills the row behind them."""
 TOGETHER = 256
@@ -26,12 +28,12 @@ CHUNK = 4096
 
 def spell(words: Sequence[str], length: int) -> np.ndarray:
     """Bytes of `words` between their marks, (W, length) int16; a word of more than `length` - 2 bytes is cut off."""
+    spelt = [word.encode("utf-8", "surrogatepass")[: length - 2] for word in words]
+    length_W = np.fromiter(map(len, spelt), np.int64, len(spelt))
     bytes_WL = np.full((len(words), length), PAD, np.int16)
     bytes_WL[:, 0] = BEGIN
-    for row_L, word in zip(bytes_WL, words, strict=True):
-        spelt = word.encode("utf-8", "surrogatepass")[: length - 2]
-        row_L[1 : len(spelt) + 1] = np.frombuffer(spelt, np.uint8)
-        row_L[len(spelt) + 1] = END
+    bytes_WL[:, 1:][np.arange(length - 1) < length_W[:, None]] = np.frombuffer(b"".join(spelt), np.uint8)
+    bytes_WL[np.arange(len(words)), length_W + 1] = END
     return bytes_WL
 
 
@@ -127,6 +129,9 @@ class CharacterEmbedding(nn.Module):
         width: E.
         char_length: L, bytes of a word that are read, marks included.
         char_dim, char_filters, char_highway: see `CharCNN`.
+
+    Raises:
+        InputError: a filter wider than L.
     """
 
     words_VL: Tensor
@@ -141,8 +146,16 @@ class CharacterEmbedding(nn.Module):
     ):
         super().__init__()
         self.char_length = char_length
+        widest = max((span for span, _ in char_filters or []), default=0)
+        if widest > char_length:
+            raise InputError(
+                f"model.char_filters: a filter of {widest} characters is wider than the char_length = {char_length} "
+                "characters that are read of a word; give narrower ones, or a larger model.char_length."
+            )
         self.cnn = CharCNN(width, char_dim, char_filters, char_highway)
         self.register_buffer("words_VL", torch.empty(0, char_length, dtype=torch.int16), persistent=False)
+        self.vocab_size = 0
+        """V; the rows of `words_VL` behind it are `extra_words`."""
         self.known_VE: Tensor | None = None
         """Vectors computed already, where `is_known_V` says so."""
         self.is_known_V = torch.empty(0, dtype=torch.bool)
@@ -151,14 +164,14 @@ class CharacterEmbedding(nn.Module):
 
     def set_words(self, words: Sequence[str]) -> None:
         """The words that ids 0, 1, ... stand for."""
-        self.words_VL = self._spell(words)
+        self.words_VL, self.vocab_size = self._spell(words), len(words)
         self.known_VE = None
 
     @contextmanager
     def extra_words(self, words: Sequence[str]) -> Iterator[None]:
-        """As long as this lasts, the ids behind the vocabulary's stand for `words`."""
+        """As long as this lasts, the ids behind the vocabulary's stand for `words`, whatever they stood for before."""
         before_VL = self.words_VL
-        self.words_VL, self.known_VE = torch.cat([before_VL, self._spell(words)]), None
+        self.words_VL, self.known_VE = torch.cat([before_VL[: self.vocab_size], self._spell(words)]), None
         try:
             yield
         finally:
@@ -181,7 +194,7 @@ class CharacterEmbedding(nn.Module):
     def table(self) -> Tensor:
         """Vectors (V, E) of the whole vocabulary, no gradient."""
         with torch.no_grad():
-            return self._recall(torch.arange(len(self.words_VL), device=self.words_VL.device))
+            return self._recall(torch.arange(self.vocab_size, device=self.words_VL.device))
 
     def train(self, mode: bool = True) -> CharacterEmbedding:
         self.known_VE = None

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .cell import Cell, State, glorot_orthogonal
+from .cell import Cell, State, glorot_orthogonal, shifted
 from .dropout import WeightDropout
 from .lstm_sequences import LSTMSequence, unrolled
 from .products import has_bfloat16_products
@@ -83,11 +83,11 @@ class FusedCell(Cell):
             y_BTH, *last = type(self).sequence(x_BTD, hidden, weights, True, 1, 0.0, self.training, False, True)
         return y_BTH, tuple(part.squeeze(0) for part in last)
 
-    def _affine(self, x_BD: Tensor, h_BH: Tensor, weight_hh: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def _affine(self, x: Tensor, h: Tensor, weight_hh: Tensor | None = None) -> tuple[Tensor, Tensor]:
         weight_hh = self.weight("weight_hh") if weight_hh is None else weight_hh
         return (
-            F.linear(x_BD, self.weight("weight_ih"), self.weight("bias_ih")),
-            F.linear(h_BH, weight_hh, self.weight("bias_hh")),
+            F.linear(x, self.weight("weight_ih"), self.weight("bias_ih")),
+            F.linear(h, weight_hh, self.weight("bias_hh")),
         )
 
     def weight(self, name: str) -> nn.Parameter:
@@ -110,6 +110,7 @@ class ElmanRNN(FusedCell):
 class TanhRNN(ElmanRNN):
     """Elman RNN as published: h' = tanh(W x + U h + b)."""
 
+    output_range = (-1.0, 1.0)
     activation = torch.tanh
     sequence = torch.rnn_tanh
     one_step = torch.rnn_tanh_cell
@@ -120,6 +121,7 @@ class ReluRNN(ElmanRNN):
     """Elman RNN with rectifiers: h' = max(0, W x + U h + b). It starts orthogonal like the others: the identity with
     tiny input weights (Le et al. 2015, https://arxiv.org/abs/1504.00941) learns text far more slowly."""
 
+    rectified = True
     activation = torch.relu
     sequence = torch.rnn_relu
     one_step = torch.rnn_relu_cell
@@ -144,6 +146,7 @@ class LSTM(FusedCell):
     rounds = True
     one_step = torch.lstm_cell
     parts = 2
+    output_range = (-1.0, 1.0)
     stepwise = False
     """Whether torch has no kernel of the cell even without zoneout."""
 
@@ -174,11 +177,24 @@ class LSTM(FusedCell):
 
     def equations(self, x_BD: Tensor, state: State, weight_hh: Tensor | None = None) -> tuple[Tensor, State]:
         h_BH, c_BH = state
-        from_input, from_state = self._affine(x_BD, h_BH, weight_hh)
-        i_BH, f_BH, g_BH, o_BH = (from_input + from_state).chunk(4, dim=1)
+        i_BH, f_BH, g_BH, o_BH = self.sums(x_BD, h_BH, weight_hh).chunk(4, dim=1)
         c_BH = torch.sigmoid(f_BH) * c_BH + torch.sigmoid(i_BH) * torch.tanh(g_BH)
-        h_BH = torch.sigmoid(o_BH) * torch.tanh(c_BH)
+        h_BH = torch.sigmoid(o_BH) * torch.tanh(self.shown(c_BH))
         return h_BH, (h_BH, c_BH)
+
+    def sums(self, x: Tensor, h: Tensor, weight_hh: Tensor | None = None) -> Tensor:
+        """What the functions of i, f, g and o are taken of (..., G), given inputs (..., D) and the h before (..., H);
+        `weight_hh` replaces the recurrent weights."""
+        from_input, from_state = self._affine(x, h, weight_hh)
+        return from_input + from_state
+
+    def shown(self, c_BH: Tensor) -> Tensor:
+        """What of c the output gate lets through."""
+        return c_BH
+
+    def gate_values(self, x_BTD: Tensor, state: State, y_BTH: Tensor) -> dict[str, Tensor]:
+        i_BTH, f_BTH, _, o_BTH = self.sums(x_BTD, shifted(state[0], y_BTH)).sigmoid_().chunk(4, dim=2)
+        return {"input": i_BTH, "forget": f_BTH, "output": o_BTH}
 
 
 class GRU(FusedCell):
@@ -190,6 +206,7 @@ class GRU(FusedCell):
     fused = nn.GRU
     sequence = torch.gru
     one_step = torch.gru_cell
+    output_range = (-1.0, 1.0)
 
     def equations(self, x_BD: Tensor, state: State) -> tuple[Tensor, State]:
         (h_BH,) = state
@@ -200,3 +217,8 @@ class GRU(FusedCell):
         n_BH = torch.tanh(n_in + r_BH * n_state)
         h_BH = (1 - z_BH) * n_BH + z_BH * h_BH
         return h_BH, (h_BH,)
+
+    def gate_values(self, x_BTD: Tensor, state: State, y_BTH: Tensor) -> dict[str, Tensor]:
+        from_input, from_state = self._affine(x_BTD, shifted(state[0], y_BTH))
+        r_BTH, z_BTH, _ = torch.sigmoid(from_input + from_state).chunk(3, dim=2)
+        return {"reset": r_BTH, "update": z_BTH}

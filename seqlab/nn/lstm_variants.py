@@ -34,17 +34,14 @@ class LayerNormLSTM(LSTM):
         self.gain_cell = nn.Parameter(torch.ones(hidden_dim))
         self.bias_cell = nn.Parameter(torch.zeros(hidden_dim))
 
-    def equations(self, x_BD: Tensor, state: State, weight_hh: Tensor | None = None) -> tuple[Tensor, State]:
-        h_BH, c_BH = state
-        product_BG = F.linear(h_BH, self.weight("weight_hh") if weight_hh is None else weight_hh)
-        from_state = F.layer_norm(product_BG, product_BG.shape[1:], self.gain_hh, self.weight("bias_hh"))
-        product_BG = F.linear(x_BD, self.weight("weight_ih"))
-        from_input = F.layer_norm(product_BG, product_BG.shape[1:], self.gain_ih, self.weight("bias_ih"))
-        i_BH, f_BH, g_BH, o_BH = (from_input + from_state).chunk(4, dim=1)
-        c_BH = torch.sigmoid(f_BH) * c_BH + torch.sigmoid(i_BH) * torch.tanh(g_BH)
-        normal_BH = F.layer_norm(c_BH, c_BH.shape[1:], self.gain_cell, self.bias_cell)
-        h_BH = torch.sigmoid(o_BH) * torch.tanh(normal_BH)
-        return h_BH, (h_BH, c_BH)
+    def sums(self, x: Tensor, h: Tensor, weight_hh: Tensor | None = None) -> Tensor:
+        product = F.linear(h, self.weight("weight_hh") if weight_hh is None else weight_hh)
+        from_state = F.layer_norm(product, product.shape[-1:], self.gain_hh, self.weight("bias_hh"))
+        product = F.linear(x, self.weight("weight_ih"))
+        return F.layer_norm(product, product.shape[-1:], self.gain_ih, self.weight("bias_ih")) + from_state
+
+    def shown(self, c_BH: Tensor) -> Tensor:
+        return F.layer_norm(c_BH, c_BH.shape[1:], self.gain_cell, self.bias_cell)
 
     def swept(self, x_TBD: Tensor, state: State, weight_hh: Tensor, kept: Kept) -> tuple[Tensor, ...]:
         product_TBG = F.linear(x_TBD, self.weight("weight_ih").to(x_TBD.dtype))
@@ -74,14 +71,13 @@ class MogrifierLSTM(LSTM):
         for weight in self.rounds_QR:
             nn.init.xavier_uniform_(weight)
 
-    def equations(self, x_BD: Tensor, state: State, weight_hh: Tensor | None = None) -> tuple[Tensor, State]:
-        h_BH, c_BH = state
+    def sums(self, x: Tensor, h: Tensor, weight_hh: Tensor | None = None) -> Tensor:
         for i, weight in enumerate(self.rounds_QR):
             if i % 2 == 0:
-                x_BD = 2 * torch.sigmoid(F.linear(h_BH, weight)) * x_BD
+                x = 2 * torch.sigmoid(F.linear(h, weight)) * x
             else:
-                h_BH = 2 * torch.sigmoid(F.linear(x_BD, weight)) * h_BH
-        return super().equations(x_BD, (h_BH, c_BH), weight_hh)
+                h = 2 * torch.sigmoid(F.linear(x, weight)) * h
+        return super().sums(x, h, weight_hh)
 
     def swept(self, x_TBD: Tensor, state: State, weight_hh: Tensor, kept: Kept) -> tuple[Tensor, ...]:
         if not len(self.rounds_QR):

@@ -35,6 +35,9 @@ class OutputLayer(nn.Module):
     """Whether `forward` reads only a few rows of weight and bias, so that their gradients are sparse."""
     exact = True
     """Whether `forward` is the exact cross-entropy."""
+    cutoffs: tuple[int, ...] = ()
+    """First ids of its clusters, where it has any: then all its parameters but weight and bias belong to these, and a
+    word's bias is relative to its cluster."""
 
     def __init__(self, vocab_size: int, width: int, weight: nn.Parameter | None = None, rows: int | None = None):
         super().__init__()
@@ -44,6 +47,11 @@ class OutputLayer(nn.Module):
             nn.init.normal_(weight, std=width**-0.5)
         self.weight = weight
         self.bias = nn.Parameter(torch.zeros(vocab_size, 1))
+
+    def word_rows(self) -> dict[str, Tensor]:
+        """By name of a parameter, the ids of the words (rows,) that its rows belong to; all rows, or it is not here."""
+        ids_V = torch.arange(self.vocab_size)
+        return {"weight": ids_V[: len(self.weight)], "bias": ids_V}
 
     def set_counts(self, counts: np.ndarray) -> None:
         """Take the words' frequencies (V,) in the training text, where training needs them (noise)."""

@@ -107,6 +107,10 @@ class MinGRU(ParallelCell):
         z, new = sums.chunk(2, dim=-1)
         return 1 - torch.sigmoid(z), new
 
+    def gate_values(self, x_BTD: Tensor, state: State, y_BTH: Tensor) -> dict[str, Tensor]:
+        z_BTH, _ = self.sums(x_BTD, state, x_BTD.dtype).chunk(2, dim=2)
+        return {"update": torch.sigmoid(z_BTH)}
+
 
 class MinLSTM(ParallelCell):
     """Feng et al. 2024, https://arxiv.org/abs/2410.01201: f, i = sigmoid(...), n = W x + b; c' = (f c + i n) / (f + i).
@@ -125,6 +129,10 @@ class MinLSTM(ParallelCell):
         f, i, new = sums.chunk(3, dim=-1)
         return torch.sigmoid(F.logsigmoid(f) - F.logsigmoid(i)), new  # f / (f + i), also where both vanish
 
+    def gate_values(self, x_BTD: Tensor, state: State, y_BTH: Tensor) -> dict[str, Tensor]:
+        f_BTH, i_BTH, _ = self.sums(x_BTD, state, x_BTD.dtype).sigmoid_().chunk(3, dim=2)
+        return {"forget": f_BTH, "input": i_BTH}
+
 
 class QRNN(ParallelCell):
     """Bradbury et al. 2016, https://arxiv.org/abs/1611.01576, with filters two steps wide and fo-pooling.
@@ -135,6 +143,7 @@ class QRNN(ParallelCell):
 
     kernel, gates, inputs = "qrnn", 3, 2
     parts = 2
+    output_range = (-1.0, 1.0)
 
     def reset_parameters(self) -> None:
         super().reset_parameters()
@@ -159,6 +168,10 @@ class QRNN(ParallelCell):
     def output(self, c: Tensor, sums: Tensor) -> Tensor:
         return torch.sigmoid(sums.chunk(3, dim=-1)[2]) * c
 
+    def gate_values(self, x_BTD: Tensor, state: State, y_BTH: Tensor) -> dict[str, Tensor]:
+        _, f_BTH, o_BTH = self.sums(x_BTD, state, x_BTD.dtype).sigmoid_().chunk(3, dim=2)
+        return {"forget": f_BTH, "output": o_BTH}
+
 
 class SRU(ParallelCell):
     """Lei et al. 2018, https://arxiv.org/abs/1709.02755.
@@ -170,6 +183,7 @@ class SRU(ParallelCell):
 
     kernel, gates = "sru", 3
     HIGHWAY = 3**0.5
+    own_skip = True
 
     def __init__(self, input_dim: int, hidden_dim: int, cell_precision: str = "auto"):
         super().__init__(input_dim, hidden_dim, cell_precision)
@@ -198,11 +212,24 @@ class SRU(ParallelCell):
 
     def step(self, sums_BK: Tensor, skip_BH: Tensor, c_BH: Tensor) -> tuple[Tensor, Tensor]:
         """(output, new c) of one time step."""
-        new_BH, f_BH, r_BH = sums_BK.chunk(3, dim=1)
-        v_forget_H, v_reset_H = self.weight_state.chunk(2)
-        f_BH, r_BH = torch.sigmoid(f_BH + v_forget_H * c_BH), torch.sigmoid(r_BH + v_reset_H * c_BH)
+        new_BH = sums_BK.chunk(3, dim=1)[0]
+        f_BH, r_BH = self.forget_and_reset(sums_BK, c_BH)
         c_BH = f_BH * c_BH + (1 - f_BH) * new_BH
         return r_BH * c_BH + (1 - r_BH) * skip_BH, c_BH
+
+    def forget_and_reset(self, sums: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+        """f and r (..., H) of sums (..., K) and the value before (..., H)."""
+        _, f, r = sums.chunk(3, dim=-1)
+        v_forget_H, v_reset_H = self.weight_state.chunk(2)
+        return torch.sigmoid(f + v_forget_H * c), torch.sigmoid(r + v_reset_H * c)
+
+    def gate_values(self, x_BTD: Tensor, state: State, y_BTH: Tensor) -> dict[str, Tensor]:
+        sums_BTK, c_BH, before = self.sums(x_BTD, state, x_BTD.dtype), state[0], []
+        for sums_BK, skip_BH in zip(sums_BTK.unbind(1), self.skip(x_BTD).unbind(1), strict=True):
+            before.append(c_BH)
+            _, c_BH = self.step(sums_BK, skip_BH, c_BH)
+        f_BTH, r_BTH = self.forget_and_reset(sums_BTK, torch.stack(before, dim=1))
+        return {"forget": f_BTH, "reset": r_BTH}
 
     def skip(self, x: Tensor) -> Tensor:
         """What the highway carries (..., H)."""

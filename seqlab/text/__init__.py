@@ -11,6 +11,7 @@
 | tokenizers | the table `TOKENIZERS` and the choice among them |
 | spool, workers, jobs, numbering, preparation | the streamed, parallel path from sources to a corpus folder |
 | token_file | `TokenFile` and `Corpus` |
+| spelling | how a split's unknown words are spelt, for models that read characters |
 | encoding | a text into ids with a tokenizer that exists already |
 | corpora, fetch | named corpora: the registry, download with verification, where they lie |
 | python_docs, docstrings | the embedded corpus: documentation on this machine as English prose |

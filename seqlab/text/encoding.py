@@ -41,8 +41,6 @@ def tokenize(
         stored = open_split(folder, "text", headers["text"])
         tokens = TokenFile([np.array(stored[:])], stored.documents, stored.counts)
         if spelt:
-            tokens.extra_words = [token for token in numbering.types if token not in tokenizer.vocab.stoi]
-            extended = tokenizer.extended(tokens.extra_words)
-            headers = numbering.write(folder, extended)
-            tokens.spelt = np.array(open_split(folder, "text", headers["text"])[:])
+            told = stored.with_spelling(tokenizer)
+            tokens.spelt, tokens.extra_words = None if told.spelt is None else told.spelt[:], told.extra_words
         return tokens

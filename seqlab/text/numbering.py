@@ -17,9 +17,11 @@ from ..cores import available_cores
 from ..progress import Progress
 from .jobs import ChunkSegmenter, Segmented
 from .segmenters import smallest_dtype
+from .spelling import SpellingWriter
 from .spool import Chunk
 from .token_file import SplitCounts, SplitWriter
 from .tokenizer import Tokenizer
+from .vocab import UNK
 from .workers import Workers
 
 MOST_WORKERS = 4
@@ -107,8 +109,10 @@ class Numbering:
         split.words += result.words
 
     def write(self, folder: Path, tokenizer: Tokenizer) -> dict[str, dict[str, Any]]:
-        """Write the final ids of every split that has tokens into `folder`; returns their headers."""
-        final = tokenizer.ids_of(self.types)
+        """Write the final ids of every split that has tokens, and how its unknown words are spelt, into `folder`;
+        returns their headers."""
+        final, types = tokenizer.ids_of(self.types), list(self.types)
+        lacking = self._lacking(final, tokenizer.unk_id)
         dtype = np.dtype(np.uint16 if len(tokenizer.vocab) <= 1 << 16 else np.uint32)
         table = final.astype(dtype)
         headers = {}
@@ -117,13 +121,30 @@ class Numbering:
                 if not split.tokens:
                     continue
                 writer = SplitWriter(folder, name, dtype)
-                for tokens, provisional in split.stretches:
-                    writer.write(table[np.fromfile(handle, provisional, tokens)])
+                spelling = SpellingWriter(folder, name, types, lacking & (split.counts_of(len(types)) > 0))
+                for tokens, dtype_of_chunk in split.stretches:
+                    provisional = np.fromfile(handle, dtype_of_chunk, tokens)
+                    ids = table[provisional]
+                    writer.write(ids)
+                    if spelling.words:
+                        spelling.write(provisional[ids == tokenizer.unk_id])
                 documents = np.concatenate(split.documents)
                 digest = writer.close(documents)
                 counts = _counts(split, final, tokenizer.unk_id, len(documents), digest)
-                headers[name] = {"counts": asdict(counts), "dtype": dtype.name, "shards": writer.shards}
+                headers[name] = {
+                    "counts": asdict(counts),
+                    "dtype": dtype.name,
+                    "shards": writer.shards,
+                    "spelling": spelling.close(),
+                }
         return headers
+
+    def _lacking(self, final: np.ndarray, unk_id: int | None) -> np.ndarray:
+        """Which types, by provisional id, the vocabulary lacks: all whose final id is that of `<unk>`, but itself."""
+        lacking = np.zeros(len(final), bool) if unk_id is None else final == unk_id
+        if UNK in self.types:
+            lacking[self.types[UNK]] = False
+        return lacking
 
 
 def _document_starts(chunk: Chunk, ends: np.ndarray) -> np.ndarray:

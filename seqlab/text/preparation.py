@@ -86,8 +86,9 @@ def prepare(
         if out is None:
             out = cache_folder() / "corpora" / _cache_key(entries, config, hint, for_words)
             if Corpus.is_corpus(out):
-                with contextlib.suppress(InputError):  # a damaged one is made again
-                    return _opened(out, config, quiet)
+                with contextlib.suppress(InputError):  # a damaged one is made again, so is one without spelling
+                    if (corpus := _opened(out, config, quiet)).keeps_spelling:
+                        return corpus
         with atomic_folder(out, HEADER) as folder:
             job = _Preparation(folder, config, hint, for_words, quiet, chunk_bytes, workers)
             write_json(folder / HEADER, {**job.run(files), "sources": entries})

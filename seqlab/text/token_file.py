@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -14,6 +15,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..files import read_json, verify_manifest
+from .spelling import Spelling, SpeltIds
 from .tokenizer import Tokenizer
 
 FORMAT = 1
@@ -48,16 +50,23 @@ class TokenFile:
     """The ids of one split, memory-mapped; `tokens[a:b]` is an array, wherever the shards' borders are.
 
     shards: memory maps of uint16 or uint32, one after another. documents: (D,) int64 offset of every
-    document's first token. Counts as in `SplitCounts`.
+    document's first token. Counts as in `SplitCounts`. spelling: of the unknown words, None where it was not kept.
     """
 
-    def __init__(self, shards: Sequence[np.ndarray], documents: np.ndarray, counts: SplitCounts):
+    def __init__(
+        self,
+        shards: Sequence[np.ndarray],
+        documents: np.ndarray,
+        counts: SplitCounts,
+        spelling: Spelling | None = None,
+    ):
         self.shards = list(shards)
         self.documents = documents
         self.counts = counts
-        self.spelt: np.ndarray | None = None
-        """(N,) the same ids for a model that reads characters, if asked for: those from V on stand for `extra_words`,
-        which the vocabulary lacks."""
+        self.spelling = spelling
+        self.spelt: np.ndarray | SpeltIds | None = None
+        """(N,) the same ids for a model that reads characters, if asked for by `with_spelling`: those from V on stand
+        for `extra_words`, which the vocabulary lacks."""
         self.extra_words: list[str] = []
         self._ends = np.cumsum([len(shard) for shard in self.shards])
 
@@ -103,6 +112,15 @@ class TokenFile:
         if not parts:
             return np.zeros(0, self.dtype)
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def with_spelling(self, tokenizer: Tokenizer) -> TokenFile:
+        """The same for a model that reads characters: with `spelt` and `extra_words`, where the spelling was kept and
+        there are unknown words. Raises InputError when its files are damaged."""
+        told = TokenFile(self.shards, self.documents, self.counts, self.spelling)
+        if self.spelling and self.spelling.count and tokenizer.unk_id is not None:
+            told.spelt = SpeltIds(told, self.spelling, tokenizer.unk_id, len(tokenizer.vocab))
+            told.extra_words = self.spelling.words
+        return told
 
     @classmethod
     def of(cls, ids: np.ndarray | Sequence[int], dtype: type = np.uint32) -> TokenFile:
@@ -171,6 +189,25 @@ class Corpus:
     def test(self) -> TokenFile | None:
         return self.splits.get("test")
 
+    @property
+    def keeps_spelling(self) -> bool:
+        """Whether every unknown word can be read as it is spelt, which corpora of earlier versions do not keep."""
+        return all(split.spelling is not None or not split.unknown for split in self.splits.values())
+
+    def with_spelling(self, *names: str, quiet: bool = False) -> Corpus:
+        """The same with the splits `names`, by default all, for a model that reads characters: see
+        `TokenFile.with_spelling`. It is said on stderr where the spelling was not kept."""
+        splits = {name: self.splits[name] for name in names or self.splits}
+        lost = sum(split.unknown for split in splits.values() if split.spelling is None)
+        if lost and not quiet:
+            print(
+                f"seqlab: {self.path}: was prepared by an earlier version, which did not keep how unknown words are "
+                f"spelt: {lost:,} unknown tokens are read as <unk>; prepare the text again to have them read",
+                file=sys.stderr,
+            )
+        told = {name: split.with_spelling(self.tokenizer) for name, split in splits.items()}
+        return Corpus(self.path, self.header, self.tokenizer, {**self.splits, **told})
+
     @cached_property
     def digest(self) -> str:
         """sha256 of the tokenizer and of every split's ids and document borders, wherever the folder is."""
@@ -200,7 +237,12 @@ class Corpus:
             "sources": self.header["sources"],
             "digest": self.digest,
             "splits": {
-                name: {**asdict(split.counts), "chars": split.characters} for name, split in self.splits.items()
+                name: {
+                    **asdict(split.counts),
+                    "chars": split.characters,
+                    "unknown_words": split.spelling.count if split.spelling else None,
+                }
+                for name, split in self.splits.items()
             },
         }
 
@@ -266,4 +308,5 @@ def open_split(path: Path, name: str, header: Mapping[str, Any]) -> TokenFile:
         raise InputError(f"{file}: missing or damaged; prepare the text again.") from None
     if documents.dtype != np.int64 or documents.shape != (counts.documents,):
         raise InputError(f"{file}: does not hold {counts.documents:,} document offsets; prepare the text again.")
-    return TokenFile(shards, documents, counts)
+    spelling = Spelling.open(path, name, header["spelling"], counts.unknown) if "spelling" in header else None
+    return TokenFile(shards, documents, counts, spelling)

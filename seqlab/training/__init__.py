@@ -3,7 +3,7 @@
 | module | what it holds |
 | --- | --- |
 | loop | `Trainer`: the story of a training |
-| budget, checks | how long it lasts; settings refused before any text is read |
+| budget, checks | how long it lasts; settings refused before a run is made |
 | step | the gradient of one batch: in parts, across documents |
 | optimizers, rows | the table `OPTIMIZERS`; lazy rules for sparse rows; clipping |
 | penalties, averages | L1 and L2; the table `AVERAGES` |
@@ -16,7 +16,7 @@
 """
 
 from .averages import AVERAGES
-from .checks import check
+from .checks import check, check_batches
 from .distributed import World, join
 from .initial import start_from_run
 from .loop import Trainer
@@ -32,6 +32,7 @@ __all__ = [
     "Trainer",
     "World",
     "check",
+    "check_batches",
     "describe",
     "join",
     "preset",

@@ -89,13 +89,19 @@ class Average:
         average.index_copy_(0, rows, live + keep * (average.index_select(0, rows) - live))
         then.index_fill_(0, rows, self.retained)
 
+    @torch.no_grad()
+    def settle(self) -> None:
+        """Bring all rows up to date."""
+        if self.started:
+            for parameter in self.optimizer.sparse_params:
+                self._settle(parameter, torch.arange(len(parameter), device=parameter.device))
+
     @contextmanager
     def swapped(self) -> Iterator[None]:
         """The average in the model's place; the live weights come back afterwards, bit for bit."""
         parameters = self.optimizer.parameters
+        self.settle()
         with torch.no_grad():
-            for parameter in self.optimizer.sparse_params:
-                self._settle(parameter, torch.arange(len(parameter), device=parameter.device))
             live = {name: p.detach().clone() for name, p in parameters.items()}
             for name, parameter in parameters.items():
                 parameter.copy_(self.values[name])

@@ -49,15 +49,19 @@ def save(trainer: Trainer) -> None:
 
 
 def load(trainer: Trainer) -> dict[str, Any] | None:
-    """Bring a trainer to the run's saved state. Returns the saved position, or None when nothing was saved yet.
+    """Bring a trainer to the run's saved state, unless that is the end of training, which any number of processes may
+    look at. Returns the saved position, or None when nothing was saved yet.
 
     Raises:
-        InputError: another number of processes trained the run.
+        InputError: another number of processes trained the unfinished run.
     """
     saved = trainer.run.load_state()
     if saved is None:
         return None
     arrays, values = saved
+    position: dict[str, Any] = values["position"]
+    if position["finished"]:
+        return position
     world, device = trainer.world, trainer.model.device
     if values["processes"] != world.size:
         raise InputError(
@@ -82,7 +86,6 @@ def load(trainer: Trainer) -> dict[str, Any] | None:
     if device.type == "cuda":
         torch.cuda.set_rng_state(torch.from_numpy(arrays[f"rng.cuda.{world.rank}"]), device)
     trainer.model.output.set_state(values["output"])
-    position: dict[str, Any] = values["position"]
     return position
 
 

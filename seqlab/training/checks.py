@@ -1,4 +1,5 @@
-"""Settings that cannot be trained with are refused before any text is read."""
+"""Settings that cannot be trained with are refused: before any text is read where possible, always before a run is
+made."""
 
 from __future__ import annotations
 
@@ -32,22 +33,40 @@ def check(config: LanguageModelConfig) -> None:
             "training.embeddings and freeze_embeddings: a model with model.input = 'characters' has no embedding; "
             "leave them out."
         )
+    if training.freeze_embeddings and not training.embeddings:
+        raise InputError(
+            "training.freeze_embeddings: no vectors are given; give training.embeddings too, or leave it out."
+        )
     check_batches(training)
 
 
-def check_batches(training: TrainingConfig) -> None:
-    """Raises InputError for a batch schedule out of order, or parts that do not divide a batch."""
-    key, pairs = "training.batch_schedule", training.batch_schedule
-    shares = [share for share, _ in pairs]
-    sizes = [size for _, size in pairs]
+def check_batches(training: TrainingConfig, processes: int = 1, tokens: int | None = None) -> None:
+    """Raises InputError for a batch schedule out of order, a batch that the processes, or the parts in which each of
+    them computes its share, do not divide, or one of more streams than the training text has `tokens`."""
+    key, shares = "training.batch_schedule", [share for share, _ in training.batch_schedule]
     if any(not 0 <= share < 1 for share in shares) or any(a >= b for a, b in pairwise(shares)):
         raise InputError(f"{key}: the shares of training {shares} must rise and lie in [0, 1).")
-    if shares and shares[0] > 0:
-        sizes = [training.batch_size, *sizes]
+    sizes = [size for _, size in batches(training)]
     if any(size < 1 for size in sizes) or any(b % a for a, b in pairwise(sizes)):
         raise InputError(f"{key}: each batch size must be a multiple of the one before, unlike {sizes}.")
-    for size in sizes or [training.batch_size]:
-        if size % training.accumulate:
+    for key, size in batches(training):
+        if size % processes:
+            raise InputError(f"{key}: a batch of {size} streams cannot be shared by {processes} processes evenly.")
+        if size // processes % training.accumulate:
+            over = f" over {processes} processes" if processes > 1 else ""
             raise InputError(
-                f"training.accumulate = {training.accumulate} does not divide a batch of {size} streams evenly."
+                f"training.accumulate = {training.accumulate} does not divide a batch of {size} streams{over} evenly."
             )
+        if tokens is not None and size > tokens:
+            raise InputError(
+                f"{key}: the training text has only {tokens:,} tokens for {size:,} streams; "
+                "give more text or fewer streams."
+            )
+
+
+def batches(training: TrainingConfig) -> list[tuple[str, int]]:
+    """Streams of every batch that training comes to, in order, each with the setting that asks for them."""
+    scheduled = [("training.batch_schedule", size) for _, size in training.batch_schedule]
+    if scheduled and training.batch_schedule[0][0] <= 0:
+        return scheduled
+    return [("training.batch_size", training.batch_size), *scheduled]

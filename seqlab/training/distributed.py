@@ -47,7 +47,7 @@ class World:
     def rows(self, batch_size: int) -> slice:
         """This process's streams of a joint batch. Raises InputError when they cannot be dealt out evenly."""
         if batch_size % self.size:
-            raise InputError(f"training.batch_size = {batch_size} cannot be shared by {self.size} processes evenly.")
+            raise InputError(f"a batch of {batch_size} streams cannot be shared by {self.size} processes evenly.")
         share = batch_size // self.size
         return slice(self.rank * share, (self.rank + 1) * share)
 
@@ -114,7 +114,9 @@ class World:
                 gradient.copy_(part.view_as(gradient))
         for parameter, rows, values in optimizer.rows():
             all_rows, all_values = torch.cat(self.gather(rows)), torch.cat(self.gather(values))
-            joint = torch.sparse_coo_tensor(all_rows[None], all_values / self.size, parameter.shape)
+            joint = torch.sparse_coo_tensor(
+                all_rows[None], all_values / self.size, parameter.shape, check_invariants=False
+            )
             parameter.grad = joint.coalesce()
 
 

@@ -27,6 +27,7 @@ from .distributed import World
 from .metrics import Activity, Window
 from .optimizers import Optimizer
 from .penalties import ActivationPenalty, Penalty
+from .rows import STALE
 from .step import backward, bptt_length, spread
 from .validation import Validator
 
@@ -96,7 +97,12 @@ class Trainer:
         self.started = time.monotonic() - position.seconds
         self.line_began = (position.tokens, time.monotonic())
         last_save = time.monotonic()
-        with interruptible() as interrupted, self.activity.hooked(), self.progress() as progress:
+        with (
+            interruptible() as interrupted,
+            self.model.extra_words(self.corpus.train.extra_words),
+            self.activity.hooked(),
+            self.progress() as progress,
+        ):
             progress.start_at(self.budget_done())
             while not self.done():
                 self.activity.watching = self.claims_line()
@@ -120,6 +126,7 @@ class Trainer:
     def train_step(self) -> None:
         """One window of all streams: gradient of the joint batch, penalties, clipping, update."""
         config, position = self.config, self.position
+        self.settle(STALE)
         width = min(self.window_width(), self.reader.remaining)
         rate = self.learning_rate() * (width / config.bptt if config.random_bptt else 1.0)
         if config.reset_state == "windows":
@@ -207,6 +214,7 @@ class Trainer:
         if self.used() * self.config.evaluations < position.validations + 1:
             return {}
         self.check_finite()
+        self.settle(0.0)
         earlier, position.validations = position.validations, int(self.used() * self.config.evaluations)
         if self.corpus.valid is None:
             self.validator.keep_untested(self.keep)
@@ -222,6 +230,13 @@ class Trainer:
             if self.config.schedule == "plateau":
                 position.plateau = max(LOWEST_PLATEAU, position.plateau * self.config.plateau_factor)
         return {**found, **self.validator.log_normalizer()}
+
+    def settle(self, limit: float) -> None:
+        """Charge all rows the weight decay that they missed, where one may owe more than a share `limit`; the average
+        takes them as they stood until now."""
+        if self.optimizer.owed > limit:
+            self.average.settle()
+            self.optimizer.settle()
 
     def keep(self) -> None:
         """The weights in the model become those of the run."""

@@ -7,27 +7,21 @@ Shapes: B batch, T time, D input width, H hidden width.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from ..models import LanguageModel
-from ..nn import GRU, LSTM, Cell
+from ..nn import Cell, State
 from .optimizers import Clipping
 
-SATURATED = 0.99
-"""A unit whose value is further out than this (a gate: as near to 0 or 1) hardly passes a gradient on."""
+CLOSE = 0.01
+"""A unit or gate whose value is this near to an end of its range hardly passes a gradient on."""
 SAMPLE = 512
 """Positions of a window whose gates are looked at."""
-GATES: dict[type[Cell], dict[str, int]] = {
-    LSTM: {"input": 0, "forget": 1, "output": 3},
-    GRU: {"reset": 0, "update": 1},
-}
-"""Sigmoid gates of a cell and their place in its weights."""
 
 
 class Window:
@@ -103,16 +97,18 @@ class Activity:
     """How many hidden units do nothing, seen through hooks on the cells.
 
     A rectifier is dead when it was 0 at every position since the last line. A unit is saturated where its value is
-    beyond +-0.99, a gate where it is within 0.01 of 0 or 1; both are looked at in the last window only.
+    within 0.01 of an end of the cell's `output_range` (never where it has none), a gate where it is within 0.01 of 0
+    or 1; both are looked at in the last window only.
     """
 
     def __init__(self, model: LanguageModel):
         self.model = model
-        self.rectified = "relu" in model.config.cell
+        self.rectified = any(cell.rectified for cell in cast("Iterable[Cell]", model.cells))
         self.alive: dict[int, Tensor] = {}
         """layer -> (H,) whether each rectifier was above 0 since the last line."""
         self.watching = False
-        self.seen: dict[int, tuple[Tensor, Tensor, Tensor]] = {}
+        self.seen: dict[int, tuple[Tensor, State, Tensor]] = {}
+        """layer -> inputs, the state before and outputs of the window watched."""
 
     @contextmanager
     def hooked(self) -> Iterator[None]:
@@ -135,19 +131,15 @@ class Activity:
             alive_H = (y_BTH > 0).flatten(0, 1).any(0)
             self.alive[layer] = self.alive[layer] | alive_H if layer in self.alive else alive_H
         elif self.watching:
-            self.seen[layer] = (inputs[0].detach(), inputs[1][0].detach(), y_BTH)
+            self.seen[layer] = (inputs[0].detach(), tuple(part.detach() for part in inputs[1]), y_BTH)
 
     def line(self) -> dict[str, Any]:
         """{"saturated": {"cell1": share, "cell1 forget": share, ...}, "dead": {...}} of what was watched."""
         found: dict[str, Any] = {}
-        for layer, (x_BTD, h_BH, y_BTH) in sorted(self.seen.items()):
-            rows = max(1, SAMPLE // y_BTH.shape[1])
-            shares = found.setdefault("saturated", {})
-            shares[f"cell{layer + 1}"] = float((y_BTH.abs() > SATURATED).float().mean())
-            shares |= {
-                f"cell{layer + 1} {gate}": share
-                for gate, share in saturated_gates(self.model.cells[layer], x_BTD[:rows], h_BH[:rows], y_BTH[:rows])
-            }
+        for layer, window in sorted(self.seen.items()):
+            cell = cast(Cell, self.model.cells[layer])
+            for kind, share in saturated(cell, *window):
+                found.setdefault("saturated", {})[f"cell{layer + 1}{kind}"] = share
         if self.rectified:
             found = {
                 "dead": {f"cell{layer + 1}": float((~alive_H).float().mean()) for layer, alive_H in self.alive.items()}
@@ -166,13 +158,16 @@ class Activity:
 
 
 @torch.no_grad()
-def saturated_gates(cell: Any, x_BTD: Tensor, h_BH: Tensor, y_BTH: Tensor) -> Iterator[tuple[str, float]]:
-    """(gate, share of its values within 0.01 of 0 or 1) of a window: inputs, the h it began with, outputs."""
-    gates = GATES.get(type(cell), {})
-    if gates:
-        before_BTH = torch.cat([h_BH[:, None], y_BTH[:, :-1]], dim=1)
-        sums = F.linear(x_BTD, cell.weight("weight_ih"), cell.weight("bias_ih"))
-        sums += F.linear(before_BTH, cell.weight("weight_hh"), cell.weight("bias_hh"))
-        parts = sums.sigmoid().split(cell.hidden_dim, dim=2)
-        for gate, place in gates.items():
-            yield gate, float(((parts[place] - 0.5).abs() > SATURATED - 0.5).float().mean())
+def saturated(cell: Cell, x_BTD: Tensor, state: State, y_BTH: Tensor) -> Iterator[tuple[str, float]]:
+    """("", share of the outputs) and (" " + name, share of a gate's values) that are saturated in a window: inputs, the
+    state it began with, outputs. The gates are those of a few streams, and see all weights, dropped ones too."""
+    if cell.output_range:
+        yield "", near_the_ends(y_BTH, *cell.output_range)
+    rows = max(1, SAMPLE // y_BTH.shape[1])
+    for name, gate_BTH in cell.gate_values(x_BTD[:rows], tuple(part[:rows] for part in state), y_BTH[:rows]).items():
+        yield f" {name}", near_the_ends(gate_BTH, 0.0, 1.0)
+
+
+def near_the_ends(values: Tensor, low: float, high: float) -> float:
+    """Share of values within 0.01 of `low` or `high`."""
+    return float(((values < low + CLOSE) | (values > high - CLOSE)).float().mean())

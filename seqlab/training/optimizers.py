@@ -1,5 +1,6 @@
 """Optimisers by name. Dense parameters go to torch's fused ones; embedding and output rows, whose gradients are sparse,
-to the lazy ones of `rows`. All decay their weights: adamw directly, the others through the gradient (L2).
+to the lazy ones of `rows`. All decay their weights: adamw directly, the others through the gradient (L2), rows that
+have none by shrinking.
 """
 
 from __future__ import annotations
@@ -38,6 +39,12 @@ class Recipe(NamedTuple):
     """Whether weight decay bypasses the gradient."""
     kernel: RowKernel | None = None
     """The rule compiled."""
+    idle_decay: float = 1.0
+    """How many times lr x weight decay a row without a gradient loses in a step."""
+
+    def rows(self, params: list[Parameter], lr: float, decay: float) -> RowOptimizer:
+        """The lazy optimiser of parameters with sparse gradients."""
+        return RowOptimizer(params, lr, self.slots, self.rule, decay, self.decoupled, self.kernel, self.idle_decay)
 
 
 FUSED, FOREACH = {"fused": True}, {"foreach": True}
@@ -49,14 +56,15 @@ def _sgd(config: TrainingConfig) -> Recipe:
 
 def _momentum(config: TrainingConfig) -> Recipe:
     options = {**FUSED, "momentum": config.momentum}
-    return Recipe(torch.optim.SGD, options, 1, momentum_rows(config.momentum))
+    rule = momentum_rows(config.momentum)
+    return Recipe(torch.optim.SGD, options, 1, rule, idle_decay=1.0 / (1.0 - config.momentum))
 
 
 def _nesterov(config: TrainingConfig) -> Recipe:
     if not config.momentum:
         return _sgd(config)
-    options = {**FUSED, "momentum": config.momentum, "nesterov": True}
-    return Recipe(torch.optim.SGD, options, 1, momentum_rows(config.momentum, nesterov=True))
+    rule = momentum_rows(config.momentum, nesterov=True)
+    return _momentum(config)._replace(options={**FUSED, "momentum": config.momentum, "nesterov": True}, rule=rule)
 
 
 def _adagrad(config: TrainingConfig) -> Recipe:
@@ -117,10 +125,7 @@ class Optimizer:
             options = {**recipe.options, "weight_decay": decay}
             self.parts.append(recipe.dense(self.dense_params, lr=config.lr, **options))
         if self.sparse_params:
-            rows = RowOptimizer(
-                self.sparse_params, config.lr, recipe.slots, recipe.rule, decay, recipe.decoupled, recipe.kernel
-            )
-            self.parts.append(rows)
+            self.parts.append(recipe.rows(self.sparse_params, config.lr, decay))
 
     def zero_grad(self) -> None:
         """Forget the gradients."""
@@ -177,10 +182,21 @@ class Optimizer:
                 group["lr"] = lr
             part.step()
 
+    @property
+    def owed(self) -> float:
+        """The most of weight decay that a row can have missed, as a share of its weights (-log of what it keeps)."""
+        return max((part.owed for part in self.parts if isinstance(part, RowOptimizer)), default=0.0)
+
+    def settle(self) -> None:
+        """Bring all rows up to date with their weight decay."""
+        for part in self.parts:
+            if isinstance(part, RowOptimizer):
+                part.settle()
+
     def arrays(self) -> dict[str, Tensor]:
-        """The optimisers' state as flat tensors (a step count becomes a tensor of one number)."""
+        """The optimisers' state as flat tensors (a number becomes a tensor of one, a fraction in float64)."""
         return {
-            f"{i}.{index}.{name}": torch.as_tensor(value)
+            f"{i}.{index}.{name}": torch.as_tensor(value, dtype=torch.float64 if type(value) is float else None)
             for i, part in enumerate(self.parts)
             for index, slots in part.state_dict()["state"].items()
             for name, value in slots.items()
@@ -194,6 +210,6 @@ class Optimizer:
             for key, tensor in arrays.items():
                 owner, index, name = key.split(".", 2)
                 if int(owner) == i:
-                    keep_number = name == "step" and isinstance(part, RowOptimizer)
-                    state.setdefault(int(index), {})[name] = int(tensor) if keep_number else tensor
+                    number = isinstance(part, RowOptimizer) and name in ("step", "decayed")
+                    state.setdefault(int(index), {})[name] = tensor.item() if number else tensor
             part.load_state_dict({**part.state_dict(), "state": state})

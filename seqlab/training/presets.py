@@ -32,7 +32,7 @@ def preset(name: str) -> dict[str, Any]:
 
 def suggest(corpus: Corpus, minutes: float | None = None) -> tuple[str, dict[str, Any]]:
     """The preset that suits a text, by its tokenizer, the size of its vocabulary and training split and the training
-    time asked for, and its settings by section.
+    time asked for, and its settings of model and training.
 
     A text too short for the preset's windows gets fewer streams and shorter windows.
     """
@@ -47,7 +47,7 @@ def suggest(corpus: Corpus, minutes: float | None = None) -> tuple[str, dict[str
         )
 
     name = next(name for name, one in presets().items() if "when" in one and suits(one["when"]))
-    settings = preset(name)
+    settings = {section: values for section, values in preset(name).items() if section != "text"}
     training = settings["training"]
     if tokens < FEWEST_WINDOWS * training["batch_size"] * training["bptt"]:
         training["batch_size"] = max(1, min(8, tokens // 40))
@@ -65,10 +65,14 @@ def describe(name: str, config: LanguageModelConfig, corpus: Corpus) -> str:
     )
     characters = model.input == "characters"
     untied = "; words are read by their characters, so the output layer has weights of its own" if characters else ""
-    source = presets()[name]
+    types, source = len(corpus.tokenizer.vocab), presets()[name]
     figure = f"; with {source['data']}: {source['expected']}" if "expected" in source else ""
+    fewest, most = source.get("types", (types, types))
+    if not fewest <= types <= most:
+        meant = source["data"].partition(",")[0]
+        figure = f"; a text of {types:,} types is not {meant}, so the preset's figure says nothing here"
     return (
-        f"{len(corpus.train):,} training tokens of {len(corpus.tokenizer.vocab):,} types "
+        f"{len(corpus.train):,} training tokens of {types:,} types "
         f"({corpus.tokenizer.kind} tokenizer); preset {name}: {model.layers} x {model.hidden_dim} {model.cell}, "
         f"{model.softmax} softmax, dropout {model.dropout:g}, {budget}{untied}{figure}"
     )

@@ -23,7 +23,7 @@ def adam_rows(
     correction1: float,
     correction2: float,
     added_decay: float,
-    kept: float,
+    kept_r: np.ndarray,
 ) -> None:
     """Adam, https://arxiv.org/abs/1412.6980, on the rows of a gradient, in place.
 
@@ -31,17 +31,18 @@ def adam_rows(
         lr, beta1, beta2: as published.
         correction1, correction2: 1 - beta^step.
         added_decay: times the weight is added to the gradient (L2).
-        kept: share of the weight that is left before the update (AdamW's decay).
+        kept_r: share of a row's weights that is left before the update (decay it missed, AdamW's decay).
     """
     one, eps = np.float32(1.0), np.float32(1e-8)
-    memory1, memory2, decay, share = np.float32(beta1), np.float32(beta2), np.float32(added_decay), np.float32(kept)
+    memory1, memory2, decay = np.float32(beta1), np.float32(beta2), np.float32(added_decay)
     rate, scale = np.float32(lr / correction1), np.float32(1.0 / correction2)
     for index in range(len(rows_r)):
-        row = rows_r[index]
+        row, kept = rows_r[index], kept_r[index]
         weight_D, mean_D, square_D, gradient_D = weight_RD[row], mean_RD[row], square_RD[row], gradient_rD[index]
         for d in range(len(weight_D)):
-            gradient = gradient_D[d] + decay * weight_D[d]
+            weight = kept * weight_D[d]
+            gradient = gradient_D[d] + decay * weight
             mean = memory1 * mean_D[d] + (one - memory1) * gradient
             square = memory2 * square_D[d] + (one - memory2) * gradient * gradient
             mean_D[d], square_D[d] = mean, square
-            weight_D[d] = share * weight_D[d] - rate * mean / (np.sqrt(square * scale) + eps)
+            weight_D[d] = weight - rate * mean / (np.sqrt(square * scale) + eps)

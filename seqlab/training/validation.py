@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import torch
 
-from ..evaluation.exact import QUICK_STREAM_TOKENS, negative_log_likelihood, streams_for
+from ..evaluation.exact import QUICK_STREAM_TOKENS, first_tokens, negative_log_likelihood, readable, streams_for
 from ..models import LanguageModel
 from ..nn import NCE
-from ..text import Corpus, EvaluationBatches, TokenFile
+from ..text import Corpus, EvaluationBatches
 from .averages import Average
 from .costs import flops_per_token
 
@@ -49,12 +49,11 @@ class Validator:
         output, tokens = self.model.output, self.corpus.valid
         if not isinstance(output, NCE) or tokens is None:
             return {}
-        first = EvaluationBatches(TokenFile.of(tokens[:NORMALIZER_TOKENS]), 1, NORMALIZER_TOKENS, self.start_id).window(
-            0
-        )
         self.model.eval()
-        inputs_1T = torch.from_numpy(first.inputs_BT).to(self.model.device)
-        hidden_1TD, _ = self.model.hidden(inputs_1T, self.model.init_state(1))
+        with readable(self.model, first_tokens(tokens, NORMALIZER_TOKENS)) as text:
+            first = EvaluationBatches(text, 1, NORMALIZER_TOKENS, self.start_id).window(0)
+            inputs_1T = torch.from_numpy(first.inputs_BT).to(self.model.device)
+            hidden_1TD, _ = self.model.hidden(inputs_1T, self.model.init_state(1))
         self.model.train()
         return {"log_normalizer": output.log_normalizer(hidden_1TD[0])}
 
