@@ -150,8 +150,8 @@ class ModelConfig(Section):
     """Share of the recurrent weights that is zero during a window of training (LSTM, GRU and RNN cells)."""
     zoneout: float = Field(0.0, ge=0, lt=1)
     """Share of the units that keep their value from the step before in training (LSTM cells)."""
-    forget_bias: float = 1.0
-    """What the forget gates' biases start at (LSTM cells); stacks trained by plain SGD at a high rate want 0."""
+    forget_bias: float = 0.0
+    """What the forget gates' biases start at (LSTM cells); 1 makes a new model remember, but learn later."""
     mogrifier_rounds: int = Field(5, ge=0)
     """How often input and hidden state gate one another before a step (mogrifier)."""
     input: Literal["embedding", "characters"] = "embedding"

@@ -150,7 +150,7 @@ def test_a_deep_residual_stack_keeps_the_variance(cell):
 
 
 @pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize(("knob", "value"), [("forget_bias", 0.0), ("mogrifier_rounds", 2)])
+@pytest.mark.parametrize(("knob", "value"), [("forget_bias", 1.0), ("mogrifier_rounds", 2)])
 def test_a_cell_refuses_the_knobs_it_lacks(cell, knob, value):
     default = getattr(ModelConfig(), knob)
     build(cell=cell, **{knob: default})

@@ -135,8 +135,8 @@ class LSTM(FusedCell):
 
     Args:
         input_dim, hidden_dim, weight_drop, cell_precision: see `FusedCell`.
-        forget_bias: what the forget gate's bias starts at; 1 (Jozefowicz et al. 2015) makes a new model remember.
-            AWD-LSTM starts at 0.
+        forget_bias: what the forget gate's bias starts at. 1 (Jozefowicz et al. 2015) makes a new model remember; it
+            learnt later on every text tried (benchmarks/RESULTS.md), and stacks of three hardly at all.
         zoneout: probability with which a unit of h and one of c keeps its old value in training (see zoneout.py);
             torch's kernel has no such thing, so a step is then a product and a pass of our own.
     """
@@ -150,7 +150,7 @@ class LSTM(FusedCell):
     stepwise = False
     """Whether torch has no kernel of the cell even without zoneout."""
 
-    def __init__(self, input_dim: int, hidden_dim: int, forget_bias: float = 1.0, zoneout: float = 0.0, **knobs: Any):
+    def __init__(self, input_dim: int, hidden_dim: int, forget_bias: float = 0.0, zoneout: float = 0.0, **knobs: Any):
         super().__init__(input_dim, hidden_dim, **knobs)
         nn.init.constant_(self.weight("bias_ih").data[hidden_dim : 2 * hidden_dim], forget_bias)
         self.zoneout = Zoneout(zoneout)
