@@ -1,4 +1,5 @@
 """Presets made for a GPU start on a processor, as published but for the number of steps and a smaller batch, and learn.
+benchmarks/presets.py draws their curves.
 
 AWD-LSTM's take a few hundred steps until their hidden states say anything, so that its quick test is a narrower one.
 """
@@ -31,7 +32,9 @@ def text(tmp_path_factory):
 def test_each_names_its_source():
     assert len(PUBLISHED) == 4
     for name in PUBLISHED:
-        assert {"about", "data", "hardware", "expected", "text", "model", "training"} <= set(presets()[name])
+        assert {"about", "data", "hardware", "expected", "types", "curve", "text", "model", "training"} <= set(
+            presets()[name]
+        )
 
 
 STEPS = {"mogrifier-wt2": 200, "char-ptb": 200, "awd-lstm-ptb": 250, "awd-lstm-wt2": 250}

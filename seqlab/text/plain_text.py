@@ -7,7 +7,6 @@ import codecs
 import gzip
 import io
 import lzma
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import IO, Any
@@ -98,7 +97,7 @@ def _decompressed(handle: io.BufferedReader[Any], report: FileReport, suffix: st
         yield from _UNPACK[found](handle)
     except EOFError:
         raise InputError(f"{report.name}: the {found} data ends too early; the file is truncated.") from None
-    except (gzip.BadGzipFile, zlib.error, lzma.LZMAError, _DamagedError) as error:
+    except (lzma.LZMAError, _DamagedError) as error:
         raise InputError(f"{report.name}: the {found} data is damaged ({error}).") from None
     except OSError as error:
         if found == "bzip2" and error.errno is None:
@@ -109,6 +108,15 @@ def _decompressed(handle: io.BufferedReader[Any], report: FileReport, suffix: st
 def _blocks(stream: IO[bytes] | io.BufferedIOBase) -> Iterator[bytes]:
     while block := stream.read(BLOCK):
         yield block
+
+
+def _ungzip(handle: IO[bytes]) -> Iterator[bytes]:
+    from isal import igzip, igzip_lib
+
+    try:
+        yield from _blocks(igzip.IGzipFile(fileobj=handle))
+    except (gzip.BadGzipFile, igzip_lib.IsalError) as error:  # type: ignore[misc]
+        raise _DamagedError(str(error)) from None
 
 
 def _unzstd(handle: IO[bytes]) -> Iterator[bytes]:
@@ -134,12 +142,12 @@ def _unzstd(handle: IO[bytes]) -> Iterator[bytes]:
 
 
 class _DamagedError(Exception):
-    """zstandard data that cannot be unpacked."""
+    """gzip or zstandard data that cannot be unpacked."""
 
 
 _UNPACK: dict[str | None, Callable[[IO[bytes]], Iterator[bytes]]] = {
     None: _blocks,
-    "gzip": lambda handle: _blocks(gzip.GzipFile(fileobj=handle)),
+    "gzip": _ungzip,
     "bzip2": lambda handle: _blocks(bz2.BZ2File(handle)),
     "xz": lambda handle: _blocks(lzma.LZMAFile(handle)),  # noqa: SIM115
     "zstandard": _unzstd,
