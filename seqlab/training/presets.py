@@ -16,8 +16,8 @@ FEWEST_WINDOWS = 20
 
 def presets() -> dict[str, dict[str, Any]]:
     """Name -> {"about": a line, "when": limits (optional), "text", "model", "training": settings}; one that reproduces
-    a figure also says on what "data" and "hardware", what is "expected", for vocabularies of how many "types" it is meant
-    and which "curve" shows it learn.
+    a figure also says on what "data" and "hardware", what is "expected", with how many "types" it is
+    meant, and which "curve" shows it learn.
 
     "when" may limit the `tokenizers`, the `types` of the vocabulary and the `tokens` of the training text from above,
     and the `minutes` that were asked for from below.
