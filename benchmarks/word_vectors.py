@@ -53,6 +53,12 @@ SUBWORDS = {
     "seqlab subwords, negative sampling, K=5": {"subwords": True, "loss": "negative-sampling", "samples": 5},
     "seqlab subwords, sampled softmax, K=5": {"subwords": True, "samples": 5},
     "seqlab subwords, sampled softmax, K=15": {"subwords": True},
+    "seqlab subwords, negative sampling, K=5, 2M buckets": {
+        "subwords": True,
+        "loss": "negative-sampling",
+        "samples": 5,
+        "buckets": 2_000_000,
+    },
     "seqlab subwords, sampled softmax, K=15, 2M buckets": {"subwords": True, "buckets": 2_000_000},
 }
 SCALES: dict[str, tuple[str, list[Any]]] = {
