@@ -43,7 +43,7 @@ def main() -> None:
         contestants = {
             "plain": lambda number: ours(folder / "plain.txt", number),
             "gzipped": lambda number: ours(asked.source, number),
-            "gensim": lambda _: Word2Vec(min_count=1, workers=2).build_vocab(corpus_file=str(folder / "lines.txt")),
+            "gensim": lambda _: Word2Vec(workers=2).build_vocab(corpus_file=str(folder / "lines.txt")),
         }
         seconds: dict[str, list[float]] = {name: [] for name in contestants}
         for number in range(asked.rounds):
