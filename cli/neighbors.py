@@ -46,7 +46,7 @@ def say_composed(vectors: WordVectors, words: list[str]) -> None:
     unknown = [word for word in dict.fromkeys(words) if word not in vectors] if vectors.subwords is not None else []
     for word in unknown:
         composed = "is not in the vocabulary; its vector is composed from its n-grams."
-        say(f"{printable(repr(word))} {composed}{printable(vectors.suggestion(word))}")
+        say(f"{printable(repr(word))} {composed}{printable(vectors.suggestion(word, likeness=0.8))}")
 
 
 def neighbors(

@@ -21,9 +21,9 @@ class InputError(SeqlabError, ValueError):
     exit_code = 2
 
 
-def did_you_mean(word: str, candidates: Iterable[str], count: int = 1) -> str:
-    """`" Did you mean 'x'?"` for the candidates closest to `word`, or an empty string when none is close."""
-    close = difflib.get_close_matches(word, list(candidates), n=count, cutoff=0.6)
+def did_you_mean(word: str, candidates: Iterable[str], count: int = 1, likeness: float = 0.6) -> str:
+    """`" Did you mean 'x'?"` for the candidates closest to `word`, or an empty string when none is so alike."""
+    close = difflib.get_close_matches(word, list(candidates), n=count, cutoff=likeness)
     return f" Did you mean {' or '.join(repr(name) for name in close)}?" if close else ""
 
 

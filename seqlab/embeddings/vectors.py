@@ -135,7 +135,7 @@ class WordVectors(BatchedQueries, GensimNames):
         known = counted(len(self), "word")
         return UnknownWord(f"{word!r} is not among the {known} of these vectors.{self.suggestion(word)}")
 
-    def suggestion(self, word: str) -> str:
+    def suggestion(self, word: str, likeness: float = 0.6) -> str:
         """`" Did you mean 'x'?"` for words here that are written like an unknown one, or an empty string."""
         folded = word.casefold()
         variants = [known for known in self.words if known.casefold() == folded][:2]
@@ -146,7 +146,7 @@ class WordVectors(BatchedQueries, GensimNames):
             for known in itertools.islice(self.words, SUGGEST_AMONG)
             if abs(len(known) - len(word)) <= 2 and known[:1].casefold() == folded[:1]
         ]
-        return did_you_mean(folded, among, count=2)
+        return did_you_mean(folded, among, 2, likeness)
 
     def vectors_of(self, words: str | Iterable[str]) -> np.ndarray:
         """(N, D) vectors of words, a copy: those of known words, and those that `subwords` composes of the others.
