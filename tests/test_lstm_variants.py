@@ -11,6 +11,7 @@ from seqlab.errors import InputError
 from seqlab.models.language_model import LanguageModel
 from seqlab.nn import CELLS, held_masks, sampling_dropout
 from seqlab.nn.lstm_sequences import unrolled
+from seqlab.nn.products import has_bfloat16_products
 
 B, T, D, H = 3, 5, 4, 6
 KINDS = ["lstm", "lstm-layernorm", "mogrifier"]
@@ -194,6 +195,7 @@ def test_mogrifier_rounds_take_turns(rounds):
 
 def test_training_in_bfloat16_is_close_to_float32_and_nan_stays_visible(kind):
     results = {}
+    torch.manual_seed(3)
     x, state = torch.randn(16, 20, 32), tuple(torch.randn(16, 48) * 0.5 for _ in range(2))
     for precision in ("float32", "bfloat16"):
         torch.manual_seed(4)
@@ -205,9 +207,10 @@ def test_training_in_bfloat16_is_close_to_float32_and_nan_stays_visible(kind):
         results[precision] = (y.detach(), torch.cat([g.flatten() for g in gradients]))
     (y_exact, g_exact), (y_rounded, g_rounded) = results["float32"], results["bfloat16"]
     assert not torch.equal(y_exact, y_rounded)
-    assert (y_exact - y_rounded).norm() < 0.01 * y_exact.norm()
-    apart = 0.1 if kind == "lstm-layernorm" else 0.02  # normalised gates are steep, differences grow from step to step
-    assert (g_exact - g_rounded).norm() < apart * g_exact.norm()
+    steep = kind == "lstm-layernorm"  # what is normalised once more at every step makes much of small differences
+    assert CELLS[kind](32, 48).rounded == (has_bfloat16_products() and not steep)
+    assert (y_exact - y_rounded).norm() < (0.03 if steep else 0.01) * y_exact.norm()
+    assert (g_exact - g_rounded).norm() < (0.2 if steep else 0.02) * g_exact.norm()
     poisoned = x.clone()
     poisoned[0, 3, 0] = torch.nan
     assert cell(poisoned, state)[0][0, 3:].isnan().any(1).all()

@@ -40,6 +40,8 @@ class FusedCell(Cell):
     one_step: Callable[..., Tensor | State]
     """torch's kernel of a single step: no set-up, so many times faster than `fused` on one token."""
     options: ClassVar[dict[str, str]] = {}
+    steep = False
+    """Whether the cell makes so much of rounding errors that "auto" leaves it in float32."""
     rounds = False
     """Whether the kernel trains in bfloat16 on the CPU."""
 
@@ -48,7 +50,7 @@ class FusedCell(Cell):
         self.layer = type(self).fused(input_dim, hidden_dim, batch_first=True, **self.options)
         self.weight_drop = WeightDropout(weight_drop)
         self.rounded = self.rounds and (
-            cell_precision == "bfloat16" or (cell_precision == "auto" and has_bfloat16_products())
+            cell_precision == "bfloat16" or (cell_precision == "auto" and not self.steep and has_bfloat16_products())
         )
         glorot_orthogonal(dict(self.layer.named_parameters()), self.hidden_dim)
 

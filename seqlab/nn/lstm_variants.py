@@ -26,6 +26,7 @@ class LayerNormLSTM(LSTM):
     """
 
     stepwise = True
+    steep = True
 
     def __init__(self, input_dim: int, hidden_dim: int, **knobs: Any):
         super().__init__(input_dim, hidden_dim, **knobs)
