@@ -120,15 +120,16 @@ def train_lm(
     Several processes share each batch: torchrun --nproc-per-node=2 -m seqlab_cli.main train lm book.txt -o runs/book
     """
     arguments = dict(locals())
-    from seqlab.api import plan, train_language_model
+    from seqlab.api import train_language_model
     from seqlab.config import LanguageModelConfig
     from seqlab.errors import InputError
+    from seqlab.training.planning import plan
 
     values = asked(LanguageModelConfig, config, settings, arguments)
     if dry_run:
-        _, _, planned, sentence = plan(source, valid, test, quiet, preset, values)
-        say(f"seqlab: {sentence}")
-        print_json(planned.model_dump())
+        planned = plan(source, valid, test, quiet, preset, values)
+        say(f"seqlab: {planned.sentence}")
+        print_json(planned.config.model_dump())
         return
     if out is None:
         raise InputError("-o/--out: is missing; name the run folder to write, such as -o runs/book.")

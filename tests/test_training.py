@@ -32,6 +32,7 @@ from seqlab.training import (
     suggest,
 )
 from seqlab.training.baselines import validation_sentence
+from seqlab.training.planning import plan
 
 TINY = {"embed_dim": 12, "hidden_dim": 12, "layers": 1, "batch_size": 4, "bptt": 16}
 
@@ -318,12 +319,12 @@ def test_the_preset_follows_the_text_and_the_time(kind, types, tokens, minutes, 
 
 
 def test_a_preset_is_overridden_by_what_is_given(words):
-    _, _, config, sentence = api.plan(words, None, None, True, "example-2x200", {"training": {"lr": 1.5, "steps": 7}})
+    _, _, config, sentence = plan(words, None, None, True, "example-2x200", {"training": {"lr": 1.5, "steps": 7}})
     assert (config.training.optimizer, config.training.lr, config.model.tie) == ("sgd", 1.5, False)
     assert (config.training.steps, config.training.epochs) == (7, None)
     assert "preset example-2x200" in sentence
     with pytest.raises(InputError, match="--preset: 'cahr' is not one of .* Did you mean 'char'"):
-        api.plan(words, None, None, True, "cahr", {})
+        plan(words, None, None, True, "cahr", {})
 
 
 def test_two_budgets_and_wrong_names_are_refused_before_the_text_is_read(tmp_path):
@@ -377,7 +378,7 @@ def test_what_starts_from_a_run_reads_text_as_it_does(text, tmp_path):
     assert (second.run.config.text.tokenizer, second.run.config.text.lowercase) == ("word", True)
     assert set(second.tokenizer.vocab.itos) <= set(first.tokenizer.vocab.itos)
     plans = [
-        api.plan(shouted, None, None, True, None, {"text": given, "training": {"init": init, "steps": 1}})[2].text
+        plan(shouted, None, None, True, None, {"text": given, "training": {"init": init, "steps": 1}}).config.text
         for given in ({"lowercase": False}, {"tokenizer": "char"})
     ]
     assert [(one.tokenizer, one.lowercase) for one in plans] == [("word", False), ("char", False)]
@@ -385,6 +386,6 @@ def test_what_starts_from_a_run_reads_text_as_it_does(text, tmp_path):
 
 def test_a_batch_is_checked_with_the_size_of_the_preset(words):
     given = {"training": {"accumulate": 5, "steps": 1}}
-    assert api.plan(words, None, None, True, "example-2x200", given)[2].training.batch_size == 20
+    assert plan(words, None, None, True, "example-2x200", given).config.training.batch_size == 20
     with pytest.raises(InputError, match="accumulate = 5 does not divide a batch of 32 streams"):
-        api.plan(words, None, None, True, "word", given)
+        plan(words, None, None, True, "word", given)

@@ -22,6 +22,7 @@ from seqlab.text.batches import StreamReader
 from seqlab.training import Optimizer, check, start_from_run
 from seqlab.training.averages import AVERAGES
 from seqlab.training.metrics import Activity, part_of
+from seqlab.training.planning import fresh_model
 from seqlab.training.step import backward, bptt_length, spread
 from seqlab.training.validation import Validator, flops_per_token
 
@@ -374,8 +375,8 @@ def test_each_row_of_the_output_layer_is_carried_over_by_token(words, folder, tm
         corpus = corpus_of(folder, name, nouns)
         vocab = corpus.tokenizer.vocab
         assert (len(vocab) == len(theirs)) == (name == "renamed")
-        fresh = api.fresh_model(first.run.config, corpus, None)
-        model = api.fresh_model(first.run.config.updated({"init": str(tmp_path / "first")}), corpus, None)
+        fresh = fresh_model(first.run.config, corpus, None)
+        model = fresh_model(first.run.config.updated({"init": str(tmp_path / "first")}), corpus, None)
         moved = 0
         for word, token in enumerate(vocab.itos):
             ours = rows_of(model, word)
@@ -404,7 +405,7 @@ def test_words_new_to_a_run_have_the_output_bias_that_was_asked_for(words, folde
     corpus = corpus_of(folder, "two", range(10, 40))
     first = api.train_language_model(words, tmp_path / "first", **TINY, steps=3, optimizer="sgd")
     settings = {"init": str(tmp_path / "first"), "output_bias": output_bias}
-    bias = api.fresh_model(first.run.config.updated(settings), corpus, None).output.bias.detach()[:, 0]
+    bias = fresh_model(first.run.config.updated(settings), corpus, None).output.bias.detach()[:, 0]
     vocab = corpus.tokenizer.vocab
     log_probs = torch.from_numpy(unigram_log_probs(vocab.counts)).float()
     learnt = first.run.load_model().output.bias.detach()[:, 0]
@@ -458,7 +459,7 @@ def test_settings_that_do_not_go_together_are_refused(settings, sentence):
 )
 def test_output_biases_start_at_word_frequencies_unless_plain_sgd_trains_them(words, settings, zero):
     config = LanguageModelConfig().updated(settings)
-    model = api.fresh_model(config, words, None)
+    model = fresh_model(config, words, None)
     assert bool((model.output.bias == 0).all()) == zero
 
 

@@ -88,9 +88,7 @@ def lay_out(matrix_VD: Any, scales_V: Any, first: int, end: int, words_BDW: Any)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def search(
-    matrix_VD: Any, scales_V: Any, queries_TDQ: Any, first: int, end: int, scores_QK: Any, rows_QK: Any
-) -> None:  # pragma: no cover - compiled
+def search(matrix_VD: Any, scales_V: Any, queries_TDQ: Any, first: int, end: int, scores_QK: Any, rows_QK: Any) -> None:
     """Fill the heaps of all queries from rows first to end."""
     tiles, dim, _ = queries_TDQ.shape
     words_BDW = np.zeros((BLOCKS, dim, WIDTH), np.float32)

@@ -2,8 +2,8 @@
 
 | module | what it holds |
 | --- | --- |
-| loop | `Trainer`: the story of a training |
-| budget, checks | how long it lasts; settings refused before a run is made |
+| planning, checks | what is to be trained, settled or refused before a run is made |
+| loop, budget | `Trainer`: the story of a training; how long it lasts |
 | step | the gradient of one batch: in parts, across documents |
 | optimizers, rows | the table `OPTIMIZERS`; lazy rules for sparse rows; clipping |
 | penalties, averages | L1 and L2; the table `AVERAGES` |
