@@ -1,7 +1,8 @@
 """What adapting to the text gains and costs on WikiText-2, for a run trained on it. One JSON object on stdout.
 
-    python benchmarks/adaptation.py RUN                     static, dynamic (rms and sgd), cache, counts, mixture
+    python benchmarks/adaptation.py RUN                     static, dynamic (rms and sgd), cache, counts, mixtures
     python benchmarks/adaptation.py RUN --tokens 50000      on the start of the test text only
+    python benchmarks/adaptation.py RUN --mc-dropout 8 --ensemble OTHER --only mc-dropout ensemble
 
 Perplexities are of the test split; all that is tuned is tuned on the start of the validation split. Seconds are wall
 time with the threads torch has, of tuning and of scoring apart. Set OMP_NUM_THREADS=1 beside other work.
@@ -52,11 +53,24 @@ def measure(part: Part, valid: Passage, test: Passage) -> tuple[np.ndarray, np.n
     return valid_N, test_N, {"perplexity": perplexity(found_N), "change": round(change, 1), **row}
 
 
+def mixed(columns: dict[str, tuple[np.ndarray, np.ndarray]], names: list[str]) -> dict[str, Any]:
+    """A mixture of some rows, with the weights of the validation text."""
+    valid_NP, test_NP = (np.stack([columns[name][text] for name in names], axis=1) for text in (0, 1))
+    weights = fit_weights(valid_NP)
+    return {
+        "perplexity": perplexity(interpolate(test_NP, weights)),
+        "weights": {name: round(weight, 4) for name, weight in zip(names, weights.tolist(), strict=True)},
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
     parser.add_argument("--tokens", type=int, help="of the test text; default: all")
     parser.add_argument("--cache", type=int, default=2000)
+    parser.add_argument("--mc-dropout", type=int, default=8, help="passes")
+    parser.add_argument("--ensemble", type=Path, nargs="*", default=[], help="other runs of the same corpus")
+    parser.add_argument("--only", nargs="*", metavar="NAME", help="these rows; default: all")
     options = parser.parse_args()
     run = Run.open(options.run)
     corpus, network = run_corpus(run), Network(run.load_model(), run.tokenizer.start_id)
@@ -70,29 +84,33 @@ def main() -> None:
         "tokens": {"valid": len(valid.tokens), "test": len(test.tokens)},
         "static": {"perplexity": perplexity(test.log_p_N), "seconds": {"scoring": seconds}},
     }
-    columns = [(valid.log_p_N, test.log_p_N)]
+    columns = {"static": (valid.log_p_N, test.log_p_N)}
     chosen = {
         "dynamic-rms": Adaptation(dynamic="rms"),
         "dynamic-sgd": Adaptation(dynamic="sgd"),
         "cache": Adaptation(cache=options.cache),
         "counts": Adaptation(counts=True),
         "temperature": Adaptation(temperature=True),
+        "mc-dropout": Adaptation(mc_dropout=options.mc_dropout),
+        **{f"ensemble {path}": Adaptation(ensemble=[path]) for path in options.ensemble},
     }
+    if options.only is not None:
+        chosen = {name: adaptation for name, adaptation in chosen.items() if name.split()[0] in options.only}
     for name, adaptation in chosen.items():
         (part,) = adaptation.parts(run, network)
-        *both, result[name] = measure(part, valid, test)
-        columns.append((both[0], both[1]))
+        valid_N, test_N, result[name] = measure(part, valid, test)
+        columns[name] = (valid_N, test_N)
         print(f"{name}: {result[name]}", file=sys.stderr, flush=True)
-    valid_NP, test_NP = (np.stack(column, axis=1) for column in zip(*columns, strict=True))
-    weights = fit_weights(valid_NP)
-    names = ["static", *chosen]
-    result["mixture"] = {
-        "perplexity": perplexity(interpolate(test_NP, weights)),
-        "weights": {name: round(weight, 4) for name, weight in zip(names, weights.tolist(), strict=True)},
-    }
-    pair = [names.index("dynamic-rms"), names.index("cache")]
-    weights = fit_weights(valid_NP[:, pair])
-    result["dynamic+cache"] = {"perplexity": perplexity(interpolate(test_NP[:, pair], weights))}
+    ensembles = [name for name in columns if name.startswith("ensemble ")]
+    for names in (
+        ["dynamic-rms", "cache"],
+        ["static", *ensembles],
+        ["static", "dynamic-rms", "cache", "counts"],
+        ["static", "dynamic-rms", "cache", "counts", *ensembles],
+        list(columns),
+    ):
+        if len(names) > 1 and columns.keys() >= set(names):
+            result[" + ".join(names)] = mixed(columns, names)
     print(json.dumps(result))
 
 

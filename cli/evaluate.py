@@ -33,7 +33,7 @@ def evaluate(
     valid: Annotated[str | None, typer.Option(help="Text to tune on; default: the run's validation split.")] = None,
     train_text: Annotated[str | None, typer.Option(help="Text to count; default: the run's training split.")] = None,
     tokens: Annotated[
-        Path | None, typer.Option(metavar="FILE.jsonl", help="Write every token's log-probability.")
+        Path | None, typer.Option(metavar="FILE.jsonl", help="Write every token's log-probability, rank and entropy.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Of --mc-dropout and --dynamic.")] = 1,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda.")] = "cpu",

@@ -70,7 +70,7 @@ def test_the_table_names_every_variant_and_what_was_tuned(home, capsys):
     assert any(line.startswith("cache: size 50, theta") and "static" in line for line in lines)
     assert str(tokens) in captured.err
     scores = [json.loads(line) for line in tokens.read_text().splitlines()]
-    assert scores[0].keys() == {"position", "id", "token", "log_prob", "parts"}
+    assert scores[0].keys() == {"position", "id", "token", "log_prob", "rank", "entropy", "parts"}
 
 
 def test_several_runs_and_texts(home, capsys):

@@ -20,7 +20,6 @@ from seqlab.evaluation import (
     Evaluator,
     Network,
     Part,
-    calibration,
     dynamic_log_probs,
     evaluator_of,
     negative_log_likelihood,
@@ -30,11 +29,13 @@ from seqlab.evaluation import (
 )
 from seqlab.evaluation import cache as cache_module
 from seqlab.evaluation import evaluator as evaluator_module
+from seqlab.evaluation import exact as exact_module
 from seqlab.evaluation.cache import Cache, cache_log_probs
 from seqlab.evaluation.calibration import fit_temperature, tempered_log_probs
 from seqlab.evaluation.counts import Counts
 from seqlab.evaluation.dynamic import DECAY_EVERY, EPSILON, AdaptingModel, Dynamic, tune_dynamic
 from seqlab.evaluation.evaluator import STRETCH, shared_stretches, stretch_hashes
+from seqlab.evaluation.exact import standing
 from seqlab.evaluation.sources import Text
 from seqlab.models import LanguageModel
 from seqlab.models.ngram_mixture import fit_weights
@@ -76,6 +77,10 @@ def test_every_token_is_scored_once_in_the_order_of_the_text(softmax):
     scored = read_text(model, tokens, 3, streams=1, keep_hidden=True)
     np.testing.assert_allclose(scored.log_p_N, expected, rtol=1e-9)
     torch.testing.assert_close(scored.hidden_ND, hidden_1TD[0])
+    log_p_NV = model.output.log_probs(hidden_1TD[0]).detach()
+    stands = standing(model.output, scored.hidden_ND, ids)
+    assert stands.rank_N.tolist() == [1 + sum(row > row[id]).item() for row, id in zip(log_p_NV, ids, strict=True)]
+    np.testing.assert_allclose(stands.entropy_N, -(log_p_NV.exp() * log_p_NV).sum(1), rtol=1e-9)
     for streams in (2, 5, 300):
         borders = [b * 211 // min(streams, 211) for b in range(min(streams, 211) + 1)]
         scored = read_text(model, tokens, 3, streams=streams)
@@ -235,7 +240,7 @@ def test_cache_takes_the_best_theta_and_its_window_has_no_influence(monkeypatch)
 
 @pytest.mark.parametrize("softmax", LOSSES)
 def test_temperature_is_the_best_and_its_scores_are_exact(softmax, monkeypatch):
-    monkeypatch.setattr(calibration, "CHUNK", 100 * VOCABULARY)
+    monkeypatch.setattr(exact_module, "CHUNK", 100 * VOCABULARY)
     options = {"cutoffs": [10, 20]} if softmax == "adaptive" else {}
     model, tokens = small_model(softmax=softmax, samples=10, **options), text_of(350)
     passage = Network(model, 3).read(tokens)
@@ -299,7 +304,7 @@ def everything(home):
 
 
 def test_every_variant_is_reported_with_what_was_tuned(home, everything):
-    lm, _, (report, log_p_N, parts) = everything
+    lm, _, (report, log_p_N, parts, _) = everything
     plain = lm.evaluate()
     rows = ["static", "temperature", "mc_dropout", "dynamic", "cache", "counts", "ensemble", "mixture"]
     assert [name for name, value in report.items() if isinstance(value, dict)] == [*rows, "tuned_on"]
@@ -324,7 +329,7 @@ def test_every_variant_is_reported_with_what_was_tuned(home, everything):
 
 
 def test_weights_come_from_the_validation_text_alone(everything):
-    lm, evaluator, (report, _, _) = everything
+    lm, evaluator, (report, *_) = everything
     valid = run_corpus(lm.run).valid
     passage = evaluator.network.read(valid)
     columns = [passage.log_p_N, *(part.log_probs(passage) for part in evaluator.parts)]
@@ -333,7 +338,7 @@ def test_weights_come_from_the_validation_text_alone(everything):
 
 
 def test_mc_dropout_averages_probabilities(everything):
-    lm, _, (_, _, parts) = everything
+    lm, _, (_, _, parts, _) = everything
     test = run_corpus(lm.run).test
     passes = []
     for seed in (1, 2, 3):
@@ -358,7 +363,7 @@ def test_without_a_text_to_tune_on_probabilities_are_averaged(home):
     run.record["corpus"]["path"] = str(home / "gone")
     model = run.load_model()
     evaluator = evaluator_of(run, model, Adaptation(ensemble=[home / "second"]))
-    report, log_p_N, parts = evaluator.evaluate_tokens(run_corpus(Run.open(home / "run")).test)
+    report, log_p_N, parts, _ = evaluator.evaluate_tokens(run_corpus(Run.open(home / "run")).test)
     np.testing.assert_allclose(log_p_N, np.log(np.exp(list(parts.values())).mean(0)), rtol=1e-9)
     assert report["ensemble"]["weights"] == {"static": 0.5, str(home / "second"): 0.5}
     assert "tuned_on" not in report
@@ -405,7 +410,9 @@ def test_scores_of_single_tokens(home, everything, tmp_path):
     assert [value is None for value in nothing] == np.isneginf(evaluation.parts["cache"]).tolist()
     lm.evaluate(home / "test.txt", token_scores=tmp_path / "plain.jsonl")
     first = json.loads((tmp_path / "plain.jsonl").read_text().splitlines()[0])
-    assert first.keys() == {"position", "id", "token", "log_prob"}
+    assert first.keys() == {"position", "id", "token", "log_prob", "rank", "entropy"}
+    assert first["rank"] >= 1
+    assert 0.0 < first["entropy"] < math.log(len(lm.tokenizer.vocab))
     assert (
         list(tmp_path.iterdir()) == [tmp_path / "plain.jsonl", tmp_path / "t.jsonl"]
         or len(list(tmp_path.iterdir())) == 2

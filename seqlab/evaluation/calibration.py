@@ -5,34 +5,21 @@ Shapes: N tokens, M of a chunk, D width, V vocabulary.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..nn import OutputLayer, fast_float32
+from ..nn import OutputLayer
 from ..progress import Progress
+from .exact import logit_chunks
 from .passage import Network, Part, Passage
 
-CHUNK = 1 << 21
-"""Logits held at once."""
 TUNING_TOKENS = 20_000
 """Tokens the temperature is fitted on at most."""
 ROUNDS, TOLERANCE = 20, 1e-6
 """Newton steps at most, and the change of 1 / temperature that ends them."""
-
-
-def chunks(output: OutputLayer, hidden_ND: Tensor, ids_N: Tensor) -> Iterator[tuple[slice, Tensor, Tensor]]:
-    """(place, float32 logits (M, V), those of the tokens (M,)) of a few positions after another."""
-    rows = max(1, CHUNK // output.vocab_size)
-    device = output.bias.device
-    for start in range(0, len(ids_N), rows):
-        part = slice(start, start + rows)
-        with fast_float32():
-            logits_MV = output.logits(hidden_ND[part].to(device))
-        yield part, logits_MV, logits_MV.gather(1, ids_N[part, None].to(device)).squeeze(1)
 
 
 @torch.inference_mode()
@@ -42,7 +29,7 @@ def tempered_log_probs(
     """Exact log-probability of every token at a temperature: (N,) float64."""
     log_p_N = np.empty(len(ids_N))
     with Progress("calibrating", len(ids_N), "tokens", quiet=quiet) as progress:
-        for part, logits_MV, own_M in chunks(output, hidden_ND, ids_N):
+        for part, logits_MV, own_M in logit_chunks(output, hidden_ND, ids_N):
             log_p_M = own_M / temperature - (logits_MV / temperature).logsumexp(1)
             log_p_N[part] = log_p_M.double().cpu().numpy()
             progress.update(min(part.stop, len(ids_N)))
@@ -59,7 +46,7 @@ def fit_temperature(output: OutputLayer, hidden_ND: Tensor, ids_N: Tensor) -> fl
     inverse = 1.0
     for _ in range(ROUNDS):
         slope = curvature = 0.0
-        for _, logits_MV, own_M in chunks(output, hidden_ND, ids_N):
+        for _, logits_MV, own_M in logit_chunks(output, hidden_ND, ids_N):
             p_MV = (logits_MV * inverse).softmax(1)
             mean_M = (p_MV * logits_MV).sum(1)
             slope += float((mean_M - own_M).double().sum())

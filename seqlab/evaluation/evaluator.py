@@ -16,7 +16,7 @@ import numpy as np
 from ..errors import InputError
 from ..models.ngram_mixture import fit_weights, interpolate
 from ..text import TokenFile
-from .exact import evaluate_language_model, first_tokens, scores
+from .exact import Standing, evaluate_language_model, first_tokens, scores
 from .passage import Network, Part, Passage
 from .sources import Text
 
@@ -37,12 +37,14 @@ class Evaluation(NamedTuple):
     """What `Evaluator.evaluate_tokens` found.
 
     report: scores as for `--json`. log_p_N: log-probability of every token, that of the last row of the report.
-    parts: the same by the network and each part alone, -inf where a part gives no probability.
+    parts: the same by the network and each part alone, -inf where a part gives no probability. standing: of every
+    token under the network, where asked for.
     """
 
     report: dict[str, Any]
     log_p_N: np.ndarray
     parts: dict[str, np.ndarray]
+    standing: Standing | None = None
 
 
 class Evaluator:
@@ -66,16 +68,17 @@ class Evaluator:
             return evaluate_language_model(model, tokens, start_id, quiet=self.quiet)
         return self.evaluate_tokens(tokens).report
 
-    def evaluate_tokens(self, tokens: TokenFile) -> Evaluation:
-        """The same with the log-probability of every token."""
+    def evaluate_tokens(self, tokens: TokenFile, ranked: bool = False) -> Evaluation:
+        """The same with the log-probability of every token, and if `ranked` how it stands."""
         self._refuse_tuning_text(tokens)
         tuned = self.tuned
-        passage = self.network.read(tokens, self.needs_hidden, self.quiet)
+        passage = self.network.read(tokens, self.needs_hidden or ranked, self.quiet)
+        stands = self.network.standing(passage) if ranked else None
         log_p = {STATIC: passage.log_p_N}
         static = scores(-float(passage.log_p_N.sum()), tokens)
         report: dict[str, Any] = {**static}
         if not self.parts:
-            return Evaluation(report, passage.log_p_N, log_p)
+            return Evaluation(report, passage.log_p_N, log_p, stands)
         report[STATIC] = {**static, "change": 0.0}
         for row, members in groupby(self.parts, attrgetter("row")):
             parts, section = list(members), dict[str, Any]()
@@ -90,7 +93,7 @@ class Evaluator:
             report[MIXTURE] = {**self._scores(row_N, tokens, static), "weights": weights}
         if self.valid:
             report["tuned_on"] = {"text": self.valid.name, "tokens": len(self._valid_passage.tokens)}
-        return Evaluation(report, row_N, log_p)
+        return Evaluation(report, row_N, log_p, stands)
 
     @cached_property
     def tuned(self) -> dict[str, dict[str, Any]]:

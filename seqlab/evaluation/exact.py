@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from ..models import LanguageModel
+from ..nn import OutputLayer, fast_float32
 from ..progress import Progress
 from ..text import EvaluationBatches, TokenFile
 
@@ -24,6 +25,8 @@ QUICK_STREAM_TOKENS = 1_000
 """The same for validation during training, where a fixed small bias hurts no comparison."""
 WINDOW = 128
 """Time steps a kernel call covers; has no influence on the result."""
+CHUNK = 1 << 21
+"""Logits held at once."""
 
 
 class ReadWindow(NamedTuple):
@@ -134,6 +137,40 @@ def read_text(
             done += len(places_M)
             progress.update(done)
     return Scored(log_p_N, hidden_ND)
+
+
+def logit_chunks(output: OutputLayer, hidden_ND: Tensor, ids_N: Tensor) -> Iterator[tuple[slice, Tensor, Tensor]]:
+    """(place, float32 logits (M, V), those of the tokens (M,)) of a few positions after another."""
+    rows = max(1, CHUNK // output.vocab_size)
+    device = output.bias.device
+    for start in range(0, len(ids_N), rows):
+        part = slice(start, start + rows)
+        with fast_float32():
+            logits_MV = output.logits(hidden_ND[part].to(device))
+        yield part, logits_MV, logits_MV.gather(1, ids_N[part, None].to(device)).squeeze(1)
+
+
+class Standing(NamedTuple):
+    """How every token stands in the distribution that it was predicted by.
+
+    rank_N: 1 for the model's favourite. entropy_N: of the distribution, in nats, float64.
+    """
+
+    rank_N: np.ndarray
+    entropy_N: np.ndarray
+
+
+@torch.inference_mode()
+def standing(output: OutputLayer, hidden_ND: Tensor, ids_N: Tensor, quiet: bool = True) -> Standing:
+    """Rank of every token and entropy of its distribution, from what the output layer reads before it."""
+    rank_N, entropy_N = np.empty(len(ids_N), np.int64), np.empty(len(ids_N))
+    with Progress("ranking", len(ids_N), "tokens", quiet=quiet) as progress:
+        for part, logits_MV, own_M in logit_chunks(output, hidden_ND, ids_N):
+            rank_N[part] = (logits_MV > own_M[:, None]).sum(1).add_(1).cpu().numpy()
+            log_z_M, p_MV = logits_MV.logsumexp(1), logits_MV.softmax(1)
+            entropy_N[part] = (log_z_M - torch.linalg.vecdot(p_MV, logits_MV)).double().cpu().numpy()
+            progress.update(min(part.stop, len(ids_N)))
+    return Standing(rank_N, entropy_N)
 
 
 @torch.inference_mode()

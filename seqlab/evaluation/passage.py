@@ -8,11 +8,12 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from ..models import LanguageModel
 from ..text import TokenFile
-from .exact import evaluating, read_text
+from .exact import Standing, evaluating, read_text, standing
 
 
 class Passage(NamedTuple):
@@ -39,6 +40,11 @@ class Network(NamedTuple):
         with evaluating(self.model):
             scored = read_text(self.model, tokens, self.start_id, keep_hidden=keep_hidden, quiet=quiet)
         return Passage(tokens, *scored, quiet)
+
+    def standing(self, passage: Passage) -> Standing:
+        """How the tokens of a passage with hidden states stand under the network as trained."""
+        ids_N = torch.from_numpy(passage.tokens[:].astype(np.int64))
+        return standing(self.model.output, passage.hidden_ND, ids_N, passage.quiet)
 
 
 class Part:

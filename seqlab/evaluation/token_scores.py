@@ -19,8 +19,10 @@ BLOCK = 1 << 16
 
 def write_token_scores(path: str | Path, tokens: TokenFile, tokenizer: Tokenizer, evaluation: Evaluation) -> None:
     """One object a line, in the order of the text: position, id, token, log_prob in nats (of the last row of the
-    report), and under "parts" what every part of it gave, null for a probability of zero. The file is replaced whole.
+    report), rank (1: the favourite) and entropy (nats) under the network as trained where `evaluation` has them, and
+    under "parts" what every part of the report gave, null for a probability of zero. The file is replaced whole.
     """
+    stands = evaluation.standing
     itos, every = tokenizer.vocab.itos, {"log_prob": evaluation.log_p_N, **evaluation.parts}
     with atomic_file(path) as handle:
         for start in range(0, len(tokens), BLOCK):
@@ -29,6 +31,9 @@ def write_token_scores(path: str | Path, tokens: TokenFile, tokenizer: Tokenizer
             for row, number in enumerate(ids):
                 line: dict[str, Any] = {"position": start + row, "id": number, "token": itos[number]}
                 line["log_prob"], *parts = (column[row] for column in columns.values())
+                if stands is not None:
+                    line["rank"] = int(stands.rank_N[start + row])
+                    line["entropy"] = float(stands.entropy_N[start + row])
                 if len(parts) > 1:
                     line["parts"] = dict(zip(evaluation.parts, parts, strict=True))
                 handle.write((json.dumps(line, ensure_ascii=False) + "\n").encode())
