@@ -31,7 +31,9 @@ def evaluate(
         list[Path] | None, typer.Option(metavar="RUN", help="Mix with this run too; repeatable.")
     ] = None,
     valid: Annotated[str | None, typer.Option(help="Text to tune on; default: the run's validation split.")] = None,
-    train_text: Annotated[str | None, typer.Option(help="Text to count; default: the run's training split.")] = None,
+    train_text: Annotated[
+        str | None, typer.Option(help="Text to count, or of --dynamic; default: the run's own.")
+    ] = None,
     tokens: Annotated[
         Path | None, typer.Option(metavar="FILE.jsonl", help="Write every token's log-probability, rank and entropy.")
     ] = None,
@@ -77,8 +79,11 @@ def evaluate(
         raise InputError(f"--split {split}: is valid or test.")
     if tokens and len(paths) * len(text or [split]) > 1:
         raise InputError("--tokens writes the scores of one run on one text; give one of each.")
-    if train_text and not counts:
-        raise InputError("--train-text is the text that --counts counts; give --counts too, or leave it out.")
+    if train_text and not (counts or (dynamic and dynamic_rule != "sgd")):
+        raise InputError(
+            "--train-text is the text that --counts counts and --dynamic takes the size of gradients from; give one of "
+            "them too, or leave it out."
+        )
     _check_rule(dynamic, dynamic_rule)
     if tokens:
         _check_output(tokens)

@@ -90,7 +90,8 @@ class TrainedLanguageModel:
         Args:
             text: what to score; None takes a `split` ("valid" or "test") of the corpus the run was trained on.
             valid: the text to tune on where something is to be tuned; by default that corpus's validation split.
-            train_text: the text to count; by default its training split.
+            train_text: the text to count, and for dynamic evaluation to take the size of gradients from; by default
+                its training split.
             token_scores: a JSON Lines file to write every token's log-probability, rank and entropy to.
             **adaptation: what to add, by name: temperature=True, mc_dropout=8, dynamic=True, cache=2000, counts=True,
                 ensemble=[RUN, ...], seed=1 (`seqlab.evaluation.Adaptation`). Each is then a section of the result.

@@ -114,7 +114,7 @@ def test_a_warning_says_that_few_tokens_were_tuned_on(home, capsys):
             "--dynamic-rule: 'adam' is not one of rms, sgd",
         ),
         (["run", "--split", "test", "--dynamic-rule", "sgd"], "give --dynamic too"),
-        (["run", "--split", "test", "--train-text", "train.txt"], "give --counts too"),
+        (["run", "--split", "test", "--train-text", "train.txt"], "give one of them too"),
         (["run", "--split", "test", "--ensemble", "./run"], "is the run itself"),
         (["run", "--split", "test", "--tokens", "second"], "is a folder"),
         (["run", "--split", "test", "--tokens", "test.txt/a.jsonl"], "test.txt is not a folder you may write to"),

@@ -33,7 +33,7 @@ from seqlab.evaluation import exact as exact_module
 from seqlab.evaluation.cache import Cache, cache_log_probs
 from seqlab.evaluation.calibration import fit_temperature, tempered_log_probs
 from seqlab.evaluation.counts import Counts
-from seqlab.evaluation.dynamic import DECAY_EVERY, EPSILON, AdaptingModel, Dynamic, tune_dynamic
+from seqlab.evaluation.dynamic import DECAY_EVERY, EPSILON, AdaptingModel, Dynamic, training_rules, tune_dynamic
 from seqlab.evaluation.evaluator import STRETCH, shared_stretches, stretch_hashes
 from seqlab.evaluation.exact import standing
 from seqlab.evaluation.sources import Text
@@ -104,12 +104,19 @@ def test_the_sum_over_a_text_does_not_depend_on_the_window():
     assert negative_log_likelihood(model, tokens, 3, 1, limit=50)[1] == 50
 
 
-def reference_dynamic(model: LanguageModel, tokens: TokenFile, start_id: int, settings: DynamicSettings) -> np.ndarray:
-    """The published rule word for word, on dense exact gradients."""
+def reference_dynamic(
+    model: LanguageModel,
+    tokens: TokenFile,
+    start_id: int,
+    settings: DynamicSettings,
+    statistics: list[torch.Tensor] | None = None,
+) -> np.ndarray:
+    """The published rule word for word, on dense exact gradients; `statistics` are the mean squared gradients of
+    another text, by default those of the text so far."""
     model = small_model(**model.config.model_dump())
     parameters = list(model.parameters())
     trained = [parameter.detach().clone() for parameter in parameters]
-    squares = [torch.zeros_like(parameter) for parameter in parameters]
+    squares = statistics or [torch.zeros_like(parameter) for parameter in parameters]
     ids = ids_of(tokens)
     inputs = torch.cat([torch.tensor([start_id]), ids[:-1]])
     state, found = model.init_state(1), []
@@ -122,7 +129,8 @@ def reference_dynamic(model: LanguageModel, tokens: TokenFile, start_id: int, se
         gradients = torch.autograd.grad(-log_p_T.mean(), parameters)
         with torch.no_grad():
             for parameter, gradient, mean, at_first in zip(parameters, gradients, squares, trained, strict=True):
-                mean.mul_((step - 1) / step).add_(gradient**2 / step)
+                if statistics is None:
+                    mean.mul_((step - 1) / step).add_(gradient**2 / step)
                 scale = mean.sqrt() + EPSILON if settings.rule == "rms" else 1.0
                 parameter -= settings.lr * gradient / scale
                 if step % DECAY_EVERY == 0:
@@ -148,6 +156,26 @@ def test_dynamic_evaluation_is_the_published_rule(rule, softmax):
         assert torch.equal(tensor, before[name]), name
 
 
+def test_the_size_of_gradients_can_come_from_the_training_text():
+    model, tokens, training = small_model(), text_of(150), text_of(84, seed=5)
+    settings = DynamicSettings("rms", lr=0.01, decay=0.004, segment=7)
+    ids, state = ids_of(training), model.init_state(1)
+    inputs, squares = torch.cat([torch.tensor([3]), ids[:-1]]), [torch.zeros_like(one) for one in model.parameters()]
+    for start in range(0, 84, 7):
+        part = slice(start, start + 7)
+        hidden_1TD, state = model.hidden(inputs[None, part], [tuple(p.detach() for p in cell) for cell in state])
+        loss = torch.nn.functional.cross_entropy(model.output.logits(hidden_1TD[0]), ids[part])
+        for mean, gradient in zip(squares, torch.autograd.grad(loss, list(model.parameters())), strict=True):
+            mean += gradient**2 / 12
+    rules = training_rules(model, training, 3, settings)
+    for rule, mean in zip(rules, squares, strict=True):
+        torch.testing.assert_close(rule.squares / rule.steps, mean)
+    found = dynamic_log_probs(model, tokens, 3, settings, rules)
+    np.testing.assert_allclose(found, reference_dynamic(model, tokens, 3, settings, squares), rtol=1e-7)
+    again = dynamic_log_probs(model, tokens, 3, settings, rules)
+    assert np.array_equal(found, again)
+
+
 @pytest.mark.parametrize("rule", RULES)
 def test_sparse_steps_are_the_dense_ones_of_the_same_noise(rule, monkeypatch):
     model, tokens = small_model(softmax="sampled"), text_of(120)
@@ -157,6 +185,7 @@ def test_sparse_steps_are_the_dense_ones_of_the_same_noise(rule, monkeypatch):
     def dense_step(self):
         for parameter, one in zip(self.parameters, self.rules, strict=True):
             gradient = parameter.grad.to_dense() if parameter.grad.is_sparse else parameter.grad
+            one.observe(None, gradient)
             parameter.data -= self.settings.lr * one.direction(None, gradient)
             parameter.grad = None
 
@@ -171,8 +200,8 @@ def test_no_score_depends_on_later_tokens(softmax):
     other = TokenFile.of(np.concatenate([one[:117], text_of(200, seed=9)[117:]]))
     assert not np.array_equal(one[:], other[:])
     network = Network(model, 3)
-    temperature = Adaptation(temperature=True, mc_dropout=2, dynamic=True, cache=50).parts
-    for part in temperature(None, network):
+    parts = Adaptation(temperature=True, mc_dropout=2, cache=50).parts(None, network)
+    for part in [*parts, Dynamic(network)]:
         if isinstance(part, Cache):
             part.theta = 0.7
         if isinstance(part, Dynamic):
@@ -184,7 +213,7 @@ def test_no_score_depends_on_later_tokens(softmax):
 
 def test_dynamic_evaluation_reports_what_it_tuned():
     model, tokens = small_model(), text_of(400)
-    best = tune_dynamic(model, tokens, 3, "sgd", decays=(0.0, 0.01), segment=8)
+    best = tune_dynamic(model, tokens, 3, "sgd", decays=(0.01,), segment=8)
     rates = {best.lr * factor: DynamicSettings("sgd", best.lr * factor, best.decay, 8) for factor in (0.5, 1.0, 2.0)}
     likelihoods = {rate: dynamic_log_probs(model, tokens, 3, one).mean() for rate, one in rates.items()}
     assert max(likelihoods, key=likelihoods.get) == best.lr
@@ -320,6 +349,7 @@ def test_every_variant_is_reported_with_what_was_tuned(home, everything):
     assert list(report["mixture"]["weights"]) == list(parts)
     assert report["mixture"]["perplexity"] < min(report[row]["perplexity"] for row in rows[:-1]) * 1.02
     assert {"rule", "lr", "decay", "segment", "tuning_tokens"} <= report["dynamic"].keys()
+    assert report["dynamic"]["statistics"] == "of the training text"
     assert {"theta", "size"} <= report["cache"].keys()
     assert report["tuned_on"] == {"text": "the run's own valid split", "tokens": len(run_corpus(lm.run).valid)}
     assert -log_p_N.mean() == pytest.approx(report["mixture"]["nats_per_token"])

@@ -10,7 +10,7 @@ from typing import Any
 from ..errors import InputError, did_you_mean
 from ..models import LanguageModel
 from ..run import Run
-from ..text import Sources
+from ..text import Sources, TokenFile
 from .cache import Cache
 from .calibration import Temperature
 from .counts import Counts
@@ -29,7 +29,8 @@ class Adaptation:
     """What to add to a network as trained.
 
     temperature: divide the logits by one number. mc_dropout: mean over so many passes with dropout. dynamic: go on
-    learning from the text, by a rule of `seqlab.evaluation.dynamic.RULES` (True: "rms"). cache: look back so many
+    learning from the text, by a rule of `seqlab.evaluation.dynamic.RULES` (True: "rms", which takes the size of
+    gradients from the training text where that is at hand). cache: look back so many
     tokens. counts: mix with Kneser-Ney counts of the training text. ensemble: mix with other runs. seed: of dropout
     and noise.
     """
@@ -59,7 +60,9 @@ class Adaptation:
         if self.mc_dropout:
             found.append(McDropout(network, self.mc_dropout, self.seed))
         if self.dynamic:
-            found.append(Dynamic(network, self.dynamic if isinstance(self.dynamic, str) else "rms", self.seed))
+            rule = self.dynamic if isinstance(self.dynamic, str) else "rms"
+            training = None if rule == "sgd" else text_at_hand(run, train_text, network.model.reads_characters)
+            found.append(Dynamic(network, rule, self.seed, training))
         if self.cache:
             found.append(Cache(self.cache, vocab_size))
         if self.counts:
@@ -88,7 +91,7 @@ def evaluator_of(
 
     Args:
         valid: the text to tune on; by default the validation split of the run's own corpus.
-        train_text: the text to count; by default the training split.
+        train_text: the text to count, and to take the size of gradients from; by default the training split.
 
     Raises:
         InputError: a part or a text that cannot be had.
@@ -103,6 +106,16 @@ def evaluator_of(
             if valid is not None or any(part.needs_tuning for part in parts):
                 raise
     return Evaluator(network, parts, text, quiet)
+
+
+def text_at_hand(run: Run, train_text: Sources | None, spelt: bool) -> TokenFile | None:
+    """The training text given, else the run's own, None where that is gone. Raises InputError for a bad given one."""
+    try:
+        return read_source(run, train_text, "train", spelt).tokens
+    except InputError:
+        if train_text is not None:
+            raise
+        return None
 
 
 def tuning_text(run: Run, valid: Sources | None, spelt: bool) -> Text:
