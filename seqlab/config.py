@@ -298,6 +298,9 @@ class TrainingConfig(Section):
     device: str = "auto"
     threads: int = Field(0, ge=0)
     """CPU threads; 0 uses all cores."""
+    cuda_graphs: bool = False
+    """On a CUDA device: record a window's kernels once and replay them, for small models with an exact softmax, whose
+    time goes into launching kernels. Compared with ordinary steps on a processor only so far, no GPU was at hand."""
     init: str | None = None
     """A run whose weights training starts from. Its sizes, its kind of tokenizer and its lower-casing are taken over;
     the vocabulary is the text's own, and rows are carried over by token. bpe learns its pieces anew from the text, so

@@ -4,7 +4,7 @@
 | --- | --- |
 | planning, checks | what is to be trained, settled or refused before a run is made |
 | loop, budget | `Trainer`: the story of a training; how long it lasts |
-| step | the gradient of one batch: in parts, across documents |
+| step, graphs | the gradient of one batch: in parts, across documents; as CUDA graphs |
 | optimizers, rows | the table `OPTIMIZERS`; lazy rules for sparse rows; clipping |
 | penalties, averages | L1 and L2; the table `AVERAGES` |
 | validation, baselines | exact scores during training; what counts alone achieve |

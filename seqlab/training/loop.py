@@ -24,11 +24,12 @@ from . import checkpoint
 from .averages import AVERAGES
 from .budget import Budget
 from .distributed import World
+from .graphs import GraphedWindowReader
 from .metrics import Activity, Window
 from .optimizers import Optimizer
 from .penalties import ActivationPenalty, Penalty
 from .rows import STALE
-from .step import backward, bptt_length, spread
+from .step import WindowReader, backward, bptt_length, spread
 from .validation import Validator
 
 LOWEST_PLATEAU = 1e-3
@@ -74,6 +75,8 @@ class Trainer:
         self.position = Position()
         batch_size = batch_size_at(0.0, self.config.batch_size, self.config.batch_schedule)
         self.reader = StreamReader(corpus.train, batch_size, corpus.tokenizer.start_id)
+        self.plain_windows = WindowReader(model)
+        self.windows = GraphedWindowReader(model) if self.config.cuda_graphs else self.plain_windows
         self.state: ModelState = self.zero_state()
         self.optimizer = Optimizer(model, self.config)
         self.penalty = Penalty(self.optimizer, self.config.l1, self.config.l2)
@@ -133,7 +136,10 @@ class Trainer:
             self.state = self.zero_state()
         self.optimizer.zero_grad()
         batch, fresh_BT = self.read(width)
-        loss, self.state = backward(self.model, batch, self.state, config.accumulate, fresh_BT, self.activation_penalty)
+        windows = self.plain_windows if self.activity.watching else self.windows
+        loss, self.state = backward(
+            self.model, batch, self.state, config.accumulate, fresh_BT, self.activation_penalty, windows
+        )
         self.optimizer.coalesce()
         self.world.average_gradients(self.optimizer)
         if self.penalty:

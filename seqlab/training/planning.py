@@ -21,6 +21,7 @@ from ..text.readers import Sources
 from ..text.token_file import Corpus
 from ..text.words import WordTokenizer
 from .checks import check, check_batches
+from .graphs import check_graphs
 from .initial import architecture_of, start_from_run, start_output
 from .presets import describe, suggest
 from .presets import preset as preset_settings
@@ -54,7 +55,7 @@ def plan(source: Source, valid: Any, test: Any, quiet: bool, preset: str | None,
     named = preset_settings(preset) if preset else {}
     asked = resolved(named, {}, given)
     check(asked)
-    resolve_device(asked.training.device)
+    device = resolve_device(asked.training.device)
     fixed: dict[str, Any] = {}
     if asked.training.init:
         origin = Run.open(asked.training.init)
@@ -70,6 +71,7 @@ def plan(source: Source, valid: Any, test: Any, quiet: bool, preset: str | None,
         settings["model"]["embed_dim"] = vectors.matrix.shape[1]
     config = resolved(settings, fixed, given)
     check(config)
+    check_graphs(config, device)
     with torch.device("meta"):
         LanguageModel(config.model, len(corpus.tokenizer.vocab))  # refuses sizes that do not fit, before a run is made
     return Plan(corpus, vectors, config, describe(name, config, corpus))

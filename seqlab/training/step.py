@@ -5,14 +5,41 @@ Shapes: B streams, T time.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..models import LanguageModel, ModelState, detached
+from ..models import LanguageModel, ModelState, Reading, detached
 from ..nn import fast_float32
 from ..text import Batch
 from .penalties import ActivationPenalty
+
+
+class Window(NamedTuple):
+    """What a model made of a window in training."""
+
+    loss: Tensor
+    """In nats per token, to be differentiated."""
+    reading: Reading
+    state: ModelState
+    """To carry on with, detached."""
+
+
+class WindowReader:
+    """Reads windows with a model."""
+
+    def __init__(self, model: LanguageModel):
+        self.model = model
+
+    def read(
+        self, inputs_BT: Tensor, targets_BT: Tensor, state: ModelState, fresh_BT: np.ndarray | None = None
+    ) -> Window:
+        """Forward through model and output layer; `fresh_BT`: targets before which the hidden state is forgotten."""
+        reading, after = self.model.read(inputs_BT, state, fresh_BT)
+        loss = self.model.output(reading.hidden_BTD.flatten(0, 1), targets_BT.flatten())
+        return Window(loss, reading, detached(after))
 
 
 def backward(
@@ -22,6 +49,7 @@ def backward(
     parts: int = 1,
     fresh_BT: np.ndarray | None = None,
     penalty: ActivationPenalty | None = None,
+    reader: WindowReader | None = None,
 ) -> tuple[Tensor, ModelState]:
     """Add the gradient of a window's mean loss to the model's, computed in `parts` equal parts of its streams.
 
@@ -30,11 +58,12 @@ def backward(
     Args:
         fresh_BT: targets before which the hidden state is forgotten.
         penalty: on activations; part of the gradient, not of the loss that is returned.
+        reader: of the model's windows; by default a plain one.
 
     Returns:
         The loss in nats per token, on the device, and the state to carry on with.
     """
-    device, rows = model.device, len(batch.inputs_BT)
+    device, rows, reader = model.device, len(batch.inputs_BT), reader or WindowReader(model)
     noise = model.output.get_state() if parts > 1 else ""
     total, states = torch.zeros((), device=device), []
     for part in np.array_split(np.arange(rows), parts):
@@ -44,12 +73,11 @@ def backward(
         inputs_BT, targets_BT = (torch.from_numpy(ids_BT[streams]).to(device, non_blocking=True) for ids_BT in batch)
         fresh = None if fresh_BT is None else fresh_BT[streams]
         with fast_float32():
-            reading, after = model.read(inputs_BT, select(state, streams), fresh)
-            likelihood = model.output(reading.hidden_BTD.flatten(0, 1), targets_BT.flatten())
-            loss = likelihood + penalty(reading, fresh, share) if penalty else likelihood
+            window = reader.read(inputs_BT, targets_BT, select(state, streams), fresh)
+            loss = window.loss + penalty(window.reading, fresh, share) if penalty else window.loss
             (loss * share).backward()
-        total = total + likelihood.detach() * share
-        states.append(detached(after))
+        total = total + window.loss.detach() * share
+        states.append(window.state)
     return total, joined(states)
 
 
