@@ -9,9 +9,12 @@ from seqlab.config import ModelConfig
 from seqlab.errors import InputError
 from seqlab.models import LanguageModel
 from seqlab.nn import CELLS, LSTM, FusedCell
+from seqlab.nn.fused_cells import WEIGHTS
+from seqlab.nn.gru_sequence import GRUSequence
 
 B, T, D, H = 4, 12, 24, 32
 FUSED = [name for name, cell in CELLS.items() if issubclass(cell, FusedCell)]
+ROUNDED = ["lstm", "gru"]
 
 
 def inputs(dtype=torch.float32):
@@ -19,16 +22,19 @@ def inputs(dtype=torch.float32):
     return torch.randn(B, T, D, dtype=dtype), (torch.randn(B, H, dtype=dtype), torch.randn(B, H, dtype=dtype))
 
 
-def test_bfloat16_training_is_near_float64_and_evaluation_exact():
+@pytest.mark.parametrize("name", ROUNDED)
+def test_bfloat16_training_is_near_float64_and_evaluation_exact(name):
     torch.manual_seed(0)
-    cell = LSTM(D, H, cell_precision="bfloat16")
-    exact = LSTM(D, H, cell_precision="float32").double()
+    cell = CELLS[name](D, H, cell_precision="bfloat16")
+    for bias in ("bias_ih", "bias_hh"):
+        torch.nn.init.normal_(cell.weight(bias), std=0.3)
+    exact = CELLS[name](D, H, cell_precision="float32").double()
     exact.load_state_dict(cell.state_dict())
     x, state = inputs()
+    state = state[: cell.parts]
     y, last = cell(x, state)
     y_exact, last_exact = exact(x.double(), tuple(part.double() for part in state))
-    assert y.dtype == torch.float32
-    assert last[1].dtype == torch.float32
+    assert y.dtype == last[-1].dtype == torch.float32
     for rounded, reference in zip((y, *last), (y_exact, *last_exact), strict=True):
         error = (rounded.double() - reference).norm() / reference.norm()
         assert 1e-5 < error < 1e-2
@@ -68,6 +74,28 @@ def test_weight_drop_zeroes_recurrent_weights_for_a_whole_window(name):
     gradient = cell.weight("weight_hh").grad
     assert gradient[dropped != 0].any()
     assert not gradient[dropped == 0].any(), "dropped weights learn nothing"
+
+
+def test_our_own_gru_sequence_is_the_equations_and_its_gradients_are_exact():
+    torch.manual_seed(0)
+    cell = CELLS["gru"](5, 6).double()
+    for bias in ("bias_ih", "bias_hh"):
+        torch.nn.init.normal_(cell.weight(bias))
+    weight_ih, weight_hh, bias_ih, bias_hh = (cell.weight(name).detach() for name in WEIGHTS)
+    bias = bias_ih + torch.cat([bias_hh[:12], torch.zeros(6).double()])
+    x, h = torch.randn(T, 3, 5).double(), torch.randn(3, 6).double()
+    sums = torch.nn.functional.linear(x, weight_ih, bias)
+    y, last = GRUSequence.apply(sums, h, weight_hh, bias_hh[12:])
+    state = (h,)
+    for t in range(T):
+        expected, state = cell.equations(x[t], state)
+        torch.testing.assert_close(y[t], expected)
+    torch.testing.assert_close(last, state[0])
+    given = [
+        part[:3].clone().requires_grad_() if part is sums else part.clone().requires_grad_()
+        for part in (sums, h, weight_hh, bias_hh[12:])
+    ]
+    assert torch.autograd.gradcheck(GRUSequence.apply, given)
 
 
 def test_weight_drop_is_off_in_evaluation_and_new_in_every_window():

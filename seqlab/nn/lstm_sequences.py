@@ -70,9 +70,9 @@ class Trajectory:
         return self.h_SBH[:-1].to(dtype)
 
 
-def fast_products(done: Trajectory) -> AbstractContextManager[None]:
-    """The faster library for the products of a sequence."""
-    return fast_float32() if done.h_SBH.shape[1] >= ONEDNN_ROWS else nullcontext()
+def fast_products(batch: int) -> AbstractContextManager[None]:
+    """The faster library for the products of a sequence of so many streams."""
+    return fast_float32() if batch >= ONEDNN_ROWS else nullcontext()
 
 
 def weight_gradient(grad_TBN: Tensor, factor_TBM: Tensor) -> Tensor:
@@ -90,7 +90,7 @@ class LSTMSequence(torch.autograd.Function):
         done = Trajectory(len(x_TBG), h_BH, c_BH, kept)
         product_BG = torch.empty_like(x_TBG[0], memory_format=torch.contiguous_format)
         arrays = numbers(product_BG), numbers(x_TBG), done.kept_PTBH, done.hold, *done.forward_arrays
-        with fast_products(done):
+        with fast_products(len(h_BH)):
             for t in range(len(x_TBG)):
                 torch.mm(done.h_SBH[t].to(weight_GH.dtype), weight_GH.T, out=product_BG)
                 lstm_forward(t, *arrays)
@@ -110,7 +110,7 @@ class LSTMSequence(torch.autograd.Function):
             numbers(grad_y_TBH), done.kept_PTBH, done.hold, *done.backward_arrays,
             numbers(dh_BH), numbers(dc_BH), numbers(dsums_TBG), numbers(torch.empty_like(done.gates_TBG[0, 0])),
         ]  # fmt: skip
-        with fast_products(done):
+        with fast_products(len(dh_BH)):
             for t in reversed(range(len(grad_y_TBH))):
                 lstm_backward(t, *arrays)
                 dh_BH += dsums_TBG[t] @ weight_GH
@@ -136,7 +136,7 @@ class LayerNormSequence(torch.autograd.Function):
             *(numbers(part) for part in (products_TBG, x_TBG, gain_G, cell_gain_H, cell_shift_H)),
             done.kept_PTBH, done.hold, *done.forward_arrays, numbers(normal_c_TBH), numbers(scale_TB),
         ]  # fmt: skip
-        with fast_products(done):
+        with fast_products(len(h_BH)):
             for t in range(len(x_TBG)):
                 torch.mm(done.h_SBH[t].to(weight_GH.dtype), weight_GH.T, out=products_TBG[t])
                 layernorm_forward(t, *arrays)
@@ -160,7 +160,7 @@ class LayerNormSequence(torch.autograd.Function):
             *(numbers(part) for part in (dh_BH, dc_BH, dsums_TBG, dproducts_TBG, dgain_G, dcell_gain_H, dcell_shift_H)),
             numbers(torch.empty_like(gain_G)),
         ]  # fmt: skip
-        with fast_products(done):
+        with fast_products(len(dh_BH)):
             for t in reversed(range(len(grad_y_TBH))):
                 layernorm_backward(t, *arrays)
                 dh_BH += dproducts_TBG[t] @ weight_GH
@@ -192,7 +192,7 @@ class MogrifierSequence(torch.autograd.Function):
         ]
         # values: x, h, x', h', x'', ...: each round modulates the value two places before by the one just made
         last_x, last_h = last_of(values)
-        with fast_products(done):
+        with fast_products(len(h_BH)):
             for t in range(len(x_TBD)):
                 values[1][t] = done.h_SBH[t]
                 for i, weight in enumerate(rounds):
@@ -228,7 +228,7 @@ class MogrifierSequence(torch.autograd.Function):
         ]
         dsum_arrays = [numbers(part) for part in dsums]
         dx_array_TBD, dh_array_BH = numbers(dx_TBD), numbers(modulated_BH)
-        with fast_products(done):
+        with fast_products(len(dh_BH)):
             for t in reversed(range(len(grad_y_TBH))):
                 lstm_backward(t, *arrays)
                 dx_BD = dx_TBD[t].copy_(dsums_TBG[t] @ weight_ih_GD)
