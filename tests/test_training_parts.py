@@ -175,7 +175,9 @@ def test_validation_takes_its_share_of_the_arithmetic(softmax, share):
         average = AVERAGES[name](optimizer, TrainingConfig())
         tokens = Validator(model, corpus, average, share).choose_tokens(100_000)
         if share in (0.05, 0.5):
-            assert tokens * models * evaluation == pytest.approx(share * 100_000 * training, rel=1e-3)
+            affordable = share * 100_000 * training / (models * evaluation)
+            assert affordable / 2 < tokens <= affordable
+            assert tokens in (5_000, 10_000, 20_000, 40_000)
         else:
             assert tokens == (5_000 if share < 1 else 40_000)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -28,12 +29,15 @@ class Validator:
         self.start_id = corpus.tokenizer.start_id
 
     def choose_tokens(self, trained: int) -> int:
-        """Validation tokens to use, when validations are `trained` training tokens apart."""
+        """Validation tokens to use, when validations are `trained` training tokens apart: FEWEST_TOKENS, twice as many,
+        four times and so on up to what is affordable, or all; so runs that differ a little still compare."""
         assert self.corpus.valid is not None
         training, evaluation = flops_per_token(self.model)
         models = 1 if type(self.average) is Average else 2
         affordable = int(self.share * trained * training / (evaluation * models))
-        return min(len(self.corpus.valid), max(FEWEST_TOKENS, affordable))
+        doublings = max(0, int(math.log2(max(1.0, affordable / FEWEST_TOKENS))))
+        tokens, every = FEWEST_TOKENS << doublings, len(self.corpus.valid)
+        return every if affordable >= every else min(every, tokens)
 
     def loss(self, tokens: int) -> float:
         """Exact nats per token of the model as it stands on the first `tokens` validation tokens."""
