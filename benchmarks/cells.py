@@ -115,7 +115,7 @@ def speed(cells: list[str], rounds: int, batch: int = 32, steps: int = 64) -> di
         gradient_BTH = torch.randn(batch, steps, hidden_dim)
         layers = {name: CELLS[name](hidden_dim, hidden_dim).train() for name in cells}
         if "lstm" in layers:
-            layers["lstm, float32"] = CELLS["lstm"](hidden_dim, hidden_dim, cell_precision="float32").train()
+            layers["lstm, float32"] = CELLS["lstm"](hidden_dim, hidden_dim, precision="float32").train()
         seconds: dict[str, list[float]] = {name: [] for name in layers}
         for number in range(rounds + 1):
             for name, layer in layers.items():

@@ -55,7 +55,7 @@ SHAPES = {
 }
 BUILDS: dict[str, dict[str, Any]] = {
     "full": {"softmax": "full"},
-    "full, bfloat16 products": {"softmax": "full", "output_precision": "bfloat16"},
+    "full, bfloat16 products": {"softmax": "full", "precision": "bfloat16"},
     "sampled, 2,048": {"softmax": "sampled", "samples": 2048},
     "full, minGRU": {"softmax": "full", "cell": "mingru"},
     "full, Mogrifier": {"softmax": "full", "cell": "mogrifier"},

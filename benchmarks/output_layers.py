@@ -28,8 +28,8 @@ from seqlab.nn import LOSSES
 N, WIDTH = 700, 200
 LAYERS = {
     "plain": None,
-    "full-float32": ("full", {"output_precision": "float32"}),
-    "full-bfloat16": ("full", {"output_precision": "bfloat16"}),
+    "full-float32": ("full", {"precision": "float32"}),
+    "full-bfloat16": ("full", {"precision": "bfloat16"}),
     "sampled": ("sampled", {}),
     "nce": ("nce", {}),
     "adaptive-tied": ("adaptive", {"tail_shrink": 1.0}),

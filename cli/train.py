@@ -98,6 +98,7 @@ def train_lm(
     patience: Annotated[int | None, typer.Option(help="Stop after so many validations without gain.")] = None,
     seed: Annotated[int | None, typer.Option(help="Same seed, same result.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda.")] = None,
+    precision: Annotated[str | None, typer.Option(help="Of products: auto, float32, bfloat16.")] = None,
     errors: Annotated[str | None, typer.Option(help="Invalid bytes: strict or replace.")] = None,
     preset: Annotated[
         str | None,

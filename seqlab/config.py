@@ -144,8 +144,10 @@ class ModelConfig(Section):
 
     cell: str = "lstm"
     """A name of seqlab.nn.CELLS."""
-    cell_precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Of the cells in training on the CPU; auto: bfloat16 where kernel and processor have it."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Of the products in training. auto: bfloat16 where the processor has it, for cells that bear it and vocabularies
+    large enough to gain by it, on a GPU float32; bfloat16: wherever there is a kernel. Sums, gates, weights, evaluation
+    and generation are always float32."""
     weight_drop: float = Field(0.0, ge=0, lt=1)
     """Share of the recurrent weights that is zero during a window of training (LSTM, GRU and RNN cells)."""
     zoneout: float = Field(0.0, ge=0, lt=1)
@@ -199,9 +201,6 @@ class ModelConfig(Section):
     """Whether the noise words of a batch are distinct."""
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     """Share of the target's probability spread over the vocabulary in training (full)."""
-    output_precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Of the output layer's products in training; auto: bfloat16 where the processor has it and the vocabulary is
-    large. Evaluation and generation always use float32."""
     cutoffs: list[int] | None = None
     """First id of each cluster of the adaptive softmax; None: the cheapest for a vocabulary that follows Zipf's law."""
     tail_shrink: float | None = Field(None, ge=1)

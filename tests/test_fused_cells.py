@@ -24,10 +24,10 @@ def inputs(dtype=torch.float32):
 @pytest.mark.parametrize(("name", "width"), [("lstm", H), ("lstm", WIDE), ("gru", H)])
 def test_bfloat16_training_is_near_float64_and_evaluation_exact(name, width):
     torch.manual_seed(0)
-    cell = CELLS[name](D, width, cell_precision="bfloat16")
+    cell = CELLS[name](D, width, precision="bfloat16")
     for bias in ("bias_ih", "bias_hh"):
         torch.nn.init.normal_(cell.weight(bias), std=0.3)
-    exact = CELLS[name](D, width, cell_precision="float32").double()
+    exact = CELLS[name](D, width, precision="float32").double()
     exact.load_state_dict(cell.state_dict())
     x, _ = inputs()
     state = tuple(torch.randn(B, width) for _ in range(cell.parts))
@@ -109,7 +109,7 @@ def test_weight_drop_is_off_in_evaluation_and_new_in_every_window():
 
 def test_a_cell_refuses_knobs_it_has_not():
     sizes = {"embed_dim": 8, "hidden_dim": 8, "layers": 1}
-    taken = LanguageModel(ModelConfig(**sizes, weight_drop=0.3, cell_precision="float32"), 10).cells[0]
+    taken = LanguageModel(ModelConfig(**sizes, weight_drop=0.3, precision="float32"), 10).cells[0]
     assert taken.weight_drop.p == 0.3
     assert not taken.rounded
     with pytest.raises(InputError, match=r"model\.zoneout: model\.cell = 'gru' has no zoneout"):

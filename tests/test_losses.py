@@ -191,7 +191,7 @@ def test_start_at_unigram(layer):
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("name", ["full", "mixture", "adaptive"])
 def test_lower_precision_stays_close_to_float64(name, precision):
-    layer = build(name, dtype=torch.float32, output_precision=precision)
+    layer = build(name, dtype=torch.float32, precision=precision)
     reference = copy.deepcopy(layer).double()
     hidden, targets = data(500, dtype=torch.float32)
     exact_hidden = hidden.detach().double().requires_grad_()
@@ -205,7 +205,7 @@ def test_lower_precision_stays_close_to_float64(name, precision):
 
 @pytest.mark.parametrize(("precision", "tolerance"), [("float32", 1e-5), ("bfloat16", 1e-2)])
 def test_sampled_softmax_in_lower_precision_stays_close_to_float64(precision, tolerance):
-    layer = build("sampled", dtype=torch.float32, samples=S, output_precision=precision)
+    layer = build("sampled", dtype=torch.float32, samples=S, precision=precision)
     reference = copy.deepcopy(layer).double()
     hidden, targets = data(500, dtype=torch.float32)
     exact_hidden = hidden.detach().double().requires_grad_()

@@ -199,7 +199,7 @@ def test_training_in_bfloat16_is_close_to_float32_and_nan_stays_visible(kind):
     x, state = torch.randn(16, 20, 32), tuple(torch.randn(16, 48) * 0.5 for _ in range(2))
     for precision in ("float32", "bfloat16"):
         torch.manual_seed(4)
-        cell = CELLS[kind](32, 48, zoneout=0.1, weight_drop=0.2, cell_precision=precision)
+        cell = CELLS[kind](32, 48, zoneout=0.1, weight_drop=0.2, precision=precision)
         y, last = cell(x, state)
         assert y.dtype == last[0].dtype == last[1].dtype == torch.float32
         gradients = torch.autograd.grad(y.square().mean(), list(cell.parameters()))
@@ -217,7 +217,7 @@ def test_training_in_bfloat16_is_close_to_float32_and_nan_stays_visible(kind):
 
 
 def test_float32_agrees_with_float64(kind):
-    cell = unlike_initial(CELLS[kind](D, H, zoneout=0.2, cell_precision="float32"))
+    cell = unlike_initial(CELLS[kind](D, H, zoneout=0.2, precision="float32"))
     exact = CELLS[kind](D, H, zoneout=0.2).double()
     exact.load_state_dict(cell.state_dict())
     x, state = torch.randn(B, 40, D), random_state(dtype=torch.float32)

@@ -66,7 +66,7 @@ def without_kernel(cell):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize(("batch", "time", "width", "hidden"), [(3, 9, 37, 37), (2, 1, 5, 19), (1, 33, 16, 16)])
 def test_kernel_scan_and_loop_agree_in_values_and_gradients(name, batch, time, width, hidden, dtype):
-    cell = build(name, width, hidden, cell_precision="float32").to(dtype)
+    cell = build(name, width, hidden, precision="float32").to(dtype)
     x = torch.randn(batch, time, width, dtype=dtype)
     state = tuple(torch.randn_like(part) for part in cell.init_state(batch))
     expected = losses_and_gradients(by_equations(cell), cell, x, state)
@@ -103,7 +103,7 @@ def test_gradcheck_of_weights_inputs_and_carried_state(name):
 
 @pytest.mark.skipif(not has_bfloat16_products(), reason="the processor has no bfloat16 products")
 def test_rounded_products_change_values_and_gradients_only_a_little(name):
-    exact, rounded = (build(name, 24, 24, cell_precision=precision) for precision in ("float32", "bfloat16"))
+    exact, rounded = (build(name, 24, 24, precision=precision) for precision in ("float32", "bfloat16"))
     x, state = torch.randn(4, 20, 24), exact.init_state(4)
     pairs = zip(*(losses_and_gradients(c, c, x, state) for c in (exact, rounded)), strict=True)
     for wanted, found in pairs:

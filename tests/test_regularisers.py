@@ -107,7 +107,7 @@ def test_places_of_dropout_are_set_one_by_one():
 
 def test_masks_are_held_where_a_window_is_cut_at_documents():
     """With the state kept instead of forgotten, a window read in pieces would be the window read at once."""
-    model = build(**AWD, cell_precision="float32").train()
+    model = build(**AWD, precision="float32").train()
     tokens, fresh_BT = torch.randint(0, V, (3, 9)), np.zeros((3, 9), bool)
     fresh_BT[1, 4] = fresh_BT[2, 7] = True
     torch.manual_seed(5)
@@ -142,7 +142,7 @@ def window(seed=0, streams=6, width=9) -> Batch:
 
 def test_activation_penalties_equal_the_formula():
     alpha, beta = 2.0, 1.5
-    model = build(output_dropout=0.4, cell_precision="float32").double().train()
+    model = build(output_dropout=0.4, precision="float32").double().train()
     fresh_BT = np.zeros((6, 9), bool)
     fresh_BT[2, 3] = fresh_BT[4, 0] = True
     penalty = ActivationPenalty(alpha, beta)
@@ -168,7 +168,7 @@ def test_activation_penalties_equal_the_formula():
 @pytest.mark.parametrize("documents", [False, True])
 @pytest.mark.parametrize("softmax", ["full", "sampled"])
 def test_penalties_act_on_the_gradient_in_every_mode_and_not_on_the_loss(softmax, documents):
-    model = build(softmax=softmax, samples=5, cell_precision="float32").double().train()
+    model = build(softmax=softmax, samples=5, precision="float32").double().train()
     fresh_BT = np.zeros((6, 9), bool)
     if documents:
         fresh_BT[1, 4] = fresh_BT[3, 2] = True
@@ -202,7 +202,7 @@ def test_penalties_act_on_the_gradient_in_every_mode_and_not_on_the_loss(softmax
 
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn-relu"])
 def test_gradients_reach_the_raw_recurrent_weights_where_they_are_not_dropped(cell):
-    model = build(cell=cell, layers=1, weight_drop=0.5, cell_precision="float32").double().train()
+    model = build(cell=cell, layers=1, weight_drop=0.5, precision="float32").double().train()
     raw = dict(model.named_parameters())["cells.0.layer.weight_hh_l0"]
     tokens = torch.randint(0, V, (4, 8))
     state = [tuple(torch.rand_like(part) for part in cell_state) for cell_state in model.init_state(4)]
@@ -260,7 +260,7 @@ def test_sampled_steps_equal_the_sampled_sequence_with_dropped_weights():
 
 
 def test_the_mean_over_sampled_passes_tends_to_the_mean_over_training_passes():
-    model = build(dropout=0.4, cell_precision="float32").eval()
+    model = build(dropout=0.4, precision="float32").eval()
     tokens, state = torch.randint(0, V, (1, 5)), model.init_state(1)
 
     def mean(draw):

@@ -59,7 +59,7 @@ def gradients(model):
 @pytest.mark.parametrize("softmax", ["full", "sampled"])
 @pytest.mark.parametrize("parts", [2, 3, 6])
 def test_accumulated_parts_equal_the_whole_batch(softmax, parts):
-    model = random_model(vocab=50, softmax=softmax, samples=10, cell_precision="float32")
+    model = random_model(vocab=50, softmax=softmax, samples=10, precision="float32")
     reader = StreamReader(TokenFile.of(np.random.default_rng(0).integers(0, 50, 300)), 6, 0)
     batch, state = reader.read(9), model.init_state(6)
     noise = model.output.get_state()
@@ -259,7 +259,7 @@ def gates_by_hand(name, cell, x_BD, state):
 @pytest.mark.parametrize("scale", [1.0, 8.0, 300.0])
 @pytest.mark.parametrize("cell", CELLS)
 def test_shares_of_saturated_units_and_gates_equal_the_equations(cell, scale):
-    model = random_model(cell=cell, layers=1, cell_precision="float32")
+    model = random_model(cell=cell, layers=1, precision="float32")
     layer, generator = model.cells[0], torch.Generator().manual_seed(1)
     with torch.no_grad():
         for name, parameter in layer.named_parameters():

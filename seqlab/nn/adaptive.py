@@ -65,7 +65,7 @@ class AdaptiveSoftmax(OutputLayer):
         cutoffs: first id of each cluster; None: chosen for Zipf's law (`choose_cutoffs` does it for counts).
         tail_shrink: factor by which each cluster is narrower than the one before; None: 1 with a weight given (tied),
             else 2.
-        output_precision: of the products while training: auto, float32 or bfloat16.
+        precision: of the products while training: auto, float32 or bfloat16.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class AdaptiveSoftmax(OutputLayer):
         weight: nn.Parameter | None = None,
         cutoffs: Sequence[int] | None = None,
         tail_shrink: float | None = None,
-        output_precision: str = "auto",
+        precision: str = "auto",
     ):
         shrink = tail_shrink if tail_shrink is not None else (2.0 if weight is None else 1.0)
         if cutoffs is None:
@@ -88,7 +88,7 @@ class AdaptiveSoftmax(OutputLayer):
             )
         widths = [max(1, int(width / shrink**index)) for index in range(1, len(edges) - 1)]
         super().__init__(vocab_size, width, weight, rows=vocab_size if shrink == 1.0 else edges[1])
-        self.output_precision = output_precision
+        self.precision = precision
         self.cutoffs = tuple(cutoffs)
         self.short_list = edges[1]
         self.clusters = list(itertools.pairwise(edges[1:]))
@@ -186,7 +186,7 @@ class AdaptiveSoftmax(OutputLayer):
             if len(self.tails):
                 rows, bias = self.tail(cluster)
                 loss = loss + cross_entropy(
-                    narrow, rows, bias, inside, precision=self.output_precision, positions=len(targets_N)
+                    narrow, rows, bias, inside, precision=self.precision, positions=len(targets_N)
                 )
             else:
                 shared.append((narrow, inside, low, high))
@@ -202,7 +202,7 @@ class AdaptiveSoftmax(OutputLayer):
             head_N,
             self.short_list,
             slices,
-            self.output_precision,
+            self.precision,
         )
 
 

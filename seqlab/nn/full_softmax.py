@@ -14,7 +14,7 @@ class FullSoftmax(SoftmaxLayer):
     Args:
         vocab_size, width, weight: see `OutputLayer`.
         label_smoothing: share of the target's probability spread evenly over the vocabulary while training.
-        output_precision: of the products while training: auto, float32 or bfloat16.
+        precision: of the products while training: auto, float32 or bfloat16.
     """
 
     def __init__(
@@ -23,10 +23,10 @@ class FullSoftmax(SoftmaxLayer):
         width: int,
         weight: nn.Parameter | None = None,
         label_smoothing: float = 0.0,
-        output_precision: str = "auto",
+        precision: str = "auto",
     ):
         super().__init__(vocab_size, width, weight)
-        self.label_smoothing, self.output_precision = label_smoothing, output_precision
+        self.label_smoothing, self.precision = label_smoothing, precision
 
     def forward(self, hidden_ND: Tensor, targets_N: Tensor) -> Tensor:
         return cross_entropy(
@@ -34,6 +34,6 @@ class FullSoftmax(SoftmaxLayer):
             self.weight,
             self.bias.squeeze(1),
             targets_N,
-            precision=self.output_precision,
+            precision=self.precision,
             smoothing=self.label_smoothing,
         )

@@ -32,7 +32,7 @@ class FusedCell(Cell):
         hidden_dim: H.
         weight_drop: share of the recurrent weights that is zero in a window of training, the others scaled up
             (DropConnect as in Merity et al. 2018, https://arxiv.org/abs/1708.02182).
-        cell_precision: of training on the CPU; "auto" takes bfloat16 where kernel and processor have it, "float32"
+        precision: of training on the CPU; "auto" takes bfloat16 where kernel and processor have it, "float32"
             never does, "bfloat16" always where the kernel has it. Weights, state between windows and all evaluation
             stay float32.
     """
@@ -48,12 +48,12 @@ class FusedCell(Cell):
     rounds = False
     """Whether there is a kernel that trains in bfloat16 on the CPU."""
 
-    def __init__(self, input_dim: int, hidden_dim: int, weight_drop: float = 0.0, cell_precision: str = "auto"):
+    def __init__(self, input_dim: int, hidden_dim: int, weight_drop: float = 0.0, precision: str = "auto"):
         super().__init__(input_dim, hidden_dim)
         self.layer = type(self).fused(input_dim, hidden_dim, batch_first=True, **self.options)
         self.weight_drop = WeightDropout(weight_drop)
         self.rounded = self.rounds and (
-            cell_precision == "bfloat16" or (cell_precision == "auto" and not self.steep and has_bfloat16_products())
+            precision == "bfloat16" or (precision == "auto" and not self.steep and has_bfloat16_products())
         )
         glorot_orthogonal(dict(self.layer.named_parameters()), self.hidden_dim)
 
@@ -141,7 +141,7 @@ class LSTM(FusedCell):
     i, f, o = sigmoid(...), g = tanh(...); c' = f c + i g; h' = o tanh(c').
 
     Args:
-        input_dim, hidden_dim, weight_drop, cell_precision: see `FusedCell`.
+        input_dim, hidden_dim, weight_drop, precision: see `FusedCell`.
         forget_bias: what the forget gate's bias starts at. 1 (Jozefowicz et al. 2015) makes a new model remember; it
             learnt later on every text tried (benchmarks/RESULTS.md), and stacks of three hardly at all.
         zoneout: probability with which a unit of h and one of c keeps its old value in training (see zoneout.py);

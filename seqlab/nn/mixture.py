@@ -18,7 +18,7 @@ class MixtureOfSoftmaxes(OutputLayer):
     Args:
         vocab_size, width, weight: see `OutputLayer`.
         mixture: K, the number of softmaxes.
-        output_precision: of the products while training: auto, float32 or bfloat16.
+        precision: of the products while training: auto, float32 or bfloat16.
     """
 
     def __init__(
@@ -27,10 +27,10 @@ class MixtureOfSoftmaxes(OutputLayer):
         width: int,
         weight: nn.Parameter | None = None,
         mixture: int = 4,
-        output_precision: str = "auto",
+        precision: str = "auto",
     ):
         super().__init__(vocab_size, width, weight)
-        self.mixture, self.output_precision = mixture, output_precision
+        self.mixture, self.precision = mixture, precision
         self.latent = nn.Linear(width, mixture * width)
         self.prior = nn.Linear(width, mixture, bias=False)
 
@@ -71,5 +71,5 @@ class MixtureOfSoftmaxes(OutputLayer):
             self.bias.squeeze(1),
             targets_N,
             log_prior_NK,
-            precision=self.output_precision,
+            precision=self.precision,
         )

@@ -24,7 +24,7 @@ class ParallelCell(Cell):
     Args:
         input_dim: D.
         hidden_dim: H.
-        cell_precision: of the product with the input in training on the CPU; "auto" takes bfloat16 where the processor
+        precision: of the product with the input in training on the CPU; "auto" takes bfloat16 where the processor
             has it, "float32" never does, "bfloat16" always. The recurrence stays float32, as does all evaluation.
     """
 
@@ -34,11 +34,11 @@ class ParallelCell(Cell):
     inputs = 1
     """Time steps a gate sees."""
 
-    def __init__(self, input_dim: int, hidden_dim: int, cell_precision: str = "auto"):
+    def __init__(self, input_dim: int, hidden_dim: int, precision: str = "auto"):
         super().__init__(input_dim, hidden_dim)
         self.weight_ih = nn.Parameter(torch.empty(self.gates * hidden_dim, self.inputs * input_dim))
         self.bias_ih = nn.Parameter(torch.empty(self.gates * hidden_dim))
-        self.rounded = cell_precision == "bfloat16" or (cell_precision == "auto" and has_bfloat16_products())
+        self.rounded = precision == "bfloat16" or (precision == "auto" and has_bfloat16_products())
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -185,8 +185,8 @@ class SRU(ParallelCell):
     HIGHWAY = 3**0.5
     own_skip = True
 
-    def __init__(self, input_dim: int, hidden_dim: int, cell_precision: str = "auto"):
-        super().__init__(input_dim, hidden_dim, cell_precision)
+    def __init__(self, input_dim: int, hidden_dim: int, precision: str = "auto"):
+        super().__init__(input_dim, hidden_dim, precision)
         self.weight_state = nn.Parameter(torch.empty(2 * hidden_dim))
         nn.init.uniform_(self.weight_state, -0.5, 0.5)
         self.highway = nn.Linear(input_dim, hidden_dim, bias=False) if input_dim != hidden_dim else nn.Identity()

@@ -36,7 +36,7 @@ class NoiseLayer(SoftmaxLayer):
         noise: a name of `NOISE`; "log-uniform" wants ids in descending frequency, "unigram" wants `set_counts`.
         noise_power: exponent of the counts (unigram).
         unique_noise: whether the S words are distinct.
-        output_precision: of the products in training, see `ModelConfig`.
+        precision: of the products in training, see `ModelConfig`.
         seed: of the noise.
     """
 
@@ -49,14 +49,14 @@ class NoiseLayer(SoftmaxLayer):
         noise: str = "log-uniform",
         noise_power: float = 0.75,
         unique_noise: bool = True,
-        output_precision: str = "auto",
+        precision: str = "auto",
         seed: int = 0,
     ):
         super().__init__(vocab_size, width, weight)
         self.samples = min(samples, vocab_size)
         self.sparse = self.samples < vocab_size
         self.exact = not self.sparse
-        self.output_precision = output_precision
+        self.precision = precision
         self.noise = choose("model.noise", noise, NOISE)(vocab_size, seed, unique_noise, noise_power)
 
     def set_counts(self, counts: np.ndarray) -> None:
@@ -65,7 +65,7 @@ class NoiseLayer(SoftmaxLayer):
     def forward(self, hidden_ND: Tensor, targets_N: Tensor) -> Tensor:
         if not self.sparse:
             bias_V = self.bias.squeeze(1)
-            return cross_entropy(hidden_ND, self.weight, bias_V, targets_N, precision=self.output_precision)
+            return cross_entropy(hidden_ND, self.weight, bias_V, targets_N, precision=self.precision)
         return self.loss_with_noise(hidden_ND, targets_N, self.noise.sample(self.samples))
 
     def multiply_adds(self) -> tuple[float, float]:
@@ -151,7 +151,7 @@ class SampledSoftmax(NoiseLayer):
         targets = targets_N.cpu().numpy()
         weight_RD, bias_R = self.rows(hidden_ND, np.concatenate([targets, draw.ids]), draw)
         hits = (torch.from_numpy(index).to(hidden_ND.device) for index in accidental_hits(targets, draw.ids))
-        return Fused.apply(_sampled_gradients, hidden_ND, weight_RD, bias_R, *hits, self.output_precision)
+        return Fused.apply(_sampled_gradients, hidden_ND, weight_RD, bias_R, *hits, self.precision)
 
 
 class NCE(NoiseLayer):
