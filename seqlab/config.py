@@ -257,6 +257,8 @@ class TrainingConfig(Section):
     """Learning rate at the end as a share of its peak (all but constant and plateau)."""
     plateau_factor: float = Field(0.25, gt=0, lt=1)
     """What the learning rate is multiplied by when validation stops improving (plateau)."""
+    plateau_patience: int = Field(1, ge=1)
+    """Validations in a row without a new best before that, and again before the next time (plateau)."""
     batch_size: int = Field(32, ge=1)
     """Parallel streams of text an update sees, over all processes."""
     batch_schedule: list[tuple[float, int]] = []

@@ -220,6 +220,21 @@ def test_plateau_lowers_the_rate_and_patience_stops_early(words, tmp_path):
     assert metrics[-1]["lr"] <= 1e-9 * 0.5**3 * 1.001
 
 
+@pytest.mark.parametrize("patience", [1, 2])
+def test_plateau_waits_as_long_as_it_is_told_to(words, tmp_path, patience):
+    options = {"steps": 90, "evaluations": 30, "optimizer": "sgd", "lr": 30.0, "warmup": 0.0}
+    plateau = {"schedule": "plateau", "plateau_factor": 0.9, "plateau_patience": patience}
+    lm = api.train_language_model(words, tmp_path / "run", quiet=True, **options, **plateau, **TINY)
+    best, bad, worst, rate = math.inf, 0, 0, 30.0
+    for line in (line for line in lm.run.metrics() if "valid_loss" in line):
+        best, bad = min(best, line["valid_loss"]), 0 if line["valid_loss"] < best else bad + 1
+        if bad and bad % patience == 0:
+            rate *= 0.9
+        assert line["lr"] == pytest.approx(rate)
+        worst = max(worst, bad)
+    assert worst >= 3
+
+
 @pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "model.safetensors", "manifest.json"])
 def test_a_damaged_run_is_refused_naming_the_file(words, tmp_path, name):
     api.train_language_model(words, tmp_path / "run", quiet=True, steps=2, **TINY)

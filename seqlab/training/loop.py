@@ -233,7 +233,8 @@ class Trainer:
             position.best, position.without_improvement = found["valid_loss"], 0
         else:
             position.without_improvement += 1
-            if self.config.schedule == "plateau":
+            patient = position.without_improvement % self.config.plateau_patience
+            if self.config.schedule == "plateau" and not patient:
                 position.plateau = max(LOWEST_PLATEAU, position.plateau * self.config.plateau_factor)
         return {**found, **self.validator.log_normalizer()}
 
