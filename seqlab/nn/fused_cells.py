@@ -20,8 +20,9 @@ from .products import has_bfloat16_products
 from .zoneout import Kept, Zoneout
 
 WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-WIDE = 400
-"""Units from which torch's bfloat16 kernel of an LSTM falls behind single products, back-propagation above all."""
+WIDE, WIDE_FOR_ONE = 600, 400
+"""Units from which torch's bfloat16 kernel of an LSTM falls behind single products, back-propagation above all; for one
+thread it does so sooner."""
 
 
 class FusedCell(Cell):
@@ -147,7 +148,7 @@ class LSTM(FusedCell):
         zoneout: probability with which a unit of h and one of c keeps its old value in training (see zoneout.py);
             torch's kernel has no such thing, so a step is then a product and a pass of our own.
 
-    So it is also in bfloat16 from WIDE units on: at 1,150, AWD-LSTM's width, in 0.6 of the time of torch's kernel.
+    So it is also in bfloat16 from WIDE units on: at 1,150, AWD-LSTM's width, in 0.55 of the time of torch's kernel.
     """
 
     fused = nn.LSTM
@@ -165,7 +166,8 @@ class LSTM(FusedCell):
         self.zoneout = Zoneout(zoneout)
 
     def forward(self, x_BTD: Tensor, state: State) -> tuple[Tensor, State]:
-        wide = self.hidden_dim >= WIDE and self.in_bfloat16(x_BTD)
+        enough = WIDE_FOR_ONE if torch.get_num_threads() == 1 else WIDE
+        wide = self.hidden_dim >= enough and self.in_bfloat16(x_BTD)
         if not (self.stepwise or self.zoneout.p or wide):
             return super().forward(x_BTD, state)
         batch, length, _ = x_BTD.shape
