@@ -37,7 +37,7 @@ from .passage import Network, Part, Passage
 TUNING_TOKENS = 20_000
 """Tokens the search for rate and decay reads, from the start of the text to tune on."""
 STATISTICS_TOKENS = 20_000
-"""Tokens of the training text that the size of gradients is taken from; five times as many changed nothing."""
+"""Tokens of the training text that the size of gradients is taken from; five times as many were no better."""
 DECAYS = (1e-4, 3e-4, 1e-3)
 """Decays tried, from the weakest on, as long as they help."""
 SAMPLES = 1024
