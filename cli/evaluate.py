@@ -32,7 +32,7 @@ def evaluate(
     ] = None,
     valid: Annotated[str | None, typer.Option(help="Text to tune on; default: the run's validation split.")] = None,
     train_text: Annotated[
-        str | None, typer.Option(help="Text to count, or of --dynamic; default: the run's own.")
+        str | None, typer.Option(help="Training text of --counts, --dynamic; default: the run's.")
     ] = None,
     tokens: Annotated[
         Path | None, typer.Option(metavar="FILE.jsonl", help="Write every token's log-probability, rank and entropy.")
