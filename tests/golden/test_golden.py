@@ -1,7 +1,8 @@
 """Golden numbers: what a refactor must not move.
 
 Every cell with every softmax is trained for 50 steps, word vectors with every loss for two passes on one worker, and a
-random model writes five texts. `SEQLAB_GOLDEN=write pytest tests/golden` records the figures anew (say why in the commit).
+random model writes five texts. `SEQLAB_GOLDEN=write pytest tests/golden` records the figures anew: say why in the
+commit.
 """
 
 from __future__ import annotations
