@@ -24,7 +24,7 @@ import torch
 from seqlab.evaluation import Adaptation, Network, Part, Passage, run_corpus
 from seqlab.evaluation.evaluator import TUNING_TOKENS
 from seqlab.evaluation.exact import first_tokens
-from seqlab.models.ngram_mixture import fit_weights, interpolate
+from seqlab.models.counts.mixture import fit_weights, interpolate
 from seqlab.run import Run
 
 

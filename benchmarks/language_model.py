@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import tempfile
 import time
@@ -26,7 +27,7 @@ from seqlab.text import Batches
 from seqlab.training import Optimizer
 from seqlab.training.step import backward
 
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+SHARED = Path(os.environ.get("SEQLAB_TEST_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
 RECIPE = {
     "embed_dim": 200,
     "hidden_dim": 200,

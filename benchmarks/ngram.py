@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import statistics
 import sys
 import time
@@ -21,12 +22,12 @@ import numpy as np
 
 import seqlab
 from seqlab.evaluation import read_text
-from seqlab.models.kneser_ney import NGramModel
-from seqlab.models.ngram_mixture import fit_weights, interpolate, uniform_log_probs, unigram_log_probs
+from seqlab.models.counts.kneser_ney import NGramModel
+from seqlab.models.counts.mixture import fit_weights, interpolate, uniform_log_probs, unigram_log_probs
 from seqlab.run import Run
 from seqlab.text import Corpus
 
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+SHARED = Path(os.environ.get("SEQLAB_TEST_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
 
 
 def wikitext() -> Corpus:

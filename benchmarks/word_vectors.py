@@ -35,8 +35,8 @@ from threadpoolctl import threadpool_limits
 
 from seqlab.config import EmbeddingsConfig, TextConfig
 from seqlab.embeddings import WordVectors, evaluate_vectors, train_embeddings
-from seqlab.embeddings.trainer import Trainer
-from seqlab.embeddings.training_text import TrainingText, choose_words
+from seqlab.embeddings.material.words import TrainingText, choose_words
+from seqlab.embeddings.training.loop import Trainer
 from seqlab.text import Corpus, prepare
 
 SENTENCE = 1000

@@ -29,7 +29,7 @@ def list_corpora(json: JsonFlag = False) -> None:
 
     A registry of your own, named in the environment variable SEQLAB_CORPORA, adds to the list.
     """
-    from seqlab.text import corpora
+    from seqlab.text.sources import corpora
 
     described = [corpora.describe(name) for name in corpora.names()]
     if json:
@@ -59,7 +59,7 @@ def inspect_text(
 
     Example: seqlab data inspect book.txt --valid other.txt
     """
-    from seqlab.text.inspect import inspect
+    from seqlab.text.inspection.inspect import inspect
 
     report = inspect(_one_or_more(source), valid, test, field, quiet)
     if json:
@@ -145,7 +145,7 @@ def fetch_corpus(
 
     Example: seqlab data fetch wikitext-2
     """
-    from seqlab.text.fetch import fetch
+    from seqlab.text.sources.fetch import fetch
 
     found = fetch(name, force, quiet)
     files = {split: [str(path) for path in paths] for split, paths in found.splits.items()}
@@ -201,8 +201,8 @@ def prepare_text(
 
 def _text_config(arguments: Mapping[str, Any]) -> TextConfig:
     """The settings among `arguments`. A value that is no choice is answered with the choices."""
+    from seqlab.base.errors import InputError, did_you_mean
     from seqlab.config import TextConfig
-    from seqlab.errors import InputError, did_you_mean
 
     values = {name: arguments[name] for name in TextConfig.model_fields if arguments.get(name) is not None}
     for name in ("tokenizer", "errors"):

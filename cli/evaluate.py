@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
 from .console import JsonFlag, print_json, print_table, printable, say
-from .neighbors import open_vectors
+from .vectors.neighbors import open_vectors
 
 METHODS = {"add": "3CosAdd", "mul": "3CosMul"}
 
@@ -47,7 +47,7 @@ def evaluate(
     top: Annotated[
         int, typer.Option(min=0, help="Analogies: sought among the so many most frequent words; 0 takes all.")
     ] = 30_000,
-    method: Annotated[str, typer.Option(help="Analogies: add (3CosAdd) or mul (3CosMul).")] = "add",
+    method: Annotated[Literal["add", "mul"], typer.Option(help="Analogies: add (3CosAdd) or mul (3CosMul).")] = "add",
     json: JsonFlag = False,
 ) -> None:
     """Score language models on a text (exact softmax, every token once), or word vectors on test sets.
@@ -61,7 +61,7 @@ def evaluate(
     Whatever is tuned (rates, weights, temperature) is tuned on validation text only; the output says on which, and the
     values found.
     """
-    from seqlab.errors import InputError
+    from seqlab.base.errors import InputError
 
     if text and split:
         raise InputError("give either --text F or --split valid|test, not both.")
@@ -119,7 +119,7 @@ def _check_rule(dynamic: bool, rule: str | None) -> None:
     """Raises InputError for a rule that there is not, or that nothing follows."""
     if rule is None:
         return
-    from seqlab.errors import InputError, choose
+    from seqlab.base.errors import InputError, choose
     from seqlab.evaluation import RULES
 
     choose("--dynamic-rule", rule, RULES)
@@ -131,7 +131,7 @@ def _check_output(path: Path) -> None:
     """Raises InputError where no file can be written at `path`, before anything is evaluated."""
     import os
 
-    from seqlab.errors import InputError
+    from seqlab.base.errors import InputError
 
     if path.is_dir():
         raise InputError(f"--tokens {path}: is a folder; name a file.")
@@ -211,7 +211,7 @@ def _value(value: Any) -> str:
 
 
 def _evaluate_vectors(
-    path: Path, questions: list[str], similarity: list[Path], top: int, method: str, json: bool
+    path: Path, questions: list[str], similarity: list[Path], top: int, method: Literal["add", "mul"], json: bool
 ) -> None:
     from seqlab.embeddings import evaluate_vectors
 

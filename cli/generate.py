@@ -69,8 +69,8 @@ def generate(
 
     Example: seqlab generate runs/shakespeare --prompt "ROMEO:" --temperature 0.8
     """
+    from seqlab.base.errors import InputError
     from seqlab.config import GenerationConfig
-    from seqlab.errors import InputError
     from seqlab.generation import TextGenerator
     from seqlab.generation.generator import check_options
     from seqlab.run import Run
@@ -110,7 +110,7 @@ def generate(
 
 def _read_prompt(prompt: str) -> str:
     """The prompt of the command line, or all of stdin for `-`."""
-    from seqlab.errors import InputError
+    from seqlab.base.errors import InputError
 
     if prompt != "-":
         return prompt
@@ -166,7 +166,7 @@ def _whole_lines() -> Iterator[Callable[[str], None]]:
 
 def _converse(generator: TextGenerator, options: dict[str, Any]) -> None:
     """Continue every line of stdin until it ends. A seed given is the first line's and grows by 1 a line."""
-    from seqlab.errors import InputError
+    from seqlab.base.errors import InputError
 
     terminal = sys.stdin.isatty() and sys.stdout.isatty()
     for number, line in enumerate(_lines(terminal)):

@@ -35,8 +35,8 @@ def info(
 
     --measure: where the time of a training step goes on this machine, by part.
     """
+    from seqlab.base.errors import InputError
     from seqlab.embeddings.folder import NOT_FINISHED, is_unfinished
-    from seqlab.errors import InputError
     from seqlab.run import is_run
     from seqlab.text import Corpus
 
@@ -59,7 +59,7 @@ def info(
 
 def _run_facts(path: Path, measure: bool) -> dict[str, Any]:
     from seqlab.run import Run
-    from seqlab.training import costs
+    from seqlab.training.watch import costs
 
     run = Run.open(path)
     arrays, values = run.load_state() or ({}, {})
@@ -78,7 +78,7 @@ def _run_facts(path: Path, measure: bool) -> dict[str, Any]:
         },
     }
     if measure:
-        from seqlab.training.profile import measure as measured
+        from seqlab.training.watch.profile import measure as measured
 
         facts["measured"] = measured(run, values.get("threads"))
     return facts | {
@@ -129,7 +129,7 @@ def _vector_facts(path: Path) -> dict[str, Any]:
 
 
 def _unfinished_facts(path: Path) -> dict[str, Any]:
-    from seqlab.embeddings.state import load_state
+    from seqlab.embeddings.training.state import load_state
 
     state = load_state(path)
     assert state is not None

@@ -53,7 +53,7 @@ def run(arguments: list[str] | None = None) -> int:
     """Run with `arguments` (default: the process's own) and return the exit code."""
     from typer.exceptions import TyperException
 
-    from seqlab.errors import SeqlabError
+    from seqlab.base.errors import SeqlabError
 
     try:
         code = app(arguments, standalone_mode=False)
@@ -100,7 +100,9 @@ def _fail(message: str, code: int) -> int:
 
 
 # The verbs, in the order the help page lists them. A verb's module imports nothing heavy at its top.
-from . import analogy, convert, curves, data, demo, evaluate, generate, info, neighbors, train, visualize  # noqa: E402
+from . import data, demo, evaluate, generate, info, train  # noqa: E402
+from .pictures import curves, visualize  # noqa: E402
+from .vectors import analogy, convert, neighbors  # noqa: E402
 
 app.command()(demo.demo)
 app.add_typer(data.app, name="data")

@@ -122,8 +122,8 @@ def train_lm(
     """
     arguments = dict(locals())
     from seqlab.api import train_language_model
+    from seqlab.base.errors import InputError
     from seqlab.config import LanguageModelConfig
-    from seqlab.errors import InputError
     from seqlab.training.planning import plan
 
     values = asked(LanguageModelConfig, config, settings, arguments)

@@ -11,14 +11,32 @@ Names are loaded on first use, so that `import seqlab` costs nothing.
 
 from __future__ import annotations
 
-from .lazy import lazy_names
+from typing import TYPE_CHECKING
+
+from .base.lazy import lazy_names
 
 __version__ = "0.1.0"
 
+if TYPE_CHECKING:
+    from .api import TrainedLanguageModel as TrainedLanguageModel
+    from .api import evaluate as evaluate
+    from .api import load_language_model as load_language_model
+    from .api import load_vectors as load_vectors
+    from .api import prepare as prepare
+    from .api import train_embeddings as train_embeddings
+    from .api import train_language_model as train_language_model
+    from .base.errors import InputError as InputError
+    from .base.errors import SeqlabError as SeqlabError
+    from .embeddings import WordVectors as WordVectors
+    from .text import Corpus as Corpus
+    from .text import Tokenizer as Tokenizer
+    from .visualization import draw_curves as draw_curves
+    from .visualization import draw_map as draw_map
+
 _HOMES = {
     "Corpus": "text",
-    "InputError": "errors",
-    "SeqlabError": "errors",
+    "InputError": "base.errors",
+    "SeqlabError": "base.errors",
     "Tokenizer": "text",
     "TrainedLanguageModel": "api",
     "WordVectors": "embeddings",

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from .base.errors import InputError
+from .base.files import check_replaceable
 from .config import EmbeddingsConfig, LanguageModelConfig, TextConfig, merge
 from .embeddings import WordVectors
 from .embeddings import load_vectors as load_vector_file
 from .embeddings.folder import STATE as VECTORS_STATE
-from .errors import InputError
 from .evaluation import (
     Adaptation,
     Evaluator,
@@ -23,21 +24,20 @@ from .evaluation import (
     read_source,
     write_token_scores,
 )
-from .files import check_replaceable
 from .generation import TextGenerator
 from .models import LanguageModel
 from .run import Run, is_run, resolve_device
-from .text.preparation import prepare as prepare_corpus
-from .text.readers import Sources
-from .text.token_file import Corpus
-from .text.tokenizer import Tokenizer
+from .text.ids.token_file import Corpus
+from .text.preparation.prepare import prepare as prepare_corpus
+from .text.sources.readers import Sources
+from .text.tokenizers.base import Tokenizer
 from .training import Trainer, join
-from .training.baselines import baselines, validation_sentence
 from .training.planning import Source, start
-from .training.pretrained import vectors_from, vectors_of_model
+from .training.starts.from_vectors import vectors_from, vectors_of_model
+from .training.watch.baselines import baselines, validation_sentence
 
 if TYPE_CHECKING:
-    from .embeddings.trainer import Callback
+    from .embeddings.training.loop import Callback
 
 
 class TrainedLanguageModel:
@@ -196,9 +196,9 @@ def train_embeddings_with_report(
 ) -> tuple[WordVectors, dict[str, Any]]:
     """Word vectors, and what training reported: words_per_second, seconds, loss and more."""
     config = EmbeddingsConfig().updated(values)
-    from .embeddings.engines import check as check_vectors  # these bring numba, which nothing else here waits for
-    from .embeddings.starts import check_one_start, inherited
-    from .embeddings.training import train_embeddings as train_vectors
+    from .embeddings.engines.table import check as check_vectors  # these bring numba, which nothing else here waits for
+    from .embeddings.training.starts import check_one_start, inherited
+    from .embeddings.training.train import train_embeddings as train_vectors
 
     if resume is not None:
         check_one_start(config, resume)

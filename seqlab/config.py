@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
-from .errors import InputError, did_you_mean
-from .files import read_json
+from .base.errors import InputError, did_you_mean
+from .base.files import read_json
 
 TokenizerKind = Literal["auto", "char", "byte", "word", "whitespace", "bpe"]
 
@@ -340,7 +340,7 @@ class EmbeddingsConfig(Section):
     samples: int = Field(0, ge=0, le=500)
     """Noise words a centre's window shares; 0: 15 for skip-gram, 12 for CBOW."""
     noise: Literal["unigram", "log-uniform"] = "unigram"
-    """A name of seqlab.embeddings.noise.NOISE: by count to a power, or by rank."""
+    """A name of seqlab.embeddings.material.noise.NOISE: by count to a power, or by rank."""
     noise_power: float = Field(0.75, ge=0, le=1)
     """Unigram noise words are drawn by their count to this power."""
     epochs: int | None = Field(None, ge=1)

@@ -24,9 +24,9 @@ from typing import Any
 
 import numpy as np
 
+from .base.errors import InputError
+from .base.files import load_tensors, read_json, save_tensors, verify_manifest, write_json, write_manifest
 from .config import LanguageModelConfig
-from .errors import InputError
-from .files import load_tensors, read_json, save_tensors, verify_manifest, write_json, write_manifest
 from .models import LanguageModel
 from .text import Tokenizer
 
@@ -146,7 +146,7 @@ class Run:
 
     def rewind_metrics(self, step: int) -> None:
         """Drop what was logged after `step`: training goes on from there."""
-        from .files import atomic_file
+        from .base.files import atomic_file
 
         kept = [line for line in self.metrics() if line["step"] <= step]
         with atomic_file(self.path / METRICS) as handle:

@@ -1,4 +1,4 @@
-"""Shared fixtures. Real corpora under ../shared/data are used where present; tests that need them skip elsewhere."""
+"""Shared fixtures. Real corpora are sought in $SEQLAB_TEST_DATA, else in ../shared/data; tests skip without them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 os.environ.setdefault("SEQLAB_QUIET", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side; spinning threads would starve each other
 
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+SHARED = Path(os.environ.get("SEQLAB_TEST_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
 
 
 @pytest.fixture

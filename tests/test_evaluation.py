@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from seqlab import api
+from seqlab.base.errors import InputError
 from seqlab.config import ModelConfig
-from seqlab.errors import InputError
 from seqlab.evaluation import (
     RULES,
     Adaptation,
@@ -27,18 +27,18 @@ from seqlab.evaluation import (
     run_corpus,
     write_token_scores,
 )
-from seqlab.evaluation import cache as cache_module
 from seqlab.evaluation import evaluator as evaluator_module
 from seqlab.evaluation import exact as exact_module
-from seqlab.evaluation.cache import Cache, cache_log_probs
-from seqlab.evaluation.calibration import fit_temperature, tempered_log_probs
-from seqlab.evaluation.counts import Counts
-from seqlab.evaluation.dynamic import DECAY_EVERY, EPSILON, AdaptingModel, Dynamic, training_rules, tune_dynamic
 from seqlab.evaluation.evaluator import STRETCH, shared_stretches, stretch_hashes
 from seqlab.evaluation.exact import standing
+from seqlab.evaluation.parts import cache as cache_module
+from seqlab.evaluation.parts.cache import Cache, cache_log_probs
+from seqlab.evaluation.parts.calibration import fit_temperature, tempered_log_probs
+from seqlab.evaluation.parts.counts import Counts
+from seqlab.evaluation.parts.dynamic import DECAY_EVERY, EPSILON, AdaptingModel, Dynamic, training_rules, tune_dynamic
 from seqlab.evaluation.sources import Text
 from seqlab.models import LanguageModel
-from seqlab.models.ngram_mixture import fit_weights
+from seqlab.models.counts.mixture import fit_weights
 from seqlab.nn import LOSSES
 from seqlab.run import Run
 from seqlab.text import TokenFile

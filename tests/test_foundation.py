@@ -9,9 +9,8 @@ import random
 import numpy as np
 import pytest
 
-from seqlab.config import EmbeddingsConfig, LanguageModelConfig, parse_set, read_config
-from seqlab.errors import InputError, choose, did_you_mean
-from seqlab.files import (
+from seqlab.base.errors import InputError, choose, did_you_mean
+from seqlab.base.files import (
     atomic_file,
     atomic_folder,
     load_tensors,
@@ -21,7 +20,8 @@ from seqlab.files import (
     write_json,
     write_manifest,
 )
-from seqlab.progress import Progress
+from seqlab.base.progress import Progress
+from seqlab.config import EmbeddingsConfig, LanguageModelConfig, parse_set, read_config
 from seqlab.schedules import SCHEDULES, learning_rate_factor
 
 
@@ -174,7 +174,7 @@ def test_schedules_warm_up_and_stay_between_final_and_one(name):
 
 def test_progress_is_plain_lines_when_not_a_terminal(monkeypatch):
     monkeypatch.delenv("SEQLAB_QUIET", raising=False)
-    monkeypatch.setattr("seqlab.progress.PLAIN_INTERVAL", 0.0)
+    monkeypatch.setattr("seqlab.base.progress.PLAIN_INTERVAL", 0.0)
     stream = io.StringIO()
     with Progress("counting", 200, "words", stream=stream) as progress:
         progress.update(50, loss=1.23456)

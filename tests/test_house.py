@@ -5,54 +5,114 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+import tomllib
 import venv
 import zipfile
 from pathlib import Path
 
 import pytest
+import typer
 
 ROOT = Path(__file__).resolve().parents[1]
-ORDER = [
-    {"errors", "lazy", "interrupts", "cores"},
-    {"files"},
-    {"progress", "config", "schedules"},
-    {"text", "nn"},
-    {"models", "embeddings"},
-    {"run"},
-    {"evaluation"},
-    {"training", "generation", "compression"},
-    {"visualization"},
-    {"api"},
-]
-RANK = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}
+LIBRARY = ROOT / "seqlab"
+MOST_FILES = 12
+"""Files of a folder."""
+ROOMS = """
+    base
+    config | schedules
+    text | nn
+    models | embeddings
+    run
+    opening
+    evaluation | generation
+    training | visualization
+    api
+"""
+"""THE list of rooms: each line imports only from lines above it. Rooms of a line do not import one another."""
+SUBROOMS = {
+    "text": "workers python_docs sources tokenizers ids preparation inspection",
+    "nn": "products dropout zoneout characters kernels cells outputs",
+    "embeddings": "material engines queries folder vectors formats evaluation training",
+    "training": "distributed budget presets optimize step graphs watch starts checks planning state loop",
+    "visualization": "output style page maps curves",
+}
+"""The same inside a room: a file or folder imports only from those before it."""
+RANK = {room: rank for rank, line in enumerate(ROOMS.strip().splitlines()) for room in line.replace("|", " ").split()}
+FILES = sorted(LIBRARY.rglob("*.py"))
 
 
-def imported_rooms(path: Path) -> set[str]:
-    """Rooms of seqlab that a module imports, wherever in the file."""
+def module_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_of(path): path for path in FILES}
+
+
+def imports(path: Path) -> set[str]:
+    """Modules of seqlab that a file imports, wherever in it and for whatever use, type checking included."""
     package = path.relative_to(ROOT).with_suffix("").parts[:-1]
-    rooms = set()
+    found = set()
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.ImportFrom):
             base = package[: len(package) - node.level + 1] if node.level else ()
-            names = [".".join([*base, *([node.module] if node.module else [])])]
-            if not node.module or names == ["seqlab"]:
-                names = [f"{names[0]}.{alias.name}" for alias in node.names]
+            name = ".".join([*base, *([node.module] if node.module else [])])
+            found |= {full if (full := f"{name}.{alias.name}") in MODULES else name for alias in node.names}
         elif isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        else:
-            continue
-        rooms |= {name.split(".")[1] for name in names if name.startswith("seqlab.")}
-        assert not any(name.split(".")[0] in ("cli", "data", "seqlab_cli") for name in names), path
-    return rooms
+            found |= {alias.name for alias in node.names}
+    assert not any(name.split(".")[0] in ("cli", "data", "seqlab_cli") for name in found), path
+    return {name for name in found if name.split(".")[0] == "seqlab"} - {"seqlab", module_of(path)}
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "seqlab").rglob("*.py")), ids=lambda p: str(p.relative_to(ROOT)))
-def test_a_room_imports_only_from_its_left(path):
-    room = path.relative_to(ROOT / "seqlab").parts[0].removesuffix(".py")
-    if room == "__init__":
-        return
-    for other in imported_rooms(path) - {room, "__version__"}:
-        assert RANK[other] < RANK[room], f"{path.name} ({room}) imports {other}"
+IMPORTS = {name: imports(path) for name, path in MODULES.items()}
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if name != "seqlab"])
+def test_a_room_imports_only_from_its_left(name):
+    room = name.split(".")[1]
+    for other in (imported.split(".")[1] for imported in IMPORTS[name]):
+        assert other == room or RANK[other] < RANK[room], f"{name} imports {other}"
+
+
+@pytest.mark.xfail(reason="circles inside rooms are being taken out", strict=False)
+@pytest.mark.parametrize("room", SUBROOMS)
+def test_no_arrow_runs_back_inside_a_room(room):
+    rank = {part: place for place, part in enumerate(SUBROOMS[room].split())}
+    inside = {name: name.split(".")[2] for name in MODULES if name.startswith(f"seqlab.{room}.")}
+    assert set(inside.values()) == set(rank), "SUBROOMS names every file and folder of a room"
+    for name, part in inside.items():
+        for imported in IMPORTS[name]:
+            other = inside.get(imported, part)
+            assert rank[other] <= rank[part], f"{name} imports {imported}"
+
+
+@pytest.mark.xfail(reason="circles inside rooms are being taken out", strict=False)
+def test_no_file_imports_itself_in_a_circle():
+    remaining = {name: set(names) for name, names in IMPORTS.items() if MODULES[name].name != "__init__.py"}
+    while free := [name for name, names in remaining.items() if not names & remaining.keys()]:
+        for name in free:
+            del remaining[name]
+    assert not remaining, f"these files import one another in circles: {sorted(remaining)}"
+
+
+@pytest.mark.parametrize("top", ["seqlab", "cli", "tests"])
+def test_no_folder_holds_more_than_a_dozen_files(top):
+    folders = {path.parent for path in (ROOT / top).rglob("*.py")}
+    full = {folder: count for folder in folders if (count := len(list(folder.glob("*.py")))) > MOST_FILES}
+    assert not full
+
+
+def test_every_package_is_listed_and_explained():
+    packages = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]["packages"]
+    folders = {module_of(path) for path in FILES if path.name == "__init__.py"}
+    commands = {
+        ".".join(("seqlab_cli", *path.relative_to(ROOT / "cli").parent.parts))
+        for path in (ROOT / "cli").rglob("__init__.py")
+    }
+    assert sorted(packages) == sorted({*folders, *commands, "seqlab_data"})
+    assert {path.parent for path in FILES} == {path.parent for path in FILES if path.name == "__init__.py"}
+    for path in FILES:
+        assert ast.get_docstring(ast.parse(path.read_text("utf-8"))), path
 
 
 def test_help_and_library_import_stay_light():
@@ -119,7 +179,7 @@ def test_wheel_installs_into_an_empty_environment_and_runs_away_from_the_checkou
         "seqlab_cli",
         "seqlab_data",
     }
-    lent = next(path for path in sys.path if path.endswith("site-packages"))
+    lent = str(Path(typer.__file__).parents[1])
     environment = {"PYTHONPATH": lent, "PATH": "/usr/bin:/bin", "SEQLAB_CACHE": str(tmp_path / "cache")}
     done = subprocess.run(
         [home / "bin" / "seqlab", "data", "list"],

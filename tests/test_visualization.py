@@ -21,16 +21,16 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import trustworthiness
 from sklearn.metrics import adjusted_rand_score
 
+from seqlab.base.errors import InputError
 from seqlab.embeddings import WordVectors
-from seqlab.errors import InputError
 from seqlab.visualization import PROJECTIONS, draw_curves, draw_map
-from seqlab.visualization.curves import perplexity_ticks, read_run, small_panels, smoothed
-from seqlab.visualization.labels import place_labels
-from seqlab.visualization.map_figure import map_figure
+from seqlab.visualization.curves.curves import perplexity_ticks, read_run, small_panels, smoothed
+from seqlab.visualization.maps.figure import map_figure
+from seqlab.visualization.maps.labels import place_labels
+from seqlab.visualization.maps.projection import tsne, usable_perplexity
+from seqlab.visualization.maps.wordmap import build_map, choose_words, cluster
 from seqlab.visualization.output import drawing_rules
-from seqlab.visualization.projection import tsne, usable_perplexity
 from seqlab.visualization.style import font_families, printable
-from seqlab.visualization.wordmap import build_map, choose_words, cluster
 
 HOSTILE = [
     "</script><b>",

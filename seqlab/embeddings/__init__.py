@@ -3,19 +3,33 @@ queries never wait for numba."""
 
 from __future__ import annotations
 
-from ..lazy import lazy_names
+from typing import TYPE_CHECKING
+
+from ..base.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from .engines.compiled.losses import LOSSES as LOSSES
+    from .evaluation.evaluate import evaluate_analogies as evaluate_analogies
+    from .evaluation.evaluate import evaluate_similarity as evaluate_similarity
+    from .evaluation.evaluate import evaluate_vectors as evaluate_vectors
+    from .formats.table import FORMATS as FORMATS
+    from .formats.table import convert_vectors as convert_vectors
+    from .formats.table import load_vectors as load_vectors
+    from .formats.table import save_vectors as save_vectors
+    from .training.train import train_embeddings as train_embeddings
+    from .vectors import WordVectors as WordVectors
 
 _HOMES = {
-    "FORMATS": "formats",
-    "LOSSES": "losses",
+    "FORMATS": "formats.table",
+    "LOSSES": "engines.compiled.losses",
     "WordVectors": "vectors",
-    "convert_vectors": "formats",
-    "evaluate_analogies": "evaluation",
-    "evaluate_similarity": "evaluation",
-    "evaluate_vectors": "evaluation",
-    "load_vectors": "formats",
-    "save_vectors": "formats",
-    "train_embeddings": "training",
+    "convert_vectors": "formats.table",
+    "evaluate_analogies": "evaluation.evaluate",
+    "evaluate_similarity": "evaluation.evaluate",
+    "evaluate_vectors": "evaluation.evaluate",
+    "load_vectors": "formats.table",
+    "save_vectors": "formats.table",
+    "train_embeddings": "training.train",
 }
 
 __all__ = sorted(_HOMES)

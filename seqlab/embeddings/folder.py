@@ -13,8 +13,8 @@ from typing import IO, Any, NamedTuple
 
 import numpy as np
 
-from ..errors import InputError
-from ..files import (
+from ..base.errors import InputError
+from ..base.files import (
     MANIFEST,
     atomic_file,
     atomic_folder,
@@ -26,7 +26,7 @@ from ..files import (
     write_json,
     write_manifest,
 )
-from .subwords import Subwords
+from .material.subwords import Subwords
 
 TENSORS, VOCAB, CONFIG = "vectors.safetensors", "vocab.json", "config.json"
 NGRAMS = "ngrams.safetensors"

@@ -10,17 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError, counted, did_you_mean
-from .all_but_the_top import shared_directions, without
-from .batched import BatchedQueries
+from ..base.errors import InputError, counted, did_you_mean
 from .folder import TENSORS as TENSORS
 from .folder import Table, read_folder, write_folder
-from .gensim_names import GensimNames
-from .ranking import highest, lengths, multiplied_similarity
-from .subwords import Subwords
-from .terms import Method as Method
-from .terms import Term, Terms, UnknownWord, as_words, terms_and_weights
-from .terms import check_method as check_method
+from .material.subwords import Subwords
+from .queries.all_but_the_top import shared_directions, without
+from .queries.batched import BatchedQueries
+from .queries.gensim_names import GensimNames
+from .queries.ranking import highest, lengths, multiplied_similarity
+from .queries.terms import Method as Method
+from .queries.terms import Term, Terms, UnknownWord, as_words, terms_and_weights
+from .queries.terms import check_method as check_method
 
 SUGGEST_AMONG = 100_000
 """Most frequent words searched for a close spelling."""

@@ -10,9 +10,9 @@
 | token_scores | scores of single tokens as JSON Lines |
 """
 
-from .dynamic import RULES, DynamicSettings, dynamic_log_probs
 from .evaluator import Evaluation, Evaluator
 from .exact import evaluate_language_model, negative_log_likelihood, read_text, scores
+from .parts.dynamic import RULES, DynamicSettings, dynamic_log_probs
 from .passage import Network, Part, Passage
 from .runs import Adaptation, evaluator_of
 from .sources import read_source, run_corpus

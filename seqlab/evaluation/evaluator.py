@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..errors import InputError
-from ..models.ngram_mixture import fit_weights, interpolate
+from ..base.errors import InputError
+from ..models.counts.mixture import fit_weights, interpolate
 from ..text import TokenFile
 from .exact import Standing, evaluate_language_model, first_tokens, scores
 from .passage import Network, Part, Passage

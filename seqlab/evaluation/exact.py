@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..base.progress import Progress
 from ..models import LanguageModel
 from ..nn import OutputLayer, fast_float32
-from ..progress import Progress
 from ..text import EvaluationBatches, TokenFile
 
 STREAM_TOKENS = 50_000

@@ -7,16 +7,16 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError, did_you_mean
+from ..base.errors import InputError, did_you_mean
 from ..models import LanguageModel
 from ..run import Run
 from ..text import Sources, TokenFile
-from .cache import Cache
-from .calibration import Temperature
-from .counts import Counts
-from .dynamic import Dynamic
-from .ensembles import McDropout, Member
 from .evaluator import Evaluator
+from .parts.cache import Cache
+from .parts.calibration import Temperature
+from .parts.counts import Counts
+from .parts.dynamic import Dynamic
+from .parts.ensembles import McDropout, Member
 from .passage import Network, Part
 from .sources import Text, read_source
 
@@ -29,7 +29,7 @@ class Adaptation:
     """What to add to a network as trained.
 
     temperature: divide the logits by one number. mc_dropout: mean over so many passes with dropout. dynamic: go on
-    learning from the text, by a rule of `seqlab.evaluation.dynamic.RULES` (True: "rms", which takes the size of
+    learning from the text, by a rule of `seqlab.evaluation.parts.dynamic.RULES` (True: "rms", which takes the size of
     gradients from the training text where that is at hand). cache: look back so many
     tokens. counts: mix with Kneser-Ney counts of the training text. ensemble: mix with other runs. seed: of dropout
     and noise.

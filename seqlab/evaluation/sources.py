@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..errors import InputError
+from ..base.errors import InputError
 from ..run import Run
 from ..text import Corpus, Sources, TokenFile, tokenize
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..files import atomic_file
+from ..base.files import atomic_file
 from ..text import TokenFile, Tokenizer
 from .evaluator import Evaluation
 

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import SeqlabError
+from ..base.errors import SeqlabError
 from .rules import Rule, apply_rules
 
 LARGEST_LOGITS = 1 << 22  # elements

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import torch
 
+from ..base.errors import InputError, did_you_mean
 from ..config import GenerationConfig
-from ..errors import InputError, did_you_mean
 from ..text import Tokenizer
 from .beam import beam_search
 from .decoding import Continuation, StepModel, best, sample

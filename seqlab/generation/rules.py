@@ -28,7 +28,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import InputError, choose
+from ..base.errors import InputError, choose
 
 Rule = Callable[[Tensor, Tensor], Tensor]
 

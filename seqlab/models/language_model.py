@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..base.errors import InputError, choose
 from ..config import ModelConfig
-from ..errors import InputError, choose
 from ..nn import (
     CELLS,
     LOSSES,

@@ -1,9 +1,9 @@
 """Cells, noise distributions and output layers, with plain arguments."""
 
-from .adaptive import AdaptiveSoftmax, choose_cutoffs
-from .cell import Cell, State
-from .cells import CELLS
-from .char_cnn import CharacterEmbedding, CharCNN
+from .cells.base import Cell, State
+from .cells.fused import GRU, LSTM, FusedCell
+from .cells.table import CELLS
+from .characters import CharacterEmbedding, CharCNN
 from .dropout import (
     Dropout,
     DropoutLayer,
@@ -13,14 +13,14 @@ from .dropout import (
     held_masks,
     sampling_dropout,
 )
-from .full_softmax import FullSoftmax
-from .fused_cells import GRU, LSTM, FusedCell
-from .losses import LOSSES
-from .mixture import MixtureOfSoftmaxes
-from .noise import NOISE, Draw, LogUniform, Noise, Unigram
-from .output_layer import OutputLayer
+from .outputs.adaptive import AdaptiveSoftmax, choose_cutoffs
+from .outputs.base import OutputLayer
+from .outputs.full import FullSoftmax
+from .outputs.mixture import MixtureOfSoftmaxes
+from .outputs.noise import NOISE, Draw, LogUniform, Noise, Unigram
+from .outputs.sampled import NCE, SampledSoftmax
+from .outputs.table import LOSSES
 from .products import fast_float32
-from .sampled import NCE, SampledSoftmax
 
 __all__ = [
     "CELLS",

@@ -23,25 +23,45 @@ Names are loaded on first use: a worker process imports only what it needs.
 
 from __future__ import annotations
 
-from ..lazy import lazy_names
+from typing import TYPE_CHECKING
+
+from ..base.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from .ids.batches import Batch as Batch
+    from .ids.batches import Batches as Batches
+    from .ids.batches import EvaluationBatches as EvaluationBatches
+    from .ids.token_file import Corpus as Corpus
+    from .ids.token_file import TokenFile as TokenFile
+    from .preparation.encoding import tokenize as tokenize
+    from .preparation.prepare import prepare as prepare
+    from .sources.readers import ReadReport as ReadReport
+    from .sources.readers import Sources as Sources
+    from .sources.readers import read_documents as read_documents
+    from .sources.readers import resolve_sources as resolve_sources
+    from .tokenizers.base import IncrementalDecoder as IncrementalDecoder
+    from .tokenizers.base import Tokenizer as Tokenizer
+    from .tokenizers.table import TOKENIZERS as TOKENIZERS
+    from .tokenizers.table import choose_tokenizer as choose_tokenizer
+    from .tokenizers.vocab import Vocab as Vocab
 
 _HOMES = {
-    "Batch": "batches",
-    "Batches": "batches",
-    "Corpus": "token_file",
-    "EvaluationBatches": "batches",
-    "IncrementalDecoder": "tokenizer",
-    "ReadReport": "readers",
-    "Sources": "readers",
-    "TOKENIZERS": "tokenizers",
-    "TokenFile": "token_file",
-    "Tokenizer": "tokenizer",
-    "Vocab": "vocab",
-    "choose_tokenizer": "tokenizers",
-    "prepare": "preparation",
-    "read_documents": "readers",
-    "resolve_sources": "readers",
-    "tokenize": "encoding",
+    "Batch": "ids.batches",
+    "Batches": "ids.batches",
+    "Corpus": "ids.token_file",
+    "EvaluationBatches": "ids.batches",
+    "IncrementalDecoder": "tokenizers.base",
+    "ReadReport": "sources.readers",
+    "Sources": "sources.readers",
+    "TOKENIZERS": "tokenizers.table",
+    "TokenFile": "ids.token_file",
+    "Tokenizer": "tokenizers.base",
+    "Vocab": "tokenizers.vocab",
+    "choose_tokenizer": "tokenizers.table",
+    "prepare": "preparation.prepare",
+    "read_documents": "sources.readers",
+    "resolve_sources": "sources.readers",
+    "tokenize": "preparation.encoding",
 }
 
 __all__ = sorted(_HOMES)

@@ -19,7 +19,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import IO, Any
 
-from ..errors import SeqlabError
+from ..base.errors import SeqlabError
 
 IN_FLIGHT = 2
 """Items a worker has at most: one it works on, one waiting in this process."""

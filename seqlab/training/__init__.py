@@ -15,14 +15,14 @@
 | presets, pretrained, initial | named settings; word vectors or another run to start from |
 """
 
-from .averages import AVERAGES
 from .checks import check, check_batches
 from .distributed import World, join
-from .initial import start_from_run
 from .loop import Trainer
-from .optimizers import OPTIMIZERS, Optimizer
+from .optimize.averages import AVERAGES
+from .optimize.optimizers import OPTIMIZERS, Optimizer
 from .presets import describe, preset, presets, suggest
-from .pretrained import Coverage, start_from_vectors
+from .starts.from_run import start_from_run
+from .starts.from_vectors import Coverage, start_from_vectors
 
 __all__ = [
     "AVERAGES",

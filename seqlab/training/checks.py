@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+from ..base.errors import InputError, choose
 from ..config import LanguageModelConfig, TrainingConfig
-from ..errors import InputError, choose
 from ..nn import CELLS, LOSSES
 from ..schedules import SCHEDULES
-from .averages import AVERAGES
-from .optimizers import OPTIMIZERS
+from .optimize.averages import AVERAGES
+from .optimize.optimizers import OPTIMIZERS
 
 
 def check(config: LanguageModelConfig) -> None:

@@ -20,8 +20,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from ..errors import InputError
-from .optimizers import Optimizer
+from ..base.errors import InputError
+from .optimize.optimizers import Optimizer
 
 
 class World:

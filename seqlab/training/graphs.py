@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..base.errors import InputError
 from ..config import LanguageModelConfig
-from ..errors import InputError
 from ..models import LanguageModel, ModelState, Reading
 from ..nn import CELLS, Cell
 from .step import Window, WindowReader

@@ -10,27 +10,27 @@ from typing import Any
 
 import torch
 
+from ..base.errors import SeqlabError
+from ..base.interrupts import interruptible
+from ..base.progress import Progress
 from ..config import TrainingConfig
-from ..errors import SeqlabError
 from ..evaluation import evaluate_language_model
-from ..interrupts import interruptible
 from ..models import LanguageModel, ModelState
-from ..progress import Progress
 from ..run import Run
 from ..schedules import BATCH_SCALING, batch_size_at, learning_rate_factor
 from ..text import Corpus
-from ..text.batches import StreamReader
-from . import checkpoint
-from .averages import AVERAGES
+from ..text.ids.batches import StreamReader
+from . import state as checkpoint
 from .budget import Budget
 from .distributed import World
 from .graphs import GraphedWindowReader
-from .metrics import Activity, Window
-from .optimizers import Optimizer
-from .penalties import ActivationPenalty, Penalty
-from .rows import STALE
+from .optimize.averages import AVERAGES
+from .optimize.optimizers import Optimizer
+from .optimize.penalties import ActivationPenalty, Penalty
+from .optimize.rows import STALE
 from .step import WindowReader, backward, bptt_length, spread
-from .validation import Validator
+from .watch.metrics import Activity, Window
+from .watch.validation import Validator
 
 LOWEST_PLATEAU = 1e-3
 """Share of the learning rate that the plateau schedule keeps: with less, nothing would be learnt any more."""

@@ -11,21 +11,21 @@ from typing import Any, NamedTuple
 
 import torch
 
+from ..base.errors import InputError
 from ..config import LanguageModelConfig, merge
 from ..embeddings import WordVectors
-from ..errors import InputError
 from ..models import LanguageModel
 from ..run import Run, is_run, resolve_device
-from ..text.preparation import prepare
-from ..text.readers import Sources
-from ..text.token_file import Corpus
-from ..text.words import WordTokenizer
+from ..text.ids.token_file import Corpus
+from ..text.preparation.prepare import prepare
+from ..text.sources.readers import Sources
+from ..text.tokenizers.words import WordTokenizer
 from .checks import check, check_batches
 from .graphs import check_graphs
-from .initial import architecture_of, start_from_run, start_output
 from .presets import describe, suggest
 from .presets import preset as preset_settings
-from .pretrained import start_from_vectors, vectors_from
+from .starts.from_run import architecture_of, start_from_run, start_output
+from .starts.from_vectors import start_from_vectors, vectors_from
 
 Source = Sources | Corpus
 BUDGETS = ("epochs", "steps", "minutes")

@@ -6,9 +6,9 @@ import tomllib
 from importlib.resources import files
 from typing import Any
 
+from ..base.errors import choose
 from ..config import LanguageModelConfig
-from ..errors import choose
-from ..text.token_file import Corpus
+from ..text.ids.token_file import Corpus
 
 FEWEST_WINDOWS = 20
 """A text shorter than this many windows gets smaller ones."""

@@ -14,7 +14,7 @@ from torch import Tensor
 from ..models import LanguageModel, ModelState, Reading, detached
 from ..nn import fast_float32
 from ..text import Batch
-from .penalties import ActivationPenalty
+from .optimize.penalties import ActivationPenalty
 
 
 class Window(NamedTuple):

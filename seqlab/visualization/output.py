@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InputError
-from ..files import atomic_file
+from ..base.errors import InputError
+from ..base.files import atomic_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,0 +1,94 @@
+"""`seqlab visualize`: a map of word vectors as a picture or a page."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..console import JsonFlag, print_json, printable, say
+
+
+def visualize(
+    vectors: Annotated[
+        Path,
+        typer.Argument(
+            metavar="VECTORS",
+            help="Embeddings folder, word2vec, GloVe or .vec file, or language-model RUN (input embedding).",
+        ),
+    ],
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", metavar="FILE", help="The picture: .html, .png, .svg or .pdf."),
+    ],
+    method: Annotated[str, typer.Option(help="How the words are laid out: tsne or pca.")] = "tsne",
+    words: Annotated[int, typer.Option(metavar="N", help="Draw the N most frequent words.")] = 500,
+    only: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Draw the words of this file instead, one a line (- reads stdin)."),
+    ] = None,
+    highlight: Annotated[
+        list[str] | None,
+        typer.Option(metavar="WORD", help="Set this word and its neighbours off (repeatable)."),
+    ] = None,
+    color: Annotated[str, typer.Option(help="Colour by cluster or by frequency.")] = "cluster",
+    symbols: Annotated[
+        bool,
+        typer.Option("--symbols", help="Draw tokens without a letter or digit, and <unk>, too."),
+    ] = False,
+    perplexity: Annotated[
+        float, typer.Option(help="t-SNE: about how many neighbours stay together; less for few words.")
+    ] = 30.0,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="The same seed draws the same map.")] = 1,
+    as_json: JsonFlag = False,
+) -> None:
+    """Draw a map of word vectors, similar words side by side.
+
+    Example: seqlab visualize vectors -o map.html --highlight king
+    """
+    from seqlab.api import load_vectors
+    from seqlab.visualization import draw_map
+    from seqlab.visualization.output import FORMATS, check_output
+
+    check_output(output)
+    wanted = None if only is None else _word_list(only)
+    report = draw_map(
+        load_vectors(vectors),
+        output,
+        method=method,
+        words=words,
+        only=wanted,
+        highlight=highlight or (),
+        perplexity=perplexity,
+        seed=seed,
+        color=color,
+        symbols=symbols,
+        source=vectors.resolve().name,
+    )
+    if missing := report["missing"]:
+        shown = ", ".join(printable(word) for word in missing[:10]) + (", ..." if len(missing) > 10 else "")
+        say(f"{len(missing)} of the words in {only} are not in the vectors: {shown}")
+    for note in report["notes"]:
+        say(note)
+    say(f"Wrote {output} with {report['words']:,} words: {FORMATS[report['format']]}.")
+    if as_json:
+        print_json(report)
+    else:
+        print(output)
+
+
+def _word_list(name: str) -> list[str]:
+    """The words of a file (or of standard input, for "-"), one a line."""
+    from seqlab.base.errors import InputError
+
+    try:
+        content = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+    except OSError as error:
+        raise InputError(f"{name}: cannot be read ({(error.strerror or str(error)).lower()}).") from None
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{name}: not UTF-8 at byte {error.start}; save the list as UTF-8.") from None
+    return [line.strip() for line in text.split("\n") if line.strip()]

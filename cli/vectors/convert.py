@@ -1,0 +1,57 @@
+"""`seqlab convert`: word vectors from one format to another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..console import JsonFlag, print_json, say
+
+
+def convert(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="IN",
+            help="Seqlab folder, word2vec text or binary, GloVe, .vec, fastText .bin, .npz or Projector .tsv; "
+            "recognised by content, text also as .gz.",
+        ),
+    ],
+    target: Annotated[
+        Path,
+        typer.Argument(
+            metavar="OUT",
+            help="By its ending: .txt word2vec, .bin word2vec binary, .glove, .vec, .npz, .tsv; none: seqlab folder.",
+        ),
+    ],
+    format: Annotated[
+        str | None,
+        typer.Option(help="seqlab, word2vec, binary, glove, fasttext, npz or projector, whatever OUT is called."),
+    ] = None,
+    words: Annotated[int | None, typer.Option(min=1, help="Keep the first N words.")] = None,
+    allow_nonfinite: Annotated[
+        bool, typer.Option("--allow-nonfinite", help="Pass NaN and infinity on, but never into a seqlab folder.")
+    ] = False,
+    json: JsonFlag = False,
+) -> None:
+    """Convert word vectors between formats, of any size: rows pass through a temporary file, not through memory.
+    A seqlab folder keeps the n-grams of a fastText model; other formats have no place for them.
+
+    Example: seqlab convert vectors vectors.txt --words 50000
+    """
+    from seqlab.base.errors import counted
+    from seqlab.embeddings import convert_vectors
+
+    report = convert_vectors(source, target, format, words, allow_nonfinite)
+    if json:
+        print_json(report)
+        return
+    for note in report["notes"]:
+        say(f"{source}: {note}")
+    if report["nonfinite"]:
+        several = report["nonfinite"] > 1
+        say(f"{source}: {report['nonfinite']:,} vector{'s hold' if several else ' holds'} NaN or infinity.")
+    size = f"{counted(report['words'], 'word')} of {counted(report['dim'], 'dimension')}"
+    print(f"{target}: {size}, {report['from']} to {report['to']}")

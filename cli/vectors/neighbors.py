@@ -1,0 +1,75 @@
+"""`seqlab neighbors`: the nearest words of a word."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..console import JsonFlag, print_json, print_table, printable, say
+
+if TYPE_CHECKING:
+    from seqlab.embeddings import WordVectors
+
+VectorsArgument = Annotated[
+    Path,
+    typer.Argument(
+        metavar="VECTORS",
+        help="Embeddings folder; word2vec, GloVe, fastText, .npz or .tsv file; or language-model RUN (its embedding).",
+    ),
+]
+Count = Annotated[int, typer.Option("-k", "--count", min=1, help="How many words.")]
+
+
+def open_vectors(path: Path, mapped: bool = False) -> WordVectors:
+    """Vectors from any file or folder; only a language-model run has to wait for torch. Notes go to stderr.
+
+    mapped: leave the matrix of an embeddings folder in its file, which is opened sooner the larger it is; its numbers
+    are then taken on trust. Damage to anything else, and a file cut short, is noticed all the same.
+    """
+    if (path / "tokenizer.json").exists():
+        import seqlab.api
+
+        vectors = seqlab.api.load_vectors(path)
+    else:
+        import seqlab.embeddings
+
+        vectors = seqlab.embeddings.load_vectors(path, mapped and path.is_dir())
+    for note in vectors.meta.get("notes", []):
+        say(f"{path}: {note}")
+    return vectors
+
+
+def say_composed(vectors: WordVectors, words: list[str]) -> None:
+    """Say on stderr which words are answered by their n-grams."""
+    unknown = [word for word in dict.fromkeys(words) if word not in vectors] if vectors.subwords is not None else []
+    for word in unknown:
+        composed = "is not in the vocabulary; its vector is composed from its n-grams."
+        say(f"{printable(repr(word))} {composed}{printable(vectors.suggestion(word, likeness=0.8))}")
+
+
+def neighbors(
+    vectors: VectorsArgument,
+    words: Annotated[list[str], typer.Argument(metavar="WORD", help="One table for each.")],
+    k: Count = 10,
+    as_json: JsonFlag = False,
+) -> None:
+    """The words nearest to a word, by cosine. Vectors with n-grams answer for words they do not hold, too.
+
+    Example: seqlab neighbors vectors king queen -k 5
+    """
+    opened = open_vectors(vectors, mapped=True)
+    found = opened.neighbors_of_each(words, k)
+    say_composed(opened, words)
+    if as_json:
+        queries = [
+            {"word": word, "results": [{"word": other, "score": score} for other, score in best]}
+            for word, best in zip(words, found, strict=True)
+        ]
+        print_json({"results": queries[0]["results"], "queries": queries})
+        return
+    for number, (word, best) in enumerate(zip(words, found, strict=True)):
+        if number:
+            print()
+        print_table((printable(word), "cosine"), best)

@@ -1,0 +1,1 @@
+"""The engine in torch, for GPUs and the full softmax."""

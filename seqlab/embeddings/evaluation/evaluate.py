@@ -1,0 +1,234 @@
+"""Evaluation of word vectors: analogy questions (Mikolov et al. 2013, https://arxiv.org/abs/1301.3781) and similarity
+judged by people.
+
+The protocol is part of every result: how many words the answer is sought among, how many questions have all their
+words there (the others are left out), and the method. Words are compared without regard to case; of words that
+differ in case only, the most frequent counts. On the same vectors the answers are gensim's. Every figure comes with
+a 95 % interval, so that chance is not taken for progress.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...base.errors import InputError
+from ..vectors import Method, WordVectors, check_method
+from .questions import read_questions, read_similarity
+
+TOP = 30_000
+"""Most frequent words among which answers to analogies are sought."""
+BLOCK = 1 << 23
+"""Scores held at once: 32 MB of float32."""
+DRAWN = 1 << 19
+"""Pairs drawn at once for a bootstrap: some 30 MB."""
+RESAMPLES, SEED = 2_000, 1
+"""Bootstrap draws of the pairs of a similarity file, and their seed."""
+FEWEST = 10
+"""With fewer pairs than this, resampling them says nothing about the correlation."""
+NORMAL_975 = 1.959963984540054
+"""The 97.5 % point of the normal distribution: 95 % of it lie within plus or minus this."""
+
+
+class _Folded:
+    """The `size` most frequent words without regard to case; words that differ in case only form one class."""
+
+    def __init__(self, vectors: WordVectors, size: int):
+        self.words: dict[str, int] = {}
+        classes = [self.words.setdefault(word.upper(), len(self.words)) for word in vectors.words[:size]]
+        self.class_of_row = np.asarray(classes, np.int64)
+        order = np.argsort(self.class_of_row, kind="stable")
+        ends = np.searchsorted(self.class_of_row[order], np.arange(len(self.words) + 1))
+        self.first_row = order[ends[:-1]]
+        self.twins = (
+            [order[a:b] for a, b in zip(ends[:-1], ends[1:], strict=True)] if len(classes) > len(self.words) else None
+        )
+
+    def find(self, words: Sequence[str]) -> list[int] | None:
+        """Classes of `words`, or None when one is missing."""
+        found = [self.words.get(word.upper(), -1) for word in words]
+        return None if -1 in found else found
+
+    def rows(self, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Every row of every class in `classes` (Q, C), as indices (question, row)."""
+        if self.twins is None:
+            return np.repeat(np.arange(len(classes)), classes.shape[1]), self.first_row[classes].ravel()
+        per_question = [np.concatenate([self.twins[c] for c in question]) for question in classes]
+        lengths = [len(rows) for rows in per_question]
+        return np.repeat(np.arange(len(classes)), lengths), np.concatenate(per_question)
+
+
+def answer(unit_VD: np.ndarray, abc_Q3: np.ndarray, method: Method) -> np.ndarray:
+    """Scores (Q, V) of every word as the answer to "a is to b as c is to ?", for rows abc (Q, 3) of unit vectors."""
+    a_QD, b_QD, c_QD = (unit_VD[abc_Q3[:, place]] for place in range(3))
+    if method == "add":
+        return (b_QD - a_QD + c_QD) @ unit_VD.T
+    scores_QV = 1 + b_QD @ unit_VD.T
+    scores_QV *= 1 + c_QD @ unit_VD.T
+    scores_QV /= 2 * (1 + a_QD @ unit_VD.T) + np.float32(4e-6)  # (1 + cos) / 2 each, and 1e-6 below
+    return scores_QV
+
+
+def answered(vectors: WordVectors, classes_Q4: np.ndarray, folded: _Folded, method: Method) -> np.ndarray:
+    """Which questions (Q, 4) of word classes are answered by their fourth; the first three are no answers."""
+    unit_VD = vectors.unit[: len(folded.class_of_row)]
+    correct = np.zeros(len(classes_Q4), bool)
+    step = max(1, BLOCK // max(1, len(unit_VD)))
+    for start in range(0, len(classes_Q4), step):
+        block = classes_Q4[start : start + step]
+        scores_QV = answer(unit_VD, folded.first_row[block[:, :3]], method)
+        scores_QV[folded.rows(block[:, :3])] = -np.inf
+        best = folded.class_of_row[scores_QV.argmax(axis=1)]
+        correct[start : start + step] = best == block[:, 3]
+    return correct
+
+
+def evaluate_analogies(
+    vectors: WordVectors,
+    questions: str | Path | Sequence[str | Path],
+    method: Method = "add",
+    top: int = TOP,
+) -> dict[str, Any]:
+    """Accuracy, in percent, on one or more question sets: files or names, see `questions.read_questions`.
+
+    Args:
+        method: "add" (3CosAdd) or "mul" (3CosMul), as in `WordVectors.analogy`.
+        top: only the so many most frequent words are asked about and sought among; 0 takes all.
+
+    Returns {"sets", "method", "vocabulary", "case", "questions", "covered", "correct", "accuracy", "interval",
+    "semantic", "syntactic", "sections"}; a section is {"name", "kind", "questions", "covered", "correct", "accuracy",
+    "interval"}. Accuracies and intervals of nothing are None. An interval is `wilson_interval`'s, in percent.
+
+    Raises InputError for an unknown method, a negative `top` and what `read_questions` refuses.
+    """
+    check_method(method)
+    if top < 0:
+        raise InputError(f"top: {top} is negative; give how many words to seek among, or 0 for all.")
+    sets = [questions] if isinstance(questions, str | Path) else questions
+    sections = [section for source in sets for section in read_questions(source)]
+    folded = _Folded(vectors, top or len(vectors))
+    found = [[classes for q in section.questions if (classes := folded.find(q))] for section in sections]
+    everything = np.array([classes for section in found for classes in section], np.int64).reshape(-1, 4)
+    correct = answered(vectors, everything, folded, method)
+    per_section = np.split(correct, np.cumsum([len(section) for section in found])[:-1])
+    kinds = np.repeat([section.kind for section in sections], [len(right) for right in per_section])
+    return {
+        "sets": [str(source) for source in sets],
+        "method": method,
+        "vocabulary": len(folded.class_of_row),
+        "case": "folded",
+        "questions": sum(len(section.questions) for section in sections),
+        **_score(correct),
+        "semantic": _score(correct[kinds == "semantic"])["accuracy"],
+        "syntactic": _score(correct[kinds == "syntactic"])["accuracy"],
+        "sections": [
+            {"name": section.name, "kind": section.kind, "questions": len(section.questions), **_score(right)}
+            for section, right in zip(sections, per_section, strict=True)
+        ],
+    }
+
+
+def _score(correct: np.ndarray) -> dict[str, Any]:
+    """What is told of the questions answered right or wrong: {"covered", "correct", "accuracy", "interval"}."""
+    covered, right = len(correct), int(correct.sum())
+    interval = wilson_interval(right, covered)
+    return {
+        "covered": covered,
+        "correct": right,
+        "accuracy": 100 * right / covered if covered else None,
+        "interval": [100 * bound for bound in interval] if interval else None,
+    }
+
+
+def wilson_interval(right: int, count: int) -> list[float] | None:
+    """95 % interval [low, high] of a share (Wilson 1927, https://doi.org/10.1080/01621459.1927.10502953).
+
+    It takes the questions as independent. Those of one section share their pairs, so that the interval for other
+    pairs of the same kind is wider.
+    """
+    if not count:
+        return None
+    share, z2 = right / count, NORMAL_975**2
+    centre = share + z2 / (2 * count)
+    half = NORMAL_975 * np.sqrt(share * (1 - share) / count + z2 / (4 * count**2))
+    scale = 1 + z2 / count
+    return [max(0.0, float((centre - half) / scale)), min(1.0, float((centre + half) / scale))]
+
+
+def evaluate_similarity(vectors: WordVectors, path: str | Path) -> dict[str, Any]:
+    """Spearman's rank correlation between cosines and human scores of a similarity file, over all words.
+
+    Returns {"name", "vocabulary", "case", "pairs", "covered", "spearman", "interval", "resamples", "seed"}; pairs with
+    an unknown word are left out. The correlation is None where fewer than two remain or one side does not vary, the
+    interval (`bootstrap_interval`) where fewer than FEWEST remain.
+    """
+    pairs = read_similarity(path)
+    folded = _Folded(vectors, len(vectors))
+    found = [(classes, pair.score) for pair in pairs if (classes := folded.find(pair[:2]))]
+    spearman = interval = None
+    if len(found) > 1:
+        rows = folded.first_row[np.array([classes for classes, _ in found])]
+        cosines = np.einsum("nd,nd->n", vectors.unit[rows[:, 0]], vectors.unit[rows[:, 1]])
+        scores = np.array([score for _, score in found])
+        coefficient = float(rank_correlation(cosines, scores))
+        if np.isfinite(coefficient):
+            spearman = coefficient
+            interval = bootstrap_interval(cosines, scores) if len(found) >= FEWEST else None
+    return {
+        "name": Path(path).stem,
+        "vocabulary": len(vectors),
+        "case": "folded",
+        "pairs": len(pairs),
+        "covered": len(found),
+        "spearman": spearman,
+        "interval": interval,
+        "resamples": RESAMPLES,
+        "seed": SEED,
+    }
+
+
+def rank_correlation(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Spearman's coefficients (...) of x and y (..., N); ties share their mean rank. NaN where one does not vary."""
+    from scipy.stats import rankdata
+
+    mean = (x.shape[-1] + 1) / 2
+    x, y = rankdata(x, axis=-1) - mean, rankdata(y, axis=-1) - mean
+    product, x2, y2 = (np.einsum("...n,...n->...", a, b) for a, b in ((x, y), (x, x), (y, y)))
+    scale = np.sqrt(x2 * y2)
+    return np.divide(product, scale, out=np.full_like(scale, np.nan), where=scale > 0)
+
+
+def bootstrap_interval(
+    x_N: np.ndarray, y_N: np.ndarray, resamples: int = RESAMPLES, seed: int = SEED
+) -> list[float] | None:
+    """95 % percentile interval [low, high] of Spearman's coefficient when the N pairs are drawn anew with replacement
+    (Efron 1979, https://doi.org/10.1214/aos/1176344552).
+
+    Draws in which one side does not vary have no coefficient and are left out; None where all are so.
+    """
+    random = np.random.default_rng(seed)
+    step = max(1, DRAWN // len(x_N))
+    draws = []
+    for start in range(0, resamples, step):
+        drawn_RN = random.integers(len(x_N), size=(min(step, resamples - start), len(x_N)))
+        draws.append(rank_correlation(x_N[drawn_RN], y_N[drawn_RN]))
+    coefficients = np.concatenate(draws)
+    coefficients = coefficients[np.isfinite(coefficients)]
+    return [float(bound) for bound in np.percentile(coefficients, [2.5, 97.5])] if len(coefficients) else None
+
+
+def evaluate_vectors(
+    vectors: WordVectors,
+    questions: Sequence[str | Path] = (),
+    similarity: Sequence[str | Path] = (),
+    method: Method = "add",
+    top: int = TOP,
+) -> dict[str, Any]:
+    """Everything `seqlab evaluate VECTORS` reports: {"analogies": {...} or None, "similarity": [{...}, ...]}."""
+    return {
+        "analogies": evaluate_analogies(vectors, questions, method, top) if questions else None,
+        "similarity": [evaluate_similarity(vectors, path) for path in similarity],
+    }

@@ -1,0 +1,1 @@
+"""Files of word vectors, those of other programs included."""

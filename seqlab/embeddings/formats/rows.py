@@ -1,0 +1,146 @@
+"""What every reader of a vector file shares: words as they are collected, blocks of rows, opened files, limits.
+
+A reader yields blocks (n, D) of float32 and adds the word of each row to `Words`; a file of any size is read in
+bounded memory but for its words.
+"""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, cast
+
+import numpy as np
+
+from ...base.errors import InputError
+from ..folder import block_rows
+from ..material.subwords import Subwords
+
+GZIP_MAGIC = b"\x1f\x8b"
+DEFLATE_RATIO = 1032
+"""A deflated byte becomes at most so many, https://www.zlib.net/zlib_tech.html"""
+LARGEST_DIM = 1_000_000
+
+
+class Words:
+    """Words as they are read: decodes them, drops repetitions, and remembers what to report."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.rows: dict[str, int] = {}
+        self.counts: list[int] = []
+        self.repeated: list[str] = []
+        self.undecodable: list[str] = []
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def add_bytes(self, raw: bytes, unit: str, number: int, count: int | None = None) -> bool:
+        """Whether the word, at `unit` ("line" or "word") `number`, is new. Raises InputError for an empty one."""
+        if not raw:
+            raise InputError(f"{self.path}: {unit} {number}: the word is empty; the file is damaged.")
+        try:
+            word = raw.decode("utf-8", "surrogatepass")
+        except UnicodeDecodeError:
+            word = raw.decode("utf-8", "replace")
+            self.undecodable.append(f"{word!r} ({unit} {number})")
+        return self.add(word, unit, number, count)
+
+    def add(self, word: str, unit: str, number: int, count: int | None = None) -> bool:
+        """Whether the word is new; it stands at `unit` `number`."""
+        if word in self.rows:
+            self.repeated.append(f"{word!r} ({unit} {number})")
+            return False
+        self.rows[word] = len(self.rows)
+        if count is not None:
+            self.counts.append(count)
+        return True
+
+    def add_block(
+        self, words: Sequence[str], first: int, matrix: np.ndarray, counts: Sequence[int] | None = None
+    ) -> np.ndarray:
+        """Add a word for each row of `matrix`, numbered from `first`; the rows whose words are new."""
+        known = counts if counts is not None else [None] * len(words)
+        pairs = zip(words, known, strict=True)
+        new = [self.add(word, "word", number, count) for number, (word, count) in enumerate(pairs, first)]
+        return matrix if all(new) else matrix[np.array(new, bool)]
+
+    def notes(self) -> list[str]:
+        """Sentences on what was mended."""
+        said = []
+        if self.repeated:
+            said.append(f"left out {several(self.repeated, 'repeated word')}; the first vector of each counts.")
+        if self.undecodable:
+            said.append(f"read invalid UTF-8 as U+FFFD in {several(self.undecodable, 'word')}.")
+        return said
+
+
+def several(items: Sequence[str], noun: str) -> str:
+    """ "4 words: a, b, c, ..." """
+    shown = ", ".join(items[:3]) + (", ..." if len(items) > 3 else "")
+    return f"{len(items):,} {noun}{'s' if len(items) > 1 else ''}: {shown}"
+
+
+@dataclass
+class Source:
+    """A vector file that is being read: run through `blocks` once, then `words` is complete. N-grams stay in it."""
+
+    path: Path
+    format: str
+    dim: int
+    words: Words
+    blocks: Iterator[np.ndarray]
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    subwords: Subwords | None = None
+
+
+class RowBuffer:
+    """One block (n, D) that rows are copied into one at a time."""
+
+    def __init__(self, dim: int):
+        self.rows = np.empty((block_rows(dim), dim), np.float32)
+        self.filled = 0
+
+    def push(self, vector: np.ndarray) -> bool:
+        """Whether the block is full now."""
+        self.rows[self.filled] = vector
+        self.filled += 1
+        return self.filled == len(self.rows)
+
+    def take(self) -> np.ndarray:
+        """The rows so far, valid until the next `push`."""
+        filled, self.filled = self.filled, 0
+        return self.rows[:filled]
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[IO[bytes]]:
+    """A file for reading from its start, unpacked where its content is gzip. A damaged one raises InputError."""
+    with path.open("rb") as plain:
+        packed = plain.read(2) == GZIP_MAGIC
+        plain.seek(0)
+        if not packed:
+            yield plain
+            return
+        try:
+            with gzip.GzipFile(fileobj=plain, mode="rb") as unpacked:
+                yield cast(IO[bytes], unpacked)
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise InputError(f"{path}: cannot be unpacked with gzip ({error}); it is damaged or cut short.") from None
+
+
+def capacity(path: Path) -> int:
+    """Bytes the file can hold at most, once unpacked."""
+    size = path.stat().st_size
+    with path.open("rb") as handle:
+        return size * DEFLATE_RATIO if handle.read(2) == GZIP_MAGIC else size
+
+
+def check_dim(path: Path, dim: int) -> None:
+    """Raise InputError for a width no vectors have."""
+    if dim > LARGEST_DIM:
+        raise InputError(f"{path}: vectors of {dim:,} dimensions; seqlab reads at most {LARGEST_DIM:,}.")

@@ -1,0 +1,329 @@
+"""Vector files of other programs, both ways: recognised by content, checked, read and written in blocks.
+
+`FORMATS` is the table: what each is called, the endings of its names, how it is read and written.
+"""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ...base.errors import InputError, choose
+from ..folder import Table, block_rows, read_folder, write_folder
+from ..material.subwords import Subwords
+from ..vectors import WordVectors
+from . import fasttext
+from .binary import read_npz, read_word2vec_binary, write_npz, write_word2vec_binary
+from .fasttext import read_fasttext_model
+from .rows import Source, Words, opened
+from .text import (
+    Header,
+    is_number,
+    parse_header,
+    read_glove,
+    read_projector,
+    read_word2vec,
+    write_glove,
+    write_projector,
+    write_word2vec,
+)
+
+SAMPLE = 1 << 16
+"""Bytes looked at to recognise a format."""
+OTHER_KINDS = {
+    **{
+        b"\x80" + bytes([protocol]): "a Python pickle (gensim's own format), which seqlab never opens; write it "
+        "out with save_word2vec_format"
+        for protocol in range(2, 6)
+    },
+    b"\x93NUMPY": "a bare numpy array without words",
+}
+
+
+class Format(NamedTuple):
+    """A kind of file: title, endings of its name, reader, and writer unless it is only read."""
+
+    title: str
+    endings: tuple[str, ...]
+    read: Callable[[Path], Source]
+    write: Callable[[Path, Table], None] | None
+
+
+def read_seqlab(path: Path) -> Source:
+    """An embeddings folder; the matrix stays in its file, checked against its digest."""
+    table = read_folder(path, mapped=True, verify=True)
+    words = Words(path)
+    step = block_rows(table.matrix.shape[1])
+
+    def blocks() -> Any:
+        for start in range(0, len(table.words), step):
+            rows = slice(start, start + step)
+            counts = None if table.counts is None else table.counts[rows].tolist()
+            yield words.add_block(table.words[rows], start + 1, np.asarray(table.matrix[rows]), counts)
+
+    meta = {key: value for key, value in table.meta.items() if key not in ("kind", "notes")}
+    return Source(path, "seqlab folder", table.matrix.shape[1], words, blocks(), meta, table.subwords)
+
+
+FORMATS = {
+    "seqlab": Format("seqlab folder", (), read_seqlab, write_folder),
+    "word2vec": Format("word2vec text", (".txt", ".w2v"), read_word2vec, write_word2vec),
+    "binary": Format("word2vec binary", (".bin",), read_word2vec_binary, write_word2vec_binary),
+    "glove": Format("GloVe text", (".glove",), read_glove, write_glove),
+    "fasttext": Format("fastText text", (".vec",), read_word2vec, write_word2vec),
+    "fasttext-model": Format("fastText model", (), read_fasttext_model, None),
+    "npz": Format("numpy arrays", (".npz",), read_npz, write_npz),
+    "projector": Format("Embedding Projector TSV pair", (".tsv",), read_projector, write_projector),
+}
+PACKED = ("word2vec", "binary", "glove", "fasttext", "projector")
+"""Formats that may be compressed with gzip."""
+
+
+def recognise(path: str | Path) -> str:
+    """The name in `FORMATS` of what lies at `path`, by its content. Raises InputError when it is none of them."""
+    path = Path(path)
+    if path.is_dir():
+        return "seqlab"
+    if not path.is_file():
+        raise InputError(f"{path}: no such file or folder.")
+    if path.stat().st_size == 0:
+        raise InputError(f"{path}: the file is empty.")
+    with opened(path) as handle:
+        sample = handle.read(SAMPLE)
+    if sample[:4] == b"PK\x03\x04":
+        return "npz"
+    if sample[:4] == fasttext.MAGIC:
+        return "fasttext-model"
+    for magic, kind in OTHER_KINDS.items():
+        if sample.startswith(magic):
+            raise InputError(f"{path}: is {kind}.")
+    header = parse_header(sample)
+    if header is None and _is_projector(path, sample):
+        return "projector"
+    if _is_text(sample, header):
+        return "word2vec" if header else "glove"
+    if header is None:
+        raise InputError(f"{path}: not a file of word vectors (no header, and not text).")
+    return "binary"
+
+
+def _is_projector(path: Path, sample: bytes) -> bool:
+    fields = sample.partition(b"\n")[0].rstrip().split(b"\t")
+    return all(map(is_number, fields)) and (len(fields) > 1 or ".tsv" in path.suffixes)
+
+
+def _is_text(sample: bytes, header: Header | None) -> bool:
+    """Whether the rows are text: the first reads as a word and numbers, or else they are neither the rows of a whole
+    binary file nor is a control byte about."""
+    rows = sample[header.end :] if header else sample
+    fields = rows.partition(b"\n")[0].rstrip(b" \t\r\n").split(b" ")
+    dim = header.dim if header else 1
+    if len(fields) > dim and all(map(is_number, fields[-dim:])):
+        return True
+    if header and len(sample) < SAMPLE and _is_whole_binary(rows, header):
+        return False
+    return not any(byte < 32 and byte not in b"\t\n\r" for byte in rows)
+
+
+def _is_whole_binary(rows: bytes, header: Header) -> bool:
+    position = 0
+    for _ in range(header.words):
+        end = rows.find(b" ", position)
+        if end < 0:
+            return False
+        position = end + 1 + 4 * header.dim
+    return position <= len(rows) and not rows[position:].strip(b"\n")
+
+
+def load_vectors(path: str | Path, mapped: bool = False) -> WordVectors:
+    """Open an embeddings folder or a file of any of `FORMATS`, text and word2vec binary also compressed with gzip.
+
+    Args:
+        path: file or folder.
+        mapped: leave the matrix of a folder in its file, as `WordVectors.load` does: opened within milliseconds, but
+            the numbers are taken on trust. Other formats are refused.
+
+    Repeated words and invalid UTF-8 are mended and reported in `meta["notes"]`. Raises InputError naming file and
+    line (text) or word (binary) when a count, a width or a number is wrong, or the file is cut short; nothing is
+    allocated before the header has been compared with the size of the file. N-grams of a fastText model or a folder
+    stay in their file, which must not be written to while they are in use; replacing it is safe.
+    """
+    path = Path(path)
+    name = recognise(path)
+    if name == "seqlab":
+        return WordVectors.load(path, mapped)
+    if mapped:
+        raise InputError(
+            f"{path}: {FORMATS[name].title} cannot be left in its file; convert it to a seqlab folder first."
+        )
+    source = FORMATS[name].read(path)
+    rows = _MemoryRows(source.dim)
+    _collect(source, rows.append, None, allow_nonfinite=False)
+    counts = np.array(source.words.counts, np.int64) if source.words.counts else None
+    meta = {"format": source.format, "notes": source.words.notes()}
+    return WordVectors(list(source.words.rows), rows.matrix(), counts, meta, subwords=source.subwords)
+
+
+class _MemoryRows:
+    """A matrix that grows in place by half its size."""
+
+    def __init__(self, dim: int):
+        self.rows = np.empty((0, dim), np.float32)
+        self.filled = 0
+
+    def append(self, block: np.ndarray) -> None:
+        needed = self.filled + len(block)
+        if needed > len(self.rows):
+            self.rows.resize((max(needed, len(self.rows) * 3 // 2), self.rows.shape[1]), refcheck=False)
+        self.rows[self.filled : needed] = block
+        self.filled = needed
+
+    def matrix(self) -> np.ndarray:
+        self.rows.resize((self.filled, self.rows.shape[1]), refcheck=False)
+        return self.rows
+
+
+def _collect(
+    source: Source, append: Callable[[np.ndarray], Any], limit: int | None, allow_nonfinite: bool
+) -> tuple[int, int]:
+    """Send the rows of the first `limit` words to `append`; (rows, rows that hold NaN or infinity)."""
+    done = nonfinite = 0
+    for block in source.blocks:
+        block = block if limit is None else block[: limit - done]
+        bad = np.flatnonzero(~np.isfinite(block).all(axis=1))
+        if len(bad) and not allow_nonfinite:
+            word = next(itertools.islice(source.words.rows, done + int(bad[0]), None))
+            raise InputError(f"{source.path}: the vector of {word!r} holds NaN or infinity.")
+        append(block)
+        done += len(block)
+        nonfinite += len(bad)
+        if done == limit:
+            break
+    if done == 0:
+        raise InputError(f"{source.path}: holds no words.")
+    return done, nonfinite
+
+
+def format_of(path: str | Path, format: str | None = None) -> str:
+    """The format to write `path` in: `format`, or by its ending, where none means a seqlab folder."""
+    path = Path(path)
+    if format is not None:
+        choose("format", format, FORMATS)
+        name = format
+    else:
+        ending = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
+        endings = {ending: name for name, kind in FORMATS.items() for ending in kind.endings}
+        if ending and ending not in endings:
+            raise InputError(
+                f"{path}: no format is known by the ending {ending}; give --format or use one of "
+                f"{', '.join(endings)}, or none for a seqlab folder."
+            )
+        name = endings[ending] if ending else "seqlab"
+    _writer(name)
+    if path.suffix == ".gz" and name not in PACKED:
+        raise InputError(f"{path}: {FORMATS[name].title} is not written with gzip.")
+    if path.is_dir() and name != "seqlab":
+        raise InputError(f"{path}: is a folder; name a file, or convert to a seqlab folder.")
+    return name
+
+
+def save_vectors(vectors: WordVectors, path: str | Path, format: str | None = None) -> list[str]:
+    """Write a file of any format of `FORMATS`, atomically: by its ending, or the format given.
+
+    Binary formats are bit-exact; text has 9 significant digits, which is exact as float32. Returns sentences on what
+    the format cannot hold and was left out. Raises InputError for a word the format cannot express, such as one with
+    spaces, and for an ending that says nothing.
+    """
+    path = Path(path)
+    name = format_of(path, format)
+    _writer(name)(path, Table(vectors.words, vectors.matrix, vectors.counts, vectors.meta, vectors.subwords))
+    return _left_out(name, vectors.subwords)
+
+
+def _left_out(name: str, subwords: Subwords | None) -> list[str]:
+    """A sentence on n-grams that the format has no place for."""
+    if subwords is None or name == "seqlab":
+        return []
+    return [
+        f"left out the n-grams, which {FORMATS[name].title} cannot hold: other words than those in the file will be "
+        "unknown; a seqlab folder keeps them."
+    ]
+
+
+def _writer(name: str) -> Callable[[Path, Table], None]:
+    write = FORMATS[name].write
+    if write is None:
+        raise InputError(f"format: {name} is only read, not written.")
+    return write
+
+
+def convert_vectors(
+    source: str | Path,
+    target: str | Path,
+    format: str | None = None,
+    words: int | None = None,
+    allow_nonfinite: bool = False,
+) -> dict[str, Any]:
+    """Read vectors of any format and write them in another, in memory for the words and a few blocks of rows only.
+
+    The rows wait in an unnamed temporary file beside `target`, which needs room for 4 V D bytes more.
+
+    Args:
+        source: file or folder, recognised by content.
+        target: file or folder to write, replaced atomically.
+        format: a name in `FORMATS`; None goes by the ending of `target`.
+        words: keep the first so many; what follows in the source is not looked at.
+        allow_nonfinite: pass NaN and infinity on instead of refusing them; a seqlab folder never holds them.
+
+    A seqlab folder keeps the n-grams of a fastText model or of another folder, whatever `words` leaves out.
+
+    Returns {"from", "to", "words", "dim", "nonfinite", "notes"}. Raises InputError as `load_vectors` and
+    `save_vectors` do.
+    """
+    source, target = Path(source), Path(target)
+    if words is not None and words < 1:
+        raise InputError(f"words: {words} is less than one.")
+    name = format_of(target, format)
+    if name == "seqlab" and allow_nonfinite:
+        raise InputError(
+            f"{target}: a seqlab folder never holds NaN or infinity, so that every question has an answer; name a file "
+            "of another format to pass them on, or leave --allow-nonfinite out to be told which word has them."
+        )
+    opened_source = FORMATS[recognise(source)].read(source)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=target.parent, prefix=f".{target.name}.") as rows:
+        count, nonfinite = _collect(opened_source, lambda block: rows.write(_bytes(block)), words, allow_nonfinite)
+        rows.flush()
+        kept = opened_source.words
+        matrix = np.memmap(rows, "<f4", "r", 0, (count, opened_source.dim))
+        counts = np.array(kept.counts[:count], np.int64) if kept.counts else None
+        meta = opened_source.meta or {"format": opened_source.format}
+        if name == "seqlab":
+            _check_ngrams(opened_source)
+        _writer(name)(target, Table(list(kept.rows)[:count], matrix, counts, meta, opened_source.subwords))
+    return {
+        "from": opened_source.format,
+        "to": FORMATS[name].title,
+        "words": count,
+        "dim": opened_source.dim,
+        "nonfinite": nonfinite,
+        "notes": kept.notes() + _left_out(name, opened_source.subwords),
+    }
+
+
+def _check_ngrams(source: Source) -> None:
+    """Raise InputError when a vector of an n-gram holds NaN or infinity."""
+    matrix = source.subwords.matrix if source.subwords else np.empty((0, 1), np.float32)
+    step = block_rows(matrix.shape[1])
+    for start in range(0, len(matrix), step):
+        if not np.isfinite(matrix[start : start + step]).all():
+            raise InputError(f"{source.path}: the vector of an n-gram holds NaN or infinity; the file is damaged.")
+
+
+def _bytes(block: np.ndarray) -> bytes:
+    return np.ascontiguousarray(block, "<f4").tobytes()

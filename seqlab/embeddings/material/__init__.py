@@ -1,0 +1,1 @@
+"""What word vectors are trained on: words, n-grams, phrases, noise."""

@@ -1,0 +1,1 @@
+"""Questions asked of word vectors, one at a time or by the thousand."""

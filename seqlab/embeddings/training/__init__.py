@@ -1,0 +1,1 @@
+"""The training of word vectors: planning, loop, state, starts."""

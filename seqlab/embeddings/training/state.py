@@ -1,0 +1,122 @@
+"""The exact state of a training of word vectors, kept in the folder of the vectors.
+
+    VECTORS/state/latest.safetensors    matrices, position, settings and text; verifies itself
+    VECTORS/metrics.jsonl               losses and speed, for curves
+
+It is written while training goes on, so that the same command goes on where it stopped, and stays in the finished
+folder, so that another text can continue from there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...base.errors import InputError
+from ...base.files import atomic_file, load_tensors, save_tensors
+from ...config import EmbeddingsConfig
+from ..folder import STATE
+
+METRICS = "metrics.jsonl"
+FREE = ("workers", "save_every", "device")
+"""Settings that may differ when a training goes on. On another device it draws other random numbers from there on."""
+
+
+@dataclass
+class Position:
+    """Where training stands. The lists have one entry per epoch begun (`held_out`: per epoch ended); `lines` are
+    those of metrics.jsonl."""
+
+    jobs: int = 0
+    seconds: float = 0.0
+    losses: list[float] = field(default_factory=list)
+    predictions: list[int] = field(default_factory=list)
+    held_out: list[float | None] = field(default_factory=list)
+    lines: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, epoch: int, loss: float, predictions: int) -> None:
+        """Count a job that is done."""
+        if epoch == len(self.losses):
+            self.losses.append(0.0)
+            self.predictions.append(0)
+        self.losses[epoch] += loss
+        self.predictions[epoch] += predictions
+        self.jobs += 1
+
+    @property
+    def means(self) -> list[float | None]:
+        """Nats per prediction of every epoch; None of one in which nothing was predicted."""
+        return [loss / count if count else None for loss, count in zip(self.losses, self.predictions, strict=True)]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a training is of: equal for a training that goes on."""
+
+    settings: dict[str, Any]
+    text: str
+    vocabulary: str
+
+    @classmethod
+    def of(cls, config: EmbeddingsConfig, digest: str, words: Sequence[str]) -> Origin:
+        settings = {key: value for key, value in config.model_dump().items() if key not in FREE}
+        return cls(settings, digest, hashlib.sha256("\n".join(words).encode("utf-8", "surrogatepass")).hexdigest())
+
+    def check(self, folder: Path, saved: Origin) -> None:
+        """Raise InputError naming what differs from the training whose state `folder` holds."""
+        if saved.text != self.text:
+            raise InputError(f"{folder}: was trained on another text; use that text to go on, or another folder.")
+        for key, value in self.settings.items():
+            if saved.settings.get(key) != value:
+                raise InputError(
+                    f"{folder}: was trained with {key} = {saved.settings.get(key)!r}, not {value!r}; use the same "
+                    "setting to go on, or another output folder."
+                )
+        if saved.vocabulary != self.vocabulary:
+            raise InputError(f"{folder}: was trained for other words; name another output folder.")
+
+
+def save_state(folder: Path, arrays: Mapping[str, np.ndarray], position: Position, origin: Origin) -> None:
+    """Replace the state in a folder, atomically."""
+    (folder / STATE).parent.mkdir(parents=True, exist_ok=True)
+    values = {"position": asdict(position), "origin": asdict(origin)}
+    save_tensors(folder / STATE, arrays, {"values": json.dumps(values)})
+    with atomic_file(folder / METRICS) as handle:
+        handle.write("".join(json.dumps(line) + "\n" for line in position.lines).encode())
+
+
+def load_state(folder: Path) -> tuple[dict[str, np.ndarray], Position, Origin] | None:
+    """The state in a folder, None where it has none. Raises InputError where it is damaged."""
+    if not (folder / STATE).is_file():
+        return None
+    arrays, metadata = load_tensors(folder / STATE)
+    try:
+        values = json.loads(metadata["values"])
+        return arrays, Position(**values["position"]), Origin(**values["origin"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{folder / STATE}: not a state of word vectors ({error}); it is damaged.") from None
+
+
+def settings_begun_with(folder: Path) -> dict[str, Any] | None:
+    """The settings of the state in a folder, from its header alone; None where it has none. Raises InputError where
+    that is damaged."""
+    if not (folder / STATE).is_file():
+        return None
+    import safetensors
+
+    try:
+        with safetensors.safe_open(folder / STATE, framework="numpy") as handle:
+            return dict(json.loads(handle.metadata()["values"])["origin"]["settings"])
+    except (safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{folder / STATE}: not a state of word vectors ({error}); it is damaged.") from None
+
+
+def read_metrics(folder: Path) -> list[dict[str, Any]]:
+    """The lines of metrics.jsonl."""
+    return [json.loads(line) for line in (folder / METRICS).read_text("utf-8").splitlines()]

@@ -1,0 +1,1 @@
+"""What may be added to a trained network when it is evaluated."""

@@ -1,0 +1,1 @@
+"""Models that count: Kneser-Ney n-grams, and mixtures of models."""

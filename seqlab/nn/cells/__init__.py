@@ -1,0 +1,1 @@
+"""Recurrent cells, one file a family, and the table of them."""

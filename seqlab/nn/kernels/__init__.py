@@ -1,0 +1,1 @@
+"""Compiled recurrences and their gradients."""

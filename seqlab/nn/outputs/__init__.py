@@ -1,0 +1,1 @@
+"""Output layers, one file a kind, and the table of them."""

@@ -1,0 +1,1 @@
+"""Texts as ids: memory-mapped token files, spellings of unknown words, batches."""

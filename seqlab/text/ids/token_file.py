@@ -1,0 +1,312 @@
+"""Ids on disk: `TokenFile` is one split, memory-mapped; `Corpus` a folder of splits with their tokenizer."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from ...base.errors import InputError
+from ...base.files import read_json, verify_manifest
+from ..tokenizers.base import Tokenizer
+from .spelling import Spelling, SpeltIds
+
+FORMAT = 1
+"""Version of a corpus folder."""
+HEADER = "corpus.json"
+TOKENIZER = "tokenizer.json"
+SHARD_TOKENS = 1 << 27
+"""Tokens of a shard: 256 MB of uint16."""
+VERIFY_BELOW = 256 << 20
+"""Bytes of ids up to which opening a corpus verifies every digest; larger ones are verified by size only."""
+
+
+@dataclass(frozen=True)
+class SplitCounts:
+    """What a split holds. `characters`, `bytes` (UTF-8) and `words` count its text, `unknown` its `<unk>`.
+
+    words: stretches between white space. types: distinct tokens that occur. sha256: of the ids as stored,
+    followed by the document offsets.
+    """
+
+    tokens: int
+    characters: int
+    bytes: int
+    words: int
+    documents: int
+    unknown: int
+    types: int
+    sha256: str
+
+
+class TokenFile:
+    """The ids of one split, memory-mapped; `tokens[a:b]` is an array, wherever the shards' borders are.
+
+    shards: memory maps of uint16 or uint32, one after another. documents: (D,) int64 offset of every
+    document's first token. Counts as in `SplitCounts`. spelling: of the unknown words, None where it was not kept.
+    """
+
+    def __init__(
+        self,
+        shards: Sequence[np.ndarray],
+        documents: np.ndarray,
+        counts: SplitCounts,
+        spelling: Spelling | None = None,
+    ):
+        self.shards = list(shards)
+        self.documents = documents
+        self.counts = counts
+        self.spelling = spelling
+        self.spelt: np.ndarray | SpeltIds | None = None
+        """(N,) the same ids for a model that reads characters, if asked for by `with_spelling`: those from V on stand
+        for `extra_words`, which the vocabulary lacks."""
+        self.extra_words: list[str] = []
+        self._ends = np.cumsum([len(shard) for shard in self.shards])
+
+    def __len__(self) -> int:
+        return int(self._ends[-1]) if len(self._ends) else 0
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.shards[0].dtype
+
+    @property
+    def tokens(self) -> int:
+        return self.counts.tokens
+
+    @property
+    def characters(self) -> int:
+        return self.counts.characters
+
+    @property
+    def bytes(self) -> int:
+        return self.counts.bytes
+
+    @property
+    def words(self) -> int:
+        return self.counts.words
+
+    @property
+    def unknown(self) -> int:
+        return self.counts.unknown
+
+    def __getitem__(self, index: slice) -> np.ndarray:
+        """Ids of a slice with step 1; a view of the memory map where it lies in one shard."""
+        start, stop, step = index.indices(len(self))
+        if step != 1:
+            raise IndexError("a token file is sliced with step 1")
+        parts = []
+        shard = int(np.searchsorted(self._ends, start, side="right"))
+        while start < stop:
+            offset = int(self._ends[shard]) - len(self.shards[shard])
+            end = min(stop, int(self._ends[shard]))
+            parts.append(self.shards[shard][start - offset : end - offset])
+            start, shard = end, shard + 1
+        if not parts:
+            return np.zeros(0, self.dtype)
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def with_spelling(self, tokenizer: Tokenizer) -> TokenFile:
+        """The same for a model that reads characters: with `spelt` and `extra_words`, where the spelling was kept and
+        there are unknown words. Raises InputError when its files are damaged."""
+        told = TokenFile(self.shards, self.documents, self.counts, self.spelling)
+        if self.spelling and self.spelling.count and tokenizer.unk_id is not None:
+            told.spelt = SpeltIds(told, self.spelling, tokenizer.unk_id, len(tokenizer.vocab))
+            told.extra_words = self.spelling.words
+        return told
+
+    @classmethod
+    def of(cls, ids: np.ndarray | Sequence[int], dtype: type = np.uint32) -> TokenFile:
+        """A token file in memory: one document of ids without a text."""
+        array: np.ndarray = np.asarray(ids, dtype)
+        counts = SplitCounts(len(array), 0, 0, 0, 1, 0, len(np.unique(array)), "")
+        return cls([array], np.zeros(1, np.int64), counts)
+
+
+class SplitWriter:
+    """Writes the ids of one split into shards of a corpus folder, hashing as it goes."""
+
+    def __init__(self, folder: Path, name: str, dtype: np.dtype):
+        self.folder, self.name, self.dtype = folder, name, dtype
+        self.shards: list[dict[str, Any]] = []
+        self.hash = hashlib.sha256()
+        self.tokens = self._room = 0
+        self._handle: IO[bytes] | None = None
+
+    def write(self, ids: np.ndarray) -> None:
+        while len(ids):
+            if not self._room:
+                self._next_shard()
+            part, ids = ids[: self._room], ids[self._room :]
+            data = np.ascontiguousarray(part, self.dtype).tobytes()
+            assert self._handle is not None
+            self._handle.write(data)
+            self.hash.update(data)
+            self.shards[-1]["bytes"] += len(data)
+            self._room -= len(part)
+            self.tokens += len(part)
+
+    def _next_shard(self) -> None:
+        if self._handle:
+            self._handle.close()
+        name = f"{self.name}-{len(self.shards):05d}.bin"
+        self.shards.append({"name": name, "bytes": 0})
+        self._handle = (self.folder / name).open("wb")
+        self._room = SHARD_TOKENS
+
+    def close(self, documents: np.ndarray) -> str:
+        """Write the document offsets; returns the sha256 over ids and offsets."""
+        if self._handle:
+            self._handle.close()
+        documents = np.asarray(documents, np.int64)
+        np.save(self.folder / f"{self.name}.documents.npy", documents, allow_pickle=False)
+        self.hash.update(documents.tobytes())
+        return self.hash.hexdigest()
+
+
+class Corpus:
+    """A prepared text: a folder with a tokenizer and the ids of its splits."""
+
+    def __init__(self, path: Path, header: Mapping[str, Any], tokenizer: Tokenizer, splits: dict[str, TokenFile]):
+        self.path, self.header, self.tokenizer, self.splits = path, header, tokenizer, splits
+
+    @property
+    def train(self) -> TokenFile:
+        return self.splits["train"]
+
+    @property
+    def valid(self) -> TokenFile | None:
+        return self.splits.get("valid")
+
+    @property
+    def test(self) -> TokenFile | None:
+        return self.splits.get("test")
+
+    @property
+    def keeps_spelling(self) -> bool:
+        """Whether every unknown word can be read as it is spelt, which corpora of earlier versions do not keep."""
+        return all(split.spelling is not None or not split.unknown for split in self.splits.values())
+
+    def with_spelling(self, *names: str, quiet: bool = False) -> Corpus:
+        """The same with the splits `names`, by default all, for a model that reads characters: see
+        `TokenFile.with_spelling`. It is said on stderr where the spelling was not kept."""
+        splits = {name: self.splits[name] for name in names or self.splits}
+        lost = sum(split.unknown for split in splits.values() if split.spelling is None)
+        if lost and not quiet:
+            print(
+                f"seqlab: {self.path}: was prepared by an earlier version, which did not keep how unknown words are "
+                f"spelt: {lost:,} unknown tokens are read as <unk>; prepare the text again to have them read",
+                file=sys.stderr,
+            )
+        told = {name: split.with_spelling(self.tokenizer) for name, split in splits.items()}
+        return Corpus(self.path, self.header, self.tokenizer, {**self.splits, **told})
+
+    @cached_property
+    def digest(self) -> str:
+        """sha256 of the tokenizer and of every split's ids and document borders, wherever the folder is."""
+        return corpus_digest(self.tokenizer.digest, {name: split.counts for name, split in self.splits.items()})
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """Figures of the text the corpus was made of, and of each split under "splits".
+
+        A validation text that was cut off the end of the text counts, one of its own does not. `types` are those of
+        the training split, from which the vocabulary comes.
+        """
+        own = self.header["sources"]
+        counts = [split.counts for name, split in self.splits.items() if name == "train" or name not in own]
+        return {
+            "path": str(self.path),
+            "tokenizer": self.tokenizer.kind,
+            "vocab_size": len(self.tokenizer.vocab),
+            "tokens": sum(count.tokens for count in counts),
+            "types": self.train.counts.types,
+            "chars": sum(count.characters for count in counts),
+            "words": sum(count.words for count in counts),
+            "bytes": sum(count.bytes for count in counts),
+            "documents": self.header["documents"],
+            "unknown": sum(count.unknown for count in counts),
+            "replaced": self.header["replaced"],
+            "sources": self.header["sources"],
+            "digest": self.digest,
+            "splits": {
+                name: {
+                    **asdict(split.counts),
+                    "chars": split.characters,
+                    "unknown_words": split.spelling.count if split.spelling else None,
+                }
+                for name, split in self.splits.items()
+            },
+        }
+
+    @staticmethod
+    def is_corpus(path: str | Path) -> bool:
+        """Whether `path` is a folder that `prepare` wrote."""
+        return (Path(path) / HEADER).is_file()
+
+    @classmethod
+    def open(cls, path: str | Path, verify: bool | None = None) -> Corpus:
+        """Open a corpus folder.
+
+        verify: compare every file with its sha256; None does so below VERIFY_BELOW bytes (a quarter of a
+            second) and compares only sizes above. Raises InputError naming what is missing or damaged.
+        """
+        path = Path(path)
+        if not cls.is_corpus(path):
+            raise InputError(f"{path}: not a prepared corpus (no {HEADER}); make one with 'seqlab data prepare'.")
+        header = read_json(path / HEADER)
+        try:
+            if header["seqlab"] != FORMAT:
+                raise InputError(
+                    f"{path / HEADER}: is of format {header['seqlab']!r}, not {FORMAT}; prepare the text again."
+                )
+            size = sum(shard["bytes"] for split in header["splits"].values() for shard in split["shards"])
+            if verify or (verify is None and size < VERIFY_BELOW):
+                verify_manifest(path)
+            tokenizer = Tokenizer.load(path / TOKENIZER)
+            splits = {name: open_split(path, name, split) for name, split in header["splits"].items()}
+            corpus = cls(path, header, tokenizer, splits)
+            intact = corpus.digest == header["digest"] and "train" in splits
+        except InputError:
+            raise
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise InputError(f"{path / HEADER}: not a corpus header ({error}); the file is damaged.") from None
+        if not intact:
+            raise InputError(f"{path / HEADER}: its figures differ from its digest; the file is damaged.")
+        return corpus
+
+
+def corpus_digest(tokenizer: str, splits: Mapping[str, SplitCounts]) -> str:
+    """sha256 over a tokenizer's digest and the counts and id digests of all splits."""
+    content = {"tokenizer": tokenizer, "splits": {name: asdict(counts) for name, counts in splits.items()}}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def open_split(path: Path, name: str, header: Mapping[str, Any]) -> TokenFile:
+    """The token file `name` of a folder. Raises InputError where its files do not fit `header`."""
+    counts = SplitCounts(**header["counts"])
+    dtype = {"uint16": np.uint16, "uint32": np.uint32}[header["dtype"]]
+    shards = []
+    for entry in header["shards"]:
+        file = path / str(entry["name"])
+        if not file.is_file() or file.stat().st_size != entry["bytes"]:
+            raise InputError(f"{file}: missing or not {entry['bytes']:,} bytes long; prepare the text again.")
+        shards.append(np.memmap(file, dtype, "r"))
+    if sum(len(shard) for shard in shards) != counts.tokens:
+        raise InputError(f"{path / HEADER}: the shards of {name} do not hold {counts.tokens:,} tokens.")
+    file = path / f"{name}.documents.npy"
+    try:
+        documents = np.load(file, allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        raise InputError(f"{file}: missing or damaged; prepare the text again.") from None
+    if documents.dtype != np.int64 or documents.shape != (counts.documents,):
+        raise InputError(f"{file}: does not hold {counts.documents:,} document offsets; prepare the text again.")
+    spelling = Spelling.open(path, name, header["spelling"], counts.unknown) if "spelling" in header else None
+    return TokenFile(shards, documents, counts, spelling)

@@ -1,0 +1,1 @@
+"""What a text is like, and what to mend before training on it."""

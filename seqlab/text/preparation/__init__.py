@@ -1,0 +1,1 @@
+"""From sources to a corpus folder, streamed and in parallel."""

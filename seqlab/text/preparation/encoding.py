@@ -1,0 +1,46 @@
+"""A text becomes ids with a tokenizer that exists already: what evaluating a model on a new text needs."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from ...base.errors import InputError
+from ...config import TextConfig
+from ..ids.token_file import TokenFile, open_split
+from ..sources.readers import ReadReport, Sources, resolve_sources
+from ..tokenizers.base import Tokenizer
+from .numbering import Numbering, Split
+from .prepare import read_spool
+
+
+def tokenize(
+    sources: Sources,
+    tokenizer: Tokenizer,
+    config: TextConfig | None = None,
+    quiet: bool = True,
+    spelt: bool = False,
+) -> TokenFile:
+    """Read `sources` (anything `prepare` reads), encode them as `prepare` would and hold the ids in memory.
+
+    Every document is closed by `<eos>` where the tokenizer has one. `spelt`: for a model that reads characters, words
+    that the vocabulary lacks are told apart too, in `TokenFile.spelt`. Raises InputError as `read_documents` does, and
+    for an empty text.
+    """
+    files = resolve_sources(sources)
+    with tempfile.TemporaryDirectory(prefix="seqlab-") as name:
+        folder = Path(name)
+        spool = read_spool(folder / "text.txt", files, config or TextConfig(), ReadReport(), quiet)
+        numbering = Numbering(folder, {"text": Split(spool.chunks)})
+        numbering.segment(tokenizer, tokenizer.eos_id is not None, quiet=quiet)
+        headers = numbering.write(folder, tokenizer)
+        if not headers:
+            raise InputError(f"{files[0].name}: the text holds nothing but white space.")
+        stored = open_split(folder, "text", headers["text"])
+        tokens = TokenFile([np.array(stored[:])], stored.documents, stored.counts)
+        if spelt:
+            told = stored.with_spelling(tokenizer)
+            tokens.spelt, tokens.extra_words = None if told.spelt is None else told.spelt[:], told.extra_words
+        return tokens

@@ -1,0 +1,329 @@
+"""Sources become a corpus folder: read once, cut into tokens on all cores; vocabulary from the train split.
+
+Memory does not depend on the size of the text, only on its vocabulary: the clean text goes to a spool file,
+chunks of it become provisional ids in worker processes, and when the counts are known the ids are renumbered
+by frequency.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from ...base.errors import InputError
+from ...base.files import atomic_folder, check_replaceable, write_json, write_manifest
+from ...base.progress import Progress
+from ...config import TextConfig
+from ..ids.token_file import (
+    FORMAT,
+    HEADER,
+    TOKENIZER,
+    Corpus,
+    SplitCounts,
+    corpus_digest,
+)
+from ..sources.readers import ReadReport, SourceFile, Sources, corpus_name, read_documents, resolve_sources
+from ..tokenizers.base import Tokenizer
+from ..tokenizers.bpe import BpeTokenizer
+from ..tokenizers.table import MIN_COUNT, TOKENIZERS, bpe_vocab_size, choose_tokenizer
+from ..tokenizers.vocab import EOS, UNK, Vocab
+from ..tokenizers.words import WordTokenizer
+from ..workers import Workers
+from .jobs import bpe_trainer
+from .numbering import ALONE_BELOW, Numbering, Split
+from .spool import CHUNK_BYTES, Chunk, Spool
+
+BPE_SAMPLE = 64 << 20
+"""Bytes of training text from which word pieces are learned, evenly spaced over all of it."""
+
+
+def prepare(
+    sources: Sources,
+    out: str | Path | None = None,
+    config: TextConfig | None = None,
+    valid: Sources | None = None,
+    test: Sources | None = None,
+    for_words: bool = False,
+    quiet: bool = False,
+    chunk_bytes: int = CHUNK_BYTES,
+    workers: int | None = None,
+) -> Corpus:
+    """Turn text into ids on disk.
+
+    Args:
+        sources: file(s), a folder, `-`, a named corpus; a prepared corpus folder is just opened.
+        out: the folder to write; None keeps the corpus in the user's cache, found again by the content of the
+            sources and the settings, never by path.
+        config: tokenizer and vocabulary; the defaults choose them from the text.
+        valid, test: texts of their own. Without `valid` the last `config.valid_fraction` of the text is kept
+            for validation: for characters and bytes exactly from int(characters * (1 - fraction)) on, for
+            several documents from the nearest document border, otherwise from the next line end.
+        for_words: choose a tokenizer of words, and keep the rare ones, because the ids are for word vectors.
+        chunk_bytes, workers: size and number of the parallel pieces of work; they do not change the result.
+
+    With several documents each is closed by `<eos>`; a single text has no such token, except under the
+    `whitespace` tokenizer, whose `<eos>` is the line end.
+
+    Raises InputError for whatever is wrong with a source or a setting, naming it.
+    """
+    config = config or TextConfig()
+    prepared = _already_prepared(sources, config, valid, test)
+    if prepared:
+        return prepared
+    _check_settings(config, config.tokenizer)
+    if out is not None:
+        check_replaceable(out, HEADER)
+    given, hint = _splits_of(sources, valid, test, for_words)
+    with _streams_on_disk({name: resolve_sources(part) for name, part in given.items()}, out) as files:
+        entries = {name: [_entry(file) for file in group] for name, group in files.items()}
+        if out is None:
+            out = cache_folder() / "corpora" / _cache_key(entries, config, hint, for_words)
+            if Corpus.is_corpus(out):
+                with contextlib.suppress(InputError):  # a damaged one is made again, so is one without spelling
+                    if (corpus := _opened(out, config, quiet)).keeps_spelling:
+                        return corpus
+        with atomic_folder(out, HEADER) as folder:
+            job = _Preparation(folder, config, hint, for_words, quiet, chunk_bytes, workers)
+            write_json(folder / HEADER, {**job.run(files), "sources": entries})
+            write_manifest(folder, [file.name for file in folder.iterdir()])
+    return _opened(out, config, quiet, verify=False)
+
+
+def _opened(out: str | Path, config: TextConfig, quiet: bool, verify: bool | None = None) -> Corpus:
+    corpus = Corpus.open(out, verify)
+    if config.tokenizer == "auto":
+        Progress("preparing", quiet=quiet).note(f"{corpus.tokenizer.kind} tokenizer: {corpus.header['reason']}")
+    return corpus
+
+
+def cache_folder() -> Path:
+    """Where seqlab keeps what it can make again: $SEQLAB_CACHE, or the user's cache folder."""
+    if os.environ.get("SEQLAB_CACHE"):
+        return Path(os.environ["SEQLAB_CACHE"])
+    import pooch
+
+    return Path(pooch.os_cache("seqlab"))
+
+
+def _splits_of(
+    sources: Sources, valid: Sources | None, test: Sources | None, for_words: bool
+) -> tuple[dict[str, Sources], str | None]:
+    """What to read for every split, and the kind of tokenizer that a named corpus's entry suggests."""
+    given: dict[str, Sources] = {"train": sources}
+    hint = None
+    name = corpus_name(sources)
+    if name:
+        from ..sources import corpora
+
+        given |= corpora.splits(name)
+        hint = corpora.describe(name)["tokenizer"]
+        if for_words and hint not in ("word", "whitespace"):
+            hint = None
+    given |= {name: part for name, part in (("valid", valid), ("test", test)) if part}
+    return given, hint
+
+
+def _entry(file: SourceFile) -> dict[str, Any]:
+    """What a corpus remembers of a source: no paths, so that equal texts give equal corpora."""
+    return {
+        "name": Path(file.name).name,
+        "bytes": file.size,
+        "sha256": file.sha256,
+        "json_lines": file.is_json_lines,
+    }
+
+
+def _already_prepared(
+    sources: Sources, config: TextConfig, valid: Sources | None, test: Sources | None
+) -> Corpus | None:
+    given = [sources] if isinstance(sources, str | Path) else list(sources)
+    folders = [Path(source).expanduser() for source in given if Corpus.is_corpus(Path(source).expanduser())]
+    if not folders:
+        return None
+    if len(given) > 1 or valid or test:
+        raise InputError(f"{folders[0]}: is a prepared corpus already; it cannot be joined with other texts.")
+    corpus = Corpus.open(folders[0])
+    if config.tokenizer not in ("auto", corpus.tokenizer.kind):
+        raise InputError(
+            f"{folders[0]}: was prepared with the {corpus.tokenizer.kind} tokenizer, not {config.tokenizer}; "
+            "prepare the text again."
+        )
+    return corpus
+
+
+def _check_settings(config: TextConfig, kind: str) -> None:
+    if config.lowercase and kind not in ("auto", "word"):
+        raise InputError(f"lowercase: works with the word tokenizer only, not {kind}.")
+    if config.min_count is not None and kind in ("byte", "bpe"):
+        raise InputError(f"min_count: the {kind} tokenizer knows no rare words; leave it out.")
+    if config.vocab_size is not None and kind == "byte":
+        raise InputError("vocab_size: the byte tokenizer always has 256 types; leave it out.")
+    if config.vocab_size is not None and kind == "bpe" and config.vocab_size < 257:
+        raise InputError(f"vocab_size: bpe needs at least 257 (256 bytes and one merge), not {config.vocab_size}.")
+
+
+@contextlib.contextmanager
+def _streams_on_disk(
+    files: dict[str, list[SourceFile]], out: str | Path | None
+) -> Iterator[dict[str, list[SourceFile]]]:
+    """The same files, with standard input and pipes copied to temporary files that can be read twice."""
+    streams = [file for group in files.values() for file in group if file.is_stream]
+    if not streams:
+        yield files
+        return
+    folder = Path(out).parent if out else cache_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".stream.") as place:
+        copies = {}
+        for number, file in enumerate(streams):
+            copies[file] = SourceFile(Path(place) / str(number), file.name)
+            with file.open() as source, (Path(place) / str(number)).open("wb") as copy:
+                shutil.copyfileobj(source, copy, 1 << 20)
+        yield {name: [copies.get(file, file) for file in group] for name, group in files.items()}
+
+
+def _cache_key(entries: dict[str, list[dict[str, Any]]], config: TextConfig, hint: str | None, for_words: bool) -> str:
+    content = {
+        "format": FORMAT,
+        "settings": config.model_dump(),
+        "hint": hint,
+        "for_words": for_words,
+        "sources": {
+            name: [(entry["sha256"], entry["json_lines"]) for entry in group] for name, group in entries.items()
+        },
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
+
+
+class _Preparation:
+    """The steps of `prepare`, inside a folder that is not in place yet."""
+
+    def __init__(
+        self,
+        folder: Path,
+        config: TextConfig,
+        hint: str | None,
+        for_words: bool,
+        quiet: bool,
+        chunk_bytes: int,
+        workers: int | None,
+    ):
+        self.folder, self.work = folder, folder / "work"
+        self.config, self.hint, self.for_words, self.quiet = config, hint, for_words, quiet
+        self.chunk_bytes, self.workers = chunk_bytes, workers
+
+    def run(self, files: dict[str, list[SourceFile]]) -> dict[str, Any]:
+        """Do everything; returns the header of the corpus but for its sources."""
+        self.work.mkdir()
+        report = ReadReport()
+        spools = {
+            name: read_spool(self.work / f"{name}.txt", group, self.config, report, self.quiet, self.chunk_bytes)
+            for name, group in files.items()
+        }
+        kind, reason = self._choose(spools["train"])
+        several = spools["train"].documents > 1
+        splits = self._splits(spools, TOKENIZERS[kind].cuts_anywhere)
+        blank = self._rule(kind, splits["train"].chunks, spools["train"].characters, several)
+        numbering = Numbering(self.work, splits)
+        numbering.segment(blank, several or kind == "whitespace", self.workers, self.quiet)
+        tokenizer = blank.with_vocab(self._vocab(blank, numbering, files["train"][0].name))
+        tokenizer.save(self.folder / TOKENIZER)
+        headers = numbering.write(self.folder, tokenizer)
+        shutil.rmtree(self.work)
+        counts = {name: SplitCounts(**header["counts"]) for name, header in headers.items()}
+        return {
+            "seqlab": FORMAT,
+            "kind": kind,
+            "reason": reason,
+            "settings": {**self.config.model_dump(), "tokenizer": kind, "for_words": self.for_words},
+            "documents": spools["train"].documents,
+            "replaced": report.replaced,
+            "splits": headers,
+            "digest": corpus_digest(tokenizer.digest, counts),
+        }
+
+    def _choose(self, spool: Spool) -> tuple[str, str]:
+        if self.config.tokenizer != "auto":
+            return self.config.tokenizer, "as asked"
+        if self.hint:
+            kind, reason = self.hint, "it suits this corpus"
+        elif self.config.lowercase:
+            kind, reason = "word", "lower-casing works on words"
+        else:
+            kind, reason = choose_tokenizer(spool.sample(), spool.characters, self.for_words)
+        _check_settings(self.config, kind)
+        return kind, reason
+
+    def _splits(self, spools: dict[str, Spool], anywhere: bool) -> dict[str, Split]:
+        chunks: dict[str, Sequence[Chunk]] = {name: spool.chunks for name, spool in spools.items()}
+        if "valid" not in spools:
+            train, valid = spools["train"].split(self.config.valid_fraction, anywhere)
+            chunks |= {"train": train, "valid": valid}
+        return {name: Split(chunks[name]) for name in ("train", "valid", "test") if chunks.get(name)}
+
+    def _rule(self, kind: str, train: Sequence[Chunk], characters: int, several: bool) -> Tokenizer:
+        """The tokenizer, still without a vocabulary."""
+        if kind == "word":
+            return WordTokenizer(lowercase=self.config.lowercase)
+        if kind != "bpe":
+            return TOKENIZERS[kind]()
+        size = self.config.vocab_size or bpe_vocab_size(characters)
+        end = train[-1].start + train[-1].size
+        alone = end < ALONE_BELOW
+        with Progress("learning word pieces", quiet=self.quiet) as progress:
+            if not alone:
+                progress.note(f"learning {size:,} word pieces from {min(end, BPE_SAMPLE) / 1e6:.0f} MB of text")
+            with Workers(0 if alone else 1, bpe_trainer, size - several, BPE_SAMPLE, parallel=True) as pool:
+                (options,) = pool.map([(train[-1].path, end)])
+        return BpeTokenizer(**options)
+
+    def _vocab(self, tokenizer: Tokenizer, numbering: Numbering, name: str) -> Vocab:
+        train, types = numbering.splits["train"], numbering.types
+        if not train.tokens:
+            raise InputError(f"{name}: the text holds nothing but white space.")
+        min_count = self.config.min_count or (1 if self.for_words else MIN_COUNT.get(tokenizer.kind, 1))
+        controls = [UNK] if tokenizer.has_unk else []
+        controls += [EOS] if EOS in types else []
+        vocab = Vocab.build(
+            types,
+            train.counts_of(len(types)),
+            controls,
+            tokenizer.required,
+            min_count,
+            self.config.vocab_size,
+        )
+        if not any(token not in (UNK, EOS, "\n") for token in vocab.itos):
+            raise InputError(
+                f"{name}: all words occur fewer than min_count = {min_count} times in the training text; "
+                "lower --min-count or give more text."
+            )
+        return vocab
+
+
+def read_spool(
+    path: Path,
+    files: list[SourceFile],
+    config: TextConfig,
+    report: ReadReport,
+    quiet: bool = False,
+    chunk_bytes: int = CHUNK_BYTES,
+) -> Spool:
+    """The clean text of `files` in one file at `path`; what was found out is added to `report`."""
+    spool, own = Spool(path, chunk_bytes), ReadReport()
+    documents = read_documents(files, config.errors, config.field, own)
+    with Progress("reading", sum(file.size for file in files) / 1e6, "MB", quiet) as progress:
+        for _ in spool.fill(documents):
+            progress.update(own.bytes_read / 1e6)
+        if own.replaced:
+            progress.note(f"{own.replaced:,} invalid byte sequences were replaced by U+FFFD")
+    report.files += own.files
+    if not spool.chunks:
+        raise InputError(f"{files[0].name}: the text is empty.")
+    return spool

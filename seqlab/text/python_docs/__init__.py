@@ -1,0 +1,1 @@
+"""The embedded corpus: the documentation on this machine as English prose."""

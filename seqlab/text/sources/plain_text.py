@@ -1,0 +1,242 @@
+"""A file's bytes become clean text: decompression, decoding, newlines; streamed, so size does not matter."""
+
+from __future__ import annotations
+
+import bz2
+import codecs
+import gzip
+import io
+import lzma
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import IO, Any
+
+import numpy as np
+
+from ...base.errors import InputError
+
+BLOCK = 1 << 20
+"""Bytes read at a time."""
+
+_MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zstandard"}
+COMPRESSED_SUFFIXES = {".gz": "gzip", ".bz2": "bzip2", ".xz": "xz", ".zst": "zstandard"}
+
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_DECODERS: dict[str, Callable[[bytes, str, bool], tuple[str, int]]] = {
+    "utf-8": codecs.utf_8_decode,
+    "utf-16-le": codecs.utf_16_le_decode,
+    "utf-16-be": codecs.utf_16_be_decode,
+    "utf-32-le": codecs.utf_32_le_decode,
+    "utf-32-be": codecs.utf_32_be_decode,
+}
+_MANY_NULS = 0.3
+"""Share of NUL bytes that no text has, but UTF-16 without a byte order mark does."""
+
+
+@dataclass
+class FileReport:
+    """What reading one file found out. `bytes_read` counts the file's own (compressed) bytes."""
+
+    name: str
+    bytes_read: int = 0
+    encoding: str = "utf-8"
+    byte_order_mark: bool = False
+    compression: str | None = None
+    replaced: int = 0
+    """Invalid byte sequences that became U+FFFD."""
+    carriage_returns: bool = False
+    """Whether CR LF or lone CR line ends were turned into LF."""
+    lines: int = 0
+
+
+def read_text(handle: IO[bytes], report: FileReport, errors: str = "strict", suffix: str = "") -> Iterator[str]:
+    """Yield a file's text in blocks of about a megabyte, decoded, without byte order mark, newlines as LF.
+
+    Args:
+        handle: the raw bytes; need not be seekable.
+        report: names the file in messages and is filled in while reading.
+        errors: "strict" raises InputError at the first invalid byte (file, line, byte offset); "replace" puts
+            U+FFFD and counts.
+        suffix: the file's last suffix; a compressed one whose content is not compressed so is refused.
+    """
+    buffered: io.BufferedReader[Any] = io.BufferedReader(_CountingReader(handle, report))
+    yield from _clean_newlines(_decoded(_decompressed(buffered, report, suffix), report, errors), report)
+
+
+class _CountingReader(io.RawIOBase):
+    """Raw bytes of a handle, counted in the report as they pass."""
+
+    def __init__(self, handle: IO[bytes], report: FileReport):
+        self.handle, self.report = handle, report
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: object) -> int:
+        view = memoryview(buffer)  # type: ignore[arg-type]
+        data = self.handle.read(len(view))
+        view[: len(data)] = data
+        self.report.bytes_read += len(data)
+        return len(data)
+
+
+def _decompressed(handle: io.BufferedReader[Any], report: FileReport, suffix: str) -> Iterator[bytes]:
+    head = handle.peek(8)[:8]
+    found = next((kind for magic, kind in _MAGIC.items() if head.startswith(magic)), None)
+    named = COMPRESSED_SUFFIXES.get(suffix.lower())
+    if named and head and found != named:
+        raise InputError(f"{report.name}: is not {named} data although its name ends in {suffix}; rename it.")
+    report.compression = found
+    try:
+        yield from _UNPACK[found](handle)
+    except EOFError:
+        raise InputError(f"{report.name}: the {found} data ends too early; the file is truncated.") from None
+    except (lzma.LZMAError, _DamagedError) as error:
+        raise InputError(f"{report.name}: the {found} data is damaged ({error}).") from None
+    except OSError as error:
+        if found == "bzip2" and error.errno is None:
+            raise InputError(f"{report.name}: the bzip2 data is damaged ({error}).") from None
+        raise InputError(f"{report.name}: cannot be read ({error.strerror or error}).") from None
+
+
+def _blocks(stream: IO[bytes] | io.BufferedIOBase) -> Iterator[bytes]:
+    while block := stream.read(BLOCK):
+        yield block
+
+
+def _ungzip(handle: IO[bytes]) -> Iterator[bytes]:
+    from isal import igzip, igzip_lib
+
+    try:
+        yield from _blocks(igzip.IGzipFile(fileobj=handle))
+    except (gzip.BadGzipFile, igzip_lib.IsalError) as error:  # type: ignore[misc]
+        raise _DamagedError(str(error)) from None
+
+
+def _unzstd(handle: IO[bytes]) -> Iterator[bytes]:
+    """As the standard library's readers do, raises EOFError when the data ends inside a frame."""
+    import zstandard
+
+    step = 4096  # a block of this size can unfold to 128 MB at most
+    frame = zstandard.ZstdDecompressor().decompressobj()
+    started = False
+    try:
+        while data := handle.read(step):
+            while data:
+                started = True
+                if block := frame.decompress(data):
+                    yield block
+                data = frame.unused_data if frame.eof else b""
+                if frame.eof:
+                    frame, started = zstandard.ZstdDecompressor().decompressobj(), False
+    except zstandard.ZstdError as error:
+        raise _DamagedError(str(error)) from None
+    if started:
+        raise EOFError
+
+
+class _DamagedError(Exception):
+    """gzip or zstandard data that cannot be unpacked."""
+
+
+_UNPACK: dict[str | None, Callable[[IO[bytes]], Iterator[bytes]]] = {
+    None: _blocks,
+    "gzip": _ungzip,
+    "bzip2": lambda handle: _blocks(bz2.BZ2File(handle)),
+    "xz": lambda handle: _blocks(lzma.LZMAFile(handle)),  # noqa: SIM115
+    "zstandard": _unzstd,
+}
+
+
+def _decoded(blocks: Iterator[bytes], report: FileReport, errors: str) -> Iterator[str]:
+    pending = _first_bytes(blocks)
+    mark = next(((bom, name) for bom, name in _BOMS if pending.startswith(bom)), None)
+    offset = 0
+    if mark:
+        report.byte_order_mark, report.encoding, offset = True, mark[1], len(mark[0])
+        pending = pending[offset:]
+    elif errors == "strict":
+        _refuse_binary(pending, report)
+    final = False
+    while True:
+        text, used = _decode_block(pending, final, offset, report, errors)
+        if text:
+            yield text
+        if final:
+            return
+        pending, offset = pending[used:], offset + used
+        block = next(blocks, None)
+        final = block is None
+        pending += block or b""
+
+
+def _first_bytes(blocks: Iterator[bytes]) -> bytes:
+    """The first block or blocks: enough bytes to see any byte order mark."""
+    head = b""
+    while len(head) < 4 and (block := next(blocks, None)) is not None:
+        head += block
+    return head
+
+
+def _decode_block(data: bytes, final: bool, offset: int, report: FileReport, errors: str) -> tuple[str, int]:
+    decode = _DECODERS[report.encoding]
+    try:
+        text, used = decode(data, errors, final)
+    except UnicodeDecodeError as error:
+        before = decode(data[: error.start], "strict", True)[0]
+        line = report.lines + _line_ends(before) + 1
+        value = " ".join(f"0x{byte:02x}" for byte in data[error.start : error.end][:4])
+        raise InputError(
+            f"{report.name}: line {line}: invalid {report.encoding.upper()} at byte offset "
+            f"{offset + error.start} ({value}); convert the file to UTF-8, or go on with --errors replace."
+        ) from None
+    if errors == "replace" and "\ufffd" in text:
+        report.replaced += text.count("\ufffd") - _genuine_replacements(data[:used], report.encoding)
+    return text, used
+
+
+def _line_ends(text: str) -> int:
+    return text.count("\n") + text.count("\r") - text.count("\r\n")
+
+
+def _genuine_replacements(data: bytes, encoding: str) -> int:
+    """How many U+FFFD the data itself holds, as opposed to those that stand for invalid bytes."""
+    if encoding == "utf-8":
+        return data.count(b"\xef\xbf\xbd")
+    width = 2 if "16" in encoding else 4
+    units = np.frombuffer(data, f"{'<' if encoding.endswith('le') else '>'}u{width}", len(data) // width)
+    return int(np.count_nonzero(units == 0xFFFD))
+
+
+def _refuse_binary(head: bytes, report: FileReport) -> None:
+    nuls = head.count(b"\0")
+    if nuls > _MANY_NULS * len(head):
+        raise InputError(
+            f"{report.name}: {nuls / len(head):.0%} of its first bytes are NUL: this is not UTF-8 text but "
+            "binary data or UTF-16 without a byte order mark; convert it to UTF-8, or go on with "
+            "--errors replace."
+        )
+
+
+def _clean_newlines(texts: Iterator[str], report: FileReport) -> Iterator[str]:
+    held = ""
+    for text in texts:
+        text = held + text
+        held = ""
+        if "\r" in text:
+            report.carriage_returns = True
+            if text.endswith("\r"):  # its LF may follow in the next block
+                text, held = text[:-1], "\r"
+            text = text.replace("\r\n", "\n").replace("\r", "\n")
+        report.lines += text.count("\n")
+        if text:
+            yield text
+    if held:
+        report.lines += 1
+        yield "\n"

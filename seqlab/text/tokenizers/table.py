@@ -1,0 +1,53 @@
+"""The table of tokenizers, and the choice among them for a text."""
+
+from __future__ import annotations
+
+import re
+
+from .base import Tokenizer
+from .bpe import BpeTokenizer
+from .characters import ByteTokenizer, CharTokenizer
+from .words import WhitespaceTokenizer, WordTokenizer
+
+TOKENIZERS: dict[str, type[Tokenizer]] = {
+    kind.kind: kind for kind in (CharTokenizer, ByteTokenizer, WordTokenizer, WhitespaceTokenizer, BpeTokenizer)
+}
+
+SMALL_TEXT = 3_000_000
+"""Characters below which a language model learns more from characters than from sub-words."""
+MIN_COUNT = {"word": 2, "whitespace": 1, "char": 1}
+"""Default `min_count` of a language model's vocabulary."""
+
+_SPACED = re.compile(r"(?<=\s)[,.](?=\s)")
+_ENDING = re.compile(r"[,.](?=\s)")
+
+
+def looks_tokenised(sample: str) -> bool:
+    """Whether a text is tokenised already: it holds `<unk>`, or spaces before nearly every comma and stop."""
+    words = sample.split()
+    if words.count("<unk>") > 1e-4 * len(words):
+        return True
+    marks = len(_ENDING.findall(sample))
+    return marks >= 20 and len(_SPACED.findall(sample)) > 0.9 * marks
+
+
+def choose_tokenizer(sample: str, characters: int, for_words: bool = False) -> tuple[str, str]:
+    """The kind of tokenizer that suits a text, and why in a few words.
+
+    Args:
+        sample: some 100,000 characters of the text.
+        characters: length of the whole text.
+        for_words: the ids are for word vectors, so that characters and word pieces are out of the question.
+    """
+    if looks_tokenised(sample):
+        return "whitespace", "the text looks tokenised already"
+    if for_words:
+        return "word", "word vectors need words"
+    if characters < SMALL_TEXT:
+        return "char", f"{characters:,} characters are too few to learn words from"
+    return "bpe", f"{characters:,} characters are enough for word pieces"
+
+
+def bpe_vocab_size(characters: int) -> int:
+    """Default number of word pieces for a text of that length: 4,096 to 16,384."""
+    return 4096 if characters < 10_000_000 else 8192 if characters < 100_000_000 else 16384

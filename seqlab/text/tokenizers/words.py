@@ -1,0 +1,166 @@
+"""The two tokenizers of words: `word` finds words and punctuation in any text, `whitespace` trusts spaces."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import cache, cached_property
+from typing import Any
+
+from .base import IncrementalDecoder, Tokenizer
+from .segmenters import Segmenter, TokenSegmenter, UnitSegmenter
+from .vocab import EOS, Vocab, escape, unescape
+
+_SINGLE = r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
+"""Kana and ideographs, written without spaces: each is a token of its own."""
+
+
+@cache
+def word_pattern() -> re.Pattern[str]:
+    """Words (letters, digits, marks, `_`, with inner apostrophes and hyphens), numbers, other characters.
+
+    Python's `\\w` lacks combining marks, without which Devanagari or decomposed accents would fall apart.
+    """
+    blocks = (range(0x300, 0x20000), range(0xE0100, 0xE01F0))
+    marks = "".join(chr(code) for block in blocks for code in block if unicodedata.category(chr(code))[0] == "M")
+    letter = rf"[^\W{_SINGLE}]|[{marks}]"
+    return re.compile(rf"(?:{letter})+(?:['’-](?:{letter})+|(?<=\d)[.,](?=\d)(?:{letter})+)*|[^\s]")
+
+
+class WordTokenizer(Tokenizer):
+    """Words, numbers and punctuation marks one by one; a line end is a token, at most two of them in a row.
+
+    Other white space is not kept, so decoding cannot give back a text exactly: it spaces words and
+    punctuation as print does. `lowercase` lower-cases the text first.
+    """
+
+    kind = "word"
+    has_unk = True
+
+    def __init__(self, vocab: Vocab | None = None, lowercase: bool = False):
+        super().__init__(vocab)
+        self.lowercase = lowercase
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return {"lowercase": self.lowercase}
+
+    def segmenter(self) -> Segmenter:
+        return UnitSegmenter(self._units, _split)
+
+    def _units(self, piece: str) -> list[str]:
+        """Stretches of non-space, and line ends: one at the end of a line, two where blank lines follow."""
+        found: list[str] = []
+        ends = 0
+        *lines, last = (piece.lower() if self.lowercase else piece).split("\n")
+        for line in lines:
+            if words := line.split():
+                found += words
+                ends = 0
+            if ends < 2:
+                found.append("\n")
+                ends += 1
+        return found + last.split()
+
+    def decoder(self) -> WordDecoder:
+        """Decodes `<eos>` to a newline."""
+        return WordDecoder(self.vocab.itos)
+
+
+def _split(units: list[str]) -> list[list[str]]:
+    """The words and marks of every unit."""
+    words = word_pattern().findall
+    return [[unit] if unit == "\n" or (unit.isascii() and unit.isalpha()) else words(unit) for unit in units]
+
+
+_NO_SPACE_BEFORE = set(",.;:!?)]}%…’”»")
+_NO_SPACE_AFTER = set("([{$£€#@“‘«¿¡")
+_TIGHT = set("/—–_~\\") | {chr(code) for code in (*range(0x3001, 0x3020), *range(0xFF01, 0xFF66))}
+"""Set without spaces on either side; full-width punctuation brings its own."""
+
+
+class WordDecoder(IncrementalDecoder):
+    """Puts words and punctuation together with the spaces that print has between them."""
+
+    def __init__(self, itos: list[str]):
+        self.itos = itos
+        self.previous = "\n"
+        self.open_quotes: set[str] = set()
+        self.glue = False
+        """Whether the previous token takes no space after it."""
+
+    def push(self, id: int) -> str:
+        token = self.itos[id]
+        if token in ("\n", EOS):
+            self.previous, self.glue = "\n", True
+            self.open_quotes.clear()
+            return "\n"
+        space = "" if self._sticks(token) else " "
+        self.glue = self._holds_next(token)
+        if token in "\"'":
+            self.open_quotes ^= {token}
+        self.previous = token
+        return space + token
+
+    def _sticks(self, token: str) -> bool:
+        if self.previous == "\n" or self.glue or token in _TIGHT:
+            return True
+        if token in self.open_quotes or (token in _NO_SPACE_BEFORE):
+            return True
+        repeated = token == self.previous and not token[0].isalnum() and token not in "\"'"
+        return repeated or bool(_is_single(token) and _is_single(self.previous))
+
+    def _holds_next(self, token: str) -> bool:
+        if token in "\"'":
+            return token not in self.open_quotes  # an opening quote
+        return token in _NO_SPACE_AFTER or token in _TIGHT
+
+
+_is_single = re.compile(f"[{_SINGLE}]").fullmatch
+
+
+class WhitespaceTokenizer(Tokenizer):
+    """What stands between white space is a token; a line end is `<eos>`. For text that is tokenised already.
+
+    Every line ends in one `<eos>`, blank lines and an unfinished last line of a document too. A literal
+    `<unk>` is the unknown token, as in the benchmark corpora; a literal `<eos>` stays text (the vocabulary
+    spells it `\\<eos>`).
+    """
+
+    kind = "whitespace"
+    has_unk = True
+    newline = EOS
+
+    def segmenter(self) -> Segmenter:
+        return TokenSegmenter(_tokens)
+
+    def closes(self, text: str) -> bool:
+        return not text.endswith("\n")
+
+    def decoder(self) -> WhitespaceDecoder:
+        """Joins tokens by single spaces; `<eos>` is a line end."""
+        return WhitespaceDecoder(self._texts, self.eos_id)
+
+    @cached_property
+    def _texts(self) -> list[str]:
+        return [self.plain(token) for token in self.vocab.itos]
+
+    def plain(self, token: str) -> str:
+        return unescape(token) if token.endswith(EOS) else token
+
+
+def _tokens(piece: str) -> list[str]:
+    if EOS in piece:
+        piece = re.sub(rf"(?<!\S)\\*{EOS}(?!\S)", lambda match: escape(match[0]), piece)
+    return piece.replace("\n", f" {EOS} ").split()
+
+
+class WhitespaceDecoder(IncrementalDecoder):
+    def __init__(self, texts: list[str], eos_id: int | None):
+        self.texts, self.eos_id = texts, eos_id
+        self.line_start = True
+
+    def push(self, id: int) -> str:
+        space = "" if self.line_start or id == self.eos_id else " "
+        self.line_start = id == self.eos_id
+        return space + ("\n" if self.line_start else self.texts[id])

@@ -1,0 +1,1 @@
+"""What moves the weights: optimisers, rules for sparse rows, averages, penalties."""

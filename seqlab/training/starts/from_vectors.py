@@ -1,0 +1,103 @@
+"""Word vectors feed a language model: its embedding (and tied output) starts from them, and gives such vectors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ...base.errors import InputError
+from ...embeddings import WordVectors, load_vectors
+from ...models import LanguageModel
+from ...run import Run, is_run
+from ...text import Tokenizer
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """How much of a vocabulary the vectors knew."""
+
+    types: int
+    known_types: int
+    token_share: float
+    """Share of the training tokens whose type was known."""
+    projection: str
+
+    def sentence(self) -> str:
+        """For the person watching."""
+        return (
+            f"embeddings: {self.known_types:,} of {self.types:,} types start from the vectors "
+            f"({self.token_share:.1%} of the tokens){self.projection}"
+        )
+
+
+def vectors_of_model(model: LanguageModel, tokenizer: Tokenizer) -> WordVectors:
+    """The input vectors of the vocabulary's words, control tokens and white space left out."""
+    vocab, keep = tokenizer.vocab, np.flatnonzero(tokenizer.words_mask())
+    matrix_VD = model.word_vectors().float().cpu().numpy()
+    return WordVectors([vocab.itos[i] for i in keep], matrix_VD[keep], vocab.counts[keep])
+
+
+def vectors_from(path: str | Path) -> WordVectors:
+    """Word vectors from any file or folder seqlab reads, or the input vectors of a language-model run. Raises
+    InputError as `seqlab.embeddings.load_vectors` and `Run.open` do."""
+    if not is_run(path):
+        return load_vectors(path)
+    run = Run.open(path)
+    return vectors_of_model(run.load_model(), run.tokenizer)
+
+
+def fit_width(matrix_VD: np.ndarray, width: int, generator: np.random.Generator) -> tuple[np.ndarray, str]:
+    """Vectors (V, D) brought to `width`: the leading principal directions when narrower, a random orthonormal lift,
+    which keeps every inner product, when wider. Returns them and a word on what was done."""
+    dim = matrix_VD.shape[1]
+    if width == dim:
+        return matrix_VD, ""
+    if width < dim:
+        _, _, directions = np.linalg.svd(matrix_VD - matrix_VD.mean(0), full_matrices=False)
+        return matrix_VD @ directions[:width].T, f"; projected from {dim} to {width} dimensions"
+    basis, _ = np.linalg.qr(generator.standard_normal((width, dim)))
+    return matrix_VD @ basis.T, f"; lifted from {dim} to {width} dimensions"
+
+
+def start_from_vectors(
+    model: LanguageModel, tokenizer: Tokenizer, vectors: WordVectors, freeze: bool, seed: int
+) -> Coverage:
+    """Overwrite the model's embedding with `vectors`.
+
+    A type is looked up as written, then in lower case. Vectors are centred and scaled to a mean norm of 1, the scale
+    of a fresh embedding; types without a vector are drawn from a Gaussian with the vectors' mean and covariance.
+
+    Raises:
+        InputError: no type of the vocabulary has a vector, or the model has no embedding.
+    """
+    embedding = model.embedding
+    if embedding is None:
+        raise InputError("training.embeddings: a model with model.input = 'characters' has no embedding to start.")
+    vocab = tokenizer.vocab
+    rows = [vectors.index.get(word, vectors.index.get(word.lower(), -1)) for word in vocab.itos]
+    row_V = np.array(rows, dtype=np.int64)
+    known_V = row_V >= 0
+    if not known_V.any():
+        raise InputError(
+            f"training.embeddings: none of the {len(vocab):,} types of the text has a vector; "
+            "the vectors are of another language or the tokenizer is not a word tokenizer."
+        )
+    generator = np.random.Generator(np.random.PCG64(seed))
+    used_KD, projection = fit_width(
+        vectors.matrix[row_V[known_V]].astype(np.float64), model.config.embed_dim, generator
+    )
+    used_KD = used_KD - used_KD.mean(0)
+    used_KD /= np.linalg.norm(used_KD, axis=1).mean() + 1e-12
+    covariance = np.cov(used_KD, rowvar=False) if len(used_KD) > 1 else np.eye(used_KD.shape[1])
+    values_VD = generator.multivariate_normal(
+        np.zeros(used_KD.shape[1]), np.atleast_2d(covariance), size=len(vocab), method="svd"
+    )
+    values_VD[known_V] = used_KD
+    with torch.no_grad():
+        embedding.copy_(torch.from_numpy(values_VD))
+    embedding.requires_grad_(not freeze)
+    counts = vocab.counts
+    return Coverage(len(vocab), int(known_V.sum()), float(counts[known_V].sum() / max(1, counts.sum())), projection)

@@ -1,0 +1,1 @@
+"""What is measured while training: metrics, validation, costs, time by part."""

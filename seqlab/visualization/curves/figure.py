@@ -1,0 +1,118 @@
+"""Training curves on paper: a large panel for the loss, small ones beneath (matplotlib)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import EngFormatter, MaxNLocator
+
+from ..output import drawing_rules, write_figure
+from ..style import FAINT, INK, PAPER, QUIET, font_families
+from .curves import AXES, Panel, RunCurves, loss_range, perplexity_ticks, small_panels
+
+DPI = 200
+TITLE = "Training loss (lines) and validation loss (dots)"
+LIVE = "; rings: without averaging the weights"
+
+
+def write_curves_figure(curves: Sequence[RunCurves], x: str, out: str | Path, kind: str) -> None:
+    """Write the curves as png, svg or pdf."""
+    with drawing_rules():
+        write_figure(curves_figure(curves, x), out, kind)
+
+
+def curves_figure(curves: Sequence[RunCurves], x: str) -> Figure:
+    """The figure. Call within `drawing_rules`."""
+    panels = small_panels(curves)
+    columns = max(1, len(panels) if len(panels) <= 3 else math.ceil(len(panels) / 2))
+    rows = math.ceil(len(panels) / columns)
+    figure = Figure(figsize=(9.0, 4.8 + 1.8 * rows), dpi=DPI, facecolor=PAPER)
+    figure.set_layout_engine(ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12))
+    FigureCanvasAgg(figure)
+    grid = figure.add_gridspec(1 + rows, columns, height_ratios=[2.6, *[1] * rows])
+    _draw_loss(figure.add_subplot(grid[0, :]), curves, x)
+    for place, panel in enumerate(panels):
+        _draw_panel(figure.add_subplot(grid[1 + place // columns, place % columns]), panel)
+    return figure
+
+
+def _draw_loss(axes: Axes, curves: Sequence[RunCurves], x: str) -> None:
+    for run in curves:
+        dot = "." if len(run.loss.y) == 1 else ""
+        axes.plot(run.loss.x, run.loss.y, color=run.color, linewidth=0.6, alpha=0.25)
+        axes.plot(run.smooth.x, run.smooth.y, color=run.color, linewidth=1.3, marker=dot, label=run.label)
+        axes.plot(run.valid.x, run.valid.y, color=run.color, linewidth=0.8, linestyle=(0, (4, 2)))
+        axes.scatter(run.live.x, run.live.y, s=26, facecolors="none", edgecolors=run.color, linewidths=0.8, zorder=3)
+        axes.scatter(run.valid.x, run.valid.y, s=22, color=run.color, edgecolors=PAPER, linewidths=0.7, zorder=3)
+    low, high = loss_range(curves)
+    axes.set_ylim(low, high)
+    axes.set_xlabel(AXES[x][1], size=9, color=INK)
+    axes.set_ylabel(f"loss, nats per {curves[0].unit}", size=9, color=INK)
+    title = TITLE + LIVE * any(len(run.live.y) for run in curves)
+    axes.set_title(title, loc="left", size=11, weight="bold", color=INK, pad=10)
+    _calm(axes, ticks=8)
+    _draw_legend(axes, curves)
+    if curves[0].unit == "token":
+        _draw_perplexities(axes, low, high)
+
+
+def _draw_perplexities(axes: Axes, low: float, high: float) -> None:
+    right = axes.secondary_yaxis("right")
+    ticks = perplexity_ticks(low, high)
+    right.set_yticks([math.log(tick) for tick in ticks], [f"{tick:,.4g}" for tick in ticks])
+    right.set_ylabel("perplexity", size=9, color=INK)
+    right.tick_params(labelsize=8, colors=QUIET, length=0)
+    right.spines["right"].set_visible(False)
+
+
+def _draw_legend(axes: Axes, curves: Sequence[RunCurves]) -> None:
+    families, _ = font_families([run.name for run in curves])
+    legend = axes.legend(loc="upper right", labelcolor=INK, prop={"family": families, "size": 8.5})
+    legend.get_frame().set(facecolor=PAPER, edgecolor="none", alpha=0.85)
+    for text in legend.get_texts():
+        text.set_parse_math(False)
+
+
+def _draw_panel(axes: Axes, panel: Panel) -> None:
+    for name, color, _, curve in panel.lines:
+        dot = "." if len(curve.y) == 1 else ""
+        axes.plot(curve.x, curve.y, color=color, linewidth=0.8, marker=dot, alpha=0.85, label=name)
+    axes.set_title(panel.title, loc="left", size=8.5, color=INK)
+    _calm(axes, ticks=4)
+    if panel.parts:
+        legend = axes.legend(
+            loc="lower right",
+            bbox_to_anchor=(1, 1),
+            ncols=min(5, len(panel.lines)),
+            columnspacing=0.8,
+            handlelength=1,
+            borderaxespad=0.1,
+            fontsize=6.5,
+            labelcolor=INK,
+        )
+        legend.set(frame_on=False)
+    if panel.logarithmic:
+        axes.set_yscale("log")
+        return
+    axes.set_ylim(bottom=0)
+    axes.yaxis.set_major_locator(MaxNLocator(4))
+    if axes.get_ylim()[1] >= 1000:
+        axes.yaxis.set_major_formatter(EngFormatter(sep=""))
+
+
+def _calm(axes: Axes, ticks: int) -> None:
+    """Light grid, no frame, few round numbers."""
+    axes.grid(color=FAINT, linewidth=0.5)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.spines["bottom"].set_color(FAINT)
+    axes.tick_params(labelsize=8, colors=QUIET, length=0)
+    axes.xaxis.set_major_locator(MaxNLocator(ticks))
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    axes.margins(x=0.01)

@@ -1,0 +1,193 @@
+"""Exact resume in every mode: killed at random moments, a run ends with the bits of one that never stopped."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+
+from seqlab import api
+from seqlab.base.errors import InputError
+from seqlab.base.files import load_tensors
+from seqlab.run import Run
+from seqlab.training import Trainer
+
+SIZES = {"embed_dim": 10, "hidden_dim": 10, "layers": 2, "batch_size": 4, "bptt": 8, "log_lines": 40}
+REGULARISED = {
+    "weight_drop": 0.3,
+    "locked_dropout": True,
+    "embedding_dropout": 0.1,
+    "dropout": 0.3,
+    "hidden_dropout": 0.2,
+    "activation_penalty": 2.0,
+    "temporal_penalty": 1.0,
+}
+MODES = {
+    "defaults": {"epochs": 1.5, "dropout": 0.2},
+    "ema-sampled": {"steps": 60, "average": "ema", "average_decay": 0.9, "softmax": "sampled", "samples": 8},
+    "swa-sgd": {"steps": 60, "average": "swa", "average_start": 0.3, "optimizer": "sgd", "lr": 1.0},
+    "asgd-tied-sampled": {"steps": 60, "average": "asgd", "softmax": "sampled", "samples": 8, "optimizer": "nesterov"},
+    "nt-asgd": {"steps": 80, "average": "nt-asgd", "average_patience": 1, "lr": 0.5, "evaluations": 20},
+    "random-bptt": {"epochs": 1, "random_bptt": True, "schedule": "one-cycle", "cell": "gru"},
+    "growing-batch": {
+        "epochs": 2.2,
+        "batch_schedule": [[0.0, 2], [0.2, 4], [0.7, 12]],
+        "batch_scaling": "linear",
+        "dropout": 0.1,
+    },
+    "accumulate": {"steps": 50, "accumulate": 2, "dropout": 0.3, "softmax": "sampled", "samples": 8},
+    "documents": {"epochs": 1.2, "reset_state": "documents", "tie": False},
+    "windows-relu": {"steps": 50, "reset_state": "windows", "cell": "rnn-relu"},
+    "penalties": {"steps": 50, "l1": 1e-5, "l2": 1e-4, "clip_value": 0.01, "softmax": "sampled", "samples": 8},
+    "rmsprop-decay": {"steps": 50, "optimizer": "rmsprop", "weight_decay": 0.01, "softmax": "sampled", "samples": 8},
+    "adamw-decay-ema": {
+        "steps": 60,
+        "weight_decay": 0.1,
+        "lr": 0.02,
+        "average": "ema",
+        "average_decay": 0.9,
+        "softmax": "sampled",
+        "samples": 4,
+    },
+    "adagrad-plateau": {"steps": 90, "optimizer": "adagrad", "schedule": "plateau", "evaluations": 30, "patience": 9},
+    "nce": {"steps": 40, "softmax": "nce", "samples": 8, "average": "ema"},
+    "adaptive": {"steps": 40, "softmax": "adaptive"},
+    "mixture-step": {"steps": 30, "softmax": "mixture", "mixture": 2, "schedule": "step", "optimizer": "adam"},
+    "momentum-unigram": {
+        "steps": 50,
+        "optimizer": "momentum",
+        "lr": 0.3,
+        "softmax": "sampled",
+        "samples": 8,
+        "noise": "unigram",
+        "schedule": "exponential",
+    },
+    "smoothing-linear": {"steps": 40, "softmax": "full", "label_smoothing": 0.1, "schedule": "linear", "warmup": 0.3},
+    "adam-constant": {"steps": 40, "optimizer": "adam", "softmax": "sampled", "samples": 8, "schedule": "constant"},
+    "awd-lstm": {
+        **REGULARISED,
+        "steps": 80,
+        "average": "nt-asgd",
+        "average_patience": 1,
+        "optimizer": "sgd",
+        "lr": 2.0,
+        "evaluations": 20,
+        "random_bptt": True,
+    },
+    "awd-documents": {
+        **REGULARISED,
+        "epochs": 1.2,
+        "softmax": "sampled",
+        "samples": 8,
+        "reset_state": "documents",
+        "accumulate": 2,
+        "residual": True,
+    },
+    "characters": {
+        "epochs": 1.2,
+        "input": "characters",
+        "char_dim": 4,
+        "embedding_dropout": 0.2,
+        "softmax": "sampled",
+        "samples": 8,
+        "average": "ema",
+    },
+    "everything": {
+        "epochs": 1.5,
+        "average": "ema",
+        "softmax": "sampled",
+        "samples": 8,
+        "random_bptt": True,
+        "batch_schedule": [[0.5, 8]],
+        "batch_scaling": "sqrt",
+        "accumulate": 2,
+        "reset_state": "documents",
+        "l2": 1e-4,
+        "dropout": 0.2,
+    },
+}
+MEASURED = {"seconds", "tokens_per_second"}
+
+
+class Killed(Exception):
+    """Stands for a power cut."""
+
+
+@pytest.fixture(scope="module")
+def words(tmp_path_factory):
+    """A text of a few dozen words in documents of different lengths."""
+    generator, folder = random.Random(0), tmp_path_factory.mktemp("text")
+    for number in range(30):
+        sentences = [
+            f"the noun{generator.randrange(20)} verb{generator.randrange(9)} a noun{generator.randrange(20)} ."
+            for _ in range(generator.randrange(2, 40))
+        ]
+        (folder / f"{number:02d}.txt").write_text("\n".join(sentences) + "\n")
+    return api.prepare(str(folder), tmp_path_factory.mktemp("corpus") / "words", tokenizer="whitespace")
+
+
+def kill_at(monkeypatch, kills: list[int], save_steps: int) -> None:
+    """Save every so many steps, and die in the steps named, whichever sitting reaches them."""
+    step, clock = Trainer.train_step, Trainer.look_at_the_clock
+
+    def train_step(self):
+        if self.position.step in kills:
+            kills.remove(self.position.step)
+            raise Killed
+        step(self)
+
+    def look_at_the_clock(self, last_save, interrupted):
+        clock(self, last_save, interrupted)
+        return self.position.step % save_steps == 0, False
+
+    monkeypatch.setattr(Trainer, "train_step", train_step)
+    monkeypatch.setattr(Trainer, "look_at_the_clock", look_at_the_clock)
+
+
+def content(run: Run):
+    """Best weights, the exact state without measured time, and the metrics likewise."""
+    arrays, values = run.load_state()
+    values["position"].pop("seconds")
+    lines = [{key: value for key, value in line.items() if key not in MEASURED} for line in run.metrics()]
+    return load_tensors(run.path / "model.safetensors")[0], arrays, values, lines
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_killed_at_random_moments_it_ends_with_the_same_bits(words, tmp_path, monkeypatch, mode):
+    options = {**SIZES, **MODES[mode], "quiet": True}
+    kill_at(monkeypatch, [], 13)
+    whole = api.train_language_model(words, tmp_path / "whole", **options).run
+    steps = whole.metrics()[-1]["step"]
+    generator = random.Random(mode)
+    kills = sorted(generator.sample(range(1, steps), 3))
+    left = list(kills)
+    kill_at(monkeypatch, left, 13)
+    for _ in kills:
+        with pytest.raises(Killed):
+            api.train_language_model(words, tmp_path / "killed", **options)
+    again = api.train_language_model(words, tmp_path / "killed", **options).run
+    assert not left
+    for ours, theirs in zip(content(whole), content(again), strict=True):
+        if isinstance(ours, dict) and ours and isinstance(next(iter(ours.values())), np.ndarray):
+            assert ours.keys() == theirs.keys()
+            for name in ours:
+                np.testing.assert_array_equal(ours[name], theirs[name], err_msg=name)
+        else:
+            assert ours == theirs
+    assert len(whole.metrics()) > 10
+
+
+def test_other_settings_and_another_number_of_processes_are_refused(words, tmp_path, monkeypatch):
+    options = {**SIZES, "steps": 20, "quiet": True}
+    left = [12]
+    kill_at(monkeypatch, left, 5)
+    with pytest.raises(Killed):
+        api.train_language_model(words, tmp_path / "run", **options)
+    with pytest.raises(InputError, match=r"was started with training\.batch_schedule = \[\], not \[\(0\.5, 8\)\]"):
+        api.train_language_model(words, tmp_path / "run", **options, batch_schedule=[[0.5, 8]])
+    run = Run.open(tmp_path / "run")
+    arrays, values = run.load_state()
+    run.save_state(arrays, {**values, "processes": 2})
+    with pytest.raises(InputError, match="was trained by 2 processes, not 1"):
+        api.train_language_model(words, tmp_path / "run", **options)
