@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
+from seqlab.base.printing import printable
+
 SOURCE_HELP = "Text file(s), folder, '-' for stdin, .gz/.bz2/.xz/.zst, .jsonl, prepared corpus or corpus name."
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
@@ -48,8 +50,3 @@ def _cell(value: Any) -> str:
         small = 0 < abs(value) < 0.001
         return f"{value:.3g}" if small else f"{value:,.3f}" if abs(value) < 1000 else f"{value:,.1f}"
     return printable(str(value))
-
-
-def printable(text: str) -> str:
-    """`text` with control characters escaped, so that no corpus can steer a terminal."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

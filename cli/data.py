@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
-from .console import SOURCE_HELP, JsonFlag, print_json, print_table, printable, say
+from seqlab.base.printing import printable
+
+from .console import SOURCE_HELP, JsonFlag, print_json, print_table, say
 
 if TYPE_CHECKING:
     from seqlab.config import TextConfig

@@ -7,7 +7,9 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from .console import JsonFlag, print_json, print_table, printable, say
+from seqlab.base.printing import printable
+
+from .console import JsonFlag, print_json, print_table, say
 from .vectors.neighbors import open_vectors
 
 METHODS = {"add": "3CosAdd", "mul": "3CosMul"}

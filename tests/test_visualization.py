@@ -30,7 +30,7 @@ from seqlab.visualization.maps.labels import place_labels
 from seqlab.visualization.maps.projection import tsne, usable_perplexity
 from seqlab.visualization.maps.wordmap import build_map, choose_words, cluster
 from seqlab.visualization.output import drawing_rules
-from seqlab.visualization.style import font_families, printable
+from seqlab.visualization.style import font_families, label_text
 
 HOSTILE = [
     "</script><b>",
@@ -271,7 +271,7 @@ def test_svg_text_stays_text_and_is_well_formed(tmp_path: Path) -> None:
     draw_map(some_vectors(words), tmp_path / "map.svg", symbols=True, source="my.vec", seed=5)
     document = minidom.parse(str(tmp_path / "map.svg"))
     texts = ["".join(node.data for node in text.childNodes) for text in document.getElementsByTagName("text")]
-    assert {printable(word) for word in words} <= set(texts)
+    assert {label_text(word) for word in words} <= set(texts)
     assert "10 words of my.vec" in texts
     caption = " ".join(texts)
     for setting in ("t-SNE", "perplexity 3", "seed 5", "10 of 10 words", "16 dimensions", "k-means"):
@@ -290,11 +290,11 @@ def test_words_that_no_font_covers_are_told_in_one_sentence(tmp_path: Path) -> N
     assert draw_map(some_vectors(words), tmp_path / "map.svg", method="pca")["notes"] == []
 
 
-def test_printable_escapes_controls_and_cuts_long_words() -> None:
-    assert printable("\U000f0001") == "\\U000f0001"
-    assert printable("a\x00\n\u202e") == "a\\x00\\n\\u202e"
-    assert printable("é日") == "é日"
-    assert printable("y" * 100) == "y" * 31 + "…"
+def test_label_text_escapes_controls_and_cuts_long_words() -> None:
+    assert label_text("\U000f0001") == "\\U000f0001"
+    assert label_text("a\x00\n\u202e") == "a\\x00\\n\\u202e"
+    assert label_text("é日") == "é日"
+    assert label_text("y" * 100) == "y" * 31 + "…"
 
 
 # Pages
@@ -355,12 +355,12 @@ def test_the_map_page_opens_offline_and_holds_words_as_data_only(tmp_path: Path)
     data, rest = check_page(tmp_path / "map.html")
     assert "<img src=x" not in rest
     assert "</script><b>" not in rest
-    assert data["words"] == [printable(word, 80) for word in words]
+    assert data["words"] == [label_text(word, 80) for word in words]
     assert data["counts"] == vectors.counts.tolist()
     assert data["rank"] == list(range(1, 10))
     assert [words[i] for i in data["highlighted"]] == ["king"]
     assert data["neighbors"][0][:2] == [
-        [printable(word, 80), round(score, 3)] for word, score in vectors.neighbors("king", 2)
+        [label_text(word, 80), round(score, 3)] for word, score in vectors.neighbors("king", 2)
     ]
     for line in ("scattergl", "plotly_relayout", 'type="search"', "modeBarButtons"):
         assert line in rest

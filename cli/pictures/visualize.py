@@ -8,7 +8,9 @@ from typing import Annotated
 
 import typer
 
-from ..console import JsonFlag, print_json, printable, say
+from seqlab.base.printing import printable
+
+from ..console import JsonFlag, print_json, say
 
 
 def visualize(

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..console import JsonFlag, print_json, print_table, printable, say
+from seqlab.base.printing import printable
+
+from ..console import JsonFlag, print_json, print_table, say
 
 if TYPE_CHECKING:
     from seqlab.embeddings import WordVectors

@@ -1,9 +1,11 @@
-"""Colours, fonts and the printable form of words, shared by every picture."""
+"""Colours, fonts and label texts, shared by every picture."""
 
 from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Sequence
+
+from ..base.printing import printable
 
 # Paul Tol's "bright" scheme without its grey, told apart by colour-blind readers too:
 # https://sronpersonalpages.nl/~pault/
@@ -38,9 +40,9 @@ WIDE_COVERAGE = (
 )
 
 
-def printable(word: str, longest: int = LONGEST_LABEL) -> str:
-    """`word` as it may stand in a picture: control characters escaped, cut to `longest` characters."""
-    safe = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in word)
+def label_text(word: str, longest: int = LONGEST_LABEL) -> str:
+    """`word` as a label of a picture: control characters escaped, cut to `longest` characters."""
+    safe = printable(word)
     return safe if len(safe) <= longest else safe[: longest - 1] + "…"
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from ...base.errors import InputError, did_you_mean
 from ..output import check_output
-from ..style import INK, PALETTE, printable
+from ..style import INK, PALETTE, label_text
 
 Metrics = Sequence[Mapping[str, Any]]
 
@@ -141,7 +141,7 @@ def read_run(name: str, metrics: Metrics, x: str, color: str = PALETTE[0], unit:
     if not len(loss.y):
         raise InputError(f"{name}: its metrics hold no training loss to draw against {x}; train it for longer.")
     return RunCurves(
-        name=printable(name, 60),
+        name=label_text(name, 60),
         color=color,
         loss=loss,
         smooth=Curve(loss.x, smoothed(loss.y)),

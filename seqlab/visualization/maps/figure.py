@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 
 from ..output import drawing_rules, write_figure
-from ..style import INK, PAPER, QUIET, darker, font_families, printable
+from ..style import INK, PAPER, QUIET, darker, font_families, label_text
 from .labels import GAP, Label, place_labels
 from .wordmap import WordMap, word_colors
 
@@ -71,7 +71,7 @@ def map_figure(wordmap: WordMap) -> tuple[Figure, Sheet]:
     axes.set(xlim=(0, side), ylim=(0, side))
     axes.axis("off")
 
-    texts = [printable(word) for word in wordmap.words]
+    texts = [label_text(word) for word in wordmap.words]
     families, _ = font_families([*texts, wordmap.title, wordmap.caption])
     fonts = _fonts(wordmap, families)
     dot_N2 = _on_page(wordmap.position_N2, side)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..page import write_page
-from ..style import printable
+from ..style import label_text
 from .wordmap import WordMap, word_colors
 
 LONGEST_WORD = 80
@@ -190,14 +190,14 @@ draw().then(() => {
 def write_map_page(wordmap: WordMap, out: str | Path) -> None:
     """Write the map as one HTML file that opens offline."""
     data = {
-        "words": [printable(word, LONGEST_WORD) for word in wordmap.words],
+        "words": [label_text(word, LONGEST_WORD) for word in wordmap.words],
         "x": [round(float(x), 4) for x in wordmap.position_N2[:, 0]],
         "y": [round(float(y), 4) for y in wordmap.position_N2[:, 1]],
         "rank": wordmap.rank_N.tolist(),
         "counts": None if wordmap.counts is None else wordmap.counts.tolist(),
         "color": word_colors(wordmap),
         "neighbors": [
-            [[printable(word, LONGEST_WORD), round(score, 3)] for word, score in near] for near in wordmap.neighbors
+            [[label_text(word, LONGEST_WORD), round(score, 3)] for word, score in near] for near in wordmap.neighbors
         ],
         "highlighted": wordmap.highlighted,
         "related": wordmap.related,
