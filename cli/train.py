@@ -11,20 +11,20 @@ import typer
 from .console import SOURCE_HELP, print_json, say
 
 if TYPE_CHECKING:
-    from seqlab.config import Section
+    from seqlab.config import Settings
 
 app = typer.Typer(help="Train a language model or word vectors.", no_args_is_help=True)
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="TOML or JSON file of settings.")]
-Settings = Annotated[
+Assignments = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Any setting, such as training.warmup=0.1; repeatable."),
 ]
 
 
 def asked(
-    kind: type[Section], config: Path | None, settings: list[str] | None, arguments: Mapping[str, Any]
+    kind: type[Settings], config: Path | None, settings: list[str] | None, arguments: Mapping[str, Any]
 ) -> dict[str, Any]:
     """What the person set, as nested values: configuration file, then flags, then --set.
 
@@ -105,7 +105,7 @@ def train_lm(
         typer.Option(help="Named settings of data/presets.toml (char, word, ...); default: those that suit the text."),
     ] = None,
     config: ConfigFile = None,
-    settings: Settings = None,
+    settings: Assignments = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the settings and stop.")] = False,
     quiet: Quiet = False,
 ) -> None:
@@ -177,7 +177,7 @@ def train_embeddings(
     seed: Annotated[int | None, typer.Option(help="Of everything random.")] = None,
     errors: Annotated[str | None, typer.Option(help="Invalid bytes: strict or replace.")] = None,
     config: ConfigFile = None,
-    settings: Settings = None,
+    settings: Assignments = None,
     quiet: Quiet = False,
 ) -> None:
     """Train word vectors on a text.

@@ -18,7 +18,7 @@ Seed = Annotated[int, Field(ge=0, lt=2**63)]
 """What numpy's and torch's generators both take."""
 
 
-class Section(BaseModel):
+class Settings(BaseModel):
     """Settings that belong together; none of their numbers may be infinite or no number."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
@@ -51,7 +51,7 @@ class Section(BaseModel):
         found = []
         for name, field in cls.model_fields.items():
             kind = field.annotation
-            if isinstance(kind, type) and issubclass(kind, Section):
+            if isinstance(kind, type) and issubclass(kind, Settings):
                 found += [f"{name}.{key}" for key in kind.keys()]  # noqa: SIM118
             else:
                 found.append(name)
@@ -73,7 +73,7 @@ def merge(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, An
     return merged
 
 
-def _sentence(cls: type[Section], error: ValidationError) -> str:
+def _sentence(cls: type[Settings], error: ValidationError) -> str:
     first = error.errors()[0]
     key = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
@@ -119,7 +119,7 @@ def parse_set(assignments: list[str]) -> dict[str, Any]:
     return values
 
 
-class TextConfig(Section):
+class TextConfig(Settings):
     """How text becomes ids."""
 
     tokenizer: TokenizerKind = "auto"
@@ -139,7 +139,7 @@ class TextConfig(Section):
     """Field of a JSON Lines record that holds the text."""
 
 
-class ModelConfig(Section):
+class ModelConfig(Settings):
     """A recurrent language model: embedding -> cells -> output layer."""
 
     cell: str = "lstm"
@@ -220,7 +220,7 @@ class ModelConfig(Section):
         return self.dropout if given is None else given
 
 
-class TrainingConfig(Section):
+class TrainingConfig(Settings):
     """How a language model is trained."""
 
     optimizer: str = "adamw"
@@ -314,13 +314,13 @@ class TrainingConfig(Section):
     """Seconds between two saves of the exact state."""
 
 
-class LanguageModelConfig(Section):
+class LanguageModelConfig(Settings):
     text: TextConfig = TextConfig()
     model: ModelConfig = ModelConfig()
     training: TrainingConfig = TrainingConfig()
 
 
-class EmbeddingsConfig(Section):
+class EmbeddingsConfig(Settings):
     """How word vectors are trained."""
 
     text: TextConfig = TextConfig(tokenizer="auto", valid_fraction=0.005)
@@ -383,7 +383,7 @@ class EmbeddingsConfig(Section):
     seed: Seed = 1
 
 
-class GenerationConfig(Section):
+class GenerationConfig(Settings):
     """How text is generated."""
 
     length: int | None = Field(None, ge=1)

@@ -18,7 +18,7 @@ from pydantic import Field
 
 from ...base.errors import InputError, did_you_mean
 from ...base.files import read_json
-from ...config import Section
+from ...config import Settings
 from ..python_docs import extraction as python_docs
 
 PYTHON_DOCS = "python-docs"
@@ -28,7 +28,7 @@ RECEIPT = "fetched.json"
 Split = Literal["train", "valid", "test"]
 
 
-class Download(Section):
+class Download(Settings):
     """One file to download. Without `sha256` and `md5` the digest met first is remembered."""
 
     addresses: list[str] = Field(min_length=1)
@@ -43,7 +43,7 @@ class Download(Section):
         return self.addresses[0].rstrip("/").rpartition("/")[2]
 
 
-class Part(Section):
+class Part(Settings):
     """A download, or a member of a downloaded archive, or the bytes [start, stop) of one."""
 
     file: str
@@ -51,7 +51,7 @@ class Part(Section):
     stop: int | None = Field(default=None, ge=0)
 
 
-class Entry(Section):
+class Entry(Settings):
     """A corpus of the registry."""
 
     description: str
