@@ -28,7 +28,7 @@ from .base.errors import InputError
 from .base.files import load_tensors, read_json, save_tensors, verify_manifest, write_json, write_manifest
 from .config import LanguageModelConfig
 from .models import LanguageModel
-from .text import Tokenizer
+from .text import Tokenizer, load_tokenizer
 
 KIND = "language-model"
 CONFIG, TOKENIZER, MODEL, STATE, METRICS = (
@@ -96,7 +96,7 @@ class Run:
         if not isinstance(record, dict) or record.get("kind") != KIND:
             raise InputError(f"{path}: not a language-model run.")
         config = LanguageModelConfig.build(record["config"], str(path / CONFIG))
-        return cls(path, config, Tokenizer.load(path / TOKENIZER), record)
+        return cls(path, config, load_tokenizer(path / TOKENIZER), record)
 
     def load_model(self, device: str = "cpu") -> LanguageModel:
         """The model with its best weights, in evaluation mode."""

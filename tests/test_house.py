@@ -74,8 +74,14 @@ def test_a_room_imports_only_from_its_left(name):
         assert other == room or RANK[other] < RANK[room], f"{name} imports {other}"
 
 
-@pytest.mark.xfail(reason="circles inside rooms are being taken out", strict=False)
-@pytest.mark.parametrize("room", SUBROOMS)
+UNFINISHED = {"nn", "embeddings", "training", "visualization"}
+"""Rooms whose circles are being taken out."""
+
+
+@pytest.mark.parametrize(
+    "room",
+    [pytest.param(room, marks=[pytest.mark.xfail(strict=False)] * (room in UNFINISHED)) for room in SUBROOMS],
+)
 def test_no_arrow_runs_back_inside_a_room(room):
     rank = {part: place for place, part in enumerate(SUBROOMS[room].split())}
     inside = {name: name.split(".")[2] for name in MODULES if name.startswith(f"seqlab.{room}.")}

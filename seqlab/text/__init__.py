@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from .tokenizers.base import Tokenizer as Tokenizer
     from .tokenizers.table import TOKENIZERS as TOKENIZERS
     from .tokenizers.table import choose_tokenizer as choose_tokenizer
+    from .tokenizers.table import load_tokenizer as load_tokenizer
     from .tokenizers.vocab import Vocab as Vocab
 
 _HOMES = {
@@ -58,6 +59,7 @@ _HOMES = {
     "Tokenizer": "tokenizers.base",
     "Vocab": "tokenizers.vocab",
     "choose_tokenizer": "tokenizers.table",
+    "load_tokenizer": "tokenizers.table",
     "prepare": "preparation.prepare",
     "read_documents": "sources.readers",
     "resolve_sources": "sources.readers",

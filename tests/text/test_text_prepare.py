@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from seqlab.base.errors import InputError, SeqlabError
 from seqlab.config import TextConfig
-from seqlab.text import TOKENIZERS, Corpus, TokenFile, Tokenizer, prepare, tokenize
+from seqlab.text import TOKENIZERS, Corpus, TokenFile, load_tokenizer, prepare, tokenize
 from seqlab.text.ids import spelling, token_file
 from seqlab.text.preparation import jobs
 from seqlab.text.preparation.spool import Spool
@@ -220,7 +220,7 @@ def test_failing_workers_are_reported() -> None:
         assert list(pool.map(["1", "2", "3", "x"])) == [1, 2, 3]
     with (
         pytest.raises(InputError, match="nowhere: no such file"),
-        Workers(1, partial, Tokenizer.load) as pool,
+        Workers(1, partial, load_tokenizer) as pool,
     ):
         list(pool.map(["nowhere"]))
 

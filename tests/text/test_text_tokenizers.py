@@ -13,7 +13,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from seqlab.base.errors import InputError
-from seqlab.text import TOKENIZERS, Tokenizer, Vocab
+from seqlab.text import TOKENIZERS, Tokenizer, Vocab, load_tokenizer
 from seqlab.text.preparation.jobs import count_words
 from seqlab.text.tokenizers.bpe import BpeTokenizer, byte_alphabet, train_bpe
 from seqlab.text.tokenizers.cuts import LIMIT, last_cut, next_cut, pieces
@@ -177,7 +177,7 @@ def test_ids_are_in_descending_frequency(kind: str) -> None:
 def test_file_keeps_everything(kind: str, tmp_path: Path) -> None:
     tokenizer = fit(kind, STORY + "<unk> \ud7ff\U0001f600", documents=True)
     tokenizer.save(tmp_path / "tokenizer.json")
-    loaded = Tokenizer.load(tmp_path / "tokenizer.json")
+    loaded = load_tokenizer(tmp_path / "tokenizer.json")
     assert type(loaded) is type(tokenizer)
     assert loaded.digest == tokenizer.digest
     assert loaded.options == tokenizer.options
@@ -209,7 +209,7 @@ def test_damaged_file_is_refused(damage: str, tmp_path: Path) -> None:
     text = json.dumps([1] if damage == "list" else values)
     path.write_text(text[:-40] if damage == "cut" else text)
     with pytest.raises(InputError, match=r"tokenizer\.json"):
-        Tokenizer.load(path)
+        load_tokenizer(path)
 
 
 @pytest.mark.parametrize("kind", ["char", "word", "bpe", "byte"])

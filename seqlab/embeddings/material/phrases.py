@@ -26,7 +26,7 @@ from ...base.files import atomic_folder, read_json, verify_manifest, write_json,
 from ...base.progress import Progress
 from ...text import TokenFile, Vocab
 from ...text.ids.token_file import VERIFY_BELOW, SplitWriter, open_split
-from ...text.preparation.prepare import cache_folder
+from ...text.sources.cache import cache_folder
 from .phrase_pairs import HALF, JOINT, LOW, Pairs, Sweeps, find_pairs, join_block, new_table, put
 from .words import TrainingText
 

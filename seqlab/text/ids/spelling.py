@@ -10,16 +10,13 @@ import json
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 
 from ...base.errors import InputError
 from ...base.files import read_json
 from ..tokenizers.segmenters import smallest_dtype
-
-if TYPE_CHECKING:
-    from .token_file import TokenFile
 
 BLOCK = 1 << 12
 """Tokens between two places before which it is known how many unknown ones there are."""
@@ -113,11 +110,19 @@ class Spelling:
         return numbers
 
 
+class StoredIds(Protocol):
+    """Ids that are read slice by slice: a `TokenFile`."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: slice, /) -> np.ndarray: ...
+
+
 class SpeltIds:
     """The ids of a split with its unknown words told apart: `ids[a:b]` is a uint32 array, in which V + k stands for
     `spelling.words[k]`. Nothing is held in memory but a count of unknown tokens for every BLOCK."""
 
-    def __init__(self, tokens: TokenFile, spelling: Spelling, unk_id: int, vocab_size: int):
+    def __init__(self, tokens: StoredIds, spelling: Spelling, unk_id: int, vocab_size: int):
         self.tokens, self.unk_id, self.vocab_size = tokens, unk_id, vocab_size
         self.numbers = spelling.numbers
         counts = []

@@ -16,6 +16,7 @@ import numpy as np
 from ...base.errors import InputError
 from ...base.files import read_json, verify_manifest
 from ..tokenizers.base import Tokenizer
+from ..tokenizers.table import load_tokenizer
 from .spelling import Spelling, SpeltIds
 
 FORMAT = 1
@@ -270,7 +271,7 @@ class Corpus:
             size = sum(shard["bytes"] for split in header["splits"].values() for shard in split["shards"])
             if verify or (verify is None and size < VERIFY_BELOW):
                 verify_manifest(path)
-            tokenizer = Tokenizer.load(path / TOKENIZER)
+            tokenizer = load_tokenizer(path / TOKENIZER)
             splits = {name: open_split(path, name, split) for name, split in header["splits"].items()}
             corpus = cls(path, header, tokenizer, splits)
             intact = corpus.digest == header["digest"] and "train" in splits

@@ -12,7 +12,7 @@ from ...config import TextConfig
 from ..ids.token_file import TokenFile, open_split
 from ..sources.readers import ReadReport, Sources, resolve_sources
 from ..tokenizers.base import Tokenizer
-from .numbering import Numbering, Split
+from .numbering import Numbering, SplitNumbering
 from .prepare import read_spool
 
 
@@ -33,7 +33,7 @@ def tokenize(
     with tempfile.TemporaryDirectory(prefix="seqlab-") as name:
         folder = Path(name)
         spool = read_spool(folder / "text.txt", files, config or TextConfig(), ReadReport(), quiet)
-        numbering = Numbering(folder, {"text": Split(spool.chunks)})
+        numbering = Numbering(folder, {"text": SplitNumbering(spool.chunks)})
         numbering.segment(tokenizer, tokenizer.eos_id is not None, quiet=quiet)
         headers = numbering.write(folder, tokenizer)
         if not headers:

@@ -30,7 +30,7 @@ ALONE_BELOW = 4 << 20
 
 
 @dataclass
-class Split:
+class SplitNumbering:
     """A split while it becomes ids.
 
     counts: occurrences by provisional id, as far as the split has types. stretches: (tokens, dtype) of every
@@ -68,7 +68,7 @@ class Numbering:
     types: provisional id of every type, in order of first appearance.
     """
 
-    def __init__(self, work: Path, splits: dict[str, Split]):
+    def __init__(self, work: Path, splits: dict[str, SplitNumbering]):
         self.file, self.splits = work / "provisional.bin", splits
         self.types: dict[str, int] = {}
         self._ids: dict[int, np.ndarray] = {}
@@ -94,7 +94,7 @@ class Numbering:
                 done += chunk.size
                 progress.update(done / 1e6)
 
-    def _collect(self, split: Split, result: Segmented, handle: BinaryIO) -> None:
+    def _collect(self, split: SplitNumbering, result: Segmented, handle: BinaryIO) -> None:
         types = self.types
         ids = np.fromiter((types.setdefault(token, len(types)) for token in result.types), np.uint32)
         if not result.fresh:
@@ -153,7 +153,7 @@ def _document_starts(chunk: Chunk, ends: np.ndarray) -> np.ndarray:
     return np.concatenate([np.zeros(int(chunk.opens), np.int64), inside])
 
 
-def _counts(split: Split, final: np.ndarray, unk_id: int | None, documents: int, digest: str) -> SplitCounts:
+def _counts(split: SplitNumbering, final: np.ndarray, unk_id: int | None, documents: int, digest: str) -> SplitCounts:
     counts = split.counts_of(len(final))
     return SplitCounts(
         tokens=split.tokens,

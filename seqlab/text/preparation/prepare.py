@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -29,6 +28,8 @@ from ..ids.token_file import (
     SplitCounts,
     corpus_digest,
 )
+from ..sources import corpora
+from ..sources.cache import cache_folder
 from ..sources.readers import ReadReport, SourceFile, Sources, corpus_name, read_documents, resolve_sources
 from ..tokenizers.base import Tokenizer
 from ..tokenizers.bpe import BpeTokenizer
@@ -37,7 +38,7 @@ from ..tokenizers.vocab import EOS, UNK, Vocab
 from ..tokenizers.words import WordTokenizer
 from ..workers import Workers
 from .jobs import bpe_trainer
-from .numbering import ALONE_BELOW, Numbering, Split
+from .numbering import ALONE_BELOW, Numbering, SplitNumbering
 from .spool import CHUNK_BYTES, Chunk, Spool
 
 BPE_SAMPLE = 64 << 20
@@ -103,15 +104,6 @@ def _opened(out: str | Path, config: TextConfig, quiet: bool, verify: bool | Non
     return corpus
 
 
-def cache_folder() -> Path:
-    """Where seqlab keeps what it can make again: $SEQLAB_CACHE, or the user's cache folder."""
-    if os.environ.get("SEQLAB_CACHE"):
-        return Path(os.environ["SEQLAB_CACHE"])
-    import pooch
-
-    return Path(pooch.os_cache("seqlab"))
-
-
 def _splits_of(
     sources: Sources, valid: Sources | None, test: Sources | None, for_words: bool
 ) -> tuple[dict[str, Sources], str | None]:
@@ -120,8 +112,6 @@ def _splits_of(
     hint = None
     name = corpus_name(sources)
     if name:
-        from ..sources import corpora
-
         given |= corpora.splits(name)
         hint = corpora.describe(name)["tokenizer"]
         if for_words and hint not in ("word", "whitespace"):
@@ -261,12 +251,12 @@ class _Preparation:
         _check_settings(self.config, kind)
         return kind, reason
 
-    def _splits(self, spools: dict[str, Spool], anywhere: bool) -> dict[str, Split]:
+    def _splits(self, spools: dict[str, Spool], anywhere: bool) -> dict[str, SplitNumbering]:
         chunks: dict[str, Sequence[Chunk]] = {name: spool.chunks for name, spool in spools.items()}
         if "valid" not in spools:
             train, valid = spools["train"].split(self.config.valid_fraction, anywhere)
             chunks |= {"train": train, "valid": valid}
-        return {name: Split(chunks[name]) for name in ("train", "valid", "test") if chunks.get(name)}
+        return {name: SplitNumbering(chunks[name]) for name in ("train", "valid", "test") if chunks.get(name)}
 
     def _rule(self, kind: str, train: Sequence[Chunk], characters: int, several: bool) -> Tokenizer:
         """The tokenizer, still without a vocabulary."""

@@ -20,12 +20,13 @@ from ...base.errors import InputError, did_you_mean
 from ...base.files import read_json
 from ...config import Settings
 from ..python_docs import extraction as python_docs
+from .cache import cache_folder
 
 PYTHON_DOCS = "python-docs"
 RECEIPT = "fetched.json"
 """What `fetch` leaves in a corpus folder: the entry's digest, and every split's files with their digests."""
 
-Split = Literal["train", "valid", "test"]
+SplitName = Literal["train", "valid", "test"]
 
 
 class Download(Settings):
@@ -43,7 +44,7 @@ class Download(Settings):
         return self.addresses[0].rstrip("/").rpartition("/")[2]
 
 
-class Part(Settings):
+class FileRange(Settings):
     """A download, or a member of a downloaded archive, or the bytes [start, stop) of one."""
 
     file: str
@@ -61,14 +62,14 @@ class Entry(Settings):
     """The kind of tokenizer that suits the text."""
     trim: Literal["gutenberg"] | None = None
     files: list[Download] = Field(min_length=1)
-    splits: dict[Split, list[str | Part]] = Field(default_factory=dict)
+    splits: dict[SplitName, list[str | FileRange]] = Field(default_factory=dict)
 
     @property
-    def parts(self) -> dict[str, list[Part]]:
+    def parts(self) -> dict[str, list[FileRange]]:
         """The parts of every split; all downloads are training text where the entry names no splits."""
         splits = self.splits or {"train": [download.name for download in self.files]}
         return {
-            name: [part if isinstance(part, Part) else Part(file=part) for part in parts]
+            name: [part if isinstance(part, FileRange) else FileRange(file=part) for part in parts]
             for name, parts in splits.items()
         }
 
@@ -148,8 +149,6 @@ def folder(name: str) -> Path:
 
 def texts_folder() -> Path:
     """The part of the user's cache that holds fetched texts."""
-    from ..preparation.prepare import cache_folder
-
     return cache_folder() / "texts"
 
 

@@ -18,7 +18,7 @@ from ...base.errors import SeqlabError
 from ...base.files import atomic_folder, read_json, sha256, write_json
 from ...base.progress import Progress
 from . import corpora
-from .corpora import RECEIPT, Download, Entry, Part
+from .corpora import RECEIPT, Download, Entry, FileRange
 
 _BLOCK = 1 << 16
 _DAMAGED = (
@@ -225,7 +225,7 @@ def _opened(file: str, downloads: Path) -> Iterator[IO[bytes]]:
     raise KeyError("no download is or holds a file of that name")
 
 
-def _range(source: IO[bytes], part: Part) -> Iterator[bytes]:
+def _range(source: IO[bytes], part: FileRange) -> Iterator[bytes]:
     """The bytes [start, stop) of a file, both ends moved on to where a UTF-8 character begins."""
     position, started = 0, part.start == 0
     while block := source.read(_BLOCK):

@@ -12,8 +12,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ...base.errors import InputError
-from ...base.files import atomic_file, read_json
+from ...base.files import atomic_file
 from .segmenters import Segmenter
 from .vocab import EOS, UNK, Vocab
 
@@ -162,26 +161,3 @@ class Tokenizer(ABC):
         text = json.dumps({**self.to_dict(), "digest": self.digest}, ensure_ascii=False)
         with atomic_file(path) as handle:
             handle.write(text.encode("utf-8", "surrogatepass"))
-
-    @staticmethod
-    def load(path: str | Path) -> Tokenizer:
-        """The tokenizer of a tokenizer.json. Raises InputError when the file is damaged."""
-        from .table import TOKENIZERS
-
-        values = read_json(path)
-        try:
-            if values["seqlab"] != FORMAT:
-                raise InputError(
-                    f"{path}: is of format {values['seqlab']!r}, not {FORMAT}; it needs another version of seqlab."
-                )
-            vocab = Vocab(values["vocab"], values["counts"])
-            tokenizer = TOKENIZERS[values["kind"]](vocab=vocab, **values["options"])
-            intact = tokenizer.digest == values["digest"]
-        except InputError:
-            raise
-        except Exception as error:
-            reason = " ".join(str(error).split())[:100]
-            raise InputError(f"{path}: not a seqlab tokenizer ({reason}); the file is damaged.") from None
-        if not intact:
-            raise InputError(f"{path}: its content differs from its digest; the file is damaged or was edited.")
-        return tokenizer

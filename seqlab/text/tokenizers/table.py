@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
-from .base import Tokenizer
+from ...base.errors import InputError
+from ...base.files import read_json
+from .base import FORMAT, Tokenizer
 from .bpe import BpeTokenizer
 from .characters import ByteTokenizer, CharTokenizer
+from .vocab import Vocab
 from .words import WhitespaceTokenizer, WordTokenizer
 
 TOKENIZERS: dict[str, type[Tokenizer]] = {
@@ -51,3 +55,31 @@ def choose_tokenizer(sample: str, characters: int, for_words: bool = False) -> t
 def bpe_vocab_size(characters: int) -> int:
     """Default number of word pieces for a text of that length: 4,096 to 16,384."""
     return 4096 if characters < 10_000_000 else 8192 if characters < 100_000_000 else 16384
+
+
+def load_tokenizer(path: str | Path) -> Tokenizer:
+    """Load the tokenizer that `Tokenizer.save` wrote.
+
+    Args:
+        path: a tokenizer.json.
+
+    Raises:
+        InputError: the file is missing, damaged, edited, or of another version.
+    """
+    values = read_json(path)
+    try:
+        if values["seqlab"] != FORMAT:
+            raise InputError(
+                f"{path}: is of format {values['seqlab']!r}, not {FORMAT}; it needs another version of seqlab."
+            )
+        vocab = Vocab(values["vocab"], values["counts"])
+        tokenizer = TOKENIZERS[values["kind"]](vocab=vocab, **values["options"])
+        intact = tokenizer.digest == values["digest"]
+    except InputError:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split())[:100]
+        raise InputError(f"{path}: not a seqlab tokenizer ({reason}); the file is damaged.") from None
+    if not intact:
+        raise InputError(f"{path}: its content differs from its digest; the file is damaged or was edited.")
+    return tokenizer
