@@ -28,25 +28,8 @@ def print_json(value: Any) -> None:
 
 
 def print_table(headers: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Aligned columns on stdout; numbers to the right. Plain text, so that it reads the same in a pipe."""
-    cells = [[_cell(value) for value in row] for row in rows]
-    widths = [max(len(text) for text in column) for column in zip(headers, *cells, strict=True)]
-    right = [all(isinstance(row[i], int | float) for row in rows) if rows else False for i in range(len(headers))]
-    for line in ([list(headers)] if any(headers) else []) + cells:
-        padded = [
-            text.rjust(width) if flush_right else text.ljust(width)
-            for text, width, flush_right in zip(line, widths, right, strict=True)
-        ]
-        print("  ".join(padded).rstrip())
-    sys.stdout.flush()
+    """Aligned columns on stdout, as `seqlab.base.results.Table` lays them out; nothing in them can steer a terminal."""
+    from seqlab.base.results import Table
 
-
-def _cell(value: Any) -> str:
-    if isinstance(value, bool) or value is None:
-        return {True: "yes", False: "no", None: "-"}[value]
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, float):
-        small = 0 < abs(value) < 0.001
-        return f"{value:.3g}" if small else f"{value:,.3f}" if abs(value) < 1000 else f"{value:,.1f}"
-    return printable(str(value))
+    safe = [[printable(value) if isinstance(value, str) else value for value in row] for row in rows]
+    print(Table(headers, safe).text(), flush=True)
