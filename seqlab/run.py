@@ -134,7 +134,7 @@ class Run:
 
     def log(self, line: Mapping[str, Any]) -> None:
         """Append one line to metrics.jsonl."""
-        with open(self.path / METRICS, "a", encoding="utf-8") as handle:
+        with open(self.path / METRICS, "a", encoding="utf-8", newline="\n") as handle:
             handle.write(json.dumps(line) + "\n")
 
     def metrics(self) -> list[dict[str, Any]]:

@@ -22,18 +22,40 @@ class InputError(SeqlabError, ValueError):
 
 
 def did_you_mean(word: str, candidates: Iterable[str], count: int = 1, likeness: float = 0.6) -> str:
-    """`" Did you mean 'x'?"` for the candidates closest to `word`, or an empty string when none is so alike."""
+    """Suggest what a person may have meant, as the end of an error's sentence.
+
+    Args:
+        word: what was typed.
+        candidates: what exists.
+        count: suggest at most this many.
+        likeness: how similar a suggestion must be, from 0 to 1 (difflib's ratio).
+
+    Returns:
+        `" Did you mean 'x'?"`, or an empty string when nothing is similar enough.
+    """
     close = difflib.get_close_matches(word, list(candidates), n=count, cutoff=likeness)
     return f" Did you mean {' or '.join(repr(name) for name in close)}?" if close else ""
 
 
 def counted(count: int, noun: str) -> str:
-    """ "1 word", "1,234 words" """
+    """A count with its noun: "1 word", "1,234 words"."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def choose(key: str, name: str, table: Mapping[str, Value]) -> Value:
-    """`table[name]`. Raises InputError listing the choices when there is none."""
+    """Look up a name that a person chose.
+
+    Args:
+        key: the setting, for the error's sentence.
+        name: the chosen name.
+        table: what there is to choose from.
+
+    Returns:
+        `table[name]`.
+
+    Raises:
+        InputError: when there is no such name; the sentence lists the choices and suggests the closest.
+    """
     if name not in table:
         raise InputError(f"{key}: {name!r} is not one of {', '.join(table)}.{did_you_mean(name, table)}")
     return table[name]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import secrets
 import shutil
-import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,33 +16,53 @@ from typing import IO, Any
 
 import numpy as np
 
-from .errors import InputError
+from .errors import InputError, SeqlabError
 
 MANIFEST = "manifest.json"
+WINDOWS = os.name == "nt"
+RENAME_WAITS = (0.01, 0.03, 0.1, 0.3, 0.5, 1.0)
+"""Seconds between attempts to replace a file that another program has open, on Windows."""
 
 
 @contextmanager
 def atomic_file(path: str | Path) -> Iterator[IO[bytes]]:
-    """A binary file that appears under `path` complete or not at all."""
+    """Open a binary file that appears under `path` complete or not at all.
+
+    Use it for everything a reader may open while it is being written, and for everything that must survive a crash.
+
+    Args:
+        path: where the file goes; missing parent folders are made, an earlier file is replaced.
+
+    Yields:
+        A handle to write to. The bytes are on disk, under their final name, once the block has ended.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = _sibling(path)
     try:
-        with os.fdopen(descriptor, "wb") as handle:
+        with open(temporary, "xb") as handle:
             yield handle
             handle.flush()
             os.fsync(handle.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
+        replace(temporary, path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)
 
 
 def check_replaceable(path: str | Path, *markers: str) -> None:
-    """Raise InputError unless a folder may be written at `path`: nothing is there, or an empty folder, or one that
-    holds one of the files `markers`, by which seqlab knows its own. Nobody's other files are ever replaced."""
+    """Refuse to write a folder over somebody's other files.
+
+    Call it before long work whose result will go to `path`.
+
+    Args:
+        path: where a folder is to be written.
+        markers: file names by which seqlab recognises a folder that it wrote itself.
+
+    Raises:
+        InputError: unless nothing is there, or an empty folder, or a folder that holds one of `markers`.
+    """
     path = Path(path)
     if path.is_dir() and any(path.iterdir()) and not any((path / marker).is_file() for marker in markers):
         raise InputError(f"{path}: is a folder with other things in it; name a new folder.")
@@ -50,57 +72,120 @@ def check_replaceable(path: str | Path, *markers: str) -> None:
 
 @contextmanager
 def atomic_folder(path: str | Path, *markers: str) -> Iterator[Path]:
-    """A folder that appears under `path` complete or not at all; an earlier one with one of the files `markers` is
-    replaced.
+    """Make a folder that appears under `path` complete or not at all.
 
-    Raises InputError as `check_replaceable` does, before anything is written.
+    Args:
+        path: where the folder goes; an earlier one is replaced if `check_replaceable` allows it.
+        markers: file names by which seqlab recognises an earlier folder of its own.
+
+    Yields:
+        A temporary folder beside `path` to fill. If the block fails it is removed, and the earlier folder stays.
+
+    Raises:
+        InputError: as `check_replaceable` does, before anything is written.
     """
     check_replaceable(path, *markers)
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    temporary = _sibling(path)
+    temporary.mkdir()
     try:
         yield temporary
         for child in temporary.rglob("*"):
             if child.is_file():
-                with child.open("rb") as handle:
-                    os.fsync(handle.fileno())
-        os.chmod(temporary, 0o777 & ~_umask())
+                _sync_file(child)
         if path.is_dir() and not path.is_symlink():
-            old = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.old."))
-            os.replace(path, old)
-            os.replace(temporary, path)
-            shutil.rmtree(old, ignore_errors=True)
+            _exchange(temporary, path)
         else:
-            os.replace(temporary, path)
+            replace(temporary, path)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
     _sync_folder(path.parent)
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _exchange(new: Path, path: Path) -> None:
+    """Put the folder `new` in the place of the folder `path`, which comes back if that fails."""
+    old = _sibling(path, ".old")
+    replace(path, old)
+    try:
+        replace(new, path)
+    except BaseException:
+        replace(old, path)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _sibling(path: Path, label: str = "") -> Path:
+    """A new hidden name in the folder of `path`."""
+    return path.parent / f".{path.name}{label}.{secrets.token_hex(4)}"
+
+
+def replace(source: str | Path, target: str | Path) -> None:
+    """Rename `source` to `target`, replacing a file of that name, as `os.replace` does.
+
+    Windows refuses while any program has the file open: virus scanners and indexers do for a moment, a
+    memory map of our own for as long as it lives. So a refusal is tried again for two seconds.
+
+    Raises:
+        SeqlabError: on Windows, when the file stays in use.
+    """
+    waits = iter(RENAME_WAITS if WINDOWS else ())
+    while True:
+        try:
+            os.replace(source, target)
+            return
+        except PermissionError as error:
+            wait = next(waits, None)
+            if wait is None:
+                if not WINDOWS:
+                    raise
+                busy = target if os.path.exists(target) else source
+                raise SeqlabError(
+                    f"{busy}: cannot be replaced ({str(error.strerror).lower()}); close the programs and notebooks "
+                    "that have it open, then run the command again."
+                ) from error
+            time.sleep(wait)
+
+
+def _sync_file(path: Path) -> None:
+    """Wait until a file's bytes are on disk. Windows can only do that for a handle that may write."""
+    with open(path, "r+b" if WINDOWS else "rb") as handle:
+        os.fsync(handle.fileno())
 
 
 def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
+    """Wait until the names in a folder are on disk, where the system and the file system can do that.
+
+    Windows cannot open a folder, and some network file systems cannot flush one.
+    """
+    if WINDOWS:
+        return
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except PermissionError:  # a folder one may write to but not list
+        return
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
+            raise
     finally:
         os.close(descriptor)
 
 
 def write_json(path: str | Path, value: Any) -> None:
-    """Write `value` as indented UTF-8 JSON, atomically."""
+    """Write a value as indented UTF-8 JSON, complete or not at all."""
     with atomic_file(path) as handle:
         handle.write(json.dumps(value, ensure_ascii=False, indent=1).encode("utf-8", "surrogatepass") + b"\n")
 
 
 def read_json(path: str | Path) -> Any:
-    """The value of a JSON file. Raises InputError naming the file, and line where the text is broken."""
+    """Read the value of a JSON file.
+
+    Raises:
+        InputError: naming the file, and the line where its text is broken.
+    """
     path = Path(path)
     try:
         return json.loads(path.read_bytes().decode("utf-8", "surrogatepass"))
@@ -115,13 +200,20 @@ def read_json(path: str | Path) -> Any:
 
 
 def sha256(path: str | Path) -> str:
-    """Hexadecimal SHA-256 of a file's bytes."""
+    """Compute the hexadecimal SHA-256 of a file's bytes."""
     with open(path, "rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def write_manifest(folder: str | Path, names: list[str]) -> None:
-    """Record size and sha256 of `names` (relative to `folder`) in its manifest.json."""
+    """Record the size and SHA-256 of a folder's files in its manifest.json.
+
+    Written last, it marks the folder as complete and lets every later reader notice damage.
+
+    Args:
+        folder: the folder.
+        names: the files to record, relative to the folder, with forward slashes.
+    """
     folder = Path(folder)
     entries = {
         name: {"bytes": (folder / name).stat().st_size, "sha256": sha256(folder / name)} for name in sorted(names)
@@ -130,7 +222,11 @@ def write_manifest(folder: str | Path, names: list[str]) -> None:
 
 
 def verify_manifest(folder: str | Path) -> None:
-    """Check every file the manifest names. Raises InputError naming the first that is missing or changed."""
+    """Check every file that a folder's manifest names.
+
+    Raises:
+        InputError: naming the first file that is missing or has changed, or the manifest if it cannot be read.
+    """
     folder = Path(folder)
     if not (folder / MANIFEST).exists():
         raise InputError(f"{folder}: has no {MANIFEST}; it is not complete, or not a seqlab folder.")
@@ -148,7 +244,7 @@ def verify_manifest(folder: str | Path) -> None:
 
 
 def tensor_digest(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> str:
-    """Hexadecimal SHA-256 of names, types, shapes and bytes of arrays, and of the metadata."""
+    """Compute the hexadecimal SHA-256 of arrays (names, types, shapes and bytes) and of metadata."""
     digest = hashlib.sha256(json.dumps(sorted(metadata.items())).encode())
     for name in sorted(tensors):
         array = np.ascontiguousarray(tensors[name])
@@ -160,10 +256,15 @@ def tensor_digest(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]
 def save_tensors(
     path: str | Path, tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str] | None = None
 ) -> None:
-    """Write arrays as one safetensors file, atomically, with a sha256 of content and metadata in its header.
+    """Write arrays as one safetensors file that carries its own SHA-256.
 
-    safetensors itself has no checksum; the digest makes one file verifiable on its own, so that weights and
-    state can be replaced by a single rename.
+    safetensors itself has no checksum. With one in its header a file can be verified without a manifest, so weights
+    and training state are replaced by a single rename.
+
+    Args:
+        path: the file; it appears complete or not at all.
+        tensors: arrays by name.
+        metadata: texts to store with them.
     """
     import safetensors.numpy
 
@@ -175,7 +276,14 @@ def save_tensors(
 
 
 def load_tensors(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """Arrays and metadata written by `save_tensors`. Raises InputError when anything differs from the digest."""
+    """Read what `save_tensors` wrote.
+
+    Returns:
+        The arrays by name, and the metadata.
+
+    Raises:
+        InputError: when the file is missing, is not safetensors, or differs from its digest.
+    """
     import safetensors
 
     path = Path(path)

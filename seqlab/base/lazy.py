@@ -9,9 +9,17 @@ from typing import Any
 
 
 def lazy_names(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
-    """A module `__getattr__` (PEP 562) for `package`: each name of `homes` comes from the submodule it maps to.
+    """Make a module's `__getattr__` (PEP 562), which imports a public name when it is first used.
 
-    A name must differ from every submodule's, which Python would put in its place.
+    A package with heavy parts uses it so that importing the package, or printing a help page, loads none of them.
+
+    Args:
+        package: the package's name, `__name__`.
+        homes: for each public name the submodule it comes from. No name may be that of a submodule: importing the
+            submodule would put the module in its place.
+
+    Returns:
+        The function to assign to `__getattr__`.
     """
 
     def getattribute(name: str) -> Any:
