@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from seqlab.evaluation import Adaptation, Network, Part, Passage, run_corpus
+from seqlab.evaluation import Adaptation, Addition, Network, ScoredText, run_corpus
 from seqlab.evaluation.evaluator import TUNING_TOKENS
 from seqlab.evaluation.exact import first_tokens
 from seqlab.models.counts.mixture import fit_weights, interpolate
@@ -38,7 +38,7 @@ def timed(work: Any, *arguments: Any) -> tuple[Any, float]:
     return result, round(time.perf_counter() - started, 1)
 
 
-def measure(part: Part, valid: Passage, test: Passage) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
+def measure(part: Addition, valid: ScoredText, test: ScoredText) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
     """Log-probabilities of both texts by a part alone, and its row."""
     tuned, tuning = timed(part.tune, valid)
     test_N, scoring = timed(part.log_probs, test)

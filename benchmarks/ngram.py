@@ -23,7 +23,8 @@ import numpy as np
 import seqlab
 from seqlab.evaluation import read_text
 from seqlab.models.counts.kneser_ney import NGramModel
-from seqlab.models.counts.mixture import fit_weights, interpolate, uniform_log_probs, unigram_log_probs
+from seqlab.models.counts.mixture import fit_weights, interpolate, uniform_log_probs
+from seqlab.nn import unigram_log_probs
 from seqlab.run import Run
 from seqlab.text import Corpus
 
@@ -102,7 +103,7 @@ def main() -> None:
         "tokens": {name: len(split) for name, split in corpus.splits.items()},
         "vocab_size": len(vocab),
         "uniform": {name: perplexity(uniform_log_probs(split, len(vocab))) for name, split in held_out.items()},
-        "unigram": {name: perplexity(unigram_log_probs(split, vocab.counts)) for name, split in held_out.items()},
+        "unigram": {name: perplexity(unigram_log_probs(vocab.counts)[split[:]]) for name, split in held_out.items()},
         "kneser_ney": [],
     }
     for order in options.orders:

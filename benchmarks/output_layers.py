@@ -23,7 +23,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from seqlab.nn import LOSSES
+from seqlab.nn import SOFTMAXES
 
 N, WIDTH = 700, 200
 LAYERS = {
@@ -53,7 +53,7 @@ def build(name: str, vocab: int):
         layer = Plain(WIDTH, vocab)
     else:
         kind, options = LAYERS[name]
-        layer = LOSSES[kind](vocab, WIDTH, None, **options)
+        layer = SOFTMAXES[kind](vocab, WIDTH, None, **options)
         layer.start_at_unigram(1e6 / np.arange(1, vocab + 1))
     hidden = torch.randn(N, WIDTH, requires_grad=True)
     p = 1.0 / np.arange(1, vocab + 1)

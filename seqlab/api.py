@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from .base.devices import resolve_device
 from .base.errors import InputError
 from .base.files import check_replaceable
 from .config import EmbeddingsConfig, LanguageModelConfig, TextConfig, merge
@@ -26,7 +27,7 @@ from .evaluation import (
 )
 from .generation import TextGenerator
 from .models import LanguageModel
-from .run import Run, is_run, resolve_device
+from .run import Run, is_run
 from .text.ids.token_file import Corpus
 from .text.preparation.prepare import prepare as prepare_corpus
 from .text.sources.readers import Sources

@@ -190,7 +190,7 @@ class ModelConfig(Settings):
     embedding_dropout: float = Field(0.0, ge=0, lt=1)
     """Share of the words whose vectors are zero everywhere in a window of training."""
     softmax: str = "full"
-    """A name of seqlab.nn.LOSSES: full, sampled, nce, adaptive or mixture."""
+    """A name of seqlab.nn.SOFTMAXES: full, sampled, nce, adaptive or mixture."""
     samples: int = Field(1024, ge=1)
     """Noise words a batch shares (sampled, nce)."""
     noise: str = "log-uniform"

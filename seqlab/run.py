@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from .base.devices import resolve_device
 from .base.errors import InputError
 from .base.files import load_tensors, read_json, save_tensors, verify_manifest, write_json, write_manifest
 from .config import LanguageModelConfig
@@ -167,19 +168,6 @@ def model_arrays(model: LanguageModel) -> dict[str, np.ndarray]:
     """The weights as numpy arrays, tied tensors once."""
     aliases = tied(model)
     return {name: tensor.detach().cpu().numpy() for name, tensor in model.state_dict().items() if name not in aliases}
-
-
-def resolve_device(name: str) -> str:
-    """`auto` becomes cuda where there is one, else cpu. Raises InputError when the device cannot be had."""
-    import torch
-
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        torch.empty(1, device=name)
-    except (RuntimeError, AssertionError):
-        raise InputError(f"device {name!r} is not available here; use auto, cpu or cuda.") from None
-    return name
 
 
 def environment() -> dict[str, Any]:

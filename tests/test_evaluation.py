@@ -16,10 +16,10 @@ from seqlab.config import ModelConfig
 from seqlab.evaluation import (
     RULES,
     Adaptation,
+    Addition,
     DynamicSettings,
     Evaluator,
     Network,
-    Part,
     dynamic_log_probs,
     evaluator_of,
     negative_log_likelihood,
@@ -29,17 +29,24 @@ from seqlab.evaluation import (
 )
 from seqlab.evaluation import evaluator as evaluator_module
 from seqlab.evaluation import exact as exact_module
+from seqlab.evaluation.additions import cache as cache_module
+from seqlab.evaluation.additions.cache import Cache, cache_log_probs
+from seqlab.evaluation.additions.calibration import fit_temperature, tempered_log_probs
+from seqlab.evaluation.additions.counts import Counts
+from seqlab.evaluation.additions.dynamic import (
+    DECAY_EVERY,
+    EPSILON,
+    AdaptingModel,
+    Dynamic,
+    training_rules,
+    tune_dynamic,
+)
 from seqlab.evaluation.evaluator import STRETCH, shared_stretches, stretch_hashes
 from seqlab.evaluation.exact import standing
-from seqlab.evaluation.parts import cache as cache_module
-from seqlab.evaluation.parts.cache import Cache, cache_log_probs
-from seqlab.evaluation.parts.calibration import fit_temperature, tempered_log_probs
-from seqlab.evaluation.parts.counts import Counts
-from seqlab.evaluation.parts.dynamic import DECAY_EVERY, EPSILON, AdaptingModel, Dynamic, training_rules, tune_dynamic
 from seqlab.evaluation.sources import Text
 from seqlab.models import LanguageModel
 from seqlab.models.counts.mixture import fit_weights
-from seqlab.nn import LOSSES
+from seqlab.nn import SOFTMAXES
 from seqlab.run import Run
 from seqlab.text import TokenFile
 
@@ -65,7 +72,7 @@ def ids_of(tokens: TokenFile) -> torch.Tensor:
     return torch.from_numpy(tokens[:].astype(np.int64))
 
 
-@pytest.mark.parametrize("softmax", LOSSES)
+@pytest.mark.parametrize("softmax", SOFTMAXES)
 def test_every_token_is_scored_once_in_the_order_of_the_text(softmax):
     options = {"cutoffs": [10, 20]} if softmax == "adaptive" else {}
     model, tokens = small_model(softmax=softmax, samples=10, **options), text_of(211)
@@ -193,14 +200,14 @@ def test_sparse_steps_are_the_dense_ones_of_the_same_noise(rule, monkeypatch):
     np.testing.assert_allclose(found, dynamic_log_probs(model, tokens, 3, settings), rtol=1e-9)
 
 
-@pytest.mark.parametrize("softmax", LOSSES)
+@pytest.mark.parametrize("softmax", SOFTMAXES)
 def test_no_score_depends_on_later_tokens(softmax):
     options = {"cutoffs": [10, 20]} if softmax == "adaptive" else {}
     model, one = small_model(softmax=softmax, samples=10, dropout=0.3, **options).float(), text_of(200)
     other = TokenFile.of(np.concatenate([one[:117], text_of(200, seed=9)[117:]]))
     assert not np.array_equal(one[:], other[:])
     network = Network(model, 3)
-    parts = Adaptation(temperature=True, mc_dropout=2, cache=50).parts(None, network)
+    parts = Adaptation(temperature=True, mc_dropout=2, cache=50).additions(None, network)
     for part in [*parts, Dynamic(network)]:
         if isinstance(part, Cache):
             part.theta = 0.7
@@ -267,7 +274,7 @@ def test_cache_takes_the_best_theta_and_its_window_has_no_influence(monkeypatch)
         Cache(-1, VOCABULARY)
 
 
-@pytest.mark.parametrize("softmax", LOSSES)
+@pytest.mark.parametrize("softmax", SOFTMAXES)
 def test_temperature_is_the_best_and_its_scores_are_exact(softmax, monkeypatch):
     monkeypatch.setattr(exact_module, "CHUNK", 100 * VOCABULARY)
     options = {"cutoffs": [10, 20]} if softmax == "adaptive" else {}
@@ -362,7 +369,7 @@ def test_weights_come_from_the_validation_text_alone(everything):
     lm, evaluator, (report, *_) = everything
     valid = run_corpus(lm.run).valid
     passage = evaluator.network.read(valid)
-    columns = [passage.log_p_N, *(part.log_probs(passage) for part in evaluator.parts)]
+    columns = [passage.log_p_N, *(part.log_probs(passage) for part in evaluator.additions)]
     expected = fit_weights(np.stack(columns, axis=1))
     np.testing.assert_allclose(list(report["mixture"]["weights"].values()), expected, atol=1e-6)
 
@@ -435,9 +442,9 @@ def test_scores_of_single_tokens(home, everything, tmp_path):
     assert [line["id"] for line in lines] == test[:].tolist()
     assert [line["token"] for line in lines[:4]] == (home / "test.txt").read_text().split()[:4]
     assert sum(line["log_prob"] for line in lines) == pytest.approx(evaluation.log_p_N.sum())
-    assert list(lines[0]["parts"]) == list(evaluation.parts)
+    assert list(lines[0]["parts"]) == list(evaluation.additions)
     nothing = [line["parts"]["cache"] for line in lines]
-    assert [value is None for value in nothing] == np.isneginf(evaluation.parts["cache"]).tolist()
+    assert [value is None for value in nothing] == np.isneginf(evaluation.additions["cache"]).tolist()
     lm.evaluate(home / "test.txt", token_scores=tmp_path / "plain.jsonl")
     first = json.loads((tmp_path / "plain.jsonl").read_text().splitlines()[0])
     assert first.keys() == {"position", "id", "token", "log_prob", "rank", "entropy"}
@@ -452,7 +459,7 @@ def test_scores_of_single_tokens(home, everything, tmp_path):
 def test_a_part_of_ones_own_needs_no_other_change():
     """The uniform distribution beside a network."""
 
-    class Uniform(Part):
+    class Uniform(Addition):
         name = row = "uniform"
 
         def log_probs(self, passage):

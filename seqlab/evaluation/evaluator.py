@@ -1,6 +1,6 @@
 """The story of an evaluation: read the text, tune what was asked for on validation text, mix, report.
 
-Shapes: N tokens of the text, M tokens of the text to tune on, P parts.
+Shapes: N tokens of the text, M tokens of the text to tune on, P probabilities mixed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ..base.errors import InputError
 from ..models.counts.mixture import fit_weights, interpolate
 from ..text import TokenFile
 from .exact import Standing, evaluate_language_model, first_tokens, scores
-from .passage import Network, Part, Passage
+from .scored_text import Addition, Network, ScoredText
 from .sources import Text
 
 TUNING_TOKENS = 50_000
@@ -34,36 +34,38 @@ STATIC, MIXTURE = "static", "mixture"
 
 
 class Evaluation(NamedTuple):
-    """What `Evaluator.evaluate_tokens` found.
+    """What `Evaluator.evaluate_tokens` returns.
 
-    report: scores as for `--json`. log_p_N: log-probability of every token, that of the last row of the report.
-    parts: the same by the network and each part alone, -inf where a part gives no probability. standing: of every
-    token under the network, where asked for.
+    report: scores as for `--json`. log_p_N: log-probability of every token under the last row of the report.
+    additions: the same under the network and each addition alone, -inf where an addition gives a token no probability.
+    standing: of every token under the network, where it was asked for.
     """
 
     report: dict[str, Any]
     log_p_N: np.ndarray
-    parts: dict[str, np.ndarray]
+    additions: dict[str, np.ndarray]
     standing: Standing | None = None
 
 
 class Evaluator:
-    """A network with the parts asked for; they are tuned once, however many texts follow.
+    """A network with the additions asked for; they are tuned once, however many texts follow.
 
     Args:
         network: the model as trained.
-        parts: in the order of the report.
+        additions: in the order of the report.
         valid: the text to tune on; None where nothing needs one: mixtures are then plain averages.
     """
 
-    def __init__(self, network: Network, parts: Sequence[Part] = (), valid: Text | None = None, quiet: bool = True):
-        self.network, self.parts, self.valid, self.quiet = network, list(parts), valid, quiet
-        self.needs_hidden = any(part.needs_hidden for part in parts)
+    def __init__(
+        self, network: Network, additions: Sequence[Addition] = (), valid: Text | None = None, quiet: bool = True
+    ):
+        self.network, self.additions, self.valid, self.quiet = network, list(additions), valid, quiet
+        self.needs_hidden = any(addition.needs_hidden for addition in additions)
         self._valid_log_p: dict[str, np.ndarray] = {}
 
     def evaluate(self, tokens: TokenFile) -> dict[str, Any]:
         """Scores of a text: those of the network as trained, and a section for each variant."""
-        if not self.parts:
+        if not self.additions:
             model, start_id = self.network
             return evaluate_language_model(model, tokens, start_id, quiet=self.quiet)
         return self.evaluate_tokens(tokens).report
@@ -72,43 +74,43 @@ class Evaluator:
         """The same with the log-probability of every token, and if `ranked` how it stands."""
         self._refuse_tuning_text(tokens)
         tuned = self.tuned
-        passage = self.network.read(tokens, self.needs_hidden or ranked, self.quiet)
-        stands = self.network.standing(passage) if ranked else None
-        log_p = {STATIC: passage.log_p_N}
-        static = scores(-float(passage.log_p_N.sum()), tokens)
+        text = self.network.read(tokens, self.needs_hidden or ranked, self.quiet)
+        stands = self.network.standing(text) if ranked else None
+        log_p = {STATIC: text.log_p_N}
+        static = scores(-float(text.log_p_N.sum()), tokens)
         report: dict[str, Any] = {**static}
-        if not self.parts:
-            return Evaluation(report, passage.log_p_N, log_p, stands)
+        if not self.additions:
+            return Evaluation(report, text.log_p_N, log_p, stands)
         report[STATIC] = {**static, "change": 0.0}
-        for row, members in groupby(self.parts, attrgetter("row")):
-            parts, section = list(members), dict[str, Any]()
-            log_p |= {part.name: part.log_probs(passage) for part in parts}
-            row_N = log_p[parts[0].name]
-            if not parts[0].alone:
-                row_N, section["weights"] = self._mixed(log_p, [STATIC, *(part.name for part in parts)])
-            section |= {name: value for part in parts for name, value in tuned[part.name].items()}
+        for row, members in groupby(self.additions, attrgetter("row")):
+            additions, section = list(members), dict[str, Any]()
+            log_p |= {addition.name: addition.log_probs(text) for addition in additions}
+            row_N = log_p[additions[0].name]
+            if not additions[0].alone:
+                row_N, section["weights"] = self._mixed(log_p, [STATIC, *(addition.name for addition in additions)])
+            section |= {name: value for addition in additions for name, value in tuned[addition.name].items()}
             report[row] = {**self._scores(row_N, tokens, static), **section}
-        if len({part.row for part in self.parts}) > 1:
+        if len({addition.row for addition in self.additions}) > 1:
             row_N, weights = self._mixed(log_p, list(log_p))
             report[MIXTURE] = {**self._scores(row_N, tokens, static), "weights": weights}
         if self.valid:
-            report["tuned_on"] = {"text": self.valid.name, "tokens": len(self._valid_passage.tokens)}
+            report["tuned_on"] = {"text": self.valid.name, "tokens": len(self._valid_text.tokens)}
         return Evaluation(report, row_N, log_p, stands)
 
     @cached_property
     def tuned(self) -> dict[str, dict[str, Any]]:
-        """By part, its settings: those given, and those found on the validation text."""
+        """By addition, its settings: those given, and those found on the validation text."""
         if self.valid is None:
-            return {part.name: part.fixed() for part in self.parts}
-        return {part.name: {**part.fixed(), **part.tune(self._valid_passage)} for part in self.parts}
+            return {addition.name: addition.fixed() for addition in self.additions}
+        return {addition.name: {**addition.fixed(), **addition.tune(self._valid_text)} for addition in self.additions}
 
     @cached_property
-    def _valid_passage(self) -> Passage:
+    def _valid_text(self) -> ScoredText:
         assert self.valid is not None
         return self.network.read(first_tokens(self.valid.tokens, TUNING_TOKENS), self.needs_hidden, self.quiet)
 
     def _mixed(self, log_p: Mapping[str, np.ndarray], names: list[str]) -> tuple[np.ndarray, dict[str, float]]:
-        """Log-probabilities (N,) of the mixture of some parts, with the weights of the validation text."""
+        """Log-probabilities (N,) of the mixture of some additions, with the weights of the validation text."""
         if self.valid is None:
             weights_P = np.full(len(names), 1.0 / len(names))
         else:
@@ -117,11 +119,11 @@ class Evaluator:
         return mixed_N, dict(zip(names, weights_P.tolist(), strict=True))
 
     def _valid(self, name: str) -> np.ndarray:
-        """Log-probabilities (M,) of the validation text by a part."""
+        """Log-probabilities (M,) of the validation text by an addition."""
         if name not in self._valid_log_p:
-            parts = {part.name: part for part in self.parts}
-            passage = self._valid_passage
-            self._valid_log_p[name] = passage.log_p_N if name == STATIC else parts[name].log_probs(passage)
+            additions = {addition.name: addition for addition in self.additions}
+            text = self._valid_text
+            self._valid_log_p[name] = text.log_p_N if name == STATIC else additions[name].log_probs(text)
         return self._valid_log_p[name]
 
     @staticmethod

@@ -11,13 +11,13 @@ from ..base.errors import InputError, did_you_mean
 from ..models import LanguageModel
 from ..run import Run
 from ..text import Sources, TokenFile
+from .additions.cache import Cache
+from .additions.calibration import Temperature
+from .additions.counts import Counts
+from .additions.dynamic import Dynamic
+from .additions.ensembles import McDropout, Member
 from .evaluator import Evaluator
-from .parts.cache import Cache
-from .parts.calibration import Temperature
-from .parts.counts import Counts
-from .parts.dynamic import Dynamic
-from .parts.ensembles import McDropout, Member
-from .passage import Network, Part
+from .scored_text import Addition, Network
 from .sources import Text, read_source
 
 FEWEST_TUNING_TOKENS = 50
@@ -28,11 +28,10 @@ FEWEST_TUNING_TOKENS = 50
 class Adaptation:
     """What to add to a network as trained.
 
-    temperature: divide the logits by one number. mc_dropout: mean over so many passes with dropout. dynamic: go on
-    learning from the text, by a rule of `seqlab.evaluation.parts.dynamic.RULES` (True: "rms", which takes the size of
-    gradients from the training text where that is at hand). cache: look back so many
-    tokens. counts: mix with Kneser-Ney counts of the training text. ensemble: mix with other runs. seed: of dropout
-    and noise.
+    temperature: divide the logits by one number. mc_dropout: mean over so many passes with dropout. dynamic: keep
+    learning from the text, by a rule of `seqlab.evaluation.RULES` (True: "rms", which takes the size of gradients from
+    the training text where that is available). cache: look back so many tokens. counts: mix with Kneser-Ney counts of
+    the training text. ensemble: mix with other runs. seed: of dropout and noise.
     """
 
     temperature: bool = False
@@ -52,9 +51,11 @@ class Adaptation:
                 raise InputError(f"evaluate: there is no option {name!r}.{did_you_mean(name, names)}")
         return cls(**options)
 
-    def parts(self, run: Run, network: Network, train_text: Sources | None = None, quiet: bool = True) -> list[Part]:
-        """The parts asked for. Raises InputError for one that this run cannot have."""
-        vocab_size, found = network.model.vocab_size, list[Part]()
+    def additions(
+        self, run: Run, network: Network, train_text: Sources | None = None, quiet: bool = True
+    ) -> list[Addition]:
+        """The additions asked for. Raises InputError for one that this run cannot have."""
+        vocab_size, found = network.model.vocab_size, list[Addition]()
         if self.temperature:
             found.append(Temperature(network))
         if self.mc_dropout:
@@ -94,18 +95,18 @@ def evaluator_of(
         train_text: the text to count, and to take the size of gradients from; by default the training split.
 
     Raises:
-        InputError: a part or a text that cannot be had.
+        InputError: an addition or a text that cannot be had.
     """
     network = Network(model, run.tokenizer.start_id)
-    parts = (adaptation or Adaptation()).parts(run, network, train_text, quiet)
+    additions = (adaptation or Adaptation()).additions(run, network, train_text, quiet)
     text = None
-    if len(parts) > 1 or any(part.needs_tuning or not part.alone for part in parts):
+    if len(additions) > 1 or any(one.needs_tuning or not one.alone for one in additions):
         try:
             text = tuning_text(run, valid, model.reads_characters)
         except InputError:
-            if valid is not None or any(part.needs_tuning for part in parts):
+            if valid is not None or any(one.needs_tuning for one in additions):
                 raise
-    return Evaluator(network, parts, text, quiet)
+    return Evaluator(network, additions, text, quiet)
 
 
 def text_at_hand(run: Run, train_text: Sources | None, spelt: bool) -> TokenFile | None:

@@ -20,10 +20,10 @@ BLOCK = 1 << 16
 def write_token_scores(path: str | Path, tokens: TokenFile, tokenizer: Tokenizer, evaluation: Evaluation) -> None:
     """One object a line, in the order of the text: position, id, token, log_prob in nats (of the last row of the
     report), rank (1: the favourite) and entropy (nats) under the network as trained where `evaluation` has them, and
-    under "parts" what every part of the report gave, null for a probability of zero. The file is replaced whole.
+    under "parts" what the network and every addition gave, null for a probability of zero. The file is replaced whole.
     """
     stands = evaluation.standing
-    itos, every = tokenizer.vocab.itos, {"log_prob": evaluation.log_p_N, **evaluation.parts}
+    itos, every = tokenizer.vocab.itos, {"log_prob": evaluation.log_p_N, **evaluation.additions}
     with atomic_file(path) as handle:
         for start in range(0, len(tokens), BLOCK):
             ids = tokens[start : start + BLOCK].tolist()
@@ -35,7 +35,7 @@ def write_token_scores(path: str | Path, tokens: TokenFile, tokenizer: Tokenizer
                     line["rank"] = int(stands.rank_N[start + row])
                     line["entropy"] = float(stands.entropy_N[start + row])
                 if len(parts) > 1:
-                    line["parts"] = dict(zip(evaluation.parts, parts, strict=True))
+                    line["parts"] = dict(zip(evaluation.additions, parts, strict=True))
                 handle.write((json.dumps(line, ensure_ascii=False) + "\n").encode())
 
 

@@ -16,7 +16,7 @@ from ..base.errors import InputError, choose
 from ..config import ModelConfig
 from ..nn import (
     CELLS,
-    LOSSES,
+    SOFTMAXES,
     Cell,
     CharacterEmbedding,
     Dropout,
@@ -101,7 +101,7 @@ class LanguageModel(nn.Module):
         super().__init__()
         self.config, self.vocab_size = config, vocab_size
         cell = choose("model.cell", config.cell, CELLS)
-        output = choose("model.softmax", config.softmax, LOSSES)
+        output = choose("model.softmax", config.softmax, SOFTMAXES)
         self.embedding: nn.Parameter | None = None
         self.characters: CharacterEmbedding | None = None
         if config.input == "characters":

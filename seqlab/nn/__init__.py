@@ -14,21 +14,21 @@ from .dropout import (
     sampling_dropout,
 )
 from .outputs.adaptive import AdaptiveSoftmax, choose_cutoffs
-from .outputs.base import OutputLayer
+from .outputs.base import OutputLayer, unigram_log_probs
 from .outputs.full import FullSoftmax
 from .outputs.mixture import MixtureOfSoftmaxes
 from .outputs.noise import NOISE, Draw, LogUniform, Noise, Unigram
 from .outputs.sampled import NCE, SampledSoftmax
-from .outputs.table import LOSSES
+from .outputs.table import SOFTMAXES
 from .products import fast_float32
 
 __all__ = [
     "CELLS",
     "GRU",
-    "LOSSES",
     "LSTM",
     "NCE",
     "NOISE",
+    "SOFTMAXES",
     "AdaptiveSoftmax",
     "Cell",
     "CharCNN",
@@ -52,4 +52,5 @@ __all__ = [
     "fast_float32",
     "held_masks",
     "sampling_dropout",
+    "unigram_log_probs",
 ]

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from ..base.errors import InputError, choose
 from ..config import LanguageModelConfig, TrainingConfig
-from ..nn import CELLS, LOSSES
+from ..nn import CELLS, SOFTMAXES
 from ..schedules import SCHEDULES
 from .optimize.averages import AVERAGES
 from .optimize.optimizers import OPTIMIZERS
@@ -17,7 +17,7 @@ def check(config: LanguageModelConfig) -> None:
     """Raises InputError for a name no table has, two budgets, or settings that do not go together."""
     training = config.training
     choose("model.cell", config.model.cell, CELLS)
-    choose("model.softmax", config.model.softmax, LOSSES)
+    choose("model.softmax", config.model.softmax, SOFTMAXES)
     choose("training.optimizer", training.optimizer, OPTIMIZERS)
     choose("training.schedule", training.schedule, SCHEDULES)
     choose("training.average", training.average, AVERAGES)

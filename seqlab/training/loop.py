@@ -37,7 +37,7 @@ LOWEST_PLATEAU = 1e-3
 
 
 @dataclass
-class Position:
+class TrainingPosition:
     """Where training stands; saved with every state."""
 
     step: int = 0
@@ -72,7 +72,7 @@ class Trainer:
         self.quiet = quiet or not self.world.first
         self.config: TrainingConfig = run.config.training
         self.budget = Budget.of(self.config, len(corpus.train))
-        self.position = Position()
+        self.position = TrainingPosition()
         batch_size = batch_size_at(0.0, self.config.batch_size, self.config.batch_schedule)
         self.reader = StreamReader(corpus.train, batch_size, corpus.tokenizer.start_id)
         self.plain_windows = WindowReader(model)
@@ -339,6 +339,6 @@ class Trainer:
             torch.manual_seed(self.config.seed + self.world.rank)
         saved = checkpoint.load(self)
         if saved is not None:
-            self.position = Position(**saved)
+            self.position = TrainingPosition(**saved)
         if self.world.first:
             self.run.rewind_metrics(self.position.step if saved is not None else -1)

@@ -11,11 +11,12 @@ from typing import Any, NamedTuple
 
 import torch
 
+from ..base.devices import resolve_device
 from ..base.errors import InputError
 from ..config import LanguageModelConfig, merge
 from ..embeddings import WordVectors
 from ..models import LanguageModel
-from ..run import Run, is_run, resolve_device
+from ..run import Run, is_run
 from ..text.ids.token_file import Corpus
 from ..text.preparation.prepare import prepare
 from ..text.sources.readers import Sources

@@ -15,7 +15,7 @@ from seqlab_cli.main import run
 from seqlab.base.files import write_manifest
 from seqlab.config import ModelConfig
 from seqlab.models import LanguageModel
-from seqlab.nn import LOSSES
+from seqlab.nn import SOFTMAXES
 from seqlab.run import Run
 from seqlab.training.watch.costs import blueprint, flops_by_part, flops_per_token
 from seqlab.training.watch.profile import PARTS
@@ -94,7 +94,7 @@ def test_output_layers_say_their_own_products():
         "adaptive": (adaptive, adaptive),
         "mixture": (mixture, mixture),
     }
-    assert expected.keys() == LOSSES.keys()
+    assert expected.keys() == SOFTMAXES.keys()
     for softmax, (training, evaluation) in expected.items():
         config = ModelConfig(embed_dim=width, hidden_dim=width, layers=1, tie=False, softmax=softmax, **options)
         model = LanguageModel(config, vocab)

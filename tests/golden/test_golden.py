@@ -21,7 +21,7 @@ from seqlab import api
 from seqlab.config import ModelConfig
 from seqlab.generation import TextGenerator
 from seqlab.models import LanguageModel
-from seqlab.nn import CELLS, LOSSES
+from seqlab.nn import CELLS, SOFTMAXES
 from seqlab.text import TOKENIZERS, Vocab
 
 GOLDEN = Path(__file__).with_name("golden.json")
@@ -77,7 +77,7 @@ def losses(corpus, out, **options: Any) -> list[float]:
     return [round(loss, 7) for loss in [*every[::10], every[-1], lm.summary["valid"]["nats_per_token"]]]
 
 
-@pytest.mark.parametrize("softmax", LOSSES)
+@pytest.mark.parametrize("softmax", SOFTMAXES)
 @pytest.mark.parametrize("cell", CELLS)
 def test_every_cell_with_every_softmax(corpus, tmp_path, cell, softmax):
     found = losses(corpus, tmp_path / "run", cell=cell, softmax=softmax, precision="float32")

@@ -12,7 +12,7 @@ import torch
 from seqlab.base.errors import InputError
 from seqlab.config import LanguageModelConfig, ModelConfig
 from seqlab.models import LanguageModel
-from seqlab.nn import CELLS, LOSSES
+from seqlab.nn import CELLS, SOFTMAXES
 from seqlab.training.presets import describe, preset, presets
 
 V = 11
@@ -24,7 +24,7 @@ def build(**options) -> LanguageModel:
     return LanguageModel(config, V).double().eval()
 
 
-@pytest.fixture(params=itertools.product(CELLS, LOSSES), ids="-".join)
+@pytest.fixture(params=itertools.product(CELLS, SOFTMAXES), ids="-".join)
 def model(request):
     cell, softmax = request.param
     return build(cell=cell, softmax=softmax, samples=4)
@@ -55,7 +55,7 @@ def test_select_reorders_and_repeats_states(model):
 
 
 @pytest.mark.parametrize(
-    ("cell", "softmax"), [*((cell, "full") for cell in CELLS), *(("lstm", softmax) for softmax in LOSSES)]
+    ("cell", "softmax"), [*((cell, "full") for cell in CELLS), *(("lstm", softmax) for softmax in SOFTMAXES)]
 )
 def test_a_small_model_overfits_one_batch(cell, softmax):
     model = build(cell=cell, softmax=softmax, samples=8, embed_dim=24, hidden_dim=24).float().train()
@@ -74,7 +74,7 @@ def test_a_small_model_overfits_one_batch(cell, softmax):
     assert float(loss.detach()) < 0.35
 
 
-@pytest.mark.parametrize("softmax", LOSSES)
+@pytest.mark.parametrize("softmax", SOFTMAXES)
 @pytest.mark.parametrize("tie", [True, False])
 @pytest.mark.parametrize("hidden_dim", [6, 9])
 def test_tying_shares_one_tensor_and_bridges_widths(tie, hidden_dim, softmax):
@@ -109,7 +109,7 @@ def test_names_of_the_weights_stay_as_runs_have_them(softmax):
     assert names == {"embedding", "output.weight", "output.bias", *kernel}
 
 
-@pytest.mark.parametrize("softmax", LOSSES)
+@pytest.mark.parametrize("softmax", SOFTMAXES)
 def test_a_model_is_the_same_for_the_same_seed_and_loads_into_another(softmax):
     first, again = (build(softmax=softmax, cutoffs=[3, 6], samples=4) for _ in range(2))
     other = LanguageModel(first.config, V, seed=5).double().eval()

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from seqlab.base.errors import InputError
 from seqlab.models.counts import kneser_ney
 from seqlab.models.counts.kneser_ney import FALLBACK, NGramModel, estimate_discounts, memory_bound
-from seqlab.models.counts.mixture import fit_weights, interpolate, uniform_log_probs, unigram_log_probs
+from seqlab.models.counts.mixture import fit_weights, interpolate, uniform_log_probs
 from seqlab.models.counts.ngrams import count_ngrams
+from seqlab.nn import unigram_log_probs
 from seqlab.text import TokenFile, prepare
 
 TEXTS = st.lists(st.integers(0, 5), min_size=1, max_size=60)
@@ -193,7 +194,7 @@ def test_counts_are_those_of_the_text_whatever_its_shards():
 def test_more_context_predicts_better_and_beats_word_frequencies():
     ids, held_out = zipf_text(7, 20_000, 200), TokenFile.of(zipf_text(8, 2000, 200))
     means = [NGramModel.train(TokenFile.of(ids), 200, 0, order).log_probs(held_out).mean() for order in (1, 2)]
-    unigram = unigram_log_probs(held_out, np.bincount(ids, minlength=200)).mean()
+    unigram = unigram_log_probs(np.bincount(ids, minlength=200))[held_out[:]].mean()
     assert uniform_log_probs(held_out, 200).mean() < unigram < means[1]
     assert means[0] == pytest.approx(unigram, abs=0.01)
 
@@ -254,7 +255,7 @@ def test_bad_input_is_refused_in_a_sentence():
 def test_word_frequencies_and_equal_chances():
     tokens = TokenFile.of([0, 2, 1])
     np.testing.assert_allclose(uniform_log_probs(tokens, 4), [-math.log(4)] * 3)
-    np.testing.assert_allclose(unigram_log_probs(tokens, np.array([5, 2, 0])), np.log(np.array([5, 0.5, 2]) / 7.5))
+    np.testing.assert_allclose(unigram_log_probs(np.array([5, 2, 0]))[tokens[:]], np.log(np.array([5, 0.5, 2]) / 7.5))
 
 
 def test_interpolation_is_the_weighted_mean_of_probabilities():
@@ -310,7 +311,7 @@ def test_wikitext2(shared_data: Path, tmp_path: Path):
     assert model.summary["ngrams"][:2] == [33_278, 619_592]
     assert model.summary["fallback_orders"] == []
     log_p_N2 = np.stack(
-        [model.log_probs(corpus.valid), unigram_log_probs(corpus.valid, corpus.tokenizer.vocab.counts)], axis=1
+        [model.log_probs(corpus.valid), unigram_log_probs(corpus.tokenizer.vocab.counts)[corpus.valid[:]]], axis=1
     )
     assert math.exp(-log_p_N2[:, 0].mean()) == pytest.approx(232.50, abs=0.01)
     assert model.next_probs(corpus.valid[50:60]).sum() == pytest.approx(1.0, abs=1e-10)

@@ -12,7 +12,7 @@ import torch
 from torch.nn import functional as F
 
 from seqlab.base.errors import InputError
-from seqlab.nn import LOSSES, NCE, NOISE, AdaptiveSoftmax, Draw, FullSoftmax, SampledSoftmax, choose_cutoffs
+from seqlab.nn import NCE, NOISE, SOFTMAXES, AdaptiveSoftmax, Draw, FullSoftmax, SampledSoftmax, choose_cutoffs
 from seqlab.nn.outputs import fused
 from seqlab.nn.outputs.sampled import accidental_hits
 from seqlab.nn.products import fast_float32, has_bfloat16_products
@@ -20,14 +20,14 @@ from seqlab.nn.products import fast_float32, has_bfloat16_products
 V, D, N, S = 50, 5, 20, 12
 COUNTS = (1000 / np.arange(1, V + 1) ** 1.2).astype(np.int64)
 KNOBS = {"samples": V, "cutoffs": [10, 25], "mixture": 3, "seed": 0}
-SAMPLED = [name for name, layer in LOSSES.items() if "samples" in inspect.signature(layer).parameters]
+SAMPLED = [name for name, layer in SOFTMAXES.items() if "samples" in inspect.signature(layer).parameters]
 
 
 def build(name, tied=True, vocab=V, dtype=torch.float64, **options):
     torch.manual_seed(1)
-    taken = inspect.signature(LOSSES[name]).parameters
+    taken = inspect.signature(SOFTMAXES[name]).parameters
     knobs = {key: value for key, value in {**KNOBS, **options}.items() if key in taken}
-    layer = LOSSES[name](vocab, D, torch.nn.Parameter(torch.randn(vocab, D)) if tied else None, **knobs).to(dtype)
+    layer = SOFTMAXES[name](vocab, D, torch.nn.Parameter(torch.randn(vocab, D)) if tied else None, **knobs).to(dtype)
     with torch.no_grad():
         for parameter in layer.parameters():
             parameter.normal_()
@@ -52,7 +52,7 @@ def nll(layer, hidden, targets):
     return -layer.log_probs(hidden)[torch.arange(len(targets)), targets]
 
 
-@pytest.fixture(params=itertools.product(LOSSES, [True, False]), ids=lambda p: f"{p[0]}-{'tied' if p[1] else 'own'}")
+@pytest.fixture(params=itertools.product(SOFTMAXES, [True, False]), ids=lambda p: f"{p[0]}-{'tied' if p[1] else 'own'}")
 def layer(request):
     return build(*request.param)
 
@@ -112,7 +112,7 @@ def test_the_loss_without_gradients_is_the_same(layer):
 @pytest.mark.parametrize("vocab", [1, 2, 3, 4, 5])
 @pytest.mark.parametrize("tied", [True, False])
 @pytest.mark.parametrize("samples", [1, 3])
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("name", SOFTMAXES)
 def test_tiny_vocabularies(name, tied, vocab, samples):
     layer = build(name, tied, vocab, cutoffs=None, samples=samples)
     hidden, targets = data(vocab=vocab)
@@ -123,7 +123,7 @@ def test_tiny_vocabularies(name, tied, vocab, samples):
 
 
 @pytest.mark.parametrize("samples", [S, V])
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("name", SOFTMAXES)
 def test_extreme_logits_give_no_nan(name, samples):
     layer = build(name, dtype=torch.float32, samples=samples)
     hidden, targets = data(dtype=torch.float32)
@@ -134,7 +134,7 @@ def test_extreme_logits_give_no_nan(name, samples):
 
 
 @pytest.mark.parametrize("tied", [True, False])
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("name", SOFTMAXES)
 def test_the_rows_said_to_be_a_words_are_that_words(name, tied):
     layer = build(name, tied, mixture=1)
     hidden = data(1)[0].detach()
@@ -154,7 +154,7 @@ def test_the_rows_said_to_be_a_words_are_that_words(name, tied):
                 assert (parts == parts[word]).nonzero().squeeze(1)[own].tolist() == [word]
 
 
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("name", SOFTMAXES)
 def test_a_frozen_weight_gets_no_gradient(name):
     layer = build(name)
     hidden, targets = data()
@@ -165,7 +165,7 @@ def test_a_frozen_weight_gets_no_gradient(name):
     torch.testing.assert_close(hidden.grad, expected)
 
 
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("name", SOFTMAXES)
 def test_gradients_scale_with_the_loss(name):
     layer = build(name)
     hidden, targets = data()
@@ -360,7 +360,7 @@ def test_noise_loss_equals_the_reference_with_accidental_hits(sampling):
     draw = sampling.noise.sample(S)
     targets[:6] = torch.from_numpy(draw.ids[:6])
     targets[6:9] = targets[0]
-    name = next(name for name, layer in LOSSES.items() if type(sampling) is layer)
+    name = next(name for name, layer in SOFTMAXES.items() if type(sampling) is layer)
     expected = REFERENCES[name](sampling, hidden, targets, draw)
     assert float(sampling.loss_with_noise(hidden, targets, draw).detach()) == pytest.approx(expected, rel=1e-6)
 

@@ -18,12 +18,6 @@ def uniform_log_probs(tokens: TokenFile, vocab_size: int) -> np.ndarray:
     return np.full(len(tokens), -math.log(vocab_size))
 
 
-def unigram_log_probs(tokens: TokenFile, counts_V: np.ndarray) -> np.ndarray:
-    """(N,) log frequencies of the words in training, where one that never occurred counts half."""
-    smoothed_V = np.maximum(counts_V.astype(np.float64), 0.5)
-    return np.log(smoothed_V / smoothed_V.sum())[tokens[:]]
-
-
 def interpolate(log_p_NM: np.ndarray, weights_M: np.ndarray) -> np.ndarray:
     """(N,) log of the weighted mean of the models' probabilities.
 

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from ...base.numerics import logistic, tanh
 from .lstm_kernels import copy_out, step
-from .sweep_kernels import load, logistic, tanh
+from .sweep_kernels import load
 
 _ONE = np.float32(1)
 

@@ -16,7 +16,8 @@ import numpy as np
 from numba import njit
 from numba.extending import register_jitable
 
-from .sweep_kernels import load, logistic, store, tanh
+from ...base.numerics import logistic, tanh
+from .sweep_kernels import load, store
 
 SUMS = {"contract", "reassoc"}
 """Lets LLVM fuse multiplications with additions and add in vectors; anything more could hide a NaN."""

@@ -9,25 +9,17 @@ Shapes: B batch, T time, H hidden width, K sums of a step (H for each gate).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit, types
-from numba.extending import overload, register_jitable
+from numba.extending import overload
 
-CONTRACT = {"contract"}
-"""Lets LLVM fuse a multiplication and an addition; anything more could hide a NaN."""
-compiled = register_jitable(fastmath=CONTRACT, error_model="numpy")
+from ...base.numerics import CONTRACT, compiled, exp, logistic, tanh
 
-_ONE, _TWO, _HALF = np.float32(1), np.float32(2), np.float32(0.5)
-_LOWEST, _HIGHEST = np.float32(-80), np.float32(80)
-_LOG2_E = np.float32(1.4426950408889634)
-_LN2_HIGH, _LN2_LOW = np.float32(0.693359375), np.float32(-2.12194440e-4)  # their sum is ln 2 to 2^-34
-_EXPONENT_BITS, _BIAS = np.int32(23), np.int32(127)
-_C2, _C3, _C4, _C5, _C6 = (np.float32(1 / math.factorial(n)) for n in range(2, 7))
+_ONE, _TWO = np.float32(1), np.float32(2)
 _SIXTEEN, _EVEN, _BELOW_HALF = np.uint32(16), np.uint32(1), np.uint32(0x7FFF)
 
 
@@ -38,11 +30,6 @@ def load(number: Any) -> Any:
 
 def store(row: Any, i: int, value: Any) -> None:
     """row[i] = value, rounded to the nearest bfloat16 where the row holds bfloat16."""
-    raise NotImplementedError
-
-
-def exp(x: Any) -> Any:
-    """e^x with x cut to +-80."""
     raise NotImplementedError
 
 
@@ -67,31 +54,6 @@ def _store(row: Any, i: int, value: Any) -> Callable[..., None]:
         row[i] = value
 
     return rounded if row.dtype is types.uint16 else plain
-
-
-@overload(exp, inline="always")
-def _exp(x: Any) -> Callable[..., Any]:
-    def series(x: Any) -> Any:
-        x = min(max(x, _LOWEST), _HIGHEST)
-        n = np.floor(x * _LOG2_E + _HALF)
-        r = x - n * _LN2_HIGH - n * _LN2_LOW
-        total = ((((_C6 * r + _C5) * r + _C4) * r + _C3) * r + _C2) * r * r + r + _ONE
-        return total * np.int32((np.int32(n) + _BIAS) << _EXPONENT_BITS).view(np.float32)
-
-    def library(x: Any) -> Any:
-        return math.exp(min(max(x, -80.0), 80.0))
-
-    return series if x is types.float32 else library
-
-
-@compiled
-def logistic(x: Any) -> Any:
-    return _ONE / (_ONE + exp(-x))
-
-
-@compiled
-def tanh(x: Any) -> Any:
-    return _TWO * logistic(_TWO * x) - _ONE
 
 
 @compiled

@@ -8,7 +8,7 @@ from .full import FullSoftmax
 from .mixture import MixtureOfSoftmaxes
 from .sampled import NCE, SampledSoftmax
 
-LOSSES: dict[str, type[OutputLayer]] = {
+SOFTMAXES: dict[str, type[OutputLayer]] = {
     "full": FullSoftmax,
     "sampled": SampledSoftmax,
     "nce": NCE,

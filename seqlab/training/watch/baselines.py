@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from ...evaluation.parts.counts import count_text
-from ...models.counts.mixture import unigram_log_probs
+from ...evaluation.additions.counts import count_text
+from ...nn import unigram_log_probs
 from ...text import Corpus
 
 
@@ -18,7 +18,7 @@ def baselines(corpus: Corpus) -> dict[str, Any]:
     assert corpus.valid is not None
     found: dict[str, Any] = {
         "uniform": float(len(vocab)),
-        "unigram": math.exp(-unigram_log_probs(corpus.valid, vocab.counts).mean()),
+        "unigram": math.exp(-unigram_log_probs(vocab.counts)[corpus.valid[:]].mean()),
     }
     counts = count_text(corpus.train, len(vocab), start_id)
     if counts is None:

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from ...base.devices import resolve_device
 from ...models import LanguageModel
 from ...nn import fast_float32
-from ...run import Run, resolve_device
+from ...run import Run
 from ...text import Batch
 from ..optimize.averages import AVERAGES
 from ..optimize.optimizers import Optimizer

@@ -14,9 +14,9 @@ from torch import Tensor
 from ...base.progress import Progress
 from ...nn import OutputLayer
 from ..exact import logit_chunks
-from ..passage import Network, Part, Passage
+from ..scored_text import Addition, Network, ScoredText
 
-TUNING_TOKENS = 20_000
+TEMPERATURE_TOKENS = 20_000
 """Tokens the temperature is fitted on at most."""
 ROUNDS, TOLERANCE = 20, 1e-6
 """Newton steps at most, and the change of 1 / temperature that ends them."""
@@ -60,7 +60,7 @@ def fit_temperature(output: OutputLayer, hidden_ND: Tensor, ids_N: Tensor) -> fl
     return 1.0 / inverse
 
 
-class Temperature(Part):
+class Temperature(Addition):
     """The network with all its logits divided by one number."""
 
     name = row = "temperature"
@@ -70,11 +70,11 @@ class Temperature(Part):
     def __init__(self, network: Network):
         self.output, self.temperature = network.model.output, 1.0
 
-    def tune(self, valid: Passage) -> dict[str, Any]:
-        ids_N = torch.from_numpy(valid.tokens[:TUNING_TOKENS].astype(np.int64))
-        self.temperature = fit_temperature(self.output, valid.hidden_ND[:TUNING_TOKENS], ids_N)
+    def tune(self, valid: ScoredText) -> dict[str, Any]:
+        ids_N = torch.from_numpy(valid.tokens[:TEMPERATURE_TOKENS].astype(np.int64))
+        self.temperature = fit_temperature(self.output, valid.hidden_ND[:TEMPERATURE_TOKENS], ids_N)
         return {"temperature": self.temperature, "tuning_tokens": len(ids_N)}
 
-    def log_probs(self, passage: Passage) -> np.ndarray:
-        ids_N = torch.from_numpy(passage.tokens[:].astype(np.int64))
-        return tempered_log_probs(self.output, passage.hidden_ND, ids_N, self.temperature, passage.quiet)
+    def log_probs(self, text: ScoredText) -> np.ndarray:
+        ids_N = torch.from_numpy(text.tokens[:].astype(np.int64))
+        return tempered_log_probs(self.output, text.hidden_ND, ids_N, self.temperature, text.quiet)

@@ -32,9 +32,9 @@ from ...nn import SampledSoftmax
 from ...nn.outputs.base import SoftmaxLayer
 from ...text import Batches, TokenFile
 from ..exact import first_tokens, readable
-from ..passage import Network, Part, Passage
+from ..scored_text import Addition, Network, ScoredText
 
-TUNING_TOKENS = 20_000
+SEARCH_TOKENS = 20_000
 """Tokens the search for rate and decay reads, from the start of the text to tune on."""
 STATISTICS_TOKENS = 20_000
 """Tokens of the training text that the size of gradients is taken from; five times as many were no better."""
@@ -276,7 +276,7 @@ def tune_dynamic(
     return best
 
 
-class Dynamic(Part):
+class Dynamic(Addition):
     """The network learning on.
 
     Args:
@@ -298,8 +298,8 @@ class Dynamic(Part):
             given["statistics"] = "of the text itself" if self.training is None else "of the training text"
         return given
 
-    def tune(self, valid: Passage) -> dict[str, Any]:
-        tokens, quiet = first_tokens(valid.tokens, TUNING_TOKENS), valid.quiet
+    def tune(self, valid: ScoredText) -> dict[str, Any]:
+        tokens, quiet = first_tokens(valid.tokens, SEARCH_TOKENS), valid.quiet
         model, start_id = self.network
         if self.training is not None:
             self.rules = training_rules(model, self.training, start_id, self.settings, quiet)
@@ -308,6 +308,6 @@ class Dynamic(Part):
         found = {name: getattr(self.settings, name) for name in TUNED}
         return {**found, "tuning_tokens": len(tokens)}
 
-    def log_probs(self, passage: Passage) -> np.ndarray:
+    def log_probs(self, text: ScoredText) -> np.ndarray:
         model, start_id = self.network
-        return dynamic_log_probs(model, passage.tokens, start_id, self.settings, self.rules, passage.quiet)
+        return dynamic_log_probs(model, text.tokens, start_id, self.settings, self.rules, text.quiet)

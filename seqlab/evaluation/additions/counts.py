@@ -9,7 +9,7 @@ import numpy as np
 from ...base.errors import InputError
 from ...models.counts.kneser_ney import NGramModel, memory_bound
 from ...text import TokenFile
-from ..passage import Part, Passage
+from ..scored_text import Addition, ScoredText
 
 CHARACTER_TYPES = 1024
 """Vocabularies up to this size are characters or the like, of which a useful context holds more."""
@@ -26,7 +26,7 @@ def count_text(tokens: TokenFile, vocab_size: int, start_id: int, quiet: bool = 
     return None
 
 
-class Counts(Part):
+class Counts(Addition):
     """Interpolated modified Kneser-Ney counts (`seqlab.models.counts`) of the text the network was trained on."""
 
     name = row = "counts"
@@ -40,5 +40,5 @@ class Counts(Part):
     def fixed(self) -> dict[str, Any]:
         return {"order": self.model.order}
 
-    def log_probs(self, passage: Passage) -> np.ndarray:
-        return self.model.log_probs(passage.tokens, passage.quiet)
+    def log_probs(self, text: ScoredText) -> np.ndarray:
+        return self.model.log_probs(text.tokens, text.quiet)

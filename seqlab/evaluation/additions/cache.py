@@ -24,7 +24,7 @@ from ...base.errors import InputError
 from ...base.progress import Progress
 from ...models.counts.mixture import fit_weights, interpolate
 from ...nn import fast_float32
-from ..passage import Part, Passage
+from ..scored_text import Addition, ScoredText
 
 WINDOW = 128
 """Queries at a time; has no influence on the result."""
@@ -67,7 +67,7 @@ def cache_log_probs(
     return log_p_NS
 
 
-class Cache(Part):
+class Cache(Addition):
     """The last `size` tokens as a cache over the hidden states of the network as trained."""
 
     name = row = "cache"
@@ -81,7 +81,7 @@ class Cache(Part):
     def fixed(self) -> dict[str, Any]:
         return {"size": self.size}
 
-    def tune(self, valid: Passage) -> dict[str, Any]:
+    def tune(self, valid: ScoredText) -> dict[str, Any]:
         """theta of FLATNESS under which the mixture of network and cache is most likely."""
         unit = 1.0 / max(1e-30, float(valid.hidden_ND.double().square().sum(1).mean()))
         thetas = [unit * multiple for multiple in FLATNESS]
@@ -91,9 +91,9 @@ class Cache(Part):
         self.theta = thetas[int(np.argmax(likelihoods))]
         return {"theta": self.theta}
 
-    def log_probs(self, passage: Passage) -> np.ndarray:
-        return self._log_probs(passage, [self.theta])[:, 0]
+    def log_probs(self, text: ScoredText) -> np.ndarray:
+        return self._log_probs(text, [self.theta])[:, 0]
 
-    def _log_probs(self, passage: Passage, thetas: Sequence[float]) -> np.ndarray:
-        ids_N = torch.from_numpy(passage.tokens[:].astype(np.int64))
-        return cache_log_probs(passage.hidden_ND, ids_N, self.size, thetas, self.vocab_size, passage.quiet)
+    def _log_probs(self, text: ScoredText, thetas: Sequence[float]) -> np.ndarray:
+        ids_N = torch.from_numpy(text.tokens[:].astype(np.int64))
+        return cache_log_probs(text.hidden_ND, ids_N, self.size, thetas, self.vocab_size, text.quiet)

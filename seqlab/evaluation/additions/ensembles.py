@@ -13,10 +13,10 @@ import numpy as np
 from ...base.errors import InputError
 from ...run import Run
 from ..exact import read_text
-from ..passage import Network, Part, Passage
+from ..scored_text import Addition, Network, ScoredText
 
 
-class Member(Part):
+class Member(Addition):
     """Another run of the same vocabulary."""
 
     row = "ensemble"
@@ -32,11 +32,11 @@ class Member(Part):
         self.name = str(path)
         self.network = Network(run.load_model(device), run.tokenizer.start_id)
 
-    def log_probs(self, passage: Passage) -> np.ndarray:
-        return self.network.read(passage.tokens, keep_hidden=False, quiet=passage.quiet).log_p_N
+    def log_probs(self, text: ScoredText) -> np.ndarray:
+        return self.network.read(text.tokens, keep_hidden=False, quiet=text.quiet).log_p_N
 
 
-class McDropout(Part):
+class McDropout(Addition):
     """The mean probability over passes with dropout as in training (Gal & Ghahramani 2016,
     https://arxiv.org/abs/1506.02142)."""
 
@@ -54,10 +54,10 @@ class McDropout(Part):
     def fixed(self) -> dict[str, Any]:
         return {"passes": self.passes, "seed": self.seed}
 
-    def log_probs(self, passage: Passage) -> np.ndarray:
-        model, total_N = self.network.model, np.full(len(passage.tokens), -np.inf)
+    def log_probs(self, text: ScoredText) -> np.ndarray:
+        model, total_N = self.network.model, np.full(len(text.tokens), -np.inf)
         for number in range(self.passes):
             with model.sampling_dropout(self.seed + number):
-                scored = read_text(model, passage.tokens, self.network.start_id, quiet=passage.quiet)
+                scored = read_text(model, text.tokens, self.network.start_id, quiet=text.quiet)
             np.logaddexp(total_N, scored.log_p_N, out=total_N)
         return total_N - np.log(self.passes)

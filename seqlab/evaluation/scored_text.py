@@ -16,7 +16,7 @@ from ..text import TokenFile
 from .exact import Standing, evaluating, read_text, standing
 
 
-class Passage(NamedTuple):
+class ScoredText(NamedTuple):
     """A text and what the network as trained makes of it.
 
     log_p_N: log-probability of every token, float64. hidden_ND: what the output layer reads before each token, on the
@@ -35,24 +35,24 @@ class Network(NamedTuple):
     model: LanguageModel
     start_id: int
 
-    def read(self, tokens: TokenFile, keep_hidden: bool = True, quiet: bool = True) -> Passage:
+    def read(self, tokens: TokenFile, keep_hidden: bool = True, quiet: bool = True) -> ScoredText:
         """The text with exact scores by the network as trained, and N x D hidden states if wanted."""
         with evaluating(self.model):
             scored = read_text(self.model, tokens, self.start_id, keep_hidden=keep_hidden, quiet=quiet)
-        return Passage(tokens, *scored, quiet)
+        return ScoredText(tokens, *scored, quiet)
 
-    def standing(self, passage: Passage) -> Standing:
-        """How the tokens of a passage with hidden states stand under the network as trained."""
-        ids_N = torch.from_numpy(passage.tokens[:].astype(np.int64))
-        return standing(self.model.output, passage.hidden_ND, ids_N, passage.quiet)
+    def standing(self, text: ScoredText) -> Standing:
+        """How the tokens of a text with hidden states stand under the network as trained."""
+        ids_N = torch.from_numpy(text.tokens[:].astype(np.int64))
+        return standing(self.model.output, text.hidden_ND, ids_N, text.quiet)
 
 
-class Part:
+class Addition:
     """Something that assigns probabilities to a text: beside the network's own, or instead of them.
 
     Attributes:
-        name: what it is called beside other parts.
-        row: the section of the report it belongs to, by default its own; parts of a row follow one another and are
+        name: what it is called beside other additions.
+        row: the section of the report it belongs to, by default its own; additions of a row follow one another and are
             mixed together.
         alone: whether its probabilities are a model of their own, to be reported as such; others only help when mixed
             with the network's.
@@ -70,10 +70,10 @@ class Part:
         """The settings that were given, for the report."""
         return {}
 
-    def tune(self, valid: Passage) -> dict[str, Any]:
+    def tune(self, valid: ScoredText) -> dict[str, Any]:
         """Choose the free values on a text that is not the one reported on; returns what was found."""
         return {}
 
-    def log_probs(self, passage: Passage) -> np.ndarray:
+    def log_probs(self, text: ScoredText) -> np.ndarray:
         """Log-probability (N,) float64 of every token; that of a token depends on no later one."""
         raise NotImplementedError

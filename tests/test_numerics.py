@@ -1,0 +1,42 @@
+"""exp, logistic and tanh of compiled code against the float64 library, and the one device resolver."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numba import njit
+
+from seqlab.base.devices import resolve_device
+from seqlab.base.errors import InputError
+from seqlab.base.numerics import exp, logistic, tanh
+
+
+@njit
+def each(x_N):
+    out_3N = np.empty((3, x_N.size), x_N.dtype)
+    for i in range(x_N.size):
+        out_3N[0, i], out_3N[1, i], out_3N[2, i] = exp(x_N[i]), logistic(x_N[i]), tanh(x_N[i])
+    return out_3N
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float32, 3e-7), (np.float64, 1e-15)])
+def test_compiled_functions_agree_with_the_library(dtype, tolerance):
+    x_N = np.linspace(-30, 30, 10_001).astype(dtype)
+    exact_N = x_N.astype(np.float64)
+    exps_N, logistics_N, tanhs_N = each(x_N)
+    np.testing.assert_allclose(exps_N, np.exp(exact_N), rtol=tolerance)
+    np.testing.assert_allclose(logistics_N, 1 / (1 + np.exp(-exact_N)), rtol=2 * tolerance)
+    np.testing.assert_allclose(tanhs_N, np.tanh(exact_N), atol=2 * tolerance)
+
+
+def test_large_numbers_are_clamped_and_python_agrees():
+    x_N = np.float32([-1e9, -80, 80, 1e9])
+    np.testing.assert_allclose(each(x_N)[0], np.exp([-80.0, -80, 80, 80]), rtol=1e-6)
+    np.testing.assert_allclose(exp(x_N), np.exp([-80.0, -80, 80, 80]), rtol=1e-5)
+
+
+def test_devices():
+    assert resolve_device("cpu") == "cpu"
+    assert resolve_device("auto") in ("cpu", "cuda")
+    with pytest.raises(InputError, match="device 'tpu' is not available here; use auto, cpu or cuda"):
+        resolve_device("tpu")
