@@ -32,7 +32,7 @@ ROOMS = """
 SUBROOMS = {
     "text": "workers python_docs sources tokenizers ids preparation inspection",
     "nn": "products dropout zoneout characters kernels cells outputs",
-    "embeddings": "material engines queries folder vectors formats evaluation training",
+    "embeddings": "material engines queries folder evaluation vectors formats training",
     "training": "distributed budget presets optimize step graphs watch starts checks planning state loop",
     "visualization": "output style page maps curves",
 }

@@ -65,10 +65,7 @@ def neighbors(
     found = opened.neighbors_of_each(words, k)
     say_composed(opened, words)
     if as_json:
-        queries = [
-            {"word": word, "results": [{"word": other, "score": score} for other, score in best]}
-            for word, best in zip(words, found, strict=True)
-        ]
+        queries = [{"word": word, "results": best.to_json()} for word, best in zip(words, found, strict=True)]
         print_json({"results": queries[0]["results"], "queries": queries})
         return
     for number, (word, best) in enumerate(zip(words, found, strict=True)):

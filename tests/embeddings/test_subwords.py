@@ -152,7 +152,7 @@ def test_unknown_words_are_gensims(trained: tuple[FastTextKeyedVectors, Path]) -
         assert ours.similarity(word, "walk") == pytest.approx(theirs.similarity(word, "walk"), abs=1e-5)
     assert_same(ours.analogy("walk", "walked", "jumpz", 4), theirs.most_similar(["walked", "jumpz"], ["walk"], topn=4))
     assert_same(
-        ours.neighbors(["walked", "jumpz"], 4, "walk", method="mul"),
+        ours.neighbors(["walked", "jumpz"], 4, negative="walk", method="mul"),
         theirs.most_similar_cosmul(["walked", "jumpz"], ["walk"], topn=4),
     )
     groups = (["walk", "jumpz"], ["talkeds"])

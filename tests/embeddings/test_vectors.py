@@ -255,12 +255,12 @@ def test_batched_analogies_are_the_single_ones(
         monkeypatch.setattr("seqlab.embeddings.queries.batched.MANY", 0)
     triples = [["w1", "w1", "w1"], ["w1", "w1", "w2"]]
     triples += np.random.default_rng(3).choice(vectors.words, (40, 3)).tolist()
-    for triple, batch in zip(triples, vectors.analogies(triples, 6, method), strict=True):
+    for triple, batch in zip(triples, vectors.analogies(triples, 6, method=method), strict=True):
         assert_same(batch, vectors.analogy(*triple, k=6, method=method))
         assert not set(triple) & set(dict(batch))
-    assert vectors.analogies(np.array(triples), 6, method) == vectors.analogies(triples, 6, method)
-    assert vectors.analogies([], 6, method) == []
-    assert [len(found) for found in vectors.analogies(triples[2:4], 1000, method)] == [297, 297]
+    assert vectors.analogies(np.array(triples), 6, method=method) == vectors.analogies(triples, 6, method=method)
+    assert vectors.analogies([], 6, method=method) == []
+    assert [len(found) for found in vectors.analogies(triples[2:4], 1000, method=method)] == [297, 297]
 
 
 def test_batched_similarities_and_ranks_are_the_single_ones(
@@ -289,8 +289,8 @@ def test_batches_answer_for_composed_words_too() -> None:
     np.testing.assert_allclose(vectors.similarities(pairs), [vectors.similarity(a, b) for a, b in pairs], atol=1e-6)
     assert vectors.ranks(pairs).tolist() == [vectors.rank(a, b) for a, b in pairs]
     for method in ("add", "mul"):
-        [batch] = vectors.analogies([("w1", "unseen", "w2")], 60, method)
-        assert_same(batch, vectors.analogy("w1", "unseen", "w2", 60, method))
+        [batch] = vectors.analogies([("w1", "unseen", "w2")], 60, method=method)
+        assert_same(batch, vectors.analogy("w1", "unseen", "w2", 60, method=method))
 
 
 def test_a_word_stands_for_a_list_of_one(vectors: WordVectors) -> None:

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from ...base.errors import InputError
-from ..vectors import Method, WordVectors, check_method
+from ..queries.lexicon import Lexicon
+from ..queries.terms import Method, check_method
 from .questions import read_questions, read_similarity
 
 TOP = 30_000
@@ -36,7 +37,7 @@ NORMAL_975 = 1.959963984540054
 class _Folded:
     """The `size` most frequent words without regard to case; words that differ in case only form one class."""
 
-    def __init__(self, vectors: WordVectors, size: int):
+    def __init__(self, vectors: Lexicon, size: int):
         self.words: dict[str, int] = {}
         classes = [self.words.setdefault(word.upper(), len(self.words)) for word in vectors.words[:size]]
         self.class_of_row = np.asarray(classes, np.int64)
@@ -72,7 +73,7 @@ def answer(unit_VD: np.ndarray, abc_Q3: np.ndarray, method: Method) -> np.ndarra
     return scores_QV
 
 
-def answered(vectors: WordVectors, classes_Q4: np.ndarray, folded: _Folded, method: Method) -> np.ndarray:
+def answered(vectors: Lexicon, classes_Q4: np.ndarray, folded: _Folded, method: Method) -> np.ndarray:
     """Which questions (Q, 4) of word classes are answered by their fourth; the first three are no answers."""
     unit_VD = vectors.unit[: len(folded.class_of_row)]
     correct = np.zeros(len(classes_Q4), bool)
@@ -87,7 +88,7 @@ def answered(vectors: WordVectors, classes_Q4: np.ndarray, folded: _Folded, meth
 
 
 def evaluate_analogies(
-    vectors: WordVectors,
+    vectors: Lexicon,
     questions: str | Path | Sequence[str | Path],
     method: Method = "add",
     top: int = TOP,
@@ -158,7 +159,7 @@ def wilson_interval(right: int, count: int) -> list[float] | None:
     return [max(0.0, float((centre - half) / scale)), min(1.0, float((centre + half) / scale))]
 
 
-def evaluate_similarity(vectors: WordVectors, path: str | Path) -> dict[str, Any]:
+def evaluate_similarity(vectors: Lexicon, path: str | Path) -> dict[str, Any]:
     """Spearman's rank correlation between cosines and human scores of a similarity file, over all words.
 
     Returns {"name", "vocabulary", "case", "pairs", "covered", "spearman", "interval", "resamples", "seed"}; pairs with
@@ -221,7 +222,7 @@ def bootstrap_interval(
 
 
 def evaluate_vectors(
-    vectors: WordVectors,
+    vectors: Lexicon,
     questions: Sequence[str | Path] = (),
     similarity: Sequence[str | Path] = (),
     method: Method = "add",

@@ -156,7 +156,7 @@ def load_vectors(path: str | Path, mapped: bool = False) -> WordVectors:
     path = Path(path)
     name = recognise(path)
     if name == "seqlab":
-        return WordVectors.load(path, mapped)
+        return WordVectors.load(path, mapped=mapped)
     if mapped:
         raise InputError(
             f"{path}: {FORMATS[name].title} cannot be left in its file; convert it to a seqlab folder first."

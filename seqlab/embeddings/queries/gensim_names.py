@@ -9,42 +9,43 @@ from numbers import Integral
 
 import numpy as np
 
+from .lexicon import Lexicon
 from .ranking import highest
-from .terms import Method, Part, Terms
+from .results import ScoredWords
+from .single import named, scores
+from .terms import Method, Terms
 
-Best = list[tuple[str, float]]
 
-
-class GensimNames(Part):
+class GensimNames(Lexicon):
     """Attributes and methods of KeyedVectors that answer the same here."""
 
     @property
     def key_to_index(self) -> dict[str, int]:
         """`index`."""
-        return self._vectors.index
+        return self.index
 
     @property
     def index_to_key(self) -> list[str]:
         """`words`."""
-        return self._vectors.words
+        return self.words
 
     @property
     def vectors(self) -> np.ndarray:
         """`matrix`."""
-        return self._vectors.matrix
+        return self.matrix
 
     @property
     def vector_size(self) -> int:
         """`dim`."""
-        return self._vectors.dim
+        return self.dim
 
     def get_vector(self, word: str, norm: bool = False) -> np.ndarray:
         """`vectors[word]`, divided by its length where `norm` is asked for."""
-        return self._vectors._look_up_unit(word)[1][0] if norm else self._vectors[word]
+        return self.look_up_unit(word)[1][0] if norm else self[word]
 
     def get_index(self, word: str, default: int | None = None) -> int:
         """`row`, or `default` for an unknown word where one is given."""
-        return self._vectors.row(word) if default is None else self._vectors.index.get(word, default)
+        return self.row(word) if default is None else self.index.get(word, default)
 
     def most_similar(
         self,
@@ -54,7 +55,7 @@ class GensimNames(Part):
         clip_start: int = 0,
         clip_end: int | None = None,
         restrict_vocab: int | None = None,
-    ) -> Best | np.ndarray:
+    ) -> ScoredWords | np.ndarray:
         """`neighbors`, with gensim's arguments.
 
         Args:
@@ -72,27 +73,29 @@ class GensimNames(Part):
         negative: Terms | None = None,
         topn: int | None = 10,
         restrict_vocab: int | None = None,
-    ) -> Best | np.ndarray:
+    ) -> ScoredWords | np.ndarray:
         """`neighbors` with method "mul", with gensim's arguments; gensim 4 accepts `restrict_vocab` but ignores it."""
         return self._most_similar(positive, negative, topn, slice(0, restrict_vocab or None), "mul")
 
-    def similar_by_word(self, word: str, topn: int | None = 10, restrict_vocab: int | None = None) -> Best | np.ndarray:
+    def similar_by_word(
+        self, word: str, topn: int | None = 10, restrict_vocab: int | None = None
+    ) -> ScoredWords | np.ndarray:
         """`neighbors` of a word, with gensim's arguments."""
         return self.most_similar(word, topn=topn, restrict_vocab=restrict_vocab)
 
     def similar_by_vector(
         self, vector: np.ndarray, topn: int | None = 10, restrict_vocab: int | None = None
-    ) -> Best | np.ndarray:
+    ) -> ScoredWords | np.ndarray:
         """`neighbors` of a vector (D,), with gensim's arguments."""
         return self.most_similar(np.asarray(vector), topn=topn, restrict_vocab=restrict_vocab)
 
     def _most_similar(
         self, positive: Terms | None, negative: Terms | None, topn: int | None, rows: slice, method: Method
-    ) -> Best | np.ndarray:
+    ) -> ScoredWords | np.ndarray:
         if isinstance(topn, Integral) and topn < 1:
-            return []
-        scores, asked = self._vectors._scores(positive, negative, method, rows)
+            return ScoredWords()
+        scores_V, given = scores(self, positive, negative, method, rows)
         if topn is None:
-            return scores
-        places, found = highest(scores, topn + len(asked))
-        return self._vectors._named(places + rows.indices(len(self._vectors.words))[0], found, asked, topn)
+            return scores_V
+        places, best = highest(scores_V, topn + len(given))
+        return named(self, places + rows.indices(len(self.words))[0], best, given, topn)

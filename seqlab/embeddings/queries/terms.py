@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from numbers import Real
-from typing import TYPE_CHECKING, Any, Literal, TypeGuard, cast, get_args
+from numbers import Integral, Real
+from typing import Any, Literal, TypeGuard, cast, get_args
 
 import numpy as np
 
 from ...base.errors import InputError
-
-if TYPE_CHECKING:
-    from ..vectors import WordVectors
 
 Method = Literal["add", "mul"]
 Term = str | np.ndarray
@@ -20,14 +17,6 @@ Weighted = Term | tuple[Term, float]
 """A word or a vector, alone or with its weight."""
 Terms = Weighted | Iterable[Weighted]
 """One or several; the rows of a matrix (N, D) are N vectors."""
-
-
-class Part:
-    """A part of `WordVectors` that has a file of its own."""
-
-    @property
-    def _vectors(self) -> WordVectors:
-        return cast("WordVectors", self)
 
 
 class UnknownWord(InputError, KeyError):
@@ -41,6 +30,13 @@ def check_method(method: str) -> None:
     """Raise InputError for a method that is not one of `Method`."""
     if method not in get_args(Method):
         raise InputError(f"method: {method!r} is none of {', '.join(get_args(Method))}.")
+
+
+def check_count(k: object) -> int:
+    """How many results are wanted, 0 for a negative number. Raises InputError for what is no whole number."""
+    if not isinstance(k, Integral) or isinstance(k, bool):
+        raise InputError(f"k: {k!r} is not a whole number.")
+    return max(0, int(k))
 
 
 def as_words(words: str | Iterable[str]) -> list[str]:

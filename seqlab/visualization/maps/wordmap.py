@@ -33,7 +33,7 @@ class WordMap:
     """Place of each word among all V words by frequency, from 1."""
     counts: np.ndarray | None
     cluster_N: np.ndarray
-    neighbors: list[list[tuple[str, float]]]
+    neighbors: Sequence[Sequence[tuple[str, float]]]
     """Nearest words (of all V) and their cosines, nearest first."""
     highlighted: list[int]
     """Places on the map (0..N-1) of the words asked for, in the order asked."""

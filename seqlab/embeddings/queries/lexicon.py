@@ -1,0 +1,190 @@
+"""Words and their vectors, and how words are looked up; every kind of question stands on this.
+
+Shapes: V words, D dimensions, N words or vectors of a question.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ...base.errors import InputError, counted, did_you_mean
+from ..material.subwords import Subwords
+from .ranking import lengths
+from .terms import Term, UnknownWord, as_words
+
+SUGGEST_AMONG = 100_000
+"""Most frequent words searched for a close spelling."""
+
+
+class Lexicon:
+    """Words and their vectors, most frequent first.
+
+    `WordVectors` adds the questions; what needs the words and the matrix only takes a `Lexicon`.
+
+    Args:
+        words: V distinct strings, any Unicode.
+        matrix: (V, D), stored as C-contiguous float32.
+        counts: (V,) occurrences in the training text, where known.
+        meta: how the vectors came to be; JSON values, saved and loaded with them.
+        check: look for repeated words and values that are not finite; False where that has been done.
+        subwords: vectors of n-grams, which then answer for words outside the vocabulary wherever a word is asked for.
+            `matrix` holds known words as they are, their n-grams included.
+
+    Raises:
+        InputError: sizes disagree, a word occurs twice or a value is not finite. All-zero vectors are allowed; their
+            similarity to anything is 0.
+    """
+
+    def __init__(
+        self,
+        words: Sequence[str],
+        matrix: np.ndarray,
+        counts: np.ndarray | None = None,
+        meta: Mapping[str, Any] | None = None,
+        check: bool = True,
+        subwords: Subwords | None = None,
+    ):
+        self.words = list(words)
+        self.matrix = np.ascontiguousarray(matrix, np.float32)
+        self.counts = None if counts is None else np.asarray(counts, np.int64)
+        self.meta = dict(meta or {})
+        self.subwords = subwords
+        if self.matrix.ndim != 2 or len(self.matrix) != len(self.words):
+            raise InputError(
+                f"{counted(len(self.words), 'word')} and a matrix of shape {self.matrix.shape} do not match."
+            )
+        if self.counts is not None and self.counts.shape != (len(self.words),):
+            raise InputError(
+                f"{counted(len(self.words), 'word')} and counts of shape {self.counts.shape} do not match."
+            )
+        if subwords is not None and subwords.matrix.shape[1] != self.dim:
+            raise InputError(f"n-grams of {subwords.matrix.shape[1]} dimensions cannot answer for words of {self.dim}.")
+        if check:
+            self._check_content()
+
+    def _check_content(self) -> None:
+        if len(self.index) < len(self.words):
+            twice = next(word for row, word in enumerate(self.words) if self.index[word] != row)
+            raise InputError(f"the word {twice!r} occurs more than once; give every word one vector.")
+        finite = np.isfinite(self.matrix).all(axis=1)
+        if not finite.all():
+            raise InputError(f"the vector of {self.words[int(np.argmin(finite))]!r} holds NaN or infinity.")
+
+    @cached_property
+    def index(self) -> dict[str, int]:
+        """The row of every word."""
+        return {word: row for row, word in enumerate(self.words)}
+
+    @property
+    def dim(self) -> int:
+        """D."""
+        return self.matrix.shape[1]
+
+    @cached_property
+    def norms(self) -> np.ndarray:
+        """(V,) lengths of the vectors; 1 for all-zero ones, so that they can be divided by."""
+        return lengths(self.matrix)
+
+    @cached_property
+    def unit(self) -> np.ndarray:
+        """(V, D) vectors of length one, a copy; all-zero vectors stay zero. Queries do without it."""
+        return self.matrix / self.norms[:, None]
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def __iter__(self) -> Iterator[str]:
+        """The words, most frequent first."""
+        return iter(self.words)
+
+    def __contains__(self, word: object) -> bool:
+        """Whether a word is in the vocabulary; subwords may answer for others too."""
+        return word in self.index
+
+    def __getitem__(self, words: str | Sequence[str]) -> np.ndarray:
+        """Vector (D,) of a word, or (N, D) of a list of words.
+
+        An unknown word is composed from its n-grams where there are subwords.
+
+        Raises:
+            InputError: an unknown word, with suggestions; it is a KeyError too.
+        """
+        if not isinstance(words, str):
+            return self.vectors_of(words)
+        row = self.index.get(words)
+        return self.vectors_of(words)[0] if row is None else self.matrix[row]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        """The matrix (V, D), so that numpy, pandas and scikit-learn take these vectors as they are."""
+        return np.array(self.matrix, dtype, copy=copy)
+
+    def row(self, word: str) -> int:
+        """Row of a word in the matrix. Raises InputError with suggestions when it is unknown."""
+        [word] = as_words([word])
+        row = self.index.get(word)
+        if row is None:
+            raise self._unknown(word)
+        return row
+
+    def vectors_of(self, words: str | Iterable[str]) -> np.ndarray:
+        """(N, D) vectors of words, a copy: stored ones, and those that `subwords` composes of unknown words.
+
+        Raises:
+            InputError: an unknown word where there are no subwords, with suggestions.
+        """
+        return self.look_up(words)[1]
+
+    def suggestion(self, word: str, likeness: float = 0.6) -> str:
+        """`" Did you mean 'x'?"` for words here that are written like an unknown one, or an empty string."""
+        folded = word.casefold()
+        variants = [known for known in self.words if known.casefold() == folded][:2]
+        if variants:
+            return f" Did you mean {' or '.join(map(repr, variants))}?"
+        among = [
+            known
+            for known in itertools.islice(self.words, SUGGEST_AMONG)
+            if abs(len(known) - len(word)) <= 2 and known[:1].casefold() == folded[:1]
+        ]
+        return did_you_mean(folded, among, 2, likeness)
+
+    def look_up(self, words: str | Iterable[str]) -> tuple[list[int], np.ndarray]:
+        """Rows, -1 for words outside the vocabulary, and vectors (N, D)."""
+        words = as_words(words)
+        rows = [self.index.get(word, -1) for word in words]
+        unknown = [place for place, row in enumerate(rows) if row < 0]
+        if not unknown:
+            return rows, self.matrix[rows]
+        if self.subwords is None:
+            raise self._unknown(words[unknown[0]])
+        vectors_ND = np.empty((len(rows), self.dim), np.float32)
+        known = [place for place, row in enumerate(rows) if row >= 0]
+        vectors_ND[known] = self.matrix[[rows[place] for place in known]]
+        vectors_ND[unknown] = self.subwords.vectors([words[place] for place in unknown])
+        return rows, vectors_ND
+
+    def look_up_unit(self, words: str | Iterable[str]) -> tuple[list[int], np.ndarray]:
+        """`look_up`, with vectors of length one."""
+        rows, vectors_ND = self.look_up(words)
+        return rows, vectors_ND / lengths(vectors_ND)[:, None]
+
+    def look_up_terms(self, terms: Sequence[Term]) -> tuple[set[int], np.ndarray]:
+        """Rows of the known words among words and vectors, and (N, D): unit vectors of words, and the vectors as they
+        are."""
+        rows, unit_MD = self.look_up_unit([term for term in terms if isinstance(term, str)])
+        vectors_ND = np.empty((len(terms), self.dim), np.float32)
+        vectors_ND[[isinstance(term, str) for term in terms]] = unit_MD
+        for place, term in enumerate(terms):
+            if isinstance(term, np.ndarray):
+                if term.shape != (self.dim,) or not np.isfinite(term).all():
+                    raise InputError(f"a vector of shape {term.shape}: give {self.dim} finite numbers.")
+                vectors_ND[place] = term
+        return {row for row in rows if row >= 0}, vectors_ND
+
+    def _unknown(self, word: str) -> UnknownWord:
+        known = counted(len(self), "word")
+        return UnknownWord(f"{word!r} is not among the {known} of these vectors.{self.suggestion(word)}")

@@ -1,0 +1,13 @@
+"""What questions answer: words with scores, as a list that also shows itself as a table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class ScoredWords(list[tuple[str, float]]):
+    """(word, score) pairs, best first: a list in every way, and a table in a notebook."""
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """[{"word", "score"}, ...], as the command line prints it with `--json`."""
+        return [{"word": word, "score": score} for word, score in self]
