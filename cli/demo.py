@@ -145,7 +145,8 @@ def draw(out: Path, vectors: WordVectors, model: TrainedLanguageModel) -> list[P
     from seqlab.visualization import draw_curves, draw_map
 
     pictures = [out / "map.html", out / "map.png", out / "curves.png"]
-    draw_map(vectors, pictures[0], words=600, source="python-docs")
-    draw_map(vectors, pictures[1], words=600, source="python-docs")
-    draw_curves([("model", model.run.metrics())], pictures[2])
+    words = draw_map(vectors, words=600, source="python-docs", quiet=True)
+    for path in pictures[:2]:
+        words.save(path)
+    draw_curves([("model", model.run.metrics())]).save(pictures[2])
     return pictures

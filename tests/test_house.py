@@ -20,12 +20,12 @@ MOST_FILES = 12
 ROOMS = """
     base
     config | schedules
-    text | nn
+    text | nn | visualization
     models | embeddings
     run
     opening
     evaluation | generation
-    training | visualization
+    training
     api
 """
 """THE list of rooms: each line imports only from lines above it. Rooms of a line do not import one another."""
@@ -34,7 +34,7 @@ SUBROOMS = {
     "nn": "products dropout zoneout characters kernels cells outputs",
     "embeddings": "material engines queries folder evaluation vectors formats training",
     "training": "distributed budget presets optimize step graphs watch starts checks planning state loop",
-    "visualization": "output style page maps curves",
+    "visualization": "choices output style page picture maps curves",
 }
 """The same inside a room: a file or folder imports only from those before it."""
 RANK = {room: rank for rank, line in enumerate(ROOMS.strip().splitlines()) for room in line.replace("|", " ").split()}

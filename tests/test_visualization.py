@@ -215,7 +215,7 @@ def test_clusters_are_found_in_the_high_dimensional_vectors() -> None:
         ({"method": "tnse"}, r"'tnse'.*Did you mean 'tsne'"),
         ({"color": "rainbow"}, r"'rainbow'.*cluster, frequency"),
         ({"words": 1}, r"at least 2 words"),
-        ({"only": ["word1", "nothing", "nowhere"]}, r"found 1 to draw \(2 of the words"),
+        ({"only": ["word1", "nothing", "nowhere"]}, r"found 1 to draw \(2 of the requested words"),
         ({"highlight": ["wrod12"]}, r"'wrod12'.*Did you mean 'word12'"),
         ({"perplexity": 0.0}, r"perplexity"),
         ({"perplexity": math.nan}, r"perplexity"),
@@ -228,7 +228,7 @@ def test_a_map_that_cannot_be_drawn_says_why(change: dict, sentence: str, tmp_pa
     out = tmp_path / options.pop("out")
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(InputError, match=sentence):
-        draw_map(some_vectors(), out, **options)
+        draw_map(some_vectors(), **options).save(out)
     assert sorted(tmp_path.rglob("*")) == before
 
 
@@ -257,7 +257,9 @@ def test_the_same_map_is_drawn_byte_for_byte_and_nothing_global_changes(kind: st
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for name in ("a", "b"):
-            report = draw_map(vectors, tmp_path / f"{name}.{kind}", source="$a$ <b>.vec", symbols=True)
+            picture = draw_map(vectors, source="$a$ <b>.vec", symbols=True)
+            picture.save(tmp_path / f"{name}.{kind}")
+    report = picture.to_json()
     assert (tmp_path / f"a.{kind}").read_bytes() == (tmp_path / f"b.{kind}").read_bytes()
     assert dict(matplotlib.rcParams) == settings_before
     pyplot = sys.modules.get("matplotlib.pyplot")
@@ -268,7 +270,7 @@ def test_the_same_map_is_drawn_byte_for_byte_and_nothing_global_changes(kind: st
 
 def test_svg_text_stays_text_and_is_well_formed(tmp_path: Path) -> None:
     words = ["king", "queen", "日本", *HOSTILE]
-    draw_map(some_vectors(words), tmp_path / "map.svg", symbols=True, source="my.vec", seed=5)
+    draw_map(some_vectors(words), symbols=True, source="my.vec", seed=5).save(tmp_path / "map.svg")
     document = minidom.parse(str(tmp_path / "map.svg"))
     texts = ["".join(node.data for node in text.childNodes) for text in document.getElementsByTagName("text")]
     assert {label_text(word) for word in words} <= set(texts)
@@ -284,10 +286,24 @@ def test_words_that_no_font_covers_are_told_in_one_sentence(tmp_path: Path) -> N
     _, uncovered = font_families(words)
     assert words[1] in uncovered
     assert not {"plain", "Ωμέγα"} & set(uncovered)
-    report = draw_map(some_vectors(words), tmp_path / "map.png", method="pca")
-    (note,) = report["notes"]
+    words += [f"word{i}" for i in range(30)]
+    picture = draw_map(some_vectors(words), method="pca")
+    picture.save(tmp_path / "map.png")
+    (note,) = picture.notes
     assert "no font here covers" in note
-    assert draw_map(some_vectors(words), tmp_path / "map.svg", method="pca")["notes"] == []
+    picture.save(tmp_path / "map.svg")
+    assert picture.notes == []
+
+
+def test_a_still_map_that_no_font_can_show_is_refused_before_any_work(tmp_path: Path) -> None:
+    picture = draw_map(some_vectors(["plain", *(chr(0x12000 + i) for i in range(9))]))
+    for kind in ("png", "pdf"):
+        with pytest.raises(InputError, match=rf"map\.{kind}: 9 of 10 words.*no installed font has.*\.html"):
+            picture.save(tmp_path / f"map.{kind}")
+    assert "wordmap" not in vars(picture)
+    assert not list(tmp_path.iterdir())
+    assert picture._repr_png_() is None
+    picture.save(tmp_path / "map.svg")
 
 
 def test_label_text_escapes_controls_and_cuts_long_words() -> None:
@@ -343,15 +359,15 @@ def check_page(path: Path) -> tuple[dict, str]:
 def test_the_map_page_opens_offline_and_holds_words_as_data_only(tmp_path: Path) -> None:
     words = ["king", "queen", *HOSTILE]
     vectors = some_vectors(words)
-    report = draw_map(
+    picture = draw_map(
         vectors,
-        tmp_path / "map.html",
         method="pca",
         symbols=True,
         highlight=["king"],
         source="</title><b>.vec",
     )
-    assert report["labels"] is None
+    picture.save(tmp_path / "map.html")
+    assert picture.to_json()["labels"] is None
     data, rest = check_page(tmp_path / "map.html")
     assert "<img src=x" not in rest
     assert "</script><b>" not in rest
@@ -423,8 +439,10 @@ def test_a_run_is_read_in_order_once_per_step_and_without_broken_values() -> Non
 @pytest.mark.parametrize("x", ["tokens", "seconds"])
 def test_curves_are_drawn_byte_for_byte(kind: str, x: str, tmp_path: Path) -> None:
     runs = [("first", metrics()), ("$second$ <b>", metrics(valid_every=10**6)), ("one line", metrics(1))]
-    report = draw_curves(runs, tmp_path / f"a.{kind}", x=x)
-    draw_curves(runs, tmp_path / f"b.{kind}", x=x)
+    picture = draw_curves(runs, x=x)
+    picture.save(tmp_path / f"a.{kind}")
+    report = picture.to_json()
+    draw_curves(runs, x=x).save(tmp_path / f"b.{kind}")
     assert (tmp_path / f"a.{kind}").read_bytes() == (tmp_path / f"b.{kind}").read_bytes()
     assert [run["name"] for run in report["runs"]] == ["first", "$second$ <b>", "one line"]
     assert report["runs"][0]["valid_loss"] == min(line["valid_loss"] for line in metrics() if "valid_loss" in line)
@@ -437,7 +455,7 @@ def test_curves_are_drawn_byte_for_byte(kind: str, x: str, tmp_path: Path) -> No
 
 
 def test_the_curves_page_opens_offline(tmp_path: Path) -> None:
-    draw_curves([("</script><b>", metrics()), ("other", metrics(40))], tmp_path / "curves.html", x="steps")
+    draw_curves([("</script><b>", metrics()), ("other", metrics(40))], x="steps").save(tmp_path / "curves.html")
     data, rest = check_page(tmp_path / "curves.html")
     assert "</script><b>" not in rest
     assert [run["name"] for run in data["runs"]] == ["</script><b>", "other"]
@@ -458,7 +476,7 @@ def test_the_curves_page_opens_offline(tmp_path: Path) -> None:
 )
 def test_curves_that_cannot_be_drawn_say_why(runs: list, out: str, x: str, sentence: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=sentence):
-        draw_curves(runs, tmp_path / out, x=x)
+        draw_curves(runs, x=x).save(tmp_path / out)
     assert not list(tmp_path.iterdir())
 
 
@@ -518,7 +536,7 @@ def test_dead_units_are_told_by_cell() -> None:
 @pytest.mark.parametrize("unit", ["token", "prediction"])
 def test_new_metrics_and_units_reach_the_picture(kind: str, unit: str, tmp_path: Path) -> None:
     out = tmp_path / f"curves.{kind}"
-    draw_curves([("run", detailed())], out, unit=unit)
+    draw_curves([("run", detailed())], unit=unit).save(out)
     if kind == "html":
         data, _ = check_page(out)
         assert data["unit"] == unit
@@ -536,4 +554,4 @@ def test_a_run_that_diverged_and_came_back_is_drawn(tmp_path: Path) -> None:
     lines = [line | ({"loss": 1e17} if i < 50 else {}) for i, line in enumerate(metrics())]
     run = read_run("run", lines, "tokens")
     assert run.smooth.y[-1] == pytest.approx(run.loss.y[-5:].mean(), abs=0.2)  # no digits lost to what was huge
-    draw_curves([("run", lines), ("lost", [line | {"loss": 1e300} for line in metrics()])], tmp_path / "c.png")
+    draw_curves([("run", lines), ("lost", [line | {"loss": 1e300} for line in metrics()])]).save(tmp_path / "c.png")

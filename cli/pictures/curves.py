@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from seqlab.visualization.choices import CurveAxis
+
 from ..console import JsonFlag, print_json, say
 
 if TYPE_CHECKING:
@@ -21,7 +23,7 @@ def curves(
         Path,
         typer.Option("--output", "-o", metavar="FILE", help="The picture: .png, .svg, .pdf or .html."),
     ],
-    x: Annotated[str, typer.Option("--x", help="Horizontal axis: tokens, steps or seconds.")] = "tokens",
+    x: Annotated[CurveAxis, typer.Option("--x", help="What the horizontal axis shows.")] = "tokens",
     as_json: JsonFlag = False,
 ) -> None:
     """Draw the training curves of one or several runs: losses, learning rate, gradients, hidden units, speed.
@@ -47,7 +49,9 @@ def curves(
         drawn = [(str(run.path), run.metrics()) for run in opened]
         for sentence in _about(opened):
             say(sentence)
-    report = draw_curves(drawn, output, x=x, unit="prediction" if vectors else "token")
+    picture = draw_curves(drawn, x=x, unit="prediction" if vectors else "token")
+    picture.save(output)
+    report = picture.to_json()
     say(f"Wrote {output} with {len(runs)} run{'s' * (len(runs) > 1)}: {FORMATS[report['format']]}.")
     if as_json:
         print_json(report)

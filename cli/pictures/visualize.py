@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from seqlab.base.printing import printable
+from seqlab.visualization.choices import MapColor, MapMethod
 
 from ..console import JsonFlag, print_json, say
 
@@ -25,23 +26,25 @@ def visualize(
         Path,
         typer.Option("--output", "-o", metavar="FILE", help="The picture: .html, .png, .svg or .pdf."),
     ],
-    method: Annotated[str, typer.Option(help="How the words are laid out: tsne or pca.")] = "tsne",
+    method: Annotated[
+        MapMethod, typer.Option(help="How the words are laid out. tsne keeps similar words together; pca is quicker.")
+    ] = "tsne",
     words: Annotated[int, typer.Option(metavar="N", help="Draw the N most frequent words.")] = 500,
     only: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="Draw the words of this file instead, one a line (- reads stdin)."),
+        typer.Option(metavar="FILE", help="Draw the words of this file instead, one a line ('-' reads stdin)."),
     ] = None,
     highlight: Annotated[
         list[str] | None,
-        typer.Option(metavar="WORD", help="Set this word and its neighbours off (repeatable)."),
+        typer.Option(metavar="WORD", help="Always draw this word and its neighbours, and set them off (repeatable)."),
     ] = None,
-    color: Annotated[str, typer.Option(help="Colour by cluster or by frequency.")] = "cluster",
+    color: Annotated[MapColor, typer.Option(help="What the colours show.")] = "cluster",
     symbols: Annotated[
         bool,
-        typer.Option("--symbols", help="Draw tokens without a letter or digit, and <unk>, too."),
+        typer.Option("--symbols", help="Also draw tokens without a letter or digit, and <unk>."),
     ] = False,
     perplexity: Annotated[
-        float, typer.Option(help="t-SNE: about how many neighbours stay together; less for few words.")
+        float, typer.Option(help="tsne: about how many neighbours stay together; lowered for few words.")
     ] = 30.0,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="The same seed draws the same map.")] = 1,
     as_json: JsonFlag = False,
@@ -56,9 +59,8 @@ def visualize(
 
     check_output(output)
     wanted = None if only is None else _word_list(only)
-    report = draw_map(
+    picture = draw_map(
         load_vectors(vectors),
-        output,
         method=method,
         words=words,
         only=wanted,
@@ -69,10 +71,15 @@ def visualize(
         symbols=symbols,
         source=vectors.resolve().name,
     )
-    if missing := report["missing"]:
+    if missing := picture.missing:
         shown = ", ".join(printable(word) for word in missing[:10]) + (", ..." if len(missing) > 10 else "")
         say(f"{len(missing)} of the words in {only} are not in the vectors: {shown}")
-    for note in report["notes"]:
+    known = picture.notes
+    for note in known:
+        say(note)
+    picture.save(output)
+    report = picture.to_json()
+    for note in report["notes"][len(known) :]:
         say(note)
     say(f"Wrote {output} with {report['words']:,} words: {FORMATS[report['format']]}.")
     if as_json:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FORMATS = {
-    "html": "open it in a web browser, it needs no network",
+    "html": "open it in a web browser; it needs no network",
     "png": "open it in any image viewer",
     "svg": "open it in a web browser or a drawing program",
     "pdf": "open it in any PDF viewer",
@@ -27,7 +27,17 @@ FORMATS = {
 
 
 def check_output(out: str | Path) -> str:
-    """The format that the name of `out` asks for. Raises InputError where it cannot be written."""
+    """The format that the name of a picture asks for, checked before anything is drawn.
+
+    Args:
+        out: the file to write; its folder need not exist yet.
+
+    Returns:
+        A name of FORMATS.
+
+    Raises:
+        InputError: the ending is unknown, or the file could not be written.
+    """
     path = Path(out)
     kind = path.suffix.lower().removeprefix(".")
     if kind not in FORMATS:
@@ -51,9 +61,9 @@ def write_bytes(out: str | Path, content: bytes) -> None:
 
 @contextmanager
 def drawing_rules() -> Iterator[None]:
-    """Draw alike everywhere: matplotlib's own defaults, fixed SVG ids, text kept as text.
+    """Draw the same picture on every machine: matplotlib's own defaults, fixed SVG ids, text kept as text.
 
-    Warnings about missing glyphs are off: `style.font_families` finds them, for one sentence to the person.
+    Warnings about missing glyphs are off: `style.font_families` finds them first, and one sentence reports them.
     """
     import matplotlib
 
@@ -70,9 +80,9 @@ def drawing_rules() -> Iterator[None]:
         yield
 
 
-def write_figure(figure: Figure, out: str | Path, kind: str) -> None:
-    """Write a matplotlib figure; the same figure gives the same bytes."""
+def figure_bytes(figure: Figure, kind: str) -> bytes:
+    """A matplotlib figure as png, svg or pdf; the same figure gives the same bytes. Call within `drawing_rules`."""
     dates: dict[str, dict[str, Any]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
     buffer = io.BytesIO()
     figure.savefig(buffer, format=kind, metadata=dates.get(kind))
-    write_bytes(out, buffer.getvalue())
+    return buffer.getvalue()

@@ -1,14 +1,16 @@
-"""One HTML file that needs nothing else: the frame, colours and theme switch of all interactive pictures."""
+"""Interactive pictures as one HTML document that needs nothing else, for a file or for a cell of a notebook."""
 
 from __future__ import annotations
 
+import base64
+import gzip
 import html
 import json
 from collections.abc import Mapping
-from pathlib import Path
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
 from typing import Any
-
-from .output import write_bytes
 
 # Nothing may be fetched or sent. plotly compiles its WebGL drawing code at run time, hence 'unsafe-eval'.
 POLICY = (
@@ -16,68 +18,11 @@ POLICY = (
     "img-src data: blob:; form-action 'none'; base-uri 'none'"
 )
 
-FRAME = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<title>{title}</title>
-<style>{style}</style>
-</head>
-<body>
-<header>
-<h1>{title}</h1>
-{controls}
-<button type="button" id="theme" title="Switch between light and dark">Light / dark</button>
-</header>
-<main id="plot"></main>
-<footer>{caption}</footer>
-<script>{library}</script>
-<script id="data" type="application/json">{data}</script>
-<script>{script}</script>
-</body>
-</html>
-"""
 
-STYLE = """
-:root { --paper: #ffffff; --ink: #1f2328; --quiet: #6b7280; --line: #d4d7dc; color-scheme: light; }
-:root[data-theme=dark] { --paper: #16181d; --ink: #e6e8eb; --quiet: #9aa1ab; --line: #343a43;
-                         color-scheme: dark; }
-* { box-sizing: border-box; }
-body { margin: 0; height: 100vh; display: flex; flex-direction: column; font: 14px/1.4 system-ui, sans-serif;
-       background: var(--paper); color: var(--ink); }
-header { display: flex; flex-wrap: wrap; gap: 6px 14px; align-items: center; padding: 10px 18px;
-         border-bottom: 1px solid var(--line); }
-h1 { font-size: 16px; margin: 0 auto 0 0; overflow-wrap: anywhere; }
-input, button { font: inherit; color: inherit; background: transparent; border: 1px solid var(--line);
-                border-radius: 6px; padding: 4px 10px; }
-button { cursor: pointer; }
-main { flex: 1; min-height: 0; }
-main .textpoint text { paint-order: stroke; stroke: var(--paper); stroke-width: 3px; stroke-linejoin: round; }
-footer { padding: 8px 18px; font-size: 12px; color: var(--quiet); border-top: 1px solid var(--line);
-         overflow-wrap: anywhere; }
-"""
-
-THEME = """
-"use strict";
-const data = JSON.parse(document.getElementById("data").textContent);
-const plot = document.getElementById("plot");
-const root = document.documentElement;
-const color = (name) => getComputedStyle(root).getPropertyValue("--" + name).trim();
-const escapeText = (text) => text.replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
-/* The buttons are named one by one: among plotly's own is one that uploads the picture's data. */
-const config = {
-  modeBarButtons: [["toImage"], ["zoom2d", "pan2d"], ["zoomIn2d", "zoomOut2d", "resetScale2d"]],
-  plotlyServerURL: "", scrollZoom: true, displaylogo: false, doubleClick: "reset", typesetMath: false,
-};
-root.dataset.theme = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
-document.getElementById("theme").addEventListener("click", () => {
-  root.dataset.theme = root.dataset.theme === "dark" ? "light" : "dark";
-  draw();
-});
-new ResizeObserver(() => { if (plot.data) Plotly.Plots.resize(plot); }).observe(plot);
-"""
+@cache
+def asset(name: str) -> str:
+    """A file of the folder `assets`: the scripts, styles and markup of pages."""
+    return (files(__package__) / "assets" / name).read_text("utf-8")
 
 
 def script_json(value: Any) -> str:
@@ -86,29 +31,68 @@ def script_json(value: Any) -> str:
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def write_page(
-    out: str | Path, title: str, caption: str, data: Mapping[str, Any], script: str, controls: str = ""
-) -> None:
-    """Write a page with plotly's script inlined and a policy that forbids the network.
+@dataclass(frozen=True)
+class Page:
+    """An interactive picture: its words, its data and the script that draws them.
 
     Args:
-        title, caption: any text; escaped here.
+        title: any text; escaped here.
+        caption: any text beneath the picture; escaped here.
         data: what `script` finds as `data`; any text in it is safe, also markup.
-        script: JavaScript that defines `draw()`, which the theme button calls again, and calls it once. It
-            may use `plot`, `config`, `color(name)` and `escapeText(text)`; plotly renders text as markup, so
-            words must be escaped before they are given to it.
-        controls: trusted HTML for the head of the page.
+        script: a script of `assets` that defines `draw()`, which the theme button calls again, and calls it once. It
+            may use what `page.js` defines. plotly renders text as markup, so words must be escaped before plotly gets
+            them.
+        controls: markup of `assets` for the head of the page, or "".
     """
+
+    title: str
+    caption: str
+    data: Mapping[str, Any]
+    script: str
+    controls: str = ""
+
+    def document(self) -> str:
+        """The page as a file: plotly's script is in it as it is, and a policy forbids the network."""
+        from plotly.offline import get_plotlyjs
+
+        return self._filled(f"<script>{get_plotlyjs()}</script>", f"<script>{self._code()}</script>")
+
+    def cell(self, height: int = 620) -> str:
+        """The page as an element for the output of a notebook's cell; it works offline, and in a saved notebook too.
+
+        The frame is a sandbox: the picture and the notebook cannot touch each other. plotly's script is compressed,
+        which makes the notebook 2 MB larger instead of 5.
+
+        Args:
+            height: of the frame, in pixels; it is as wide as the cell.
+        """
+        library = f'<script id="library" type="text/plain">{_packed_library()}</script>'
+        code = f'<script id="code" type="text/plain">{self._code()}</script>\n<script>{asset("unpack.js")}</script>'
+        source = html.escape(self._filled(library, code))
+        style = f"width: 100%; height: {height}px; border: 0"
+        return (
+            f'<iframe title="{html.escape(self.title)}" style="{style}" sandbox="allow-scripts allow-downloads" '
+            f'srcdoc="{source}"></iframe>'
+        )
+
+    def _code(self) -> str:
+        return asset("page.js") + asset(self.script)
+
+    def _filled(self, library: str, code: str) -> str:
+        return asset("page.html").format(
+            policy=POLICY,
+            title=html.escape(self.title),
+            caption=html.escape(self.caption),
+            style=asset("page.css"),
+            controls=asset(self.controls).rstrip() if self.controls else "",
+            library=library,
+            data=script_json(self.data),
+            code=code,
+        )
+
+
+@cache
+def _packed_library() -> str:
     from plotly.offline import get_plotlyjs
 
-    page = FRAME.format(
-        policy=POLICY,
-        title=html.escape(title),
-        caption=html.escape(caption),
-        style=STYLE,
-        controls=controls,
-        library=get_plotlyjs(),
-        data=script_json(data),
-        script=THEME + script,
-    )
-    write_bytes(out, page.encode("utf-8"))
+    return base64.b64encode(gzip.compress(get_plotlyjs().encode("utf-8"), mtime=0)).decode("ascii")

@@ -115,7 +115,7 @@ def test_the_same_seed_draws_the_same_page(vectors: Path, tmp_path: Path) -> Non
     ("arguments", "sentence"),
     [
         (["-o", "map.gif"], "the name of a picture ends in .html, .png, .svg, .pdf."),
-        (["-o", "map.png", "--method", "umap"], "Unknown map method 'umap'; use one of tsne, pca."),
+        (["-o", "map.png", "--method", "umap"], "'umap' is not one of 'tsne', 'pca'."),
         (["-o", "map.png", "--words", "1"], "A map needs at least 2 words, not 1."),
         (["-o", "map.png", "--highlight", "kinf"], "Did you mean 'king'"),
         (["-o", "map.png", "--perplexity", "-3"], "The perplexity must be a positive number, not -3."),
@@ -125,7 +125,7 @@ def test_the_same_seed_draws_the_same_page(vectors: Path, tmp_path: Path) -> Non
             "nowhere.txt: cannot be read (no such file or directory).",
         ),
         (["-o", "map.png", "--only", "latin1.txt"], "latin1.txt: not UTF-8 at byte 2"),
-        (["-o", "map.png", "--only", "few.txt"], "found 1 to draw (1 of the words asked for are not"),
+        (["-o", "map.png", "--only", "few.txt"], "found 1 to draw (1 of the requested words are not"),
         (["-o", "my.vec/map.png"], "cannot be written"),
     ],
 )
@@ -234,7 +234,7 @@ def test_curves_of_word_vectors_know_no_perplexity(
         (["long", "-o", "c.txt"], "c.txt: the name of a picture ends in"),
         (
             ["long", "-o", "c.png", "--x", "epochs"],
-            "Unknown x axis 'epochs'; use one of tokens, steps, seconds.",
+            "'epochs' is not one of 'tokens', 'steps', 'seconds'.",
         ),
     ],
 )

@@ -5,18 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ...base.errors import InputError, did_you_mean
-from ..output import check_output
+from ...base.errors import InputError
+from ..choices import CurveAxis
 from ..style import INK, PALETTE, label_text
 
 Metrics = Sequence[Mapping[str, Any]]
 
-AXES = {
+AXES: dict[CurveAxis, tuple[str, str]] = {
     "tokens": ("tokens", "training tokens"),
     "steps": ("step", "steps"),
     "seconds": ("seconds", "seconds of training"),
@@ -51,7 +50,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class RunCurves:
-    """What is drawn of one run; losses in nats."""
+    """What is drawn of one run; losses in nats per `unit`."""
 
     name: str
     color: str
@@ -85,54 +84,7 @@ class Panel:
     logarithmic: bool
 
 
-def draw_curves(
-    runs: Sequence[tuple[str, Metrics]], out: str | Path, x: str = "tokens", unit: str = "token"
-) -> dict[str, Any]:
-    """Draw the metrics of `runs`, pairs of (name, lines of metrics.jsonl), as .png, .svg, .pdf or .html.
-
-    A line holds any of "step", "tokens", "seconds", "loss" (nats per `unit`), "valid_loss", "live_valid_loss", "lr",
-    "batch_size", "grad_norm", "grad_norms", "saturated", "dead" (the last three by part) and "tokens_per_second"; what
-    a line or a run lacks is left out of the picture. The parts of a single run are drawn one by one.
-
-    Args:
-        x: what the horizontal axis shows, a name of AXES.
-        unit: what the losses are nats of; perplexities are shown for a token only.
-
-    Returns:
-        {"path","format","x","runs":[{"name","points","loss","valid_loss"}]}: the last smoothed training loss
-        and the best validation loss (None without validation), in nats per token.
-
-    Raises:
-        InputError: unwritable or unknown output, unknown `x`, no runs, or a run without any loss to draw.
-    """
-    kind = check_output(out)
-    if x not in AXES:
-        raise InputError(f"Unknown x axis {x!r}; use one of {', '.join(AXES)}.{did_you_mean(x, AXES)}")
-    if not runs:
-        raise InputError("There is no run to draw; name at least one run folder.")
-    colors = [PALETTE[i % len(PALETTE)] for i in range(len(runs))]
-    curves = [read_run(name, metrics, x, color, unit) for (name, metrics), color in zip(runs, colors, strict=True)]
-    if kind == "html":
-        from .page import write_curves_page
-
-        write_curves_page(curves, x, out)
-    else:
-        from .figure import write_curves_figure
-
-        write_curves_figure(curves, x, out, kind)
-    return {"path": str(out), "format": kind, "x": x, "runs": [_summary(run) for run in curves]}
-
-
-def _summary(run: RunCurves) -> dict[str, Any]:
-    return {
-        "name": run.name,
-        "points": len(run.loss.y),
-        "loss": float(run.smooth.y[-1]),
-        "valid_loss": float(run.valid.y.min()) if len(run.valid.y) else None,
-    }
-
-
-def read_run(name: str, metrics: Metrics, x: str, color: str = PALETTE[0], unit: str = "token") -> RunCurves:
+def read_run(name: str, metrics: Metrics, x: CurveAxis, color: str = PALETTE[0], unit: str = "token") -> RunCurves:
     """The curves of one run. Of a step logged twice (resumed from an earlier state) the later line counts."""
     key = AXES[x][0]
     by_step = {line.get("step", f"line {i}"): line for i, line in enumerate(metrics)}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -12,7 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
-from ..output import drawing_rules, write_figure
+from ..choices import CurveAxis
+from ..output import drawing_rules, figure_bytes
 from ..style import FAINT, INK, PAPER, QUIET, font_families
 from .curves import AXES, Panel, RunCurves, loss_range, perplexity_ticks, small_panels
 
@@ -21,13 +21,13 @@ TITLE = "Training loss (lines) and validation loss (dots)"
 LIVE = "; rings: without averaging the weights"
 
 
-def write_curves_figure(curves: Sequence[RunCurves], x: str, out: str | Path, kind: str) -> None:
-    """Write the curves as png, svg or pdf."""
+def curves_bytes(curves: Sequence[RunCurves], x: CurveAxis, kind: str) -> bytes:
+    """The curves as png, svg or pdf."""
     with drawing_rules():
-        write_figure(curves_figure(curves, x), out, kind)
+        return figure_bytes(curves_figure(curves, x), kind)
 
 
-def curves_figure(curves: Sequence[RunCurves], x: str) -> Figure:
+def curves_figure(curves: Sequence[RunCurves], x: CurveAxis) -> Figure:
     """The figure. Call within `drawing_rules`."""
     panels = small_panels(curves)
     columns = max(1, len(panels) if len(panels) <= 3 else math.ceil(len(panels) / 2))
@@ -42,7 +42,7 @@ def curves_figure(curves: Sequence[RunCurves], x: str) -> Figure:
     return figure
 
 
-def _draw_loss(axes: Axes, curves: Sequence[RunCurves], x: str) -> None:
+def _draw_loss(axes: Axes, curves: Sequence[RunCurves], x: CurveAxis) -> None:
     for run in curves:
         dot = "." if len(run.loss.y) == 1 else ""
         axes.plot(run.loss.x, run.loss.y, color=run.color, linewidth=0.6, alpha=0.25)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,8 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 
-from ..output import drawing_rules, write_figure
+from ...base.errors import InputError, counted
+from ..output import drawing_rules, figure_bytes
 from ..style import INK, PAPER, QUIET, darker, font_families, label_text
 from .labels import GAP, Label, place_labels
 from .wordmap import WordMap, word_colors
@@ -27,6 +28,7 @@ POINTS = 72
 MARGIN = 0.05  # share of the map's side that is added around it; the title and the caption stand there
 SIZES = ((0.08, 10.0), (0.35, 8.5), (1.0, 7.2))  # font size in points up to this share of the ranks
 RING = 3.0  # radius of the ring around a highlighted word's dot, in points
+UNREADABLE = 0.1  # share of words without a font from which on a picture is of no use
 EDGE = 0.04  # share of the map's side kept free around the dots
 
 
@@ -42,22 +44,38 @@ class Sheet:
     labels: list[Label]
 
 
-def write_map_figure(wordmap: WordMap, out: str | Path, kind: str) -> tuple[int, list[str]]:
-    """Write the map as png, svg or pdf. Returns the number of labels and sentences for the person."""
+def check_fonts(words: Sequence[str]) -> None:
+    """Refuse a still picture whose words no installed font can show, before anything is computed.
+
+    Raises:
+        InputError: more than UNREADABLE of the words would be drawn as boxes.
+    """
+    texts = [label_text(word) for word in words]
+    uncovered = font_families(texts)[1]
+    if len(uncovered) > UNREADABLE * len(texts):
+        raise InputError(
+            f"{len(uncovered):,} of {counted(len(texts), 'word')}, such as {uncovered[0]!r}, use characters that no "
+            "installed font has. Save the map as .html or .svg, which the browser draws with its own fonts, or install "
+            "a font for them, such as Noto Sans CJK for Chinese, Japanese and Korean."
+        )
+
+
+def map_bytes(wordmap: WordMap, kind: str) -> tuple[bytes, int, list[str]]:
+    """The map as png, svg or pdf, the number of its labels, and sentences for the person."""
     with drawing_rules():
         figure, sheet = map_figure(wordmap)
-        write_figure(figure, out, kind)
+        content = figure_bytes(figure, kind)
     notes = []
     labelled = {label.word for label in sheet.labels}
     if left := len(set(wordmap.highlighted) - labelled):
-        notes.append(f"{left} highlighted words found no room for a label; highlight fewer.")
+        notes.append(f"{counted(left, 'highlighted word')} found no room for a label; highlight fewer.")
     uncovered = font_families([sheet.texts[i] for i in sorted(labelled)])[1]
     if uncovered and kind != "svg":  # an svg keeps text as text and is drawn with the reader's fonts
         notes.append(
-            f"{len(uncovered)} words, such as {uncovered[0]!r}, use characters that no font here covers and "
+            f"{counted(len(uncovered), 'word')}, such as {uncovered[0]!r}, use characters that no font here covers and "
             "are drawn as boxes; an .html or .svg map shows them in the browser's fonts."
         )
-    return len(labelled), notes
+    return content, len(labelled), notes
 
 
 def map_figure(wordmap: WordMap) -> tuple[Figure, Sheet]:

@@ -5,22 +5,46 @@ Shapes: V words in the vectors, N words on the map, D dimensions.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Protocol, get_args
 
 import numpy as np
 
-from ...base.errors import InputError, did_you_mean
-from ...embeddings import WordVectors
-from ..output import check_output
+from ...base.errors import InputError
+from ..choices import MapColor, MapMethod
 from ..style import PALETTE
 from .projection import PROJECTIONS, usable_perplexity
 
-COLORS = ("cluster", "frequency")
+COLORS: tuple[MapColor, ...] = get_args(MapColor)
 WORDS_PER_CLUSTER = 4
+DEFAULT_WORDS = 500
+
+
+class Mappable(Protocol):
+    """What a map is drawn from; word vectors are."""
+
+    @property
+    def words(self) -> Sequence[str]:
+        """V distinct words, most frequent first unless the counts say otherwise."""
+
+    @property
+    def matrix(self) -> np.ndarray:
+        """(V, D) vectors."""
+
+    @property
+    def counts(self) -> np.ndarray | None:
+        """(V,) occurrences, where known."""
+
+    @property
+    def index(self) -> Mapping[str, int]:
+        """The row of every word."""
+
+    def row(self, word: str) -> int:
+        """The row of a word. Raises InputError with suggestions when it is unknown."""
+
+    def neighbors_of_each(self, words: Sequence[str], k: int) -> Sequence[Sequence[tuple[str, float]]]:
+        """The k words nearest to each word and their cosines, nearest first."""
 
 
 @dataclass(frozen=True)
@@ -36,94 +60,17 @@ class WordMap:
     neighbors: Sequence[Sequence[tuple[str, float]]]
     """Nearest words (of all V) and their cosines, nearest first."""
     highlighted: list[int]
-    """Places on the map (0..N-1) of the words asked for, in the order asked."""
+    """Places on the map (0..N-1) of the highlighted words, in the order requested."""
     related: list[int]
     """Places on the map of their neighbours, without themselves."""
-    color: str
+    color: MapColor
     title: str
     caption: str
 
 
-def draw_map(
-    vectors: WordVectors,
-    out: str | Path,
-    method: str = "tsne",
-    words: int = 500,
-    only: Iterable[str] | None = None,
-    highlight: Sequence[str] = (),
-    perplexity: float = 30.0,
-    seed: int = 1,
-    color: str = "cluster",
-    symbols: bool = False,
-    neighbors: int = 8,
-    source: str = "",
-    title: str | None = None,
-) -> dict[str, Any]:
-    """Draw a map of the most frequent words, or of `only` those named, to `out` (.png, .svg, .pdf or .html).
-
-    Args:
-        vectors: most frequent word first, unless their counts say otherwise.
-        method: a name of PROJECTIONS.
-        words: how many of the most frequent words are drawn; not used with `only`.
-        only: the words to draw; those the vectors lack are reported under "missing".
-        highlight: words that are drawn, labelled and set off in any case, together with their neighbours.
-        perplexity: about how many neighbours t-SNE keeps together; brought down for few words.
-        color: "cluster" (k-means on the unit vectors) or "frequency".
-        symbols: draw tokens without a letter or digit, and control tokens such as <unk>, too.
-        neighbors: how many nearest words are listed per word.
-        source: name of the vectors, for the caption.
-
-    Returns:
-        {"path","format","method","words","labels","perplexity","seed","missing","notes"}: "labels" is how
-        many words are labelled (None for a page, which labels as one zooms), "notes" are sentences for the
-        person.
-
-    Raises:
-        InputError: unwritable or unknown output, unknown method or colouring, fewer than 2 words, or a
-            highlighted word that the vectors lack.
-    """
-    kind = check_output(out)
-    _check_settings(method, words, perplexity, color)
-    rows_N, missing = choose_words(vectors, words, only, highlight, symbols, neighbors)
-    wordmap = build_map(vectors, rows_N, method, perplexity, seed, color, highlight, neighbors, source, title)
-    labels: int | None = None
-    notes: list[str] = []
-    if kind == "html":
-        from .page import write_map_page
-
-        write_map_page(wordmap, out)
-    else:
-        from .figure import write_map_figure
-
-        labels, notes = write_map_figure(wordmap, out, kind)
-    return {
-        "path": str(out),
-        "format": kind,
-        "method": method,
-        "words": len(wordmap.words),
-        "labels": labels,
-        "perplexity": usable_perplexity(perplexity, len(rows_N)) if method == "tsne" else None,
-        "seed": seed,
-        "missing": missing,
-        "notes": notes,
-    }
-
-
-def _check_settings(method: str, words: int, perplexity: float, color: str) -> None:
-    if method not in PROJECTIONS:
-        known = ", ".join(PROJECTIONS)
-        raise InputError(f"Unknown map method {method!r}; use one of {known}.{did_you_mean(method, PROJECTIONS)}")
-    if color not in COLORS:
-        raise InputError(f"Unknown colouring {color!r}; use one of {', '.join(COLORS)}.")
-    if words < 2:
-        raise InputError(f"A map needs at least 2 words, not {words}.")
-    if not (math.isfinite(perplexity) and perplexity > 0):
-        raise InputError(f"The perplexity must be a positive number, not {perplexity:g}.")
-
-
 def choose_words(
-    vectors: WordVectors,
-    count: int = 500,
+    vectors: Mappable,
+    count: int = DEFAULT_WORDS,
     only: Iterable[str] | None = None,
     highlight: Sequence[str] = (),
     symbols: bool = False,
@@ -136,46 +83,47 @@ def choose_words(
         readable = (row for row in order if symbols or is_readable(vectors.words[row]))
         chosen = {row for row, _ in zip(readable, range(count), strict=False)}
     else:
-        asked = dict.fromkeys(only)
-        missing = [word for word in asked if word not in vectors.index]
-        chosen = {vectors.index[word] for word in asked if word in vectors.index}
+        requested = dict.fromkeys(only)
+        missing = [word for word in requested if word not in vectors.index]
+        chosen = {vectors.index[word] for word in requested if word in vectors.index}
     chosen.update(vectors.row(word) for word in highlight)
     for near in vectors.neighbors_of_each(highlight, neighbors):
         chosen.update(vectors.index[word] for word, _ in near)
     if len(chosen) < 2:
-        lost = f" ({len(missing)} of the words asked for are not in the vectors)" if missing else ""
+        lost = f" ({len(missing)} of the requested words are not in the vectors)" if missing else ""
         raise InputError(f"A map needs at least 2 words; found {len(chosen)} to draw{lost}.")
     return np.array([row for row in order.tolist() if row in chosen], dtype=np.int64), missing
 
 
-def frequency_order(vectors: WordVectors) -> np.ndarray:
+def frequency_order(vectors: Mappable) -> np.ndarray:
     """Rows from the most to the least frequent word; as stored where there are no counts."""
     if vectors.counts is None:
-        return np.arange(len(vectors))
+        return np.arange(len(vectors.words))
     return np.argsort(-vectors.counts, kind="stable")
 
 
 def is_readable(word: str) -> bool:
-    """Whether a word says something on a map: it has a letter or digit and is no control token like <unk>."""
+    """Whether a word says something on a map: it has a letter or digit and is not a control token such as <unk>."""
     return any(c.isalnum() for c in word) and not (word.startswith("<") and word.endswith(">"))
 
 
 def build_map(
-    vectors: WordVectors,
+    vectors: Mappable,
     rows_N: np.ndarray,
-    method: str = "tsne",
+    method: MapMethod = "tsne",
     perplexity: float = 30.0,
     seed: int = 1,
-    color: str = "cluster",
+    color: MapColor = "cluster",
     highlight: Sequence[str] = (),
     neighbors: int = 8,
     source: str = "",
     title: str | None = None,
+    quiet: bool = True,
 ) -> WordMap:
     """Compute a map of the words in `rows_N`; see `draw_map`."""
-    unit_ND = np.ascontiguousarray(vectors.unit[rows_N], dtype=np.float32)
-    rank_V = np.empty(len(vectors), dtype=np.int64)
-    rank_V[frequency_order(vectors)] = np.arange(1, len(vectors) + 1)
+    unit_ND = unit_rows(vectors.matrix, rows_N)
+    rank_V = np.empty(len(vectors.words), dtype=np.int64)
+    rank_V[frequency_order(vectors)] = np.arange(1, len(vectors.words) + 1)
     words = [vectors.words[row] for row in rows_N]
     place = {word: i for i, word in enumerate(words)}
     near = vectors.neighbors_of_each(words, neighbors)
@@ -183,11 +131,11 @@ def build_map(
     related = dict.fromkeys(place[word] for i in highlighted for word, _ in near[i] if word in place)
     cluster_N, clusters = cluster(unit_ND, seed)
     origin = f"{source}: " if source else ""
-    size = f"{len(words):,} of {len(vectors):,} words, {vectors.dim} dimensions"
+    size = f"{len(words):,} of {len(vectors.words):,} words, {vectors.matrix.shape[1]} dimensions"
     hue = f"colour: k-means, k = {clusters}" if color == "cluster" else "colour: frequency, darkest first"
     return WordMap(
         words=words,
-        position_N2=PROJECTIONS[method](unit_ND, seed, perplexity),
+        position_N2=PROJECTIONS[method](unit_ND, seed, perplexity, quiet),
         rank_N=rank_V[rows_N],
         counts=None if vectors.counts is None else vectors.counts[rows_N],
         cluster_N=cluster_N,
@@ -198,6 +146,13 @@ def build_map(
         title=title or f"{len(rows_N):,} words" + (f" of {source}" if source else ""),
         caption="  ·  ".join([origin + size, _method_note(method, len(words), perplexity, seed), hue]),
     )
+
+
+def unit_rows(matrix: np.ndarray, rows_N: np.ndarray) -> np.ndarray:
+    """(N, D) float32: rows of a matrix divided by their lengths; all-zero rows stay zero."""
+    chosen_ND = np.asarray(matrix[rows_N], dtype=np.float32)
+    norm_N = np.sqrt(np.einsum("nd,nd->n", chosen_ND, chosen_ND))
+    return chosen_ND / np.where(norm_N > 0, norm_N, np.float32(1))[:, None]
 
 
 def _method_note(method: str, count: int, perplexity: float, seed: int) -> str:
