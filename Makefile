@@ -1,9 +1,9 @@
 # make demo: the whole story on the embedded corpus.   make test: lint, types, tests.
-# Both create .venv and install into it when needed.
+# make docs: the documentation, into site/.   All create .venv and install into it when needed.
 PYTHON ?= python3
 PIP_FLAGS = -qq --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test check clean
+.PHONY: demo test check docs clean
 demo: .venv/.installed
 	.venv/bin/seqlab demo
 
@@ -14,6 +14,9 @@ check: .venv/.installed-dev
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy seqlab cli
+
+docs: .venv/.installed-dev
+	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict -q
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -27,4 +30,4 @@ check: .venv/.installed-dev
 	touch $@
 
 clean:
-	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache

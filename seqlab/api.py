@@ -229,7 +229,8 @@ def train_language_model(
     Args:
         source: text file(s), folder, corpus name or prepared corpus.
         out: run folder; None uses a temporary one.
-        valid, test: texts to validate and to test on; by default the end of the text is kept for validation.
+        valid: a text to validate on; by default the end of the text is kept for it.
+        test: a text to evaluate on once at the end.
         preset: a preset; by default the one that suits the text.
         values: nested configuration, as read from a file.
         **options: configuration by name, such as minutes=5, hidden_dim=512 or cell="gru".
