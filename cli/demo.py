@@ -89,9 +89,9 @@ def fresh(path: Path) -> Path:
     """`path`, removed if an earlier demo left a run there: the demo always tells the story from the start."""
     import shutil
 
-    from seqlab.run import is_run
+    from seqlab.base.kinds import kind_of
 
-    if is_run(path):
+    if kind_of(path) == "run":
         shutil.rmtree(path)
     return path
 

@@ -36,17 +36,18 @@ def info(
     --measure: where the time of a training step goes on this machine, by part.
     """
     from seqlab.base.errors import InputError
-    from seqlab.embeddings.folder import NOT_FINISHED, is_unfinished
-    from seqlab.run import is_run
+    from seqlab.base.kinds import DESCRIPTIONS, kind_of
+    from seqlab.embeddings.folder import NOT_FINISHED
     from seqlab.text import Corpus
 
-    if is_run(path):
+    kind = kind_of(path)
+    if measure and kind != "run":
+        raise InputError(f"{path}: {DESCRIPTIONS[kind]}, not a language-model run; only those can be measured.")
+    if kind == "run":
         facts = _run_facts(path, measure)
-    elif measure:
-        raise InputError(f"{path}: not a language-model run; only those can be measured.")
-    elif Corpus.is_corpus(path):
+    elif kind == "corpus":
         facts = {"kind": "corpus", **Corpus.open(path).summary}
-    elif is_unfinished(path):
+    elif kind == "unfinished vectors":
         facts = _unfinished_facts(path)
         say(f"{path}: {NOT_FINISHED} to go on.")
     else:
@@ -111,9 +112,9 @@ def _progress(run: Run, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _vector_facts(path: Path) -> dict[str, Any]:
-    from seqlab.api import load_vectors
+    from seqlab.opening import open_vectors
 
-    vectors = load_vectors(path)
+    vectors = open_vectors(path)
     facts: dict[str, Any] = {
         "kind": "vectors",
         "words": len(vectors),

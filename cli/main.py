@@ -87,6 +87,7 @@ def run(arguments: list[str] | None = None) -> int:
 
 def _usage_sentence(error: Exception) -> str:
     text = error.format_message() if hasattr(error, "format_message") else str(error)
+    text = text.replace("Value error, ", "")
     context = getattr(error, "ctx", None)
     help_hint = f" See '{context.command_path} --help'." if context is not None else ""
     stop = "" if text.rstrip(".").endswith("?") else "."

@@ -15,7 +15,6 @@ from .base.errors import InputError
 from .base.files import check_replaceable
 from .config import EmbeddingsConfig, LanguageModelConfig, TextConfig, merge
 from .embeddings import WordVectors
-from .embeddings import load_vectors as load_vector_file
 from .embeddings.folder import STATE as VECTORS_STATE
 from .evaluation import (
     Adaptation,
@@ -27,14 +26,14 @@ from .evaluation import (
 )
 from .generation import TextGenerator
 from .models import LanguageModel
-from .run import Run, is_run
+from .opening import open_vectors, vectors_of_model
+from .run import Run
 from .text.ids.token_file import Corpus
 from .text.preparation.prepare import prepare as prepare_corpus
 from .text.sources.readers import Sources
 from .text.tokenizers.base import Tokenizer
 from .training import Trainer, join
 from .training.planning import Source, start
-from .training.starts.from_vectors import vectors_from, vectors_of_model
 from .training.watch.baselines import baselines, validation_sentence
 
 if TYPE_CHECKING:
@@ -155,11 +154,7 @@ def load_vectors(path: str | Path, mapped: bool = False) -> WordVectors:
 
     mapped: leave the matrix of an embeddings folder in its file, unchecked; nothing else can be opened so.
     """
-    if mapped and is_run(path):
-        raise InputError(
-            f"{path}: a language-model run cannot be left in its file; save its vectors to a folder first."
-        )
-    return load_vector_file(path, mapped=True) if mapped else vectors_from(path)
+    return open_vectors(path, mapped=mapped)
 
 
 def evaluate(run: str | Path, text: Sources | None = None, **options: Any) -> dict[str, Any]:

@@ -27,11 +27,11 @@ import numpy as np
 from .base.devices import resolve_device
 from .base.errors import InputError
 from .base.files import load_tensors, read_json, save_tensors, verify_manifest, write_json, write_manifest
+from .base.kinds import RUN_KIND
 from .config import LanguageModelConfig
 from .models import LanguageModel
 from .text import Tokenizer, load_tokenizer
 
-KIND = "language-model"
 CONFIG, TOKENIZER, MODEL, STATE, METRICS = (
     "config.json",
     "tokenizer.json",
@@ -39,15 +39,6 @@ CONFIG, TOKENIZER, MODEL, STATE, METRICS = (
     "state/latest.safetensors",
     "metrics.jsonl",
 )
-
-
-def is_run(path: str | Path) -> bool:
-    """Whether `path` is the folder of a language model (finished or not)."""
-    config = Path(path) / CONFIG
-    if not config.is_file():
-        return False
-    record = read_json(config)
-    return isinstance(record, dict) and record.get("kind") == KIND
 
 
 class Run:
@@ -73,7 +64,7 @@ class Run:
             raise InputError(f"{path}: exists and is not a seqlab run; choose another output folder.")
         (path / "state").mkdir(parents=True, exist_ok=True)
         record = {
-            "kind": KIND,
+            "kind": RUN_KIND,
             "config": config.model_dump(),
             "corpus": dict(corpus),
             "vocab_size": len(tokenizer.vocab),
@@ -94,7 +85,7 @@ class Run:
             raise InputError(f"{path}: not a language-model run (it has no {CONFIG}).")
         verify_manifest(path)
         record = read_json(path / CONFIG)
-        if not isinstance(record, dict) or record.get("kind") != KIND:
+        if not isinstance(record, dict) or record.get("kind") != RUN_KIND:
             raise InputError(f"{path}: not a language-model run.")
         config = LanguageModelConfig.build(record["config"], str(path / CONFIG))
         return cls(path, config, load_tokenizer(path / TOKENIZER), record)

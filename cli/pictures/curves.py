@@ -31,13 +31,14 @@ def curves(
     Example: seqlab curves run-a run-b -o curves.png
     """
     from seqlab.base.errors import InputError
-    from seqlab.embeddings.training.state import METRICS, read_metrics
-    from seqlab.run import Run, is_run
+    from seqlab.base.kinds import kind_of
+    from seqlab.embeddings.training.state import read_metrics
+    from seqlab.run import Run
     from seqlab.visualization import draw_curves
     from seqlab.visualization.output import FORMATS, check_output
 
     check_output(output)
-    vectors = [path for path in runs if (path / METRICS).is_file() and not is_run(path)]
+    vectors = [path for path in runs if kind_of(path) in ("vectors", "unfinished vectors")]
     if vectors and len(vectors) < len(runs):
         raise InputError(
             f"{vectors[0]}: word vectors, whose losses do not compare with a language model's; draw them apart."

@@ -30,14 +30,10 @@ def open_vectors(path: Path, mapped: bool = False) -> WordVectors:
     mapped: leave the matrix of an embeddings folder in its file, which is opened sooner the larger it is; its numbers
     are then taken on trust. Damage to anything else, and a file cut short, is noticed all the same.
     """
-    if (path / "tokenizer.json").exists():
-        import seqlab.api
+    from seqlab.base.kinds import kind_of
+    from seqlab.opening import open_vectors as opened
 
-        vectors = seqlab.api.load_vectors(path)
-    else:
-        import seqlab.embeddings
-
-        vectors = seqlab.embeddings.load_vectors(path, mapped and path.is_dir())
+    vectors = opened(path, mapped=mapped and kind_of(path) == "vectors")
     for note in vectors.meta.get("notes", []):
         say(f"{path}: {note}")
     return vectors

@@ -26,6 +26,7 @@ from ..base.files import (
     write_json,
     write_manifest,
 )
+from ..base.kinds import kind_of
 from .material.subwords import Subwords
 
 TENSORS, VOCAB, CONFIG = "vectors.safetensors", "vocab.json", "config.json"
@@ -65,8 +66,7 @@ def write_rows(handle: IO[bytes], matrix: np.ndarray) -> None:
 
 def is_unfinished(folder: str | Path) -> bool:
     """Whether a folder holds the state of a training of vectors, and no vectors yet."""
-    folder = Path(folder)
-    return (folder / STATE).is_file() and not (folder / TENSORS).exists() and not (folder / CONFIG).exists()
+    return kind_of(folder) == "unfinished vectors"
 
 
 def write_folder(folder: str | Path, table: Table, keep: Callable[[Path], None] | None = None) -> None:

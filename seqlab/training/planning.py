@@ -13,10 +13,12 @@ import torch
 
 from ..base.devices import resolve_device
 from ..base.errors import InputError
+from ..base.kinds import kind_of
 from ..config import LanguageModelConfig, merge
 from ..embeddings import WordVectors
 from ..models import LanguageModel
-from ..run import Run, is_run
+from ..opening import open_vectors
+from ..run import Run
 from ..text.ids.token_file import Corpus
 from ..text.preparation.prepare import prepare
 from ..text.sources.readers import Sources
@@ -26,7 +28,7 @@ from .graphs import check_graphs
 from .presets import describe, suggest
 from .presets import preset as preset_settings
 from .starts.from_run import architecture_of, start_from_run, start_output
-from .starts.from_vectors import start_from_vectors, vectors_from
+from .starts.from_vectors import start_from_vectors
 
 Source = Sources | Corpus
 BUDGETS = ("epochs", "steps", "minutes")
@@ -66,7 +68,7 @@ def plan(source: Source, valid: Any, test: Any, quiet: bool, preset: str | None,
         corpus = source
     else:
         corpus = prepare(source, None, asked.text, valid=valid, test=test, quiet=quiet)
-    vectors = vectors_from(asked.training.embeddings) if asked.training.embeddings else None
+    vectors = open_vectors(asked.training.embeddings) if asked.training.embeddings else None
     name, settings = (preset, named) if preset else suggest(corpus, asked.training.minutes)
     if vectors is not None:
         settings["model"]["embed_dim"] = vectors.matrix.shape[1]
@@ -145,7 +147,7 @@ def fresh_model(
 def reopen(path: Path, config: LanguageModelConfig, corpus: Corpus) -> Run | None:
     """The run at `path`, None where there is none. Raises InputError when it was made with another text or
     configuration."""
-    if not is_run(path):
+    if kind_of(path) != "run":
         return None
     run = Run.open(path)
     if run.record["corpus"]["digest"] != corpus.digest:

@@ -217,6 +217,7 @@ def test_curves_of_word_vectors_know_no_perplexity(
 ) -> None:
     (tmp_path / "v").mkdir()
     (tmp_path / "v" / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in metrics(20)))
+    (tmp_path / "v" / "vocab.json").write_text("{}")
     out = tmp_path / "v.svg"
     assert run(["curves", str(tmp_path / "v"), "-o", str(out)]) == 0
     assert "loss, nats per prediction" in (text := out.read_text("utf-8"))

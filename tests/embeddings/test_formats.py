@@ -398,7 +398,7 @@ def test_folders_are_opened_in_their_file_where_asked_and_other_files_refuse(
         save_vectors(vectors, tmp_path / name)
         with pytest.raises(InputError, match="convert it to a seqlab folder first"):
             seqlab.load_vectors(tmp_path / name, mapped=True)
-    monkeypatch.setattr("seqlab.api.is_run", lambda path: True)
+    monkeypatch.setattr("seqlab.opening.kind_of", lambda path: "run")
     with pytest.raises(InputError, match="save its vectors to a folder first"):
         seqlab.load_vectors(tmp_path / "v", mapped=True)
 

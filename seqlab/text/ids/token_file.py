@@ -15,6 +15,7 @@ import numpy as np
 
 from ...base.errors import InputError
 from ...base.files import read_json, verify_manifest
+from ...base.kinds import kind_of
 from ..tokenizers.base import Tokenizer
 from ..tokenizers.table import load_tokenizer
 from .spelling import Spelling, SpeltIds
@@ -250,7 +251,7 @@ class Corpus:
     @staticmethod
     def is_corpus(path: str | Path) -> bool:
         """Whether `path` is a folder that `prepare` wrote."""
-        return (Path(path) / HEADER).is_file()
+        return kind_of(path) == "corpus"
 
     @classmethod
     def open(cls, path: str | Path, verify: bool | None = None) -> Corpus:

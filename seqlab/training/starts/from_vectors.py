@@ -1,17 +1,15 @@
-"""Word vectors feed a language model: its embedding (and tied output) starts from them, and gives such vectors."""
+"""Word vectors feed a language model: its embedding (and tied output) starts from them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 
 from ...base.errors import InputError
-from ...embeddings import WordVectors, load_vectors
+from ...embeddings import WordVectors
 from ...models import LanguageModel
-from ...run import Run, is_run
 from ...text import Tokenizer
 
 
@@ -31,22 +29,6 @@ class Coverage:
             f"embeddings: {self.known_types:,} of {self.types:,} types start from the vectors "
             f"({self.token_share:.1%} of the tokens){self.projection}"
         )
-
-
-def vectors_of_model(model: LanguageModel, tokenizer: Tokenizer) -> WordVectors:
-    """The input vectors of the vocabulary's words, control tokens and white space left out."""
-    vocab, keep = tokenizer.vocab, np.flatnonzero(tokenizer.words_mask())
-    matrix_VD = model.word_vectors().float().cpu().numpy()
-    return WordVectors([vocab.itos[i] for i in keep], matrix_VD[keep], vocab.counts[keep])
-
-
-def vectors_from(path: str | Path) -> WordVectors:
-    """Word vectors from any file or folder seqlab reads, or the input vectors of a language-model run. Raises
-    InputError as `seqlab.embeddings.load_vectors` and `Run.open` do."""
-    if not is_run(path):
-        return load_vectors(path)
-    run = Run.open(path)
-    return vectors_of_model(run.load_model(), run.tokenizer)
 
 
 def fit_width(matrix_VD: np.ndarray, width: int, generator: np.random.Generator) -> tuple[np.ndarray, str]:

@@ -1,0 +1,46 @@
+"""What a path is, by the files that seqlab writes: the one place that knows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from .files import read_json
+
+Kind = Literal["run", "vectors", "unfinished vectors", "corpus", "folder", "file", "nothing"]
+
+DESCRIPTIONS: dict[Kind, str] = {
+    "run": "a language-model run",
+    "vectors": "a folder of word vectors",
+    "unfinished vectors": "a folder of word vectors whose training is not finished",
+    "corpus": "a prepared corpus",
+    "folder": "a folder that seqlab did not write",
+    "file": "a file",
+    "nothing": "no file or folder",
+}
+RUN_KIND = "language-model"
+"""The "kind" that config.json of a run names."""
+
+
+def kind_of(path: str | Path) -> Kind:
+    """What is at `path`, judged by names of files and the kind that a configuration names; nothing else is read.
+
+    Raises:
+        InputError: the folder's config.json is damaged.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        return "file" if path.exists() else "nothing"
+    if (path / "corpus.json").is_file():
+        return "corpus"
+    if (path / "vectors.safetensors").exists() or (path / "vocab.json").exists():
+        return "vectors"
+    if (path / "config.json").is_file():
+        record = read_json(path / "config.json")
+        return "run" if isinstance(record, dict) and record.get("kind") == RUN_KIND else "folder"
+    return "unfinished vectors" if (path / "state" / "latest.safetensors").is_file() else "folder"
+
+
+def description(path: str | Path) -> str:
+    """What is at `path`, in words for a sentence: "a prepared corpus"."""
+    return DESCRIPTIONS[kind_of(path)]
