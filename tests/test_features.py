@@ -1,0 +1,84 @@
+"""Evidence: every row of results is whole, the pages made from them are up to date, and no feature lacks a row."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
+
+
+@pytest.fixture
+def rows(monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    return importlib.import_module("rows")
+
+
+@pytest.fixture
+def report(rows):
+    return importlib.import_module("report")
+
+
+def test_rows_are_whole(rows):
+    found = rows.read()
+    assert len(found) > 300
+    for row in found:
+        if row.peer and row.ratio and row.peer.value:
+            assert row.ratio == pytest.approx(row.figure.value / row.peer.value, rel=0.05), row.id
+
+
+def test_generated_pages_are_up_to_date(report):
+    for path, text in report.generate().items():
+        assert path.read_text("utf-8") == text, f"{path.name}: run python benchmarks/report.py"
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"figure": {"metric": "speed", "value": "fast"}}, "value"),
+        ({"id": "Speed"}, "id"),
+        ({"surprise": 1}, "surprise"),
+        ({"date": "yesterday"}, "date"),
+    ],
+)
+def test_a_broken_row_is_named_by_file_and_line(rows, tmp_path, change, word):
+    row = rows.Row(
+        id="a/b",
+        name="b",
+        date="2026-11-28",
+        machine=rows.machine(),
+        command="true",
+        figure=rows.Figure(metric="speed", value=1.0),
+    )
+    rows.append("new", [row], tmp_path)
+    assert rows.read(tmp_path) == [row]
+    rows.append("new", [row.model_copy(update={"note": "again"})], tmp_path)
+    assert [one.note for one in rows.read(tmp_path)] == ["again"], "the same id replaces"
+    broken = json.dumps({**rows.compact(row), **change})
+    (tmp_path / "other.jsonl").write_text(broken + "\n", encoding="utf-8")
+    with pytest.raises(ValueError, match=rf"(?s)other\.jsonl:1: .*{word}"):
+        rows.read(tmp_path)
+
+
+def test_an_id_is_used_once(rows, tmp_path):
+    line = (rows.ROWS / "demo.jsonl").read_text("utf-8").splitlines()[0]
+    (tmp_path / "demo.jsonl").write_text(f"{line}\n{line}\n", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"demo\.jsonl:2: a second row demo/zen5"):
+        rows.read(tmp_path)
+
+
+def test_a_table_that_the_story_forgets_is_an_error(report, rows):
+    by_table = {"demo": [row for row in rows.read() if row.table == "demo"]}
+    assert "make demo" in report.log("<!-- table demo -->\n", by_table)
+    with pytest.raises(ValueError, match=r"lacks the tables \['demo'\], names without rows: \['other'\]"):
+        report.log("<!-- table other -->\n", by_table)
+
+
+def test_this_machine_is_described(rows):
+    machine = rows.machine("a note")
+    assert machine.cpu
+    assert (machine.cores >= 1, machine.note) == (True, "a note")
+    assert set(machine.vector) <= set(rows.VECTORS.values())
