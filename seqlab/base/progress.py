@@ -1,4 +1,4 @@
-"""Progress of long work on stderr: a live line with rate and ETA on a terminal, plain lines elsewhere."""
+"""Progress of long work with rate and time left: one moving line in a terminal or a notebook, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -6,21 +6,25 @@ import os
 import sys
 import time
 from types import TracebackType
-from typing import Any, TextIO
+from typing import Any, Protocol, TextIO
 
 PLAIN_INTERVAL = 10.0
+"""Seconds between the lines of a log file or a pipe."""
 
 
 class Progress:
-    """Context manager: `with Progress("training", total, "tokens") as progress: progress.update(done, loss=2.3)`.
+    """Report long work while it runs: `with Progress("training", total, "tokens") as progress: progress.update(done)`.
+
+    A terminal shows one moving line on stderr, a notebook one moving line in the output of its cell, and a log file or
+    a pipe gets a plain line every ten seconds. Work of less than a second shows nothing. `update` is cheap to call
+    often.
 
     Args:
-        title: what is being done, a word or three.
+        title: what is being done, in a word or three.
         total: amount of work in `unit`, or None when it is not known.
-        unit: plural noun of what is counted; also the rate's unit.
-        quiet: say nothing (also switched on by the environment variable SEQLAB_QUIET).
-
-    `update` is cheap to call often: it draws at most ten times a second on a terminal, every ten seconds elsewhere.
+        unit: plural noun of what is counted; also the unit of the rate.
+        quiet: show nothing; also switched on by the environment variable SEQLAB_QUIET.
+        stream: where to write instead of stderr or the notebook.
     """
 
     def __init__(
@@ -33,9 +37,7 @@ class Progress:
     ):
         self.title, self.total, self.unit = title, total, unit
         self.quiet = quiet or bool(os.environ.get("SEQLAB_QUIET"))
-        self.stream = stream or sys.stderr
-        self.live = self.stream.isatty() and os.environ.get("TERM") != "dumb"
-        self.interval = 0.1 if self.live else PLAIN_INTERVAL
+        self.sink = _sink(stream)
         self.done = 0.0
         self.fields: dict[str, Any] = {}
         self.drawn: float | None = None
@@ -46,7 +48,7 @@ class Progress:
         return self
 
     def start_at(self, done: float) -> None:
-        """Count from `done` (resumed work), so that the rate and the ETA stay true."""
+        """Count from `done` (resumed work), so that the rate and the time left stay true."""
         self.offset = self.done = done
 
     def update(self, done: float, **fields: Any) -> None:
@@ -54,15 +56,14 @@ class Progress:
         self.done = done
         self.fields.update(fields)
         now = time.monotonic()
-        if not self.quiet and now - self.last >= self.interval:
+        if not self.quiet and now - self.last >= self.sink.interval:
             self.last = now
             self._draw(now)
 
     def note(self, text: str) -> None:
-        """Print one line that stays, above the live line."""
+        """Print one line that stays, above the moving line."""
         if not self.quiet:
-            self._clear()
-            print(text, file=self.stream, flush=True)
+            self.sink.note(text)
 
     def __exit__(
         self,
@@ -72,17 +73,22 @@ class Progress:
     ) -> None:
         if self.quiet:
             return
-        if self.live and exception_type is not None:
-            self._clear()
-        elif self.drawn is not None or time.monotonic() - self.started > 1.0:
-            if self.live or self.drawn != self.done:
-                self._draw(time.monotonic())
-            if self.live:
-                self.stream.write("\n")
-        self.stream.flush()
+        if self.sink.live and exception_type is not None:
+            self.sink.clear()
+            return
+        now = time.monotonic()
+        if self.drawn is not None or now - self.started > 1.0:
+            if self.sink.live or self.drawn != self.done:
+                self._draw(now)
+            self.sink.end()
 
-    def line(self, now: float) -> str:
-        """The progress as text."""
+    def line(self, now: float, width: int | None = None) -> str:
+        """The progress as text.
+
+        Args:
+            now: the time, by `time.monotonic`.
+            width: most characters, or None for any number. The named figures give way first, the last of them first.
+        """
         elapsed = max(now - self.started, 1e-9)
         rate = (self.done - self.offset) / elapsed
         parts = [self.title]
@@ -93,26 +99,155 @@ class Progress:
             parts.append(f"{_short(self.done)} {self.unit}")
         if self.unit != "seconds":
             parts.append(f"{_short(rate)} {self.unit}/s")
-        parts += [f"{name.replace('_', ' ')} {_figure(value)}" for name, value in self.fields.items()]
-        if self.total and rate > 0 and self.done < self.total:
-            parts.append(f"ETA {_clock((self.total - self.done) / rate)}")
-        else:
-            parts.append(_clock(elapsed))
-        return "  ".join(parts)
+        figures = [f"{name.replace('_', ' ')} {_figure(value)}" for name, value in self.fields.items()]
+        left = self.total and rate > 0 and self.done < self.total
+        clock = f"ETA {_clock((self.total - self.done) / rate)}" if left and self.total else _clock(elapsed)
+        text = "  ".join([*parts, *figures, clock])
+        while width is not None and figures and len(text) > width:
+            figures.pop()
+            text = "  ".join([*parts, *figures, clock])
+        return text if width is None else text[:width]
 
     def _draw(self, now: float) -> None:
         self.drawn = self.done
-        line = self.line(now)
-        if self.live:
-            width = os.get_terminal_size(self.stream.fileno()).columns if self.stream.isatty() else 120
-            self.stream.write("\r\x1b[2K" + line[: max(20, width - 1)])
-        else:
-            self.stream.write(line + "\n")
+        self.sink.show(self.line(now, self.sink.width()))
+
+
+class Sink(Protocol):
+    """Where a line of progress appears."""
+
+    interval: float
+    """Least seconds between two lines."""
+    live: bool
+    """Whether a line replaces the one before."""
+
+    def width(self) -> int | None:
+        """Most characters of a line, or None for any number."""
+
+    def show(self, line: str) -> None:
+        """Show a line."""
+
+    def clear(self) -> None:
+        """Take the moving line away."""
+
+    def end(self) -> None:
+        """Leave the last line where it is; what follows stands beneath it."""
+
+    def note(self, text: str) -> None:
+        """Print a line that stays."""
+
+
+class TerminalLine:
+    """One moving line on a terminal."""
+
+    interval = 0.1
+    live = True
+
+    def __init__(self, stream: TextIO):
+        self.stream = stream
+
+    def width(self) -> int:
+        return max(20, columns(self.stream) - 1)
+
+    def show(self, line: str) -> None:
+        self.clear()
+        self.stream.write(line)
         self.stream.flush()
 
-    def _clear(self) -> None:
-        if self.live:
-            self.stream.write("\r\x1b[2K")
+    def clear(self) -> None:
+        self.stream.write("\r\x1b[2K")
+        self.stream.flush()
+
+    def end(self) -> None:
+        self.stream.write("\n")
+        self.stream.flush()
+
+    def note(self, text: str) -> None:
+        self.clear()
+        print(text, file=self.stream, flush=True)
+
+
+class LogLines:
+    """Plain lines, one after the other, in a file or a pipe."""
+
+    live = False
+
+    def __init__(self, stream: TextIO):
+        self.stream = stream
+        self.interval = PLAIN_INTERVAL
+
+    def width(self) -> None:
+        return None
+
+    def show(self, line: str) -> None:
+        print(line, file=self.stream, flush=True)
+
+    def clear(self) -> None:
+        pass
+
+    def end(self) -> None:
+        pass
+
+    def note(self, text: str) -> None:
+        print(text, file=self.stream, flush=True)
+
+
+class NotebookLine:
+    """One moving line in the output of a notebook's cell: a display that every update replaces."""
+
+    interval = 0.25
+    live = True
+
+    def __init__(self) -> None:
+        self.handle: Any = None
+
+    def width(self) -> None:
+        return None
+
+    def show(self, line: str) -> None:
+        data = {"text/plain": line}
+        if self.handle is not None:
+            self.handle.update(data, raw=True)
+            return
+        from IPython.display import display
+
+        self.handle = display(data, raw=True, display_id=True)
+
+    def clear(self) -> None:
+        if self.handle is not None:
+            self.handle.update({"text/plain": ""}, raw=True)
+
+    def end(self) -> None:
+        pass
+
+    def note(self, text: str) -> None:
+        print(text, flush=True)  # notebooks show stderr as if something had failed
+
+
+def in_notebook() -> bool:
+    """Whether a notebook runs this program: IPython is there, and its shell belongs to a kernel."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None and hasattr(ipython, "get_ipython") else None
+    return getattr(shell, "kernel", None) is not None
+
+
+def columns(stream: TextIO) -> int:
+    """Width of a terminal: $COLUMNS, else what the terminal reports, else 80 (some report no size)."""
+    variable = os.environ.get("COLUMNS", "")
+    if variable.isdecimal() and int(variable) > 0:
+        return int(variable)
+    try:
+        reported = os.get_terminal_size(stream.fileno()).columns
+    except (OSError, ValueError):
+        reported = 0
+    return reported or 80
+
+
+def _sink(stream: TextIO | None) -> Sink:
+    if stream is None and in_notebook():
+        return NotebookLine()
+    stream = stream or sys.stderr
+    return TerminalLine(stream) if stream.isatty() and os.environ.get("TERM") != "dumb" else LogLines(stream)
 
 
 def _figure(value: Any) -> str:
