@@ -1,0 +1,228 @@
+"""What every group of settings can do: validate, merge, name what is wrong in one sentence; and what a knob carries."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ..base.errors import InputError, did_you_mean
+from .names import Tier
+
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+"""What numpy's and torch's generators both take."""
+
+MEASURED = "measured here, see benchmarks/"
+PRACTICE = "common practice, not measured here"
+YOURS = "depends on your text, your machine or your wish"
+"""Sources of a default that comes from no paper."""
+
+
+@dataclass(frozen=True)
+class Knob:
+    """What is known about a setting beside its name, type and default.
+
+    Attributes:
+        tier: how likely a person is to turn it.
+        usual: the range people use.
+        effect: what changes when it is turned.
+        source: where default or method come from: a paper, a measurement, practice.
+    """
+
+    tier: Tier
+    usual: str
+    effect: str
+    source: str
+
+
+def knob(default: Any, meaning: str, *, tier: Tier, usual: str, effect: str, source: str = YOURS, **bounds: Any) -> Any:
+    """A field of `Settings` with everything a help page says about it; `bounds` are pydantic's (ge, lt, ...)."""
+    about = {"knob": Knob(tier, usual, effect, source)}
+    return Field(default, description=meaning, json_schema_extra=about, **bounds)  # type: ignore[arg-type]
+
+
+class Settings(BaseModel):
+    """Settings that belong together; none of their numbers may be infinite or not a number.
+
+    Attributes:
+        REMOVED: settings of earlier versions that are constants now, with the value they have, by dotted key.
+        FORGOTTEN: the same for settings that no result depends on: whatever value an old folder has is ignored.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    REMOVED: ClassVar[dict[str, Any]] = {}
+    FORGOTTEN: ClassVar[dict[str, Any]] = {}
+
+    @classmethod
+    def build(cls, values: Mapping[str, Any], source: str = "configuration") -> Self:
+        """Validate nested `values`; one InputError sentence naming `source` and the key when something is wrong."""
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise InputError(f"{source}: {_sentence(cls, error)}") from None
+
+    @classmethod
+    def of_record(cls, values: Mapping[str, Any], source: str) -> Self:
+        """The settings stored in a folder, which an earlier version may have written.
+
+        Raises:
+            InputError: naming `source` and the setting that this version no longer has.
+        """
+        return cls.build(cls.without_removed(values, source), source)
+
+    @classmethod
+    def without_removed(cls, values: Mapping[str, Any], source: str) -> dict[str, Any]:
+        """Stored `values` less the settings that are constants now.
+
+        Raises:
+            InputError: one of them had a value other than that constant.
+        """
+        kept = {key: dict(value) if isinstance(value, Mapping) else value for key, value in values.items()}
+        for key in (*cls.REMOVED, *cls.FORGOTTEN):
+            section, _, leaf = key.rpartition(".")
+            inside = kept.get(section) if section else kept
+            if not isinstance(inside, dict) or leaf not in inside:
+                continue
+            value = inside.pop(leaf)
+            if key in cls.REMOVED and value != cls.REMOVED[key]:
+                raise InputError(
+                    f"{source}: {key} = {value!r} is a setting that only seqlab 0.1 has; open it with that version, "
+                    "or train again with this one."
+                )
+        return kept
+
+    def updated(self, overrides: Mapping[str, Any], source: str = "configuration") -> Self:
+        """A copy with dotted (`"training.lr"`) or nested `overrides` applied and everything validated again."""
+        return self.build(merge(self.model_dump(), self.qualified(overrides)), source)
+
+    @classmethod
+    def qualified(cls, values: Mapping[str, Any]) -> dict[str, Any]:
+        """`values` with bare names (`"lr"`) that belong to one section only spelled out (`"training.lr"`)."""
+        keys = cls.keys()
+        homes = {leaf: [k for k in keys if k.rpartition(".")[2] == leaf] for leaf in values}
+        return {
+            homes[name][0] if name not in keys and len(homes[name]) == 1 else name: value
+            for name, value in values.items()
+        }
+
+    @classmethod
+    def keys(cls) -> list[str]:
+        """All dotted keys."""
+        found = []
+        for name, field in cls.model_fields.items():
+            kind = field.annotation
+            if isinstance(kind, type) and issubclass(kind, Settings):
+                found += [f"{name}.{key}" for key in kind.keys()]  # noqa: SIM118
+            else:
+                found.append(name)
+        return found
+
+
+def merge(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with `overrides`, nested tables merged; a dotted key reaches into them."""
+    merged = dict(base)
+    for key, value in overrides.items():
+        head, _, rest = key.partition(".")
+        if rest:
+            value = {rest: value}
+        if isinstance(value, Mapping):
+            inner = merged.get(head)
+            merged[head] = merge(inner if isinstance(inner, Mapping) else {}, value)
+        else:
+            merged[head] = value
+    return merged
+
+
+def _sentence(cls: type[Settings], error: ValidationError) -> str:
+    """What is wrong with the first setting that is."""
+    first = error.errors()[0]
+    key, kind = ".".join(str(part) for part in first["loc"]), first["type"]
+    if kind == "extra_forbidden":
+        return _unknown(cls, key)
+    if kind == "too_short":
+        return f"{key}: must hold at least one entry, or be left out."
+    context = first.get("ctx", {})
+    if kind == "literal_error":
+        names = re.findall(r"'([^']*)'", context["expected"])
+        return f"{key}: {first['input']!r} is not one of {', '.join(names)}.{did_you_mean(str(first['input']), names)}"
+    bound = context.get(BOUNDS.get(kind, ("",))[0])
+    wanted = (
+        BOUNDS[kind][1].format(bound)
+        if kind in BOUNDS
+        else next((words for start, words in WANTED.items() if kind.startswith(start)), "")
+    )
+    if wanted:
+        return f"{key}: must be {wanted}, not {first['input']!r}."
+    message = first["msg"][0].lower() + first["msg"][1:]
+    return f"{key}: {message}, not {first['input']!r}."
+
+
+BOUNDS = {
+    "greater_than": ("gt", "above {}"),
+    "greater_than_equal": ("ge", "{} or more"),
+    "less_than": ("lt", "below {}"),
+    "less_than_equal": ("le", "{} or less"),
+}
+WANTED = {
+    "int_": "a whole number",
+    "float_": "a number",
+    "finite_number": "a finite number",
+    "bool_": "true or false",
+    "string_": "text",
+    "list_": "a list",
+    "tuple_": "a pair",
+    "model_": "a table of settings",
+}
+"""What a value must be, by the start of pydantic's type of error."""
+
+
+def _unknown(cls: type[Settings], key: str) -> str:
+    """What to say of a key that there is not: a setting that became a constant, or a slip."""
+    leaf = key.rpartition(".")[2]
+    for removed, value in (cls.REMOVED | cls.FORGOTTEN).items():
+        if removed == key or (removed.rpartition(".")[2] == leaf and "." not in key):
+            return f"{removed}: is no longer a setting; it is always {value!r}."
+    keys = cls.keys()
+    hint = did_you_mean(key, keys) or did_you_mean(leaf, [other.rpartition(".")[2] for other in keys])
+    same_leaf = [other for other in keys if other.rpartition(".")[2] == leaf]
+    if same_leaf:
+        hint = f" Did you mean {same_leaf[0]!r}?"
+    return f"unknown key {key!r}.{hint}"
+
+
+def read_config(path: str | Path) -> dict[str, Any]:
+    """Nested values of a TOML or JSON configuration file."""
+    path = Path(path)
+    if path.suffix == ".json":
+        from ..base.files import read_json
+
+        values = read_json(path)
+        if not isinstance(values, dict):
+            raise InputError(f"{path}: must hold one JSON object.")
+        return values
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such configuration file.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not valid TOML ({error}).") from None
+
+
+def parse_set(assignments: list[str]) -> dict[str, Any]:
+    """`["training.lr=0.01"]` as `{"training.lr": 0.01}`; values are read as TOML, anything else as text."""
+    values: dict[str, Any] = {}
+    for assignment in assignments:
+        key, equals, text = assignment.partition("=")
+        if not equals or not key.strip():
+            raise InputError(f"--set {assignment!r}: write key=value, such as training.lr=0.01.")
+        try:
+            values[key.strip()] = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            values[key.strip()] = text
+    return values

@@ -1,0 +1,66 @@
+"""Settings of how text becomes ids."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from .names import TokenizerName
+from .settings import Settings, knob
+
+
+class TextConfig(Settings):
+    """How text becomes ids."""
+
+    tokenizer: TokenizerName = knob(
+        "auto",
+        "What a token is; auto chooses from the text.",
+        tier="essential",
+        usual="char below a few MB, bpe or word above; word or whitespace for word vectors",
+        effect="Characters learn spelling first and need long windows; words read well but know no new word.",
+    )
+    vocab_size: int | None = knob(
+        None,
+        "Largest vocabulary; None keeps every type (bpe: chosen from the size of the text).",
+        tier="essential",
+        usual="2,000 to 50,000",
+        effect="Smaller trains faster; with words, rarer ones become <unk>.",
+        ge=2,
+    )
+    min_count: int | None = knob(
+        None,
+        "Types seen less often in the training split become <unk> (word, whitespace, char); None: 2 for word, else 1.",
+        tier="essential",
+        usual="1 to 5",
+        effect="Higher gives a smaller vocabulary and more unknown words.",
+        ge=1,
+    )
+    lowercase: bool = knob(
+        False,
+        "Convert the text to lower case first (word tokenizer only).",
+        tier="recipe",
+        usual="true for small texts where case does not matter",
+        effect="Fewer types and more examples of each; generated text has no capitals.",
+    )
+    valid_fraction: float = knob(
+        0.1,
+        "Share of the end of the text set aside for validation when no validation text is given.",
+        tier="recipe",
+        usual="0.005 to 0.1",
+        effect="More makes validation steadier and leaves less to learn from.",
+        ge=0,
+        lt=1,
+    )
+    errors: Literal["strict", "replace"] = knob(
+        "strict",
+        "Bytes that are not UTF-8: refuse them with file, line and offset, or replace them by U+FFFD and count them.",
+        tier="internal",
+        usual="replace for texts scanned or collected from the web",
+        effect="replace reads damaged files instead of stopping.",
+    )
+    field: str = knob(
+        "text",
+        "Field of a JSON Lines record that holds the text.",
+        tier="internal",
+        usual="text, content, body",
+        effect="Another field of the same file is read.",
+    )

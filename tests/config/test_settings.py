@@ -1,0 +1,110 @@
+"""Every setting is documented, and the names it can take are those of the tables that hold the classes."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import pytest
+
+from seqlab.base.errors import InputError
+from seqlab.config import (
+    NAMES,
+    EmbeddingsConfig,
+    EvaluationConfig,
+    GenerationConfig,
+    Knob,
+    LanguageModelConfig,
+    ModelConfig,
+    Settings,
+    TextConfig,
+    TrainingConfig,
+)
+from seqlab.config.names import TYPES, Tier
+from seqlab.embeddings.engines.compiled.losses import LOSSES as VECTOR_LOSSES
+from seqlab.embeddings.engines.table import FULL_SOFTMAX
+from seqlab.embeddings.material.noise import NOISE as VECTOR_NOISE
+from seqlab.evaluation.parts.dynamic import RULES as DYNAMIC_RULES
+from seqlab.evaluation.runs import Adaptation
+from seqlab.generation.rules import RULES
+from seqlab.nn import CELLS, LOSSES, NOISE
+from seqlab.schedules import BATCH_SCALING, SCHEDULES
+from seqlab.text.tokenizers.table import TOKENIZERS
+from seqlab.training import AVERAGES, OPTIMIZERS
+
+GROUPS = (TextConfig, ModelConfig, TrainingConfig, EmbeddingsConfig, GenerationConfig, EvaluationConfig)
+FIELDS = [
+    (group, name)
+    for group in GROUPS
+    for name, field in group.model_fields.items()
+    if not (isinstance(field.annotation, type) and issubclass(field.annotation, Settings))
+]
+
+
+@pytest.mark.parametrize(("group", "name"), FIELDS, ids=lambda value: getattr(value, "__name__", value))
+def test_every_setting_is_documented(group, name):
+    field = group.model_fields[name]
+    knob = (field.json_schema_extra or {}).get("knob")
+    assert isinstance(knob, Knob), "made by knob()"
+    assert knob.tier in get_args(Tier)
+    assert field.description[0].isupper()
+    assert field.description.endswith(".")
+    assert knob.effect.endswith(".")
+    assert knob.usual
+    assert knob.source
+
+
+@pytest.mark.parametrize(
+    ("table", "classes"),
+    [
+        ("tokenizers", {"auto", *TOKENIZERS}),
+        ("cells", CELLS),
+        ("softmaxes", LOSSES),
+        ("noise", NOISE),
+        ("noise", VECTOR_NOISE),
+        ("optimizers", OPTIMIZERS),
+        ("schedules", SCHEDULES),
+        ("averages", AVERAGES),
+        ("scalings", BATCH_SCALING),
+        ("vector_losses", {*VECTOR_LOSSES, FULL_SOFTMAX}),
+        ("rules", RULES),
+        ("dynamic_rules", DYNAMIC_RULES),
+    ],
+)
+def test_names_are_those_of_the_tables(table, classes):
+    assert set(NAMES[table]) == set(classes)
+
+
+def test_names_and_their_types_agree():
+    for table, kind in TYPES.items():
+        assert get_args(kind) == tuple(NAMES[table]), table
+    assert all(meaning and not meaning.endswith(".") for names in NAMES.values() for meaning in names.values())
+
+
+def test_the_settings_of_an_evaluation_are_those_it_takes():
+    assert EvaluationConfig().model_dump() == {**vars(Adaptation()), "ensemble": []}
+
+
+def test_no_setting_of_a_language_model_has_the_name_of_another():
+    leaves = [key.rpartition(".")[2] for key in LanguageModelConfig.keys()]  # noqa: SIM118
+    assert len(leaves) == len(set(leaves))
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"model": {"cell": "lstn"}}, r"given: model\.cell: 'lstn' is not one of lstm, gru, .* Did you mean 'lstm'\?"),
+        ({"model": {"layers": 0}}, r"given: model\.layers: must be 1 or more, not 0\."),
+        ({"model": {"dropout": 1.0}}, r"given: model\.dropout: must be below 1(\.0)?, not 1\.0\."),
+        ({"training": {"lr": 0}}, r"given: training\.lr: must be above 0(\.0)?, not 0\."),
+        ({"training": {"final_lr": 2}}, r"given: training\.final_lr: must be 1(\.0)? or less, not 2\."),
+        ({"training": {"lr": "fast"}}, r"given: training\.lr: must be a number, not 'fast'\."),
+        ({"training": {"lr": float("nan")}}, r"given: training\.lr: must be a finite number, not nan\."),
+        ({"training": {"steps": 1.5}}, r"given: training\.steps: must be a whole number, not 1\.5\."),
+        ({"model": {"tie": "perhaps"}}, r"given: model\.tie: must be true or false, not 'perhaps'\."),
+        ({"text": {"field": 3}}, r"given: text\.field: must be text, not 3\."),
+        ({"model": 3}, r"given: model: must be a table of settings, not 3\."),
+    ],
+)
+def test_a_bad_value_is_answered_in_one_plain_sentence(values, sentence):
+    with pytest.raises(InputError, match=f"^{sentence}$"):
+        LanguageModelConfig.build(values, "given")
