@@ -23,10 +23,10 @@ from seqlab.config.names import TYPES, Tier
 from seqlab.embeddings.engines.compiled.losses import LOSSES as VECTOR_LOSSES
 from seqlab.embeddings.engines.table import FULL_SOFTMAX
 from seqlab.embeddings.material.noise import NOISE as VECTOR_NOISE
-from seqlab.evaluation.parts.dynamic import RULES as DYNAMIC_RULES
+from seqlab.evaluation.additions.dynamic import RULES as DYNAMIC_RULES
 from seqlab.evaluation.runs import Adaptation
 from seqlab.generation.rules import RULES
-from seqlab.nn import CELLS, LOSSES, NOISE
+from seqlab.nn import CELLS, NOISE, SOFTMAXES
 from seqlab.schedules import BATCH_SCALING, SCHEDULES
 from seqlab.text.tokenizers.table import TOKENIZERS
 from seqlab.training import AVERAGES, OPTIMIZERS
@@ -58,7 +58,7 @@ def test_every_setting_is_documented(group, name):
     [
         ("tokenizers", {"auto", *TOKENIZERS}),
         ("cells", CELLS),
-        ("softmaxes", LOSSES),
+        ("softmaxes", SOFTMAXES),
         ("noise", NOISE),
         ("noise", VECTOR_NOISE),
         ("optimizers", OPTIMIZERS),

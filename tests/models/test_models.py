@@ -99,7 +99,7 @@ def test_dropout_works_in_training_only():
 
 def test_unknown_names_list_the_choices():
     with pytest.raises(InputError, match=r"model\.cell: 'ltsm' is not one of .*Did you mean 'lstm'"):
-        build(cell="ltsm")
+        LanguageModelConfig.build({"model": {"cell": "ltsm"}})
 
 
 @pytest.mark.parametrize("softmax", ["full", "sampled"])

@@ -304,8 +304,8 @@ def test_what_needs_an_embedding_is_refused_before_the_text_is_read(tmp_path):
     ("filters", "message"),
     [
         ([], r"model\.char_filters: must hold at least one entry"),
-        ([[0, 5]], r"model\.char_filters\.0\.0: .*greater than 0, not 0"),
-        ([[2, 5], [3, -1]], r"model\.char_filters\.1\.1: .*greater than 0, not -1"),
+        ([[0, 5]], r"model\.char_filters\.0\.0: must be above 0, not 0"),
+        ([[2, 5], [3, -1]], r"model\.char_filters\.1\.1: must be above 0, not -1"),
         ([[2, 5], [40, 5]], r"model\.char_filters: a filter of 40 characters is wider than the char_length = 32"),
     ],
 )
