@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
+import platform
+import re
 import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
+import llvmlite.binding as llvm
 import numpy as np
 import pytest
+from numba import njit, types
 
 from seqlab import api
 from seqlab.base import cores, files, interrupts
 from seqlab.base.errors import SeqlabError
 from seqlab.base.files import atomic_file, atomic_folder, load_tensors, save_tensors
+from seqlab.embeddings.engines.compiled import simd
+
+ROOT = Path(__file__).resolve().parents[1]
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="simulates other systems on Linux")
 
@@ -41,6 +48,8 @@ def in_use(path: str | os.PathLike[str]) -> bool:
 def windows(monkeypatch):
     """Windows' rules for files: nobody opens a folder, flushes what he may only read, renames onto a folder, or renames
     or deletes what is open or mapped; and the calls that Windows lacks are gone."""
+    import fcntl
+
     plain = {name: getattr(os, name) for name in ("open", "fsync", "replace", "unlink")}
 
     def open_(path, flags, *rest, **options):
@@ -224,3 +233,68 @@ def test_every_stop_request_of_the_system_sets_the_event_and_handlers_come_back(
             with pytest.raises(KeyboardInterrupt):
                 signal.raise_signal(number)
     assert [signal.getsignal(number) for number in interrupts.REQUESTS] == before
+
+
+@pytest.mark.parametrize(
+    ("machine", "cpu", "features", "lanes"),
+    [
+        ("x86_64", None, "+avx,+avx2,+avx512f", 16),
+        ("AMD64", None, "+avx,+avx2,-avx512f", 8),
+        ("x86_64", None, "+sse2,-avx,-avx2,-avx512f", 4),
+        ("x86_64", "haswell", "+avx,+avx2,+avx512f", 8),
+        ("x86_64", "alderlake", "+avx,+avx2,+avx512f", 8),
+        ("x86_64", "skylake-avx512", "+avx,+avx2,+avx512f", 16),
+        ("x86_64", "generic", "", 4),
+        ("arm64", None, "+neon", 8),
+        ("aarch64", "apple-m1", "", 8),
+        ("ppc64le", None, "+vsx", 4),
+    ],
+)
+def test_vectors_are_as_wide_as_the_registers_allow(machine, cpu, features, lanes):
+    assert simd.vector_lanes(machine, cpu, features) == lanes
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="compiles for older x86 processors")
+@pytest.mark.parametrize(
+    ("cpu", "features", "lanes"),
+    [
+        ("haswell", "+avx,+avx2,+fma,+bmi,+bmi2", 8),
+        pytest.param("x86-64", "+sse2", 4, marks=pytest.mark.slow),
+    ],
+)
+def test_kernels_compiled_for_an_older_processor_do_what_the_reference_does(cpu, features, lanes):
+    environment = {**os.environ, "NUMBA_CPU_NAME": cpu, "NUMBA_CPU_FEATURES": features, "EXPECTED_LANES": str(lanes)}
+    code = (
+        "import os, sys, pytest; from seqlab.embeddings.engines.compiled.simd import LANES;"
+        "assert LANES == int(os.environ['EXPECTED_LANES']); sys.exit(pytest.main(sys.argv[1:]))"
+    )
+    test = "test_embeddings.py::test_the_vectors_of_this_processor_train_and_search_as_the_reference_does"
+    command = [sys.executable, "-c", code, "-q", "-p", "no:cacheprovider", f"tests/embeddings/{test}"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT)
+    assert "1 passed" in done.stdout, done.stdout + done.stderr
+
+
+def test_the_kernels_keep_their_sums_in_the_registers_of_apples_processors():
+    """Compiled for them from here: LLVM accepts the vectors, multiplies with fused instructions and spills none."""
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+    triple, lanes, rows = "aarch64-apple-darwin", simd.vector_lanes("arm64", None, ""), 6
+
+    @njit
+    def tile(out, left, t, right, b, dim):
+        simd.multiply_tile(out, left, t, right, b, dim, rows, lanes)
+
+    matrix, blocks = (types.Array(types.float32, axes, "C") for axes in (2, 3))
+    tile.compile((matrix, blocks, types.int64, blocks, types.int64, types.int64))
+    machine = llvm.Target.from_triple(triple).create_target_machine(cpu="apple-m1", opt=3)
+    text = tile.inspect_llvm(tile.signatures[0])
+    text = re.sub(r"define [^\n]*@NRT_decref\(.*?\n}\n", "declare void @NRT_decref(ptr)\n", text, flags=re.DOTALL)
+    text = re.sub(r'target triple = ".*"', f'target triple = "{triple}"', text)
+    text = re.sub(r'target datalayout = ".*"', f'target datalayout = "{machine.target_data}"', text)
+    text = re.sub(r"target-(cpu|features)", r"other-\1", text)
+    assembly = machine.emit_assembly(llvm.parse_assembly(text))
+    loops = [block for block in re.split(r"\n(?:LBB\w+:|; %bb)", assembly) if "fmla" in block]
+    assert len(loops) == 1
+    loop = loops[0].split("\tb.ne\t")[0]
+    assert loop.count("fmla") == rows * 2 * lanes // 4
+    assert not re.search(r"(?:ldr|str|ldp|stp)\s+q[^\n]*\[sp", loop)

@@ -22,6 +22,7 @@ from seqlab.embeddings.engines.compiled import simd
 from seqlab.embeddings.engines.compiled.kernels import aligned, build_kernel
 from seqlab.embeddings.engines.compiled.losses import HIT, exp
 from seqlab.embeddings.material.noise import NOISE, alias_table, as_threshold, keep_probabilities, unigram_noise
+from seqlab.embeddings.queries.nearest import nearest
 from seqlab.embeddings.training.planning import default_epochs, document_starts, plan
 from seqlab.text import Corpus, TokenFile, prepare
 from seqlab.text.tokenizers.table import TOKENIZERS
@@ -299,6 +300,23 @@ def test_kernels_do_what_the_float64_reference_does(loss: str, model: str, lanes
     assert result[0] == pytest.approx(expected[0], rel=1e-5)
     for name in ("inputs", "outputs"):
         np.testing.assert_allclose(arguments[name], plain[name], atol=2e-5)
+
+
+def test_the_vectors_of_this_processor_train_and_search_as_the_reference_does() -> None:
+    """With the width that `vector_lanes` chose; test_portability.py runs it for other processors."""
+    arguments = kernel_arguments(5, 32)
+    plain = {**arguments, "inputs": arguments["inputs"].astype(float), "outputs": arguments["outputs"].astype(float)}
+    expected = reference.train(**plain | {"seed": 123456789}, samples=5, loss="sampled-softmax", cbow=False)
+    result = build_kernel(32, 5, "sampled-softmax")(*arguments.values())
+    assert result[1] == expected[1] > 150
+    assert result[0] == pytest.approx(expected[0], rel=1e-5)
+    for name in ("inputs", "outputs"):
+        np.testing.assert_allclose(arguments[name], plain[name], atol=2e-5)
+    rows, queries = np.random.default_rng(1).normal(size=(2, 70, 20)).astype(np.float32)
+    found, scores = nearest(rows, np.linalg.norm(rows, axis=1), queries, 3)
+    products = queries @ (rows / np.linalg.norm(rows, axis=1, keepdims=True)).T
+    np.testing.assert_array_equal(found, np.argsort(-products, axis=1)[:, :3])
+    np.testing.assert_allclose(scores, -np.sort(-products, axis=1)[:, :3], atol=1e-5)
 
 
 def test_windows_end_with_their_document() -> None:

@@ -8,12 +8,15 @@ float32 with `dim` columns (a multiple of `lanes`), best aligned to 64 bytes.
 
 from __future__ import annotations
 
+import platform
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import llvmlite.binding  # type: ignore[import-untyped]
-from llvmlite import ir
+import numba.core.config as numba_config
+from llvmlite import ir  # type: ignore[import-untyped]
 from numba.core import types
+from numba.core.codegen import get_host_cpu_features
 from numba.extending import intrinsic
 
 FLOAT, INT32, INT64 = ir.FloatType(), ir.IntType(32), ir.IntType(64)
@@ -23,8 +26,46 @@ ACCUMULATORS = 8
 """Vector registers of a row that `add_rows` holds across its loop."""
 CACHE_LINE = 64
 
-LANES = 16 if llvmlite.binding.get_host_cpu_features().get("avx512f") else 8
-"""Floats per vector instruction; narrower machines split them."""
+AVX512_NAMES = re.compile("avx512|x86-64-v4|lake|rapids|^kn[lm]$|znver[4-9]")
+"""LLVM's names of processors with AVX-512, from https://github.com/llvm/llvm-project (X86TargetParser.cpp)."""
+WITHOUT_AVX512 = re.compile("alderlake|raptorlake|meteorlake|arrowlake|lunarlake|pantherlake")
+
+
+def vector_lanes(machine: str, cpu: str | None, features: str) -> int:
+    """Choose how many floats a vector of the kernels holds, so that a loop's sums fit the machine's registers.
+
+    | processor | registers | lanes | a vector is |
+    | --- | --- | --- | --- |
+    | x86 with AVX-512 | 32 x 16 floats | 16 | one register |
+    | x86 with AVX | 16 x 8 floats | 8 | one register |
+    | ARM, as Apple silicon | 32 x 4 floats | 8 | two registers, which hide the latency of additions better than one |
+    | any other | often 16 x 4 floats | 4 | one register |
+
+    One step wider and the sums of `multiply_tile` no longer fit: compiled for Apple's M1 or for AVX2 with 16 lanes,
+    or for plain x86 with 8, it stores and reloads them 50 to 70 times in a loop; with the lanes above never.
+
+    Args:
+        machine: `platform.machine()`.
+        cpu: LLVM's name of the processor that NUMBA_CPU_NAME asks for, None for this one.
+        features: LLVM's features, as "+avx2,-avx512f".
+    """
+    if machine.lower() in ("arm64", "aarch64"):
+        return 8
+    named_without = cpu is not None and (not AVX512_NAMES.search(cpu) or bool(WITHOUT_AVX512.search(cpu)))
+    present = set(features.split(","))
+    if "+avx512f" in present and not named_without:
+        return 16
+    return 8 if "+avx" in present or "+avx2" in present else 4
+
+
+def _features() -> str:
+    """The features that numba compiles for."""
+    chosen = numba_config.CPU_FEATURES  # type: ignore[attr-defined]
+    return get_host_cpu_features() if chosen is None else chosen
+
+
+LANES = vector_lanes(platform.machine(), numba_config.CPU_NAME, _features())  # type: ignore[attr-defined]
+"""Floats of a vector in the kernels of this process; follows NUMBA_CPU_NAME and NUMBA_CPU_FEATURES."""
 
 Codegen = Callable[[Any, Any, Any, Any], Any]
 
