@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
-from seqlab.base.printing import printable
-
 from .console import SOURCE_HELP, JsonFlag, print_json, print_table, say
 
 if TYPE_CHECKING:
@@ -63,77 +61,15 @@ def inspect_text(
     """
     from seqlab.text.inspection.inspect import inspect
 
-    report = inspect(_one_or_more(source), valid, test, field, quiet)
+    found = inspect(_one_or_more(source), valid=valid, test=test, field=field, quiet=quiet)
     if json:
-        print_json(report)
+        print_json(found.to_json())
     else:
-        _print_report(report)
+        print(found.text())
 
 
 def _one_or_more(sources: list[str]) -> str | list[str]:
     return sources[0] if len(sources) == 1 else sources
-
-
-def _print_report(report: Mapping[str, Any]) -> None:
-    for file in report["files"][:5]:
-        print(_file_line(file))
-    if len(report["files"]) > 5:
-        print(f"and {len(report['files']) - 5:,} more files")
-    longest = report["longest_line"]
-    print(
-        f"documents {report['documents']:,} · lines {report['lines']:,}, of which {report['blank_lines']:,} blank and "
-        f"line {longest['line']:,} the longest with {longest['chars']:,} characters · words {report['words']:,} · "
-        f"characters {report['chars']:,} · bytes as UTF-8 {report['bytes']:,}"
-    )
-    names = ["train", *report["splits"]]
-    splits = [report, *report["splits"].values()]
-    kinds = list(report["tokenizers"])
-    headers = [
-        "tokenizer",
-        *(f"{what} {name}" if name != "train" else what for name in names for what in ("tokens", "types")),
-    ]
-    print()
-    rows = [
-        [kind, *(split["tokenizers"][kind][what] for split in splits for what in ("tokens", "types"))] for kind in kinds
-    ]
-    print_table(headers, rows)
-    print("(bpe is an estimate from a sample)")
-    _print_words(report)
-    for name, split in report["splits"].items():
-        print(_comparison_line(name, split))
-    print("\nFindings")
-    for finding in report["findings"]:
-        print(f"- {printable(finding)}")
-
-
-def _file_line(file: Mapping[str, Any]) -> str:
-    facts = [f"{file['bytes']:,} bytes", file["encoding"].upper()]
-    facts += ["byte order mark"] * file["byte_order_mark"] + ["CR LF line ends"] * file["carriage_returns"]
-    facts += [file["compression"]] if file["compression"] else []
-    return f"{printable(file['name'])}: {', '.join(facts)}"
-
-
-def _print_words(report: Mapping[str, Any]) -> None:
-    frequent = [f"{item['word']} {item['count']:,}" for item in report["frequent"]]
-    print(f"\nmost frequent  {printable(', '.join(frequent))}")
-    once = f"{report['hapax_share']:.0%} of the types occur once"
-    print(f"rare           {printable(', '.join([*report['rare'], once]))}")
-    repeated = report["duplicate_lines"]
-    most = [f"'{item['line'][:40]}' {item['count']:,}" for item in repeated["most_repeated"][:3]]
-    share = f"{repeated['share']:.1%} of the lines repeat an earlier one"
-    print(f"repeated       {printable(', '.join([share, *most]))}")
-
-
-def _comparison_line(name: str, split: Mapping[str, Any]) -> str:
-    def percent(share: float | None) -> str:
-        return "-" if share is None else f"{share:.2%}"
-
-    unknown, overlap = split["unknown"], split["overlap"]
-    return (
-        f"{name:<13}  unknown: {percent(unknown['word'])} of word, {percent(unknown['whitespace'])} of whitespace "
-        f"tokens, {percent(unknown['char'])} of characters; also in the training text: {percent(overlap['lines'])} "
-        f"of lines, {percent(overlap['runs'])} of runs of {overlap['run_words']} words"
-    )
 
 
 @app.command("fetch")

@@ -17,10 +17,11 @@ import pytest
 from seqlab.base.errors import InputError
 from seqlab.config import TextConfig
 from seqlab.text import prepare
-from seqlab.text.inspection import inspect as module
-from seqlab.text.inspection.hash_counts import HashCounts, hash_of, hashes_of
+from seqlab.text.ids.token_file import TokenFile
+from seqlab.text.inspection import repeats
 from seqlab.text.inspection.inspect import inspect
-from seqlab.text.inspection.survey import Survey, chunks, parked, surveyor
+from seqlab.text.inspection.look import Look, looker
+from seqlab.text.preparation.spool import Spool
 from seqlab.text.tokenizers.table import TOKENIZERS
 
 WORDS = ["the", "cat", "sat", "on", "it's", "naïve", "<unk>", "<eos>", "42", "mat,", "end.", "猫", "\uffff", "x" * 90]
@@ -45,12 +46,16 @@ def documents(tmp_path: Path) -> str:
 def findings_of(text: str | bytes, tmp_path: Path, **more: Any) -> str:
     path = tmp_path / "text.txt"
     path.write_bytes(text.encode("utf-8") if isinstance(text, str) else text)
-    return "\n".join(inspect(str(path), quiet=True, **more)["findings"])
+    return "\n".join(inspect(str(path), quiet=True, **more).findings)
+
+
+def report_on(source: str | list[str], valid: str | None = None, **more: Any) -> dict[str, Any]:
+    return inspect(source, valid=valid, quiet=True, **more).to_json()
 
 
 def test_figures_equal_brute_force(tmp_path: Path) -> None:
     text = some_text(3) + "\n"
-    report = inspect(write(tmp_path / "a.txt", text), quiet=True)
+    report = report_on(write(tmp_path / "a.txt", text))
     lines = text.split("\n")[:-1]
     filled = [line.strip() for line in lines if line.strip()]
     assert report["chars"] == len(text)
@@ -75,7 +80,7 @@ def test_figures_equal_brute_force(tmp_path: Path) -> None:
 @pytest.mark.parametrize("several", [True, False])
 def test_counts_are_those_of_prepare(tmp_path: Path, kind: str, several: bool) -> None:
     source = documents(tmp_path) if several else write(tmp_path / "one.txt", some_text(4))
-    report = inspect(source, quiet=True)
+    report = report_on(source)
     min_count = None if kind == "byte" else 1
     config = TextConfig.build({"tokenizer": kind, "valid_fraction": 0, "min_count": min_count})
     counts = prepare(source, tmp_path / "corpus", config, quiet=True, workers=0).train.counts
@@ -88,13 +93,12 @@ def test_counts_are_those_of_prepare(tmp_path: Path, kind: str, several: bool) -
     assert report["documents"] == counts.documents
 
 
-def survey_of(blocks: list[tuple[bool, str]], size: int, folder: Path) -> Survey:
-    folder.mkdir()
-    survey, job = Survey(), surveyor(None)
-    for path in parked(chunks(blocks, size), folder):
-        survey.add(job(path))
-    assert not list(folder.iterdir())
-    return survey
+def look_of(blocks: list[tuple[bool, str]], size: int, path: Path) -> Look:
+    spool, look, job = Spool(path, size), Look(), looker()
+    list(spool.fill(blocks))
+    for chunk in spool.chunks:
+        look.add(job(chunk))
+    return look
 
 
 @pytest.mark.parametrize("size", [7, 64, 1000, 5000])
@@ -102,56 +106,54 @@ def test_figures_do_not_depend_on_the_chunks(tmp_path: Path, size: int) -> None:
     texts = ["a b\n", "no line end", "word " * 2000 + "\n\nlast", "y" * 3000, some_text(5, 60), "\n", "end\n"]
     blocks = [(True, text) for text in texts]
     blocks[4:5] = [(True, texts[4][:777]), (False, texts[4][777:])]  # a document in two blocks
-    whole = survey_of(blocks, 1 << 20, tmp_path / "whole")
-    parts = survey_of(blocks, size, tmp_path / "parts")
-    for name in ("characters", "bytes", "words", "documents", "lines", "blank_lines", "longest", "codes"):
-        assert getattr(parts, name) == getattr(whole, name), name
-    if size >= 5000:  # below 4096 characters cuts may fall inside a word
-        for kind in whole.types:
-            assert parts.types[kind].tokens == whole.types[kind].tokens
-            assert parts.types[kind].names == whole.types[kind].names
+    parts = vars(look_of(blocks, size, tmp_path / "parts"))
+    assert parts == vars(look_of(blocks, 1 << 20, tmp_path / "whole"))
+    lines = [line for text in texts for line in text.removesuffix("\n").split("\n")]
+    assert parts["lines"] == len(lines)
+    assert parts["longest"] == (10_000, 3)
+    assert parts["codes"] == Counter(ord(character) for text in texts for character in text)
 
 
-def test_processes_give_the_same_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_processes_give_the_same_report(tmp_path: Path) -> None:
     source, other = documents(tmp_path), write(tmp_path / "other.txt", some_text(6))
-    alone = inspect(source, other, quiet=True)
-    monkeypatch.setattr(module, "ALONE_BELOW", 0)
-    assert inspect(source, other, quiet=True, workers=2) == alone
+    assert report_on(source, other, workers=2) == report_on(source, other, workers=0)
 
 
 def test_compressed_several_files_and_stdin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = some_text(7)
     (tmp_path / "a.txt.gz").write_bytes(gzip.compress(text.encode()))
-    first = inspect([str(tmp_path / "a.txt.gz"), write(tmp_path / "b.txt", "b\r\n" * 9)], quiet=True)
+    first = report_on([str(tmp_path / "a.txt.gz"), write(tmp_path / "b.txt", "b\r\n" * 9)])
     assert first["documents"] == 2
     assert first["files"][0]["compression"] == "gzip"
     assert first["files"][1]["carriage_returns"] is True
     assert first["chars"] == len(text) + 18
     monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(text.encode())))
-    assert inspect("-", quiet=True)["chars"] == len(text)
+    assert report_on("-")["chars"] == len(text)
 
 
-def test_hash_counts_are_exact_then_estimates() -> None:
+@pytest.mark.parametrize("window", [1 << 20, 1000, 64])
+def test_repeats_are_exact_then_estimates(window: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines of ids against brute force: distinct lines, their counts, where they begin; then a share of them only."""
+    monkeypatch.setattr(repeats, "WINDOW", window)
     rng = np.random.default_rng(1)
-    items = [f"w{n}" for n in rng.zipf(1.3, 60_000) % 50_000]
-    exact = Counter(items)
-    hashes = HashCounts()
-    few = HashCounts(most=2000)
-    for start in range(0, len(items), 1000):
-        block = Counter(items[start : start + 1000])
-        for counts in (hashes, few):
-            counts.add(hashes_of(block), np.array(list(block.values())))
-    assert (hashes.distinct, hashes.total, hashes.step) == (len(exact), len(items), 1)
-    assert all(hashes.count_of(word) == count for word, count in exact.items())
-    assert hashes.count_of("never seen") == 0
-    assert few.step > 1
-    assert len(few.items()[0]) <= 2000
-    assert few.distinct == pytest.approx(len(exact), rel=0.1)
-    once = np.mean([count == 1 for count in exact.values()])
-    assert np.mean(few.items()[1] == 1) == pytest.approx(once, abs=0.05)
-    kept = [word for word in exact if hash_of(word) % few.step == 0]
-    assert all(few.count_of(word) == exact[word] for word in kept)
-    assert few.count_of(next(word for word in exact if hash_of(word) % few.step)) is None
+    lines = [tuple(row) for row in rng.zipf(1.3, (20_000, 3)) % 40 + 1]
+    lines[100:100] = [(), (5,), ()]
+    ids = [id for line in lines for id in (*line, 0)]
+    tokens, counted = TokenFile.of(ids), Counter(line for line in lines if line)
+    found = repeats.Repeats(41, 0).lines(tokens, len(lines))
+    assert (found.share, found.total, len(found.values)) == (1.0, len(lines) - 2, len(counted))
+    first = {
+        tuple(ids[place : ids.index(0, place)]): count for place, count in zip(found.places, found.counts, strict=True)
+    }
+    assert first == counted
+    assert all(place == 0 or ids[place - 1] == 0 for place in found.places)
+    monkeypatch.setattr(repeats, "MOST", len(lines) // 4)
+    few = repeats.Repeats(41, 0).lines(tokens, len(lines))
+    assert few.share < 0.26
+    assert set(few.values) < set(found.values)
+    assert len(few.values) / few.share == pytest.approx(len(counted), rel=0.1)
+    once = np.mean([count == 1 for count in counted.values()])
+    assert np.mean(few.counts == 1) == pytest.approx(once, abs=0.05)
 
 
 def runs_of(text: str, length: int = 8) -> list[tuple[str, ...]]:
@@ -169,7 +171,7 @@ def test_unknown_words_and_overlap_equal_brute_force(tmp_path: Path) -> None:
     train_lines = lines(300, vocabulary[:300])
     valid_lines = train_lines[20:50] + lines(60, vocabulary) + ["Übermaß"]
     train, valid = "\n".join(train_lines) + "\n", "\n".join(valid_lines) + "\n"
-    report = inspect(write(tmp_path / "t.txt", train), write(tmp_path / "v.txt", valid), quiet=True)
+    report = report_on(write(tmp_path / "t.txt", train), write(tmp_path / "v.txt", valid))
     split = report["splits"]["valid"]
     known = set(train_lines)
     assert split["overlap"]["lines"] == pytest.approx(sum(line in known for line in valid_lines) / len(valid_lines))
@@ -189,7 +191,7 @@ def test_unknown_words_and_overlap_equal_brute_force(tmp_path: Path) -> None:
 
 def test_invalid_bytes_are_located(tmp_path: Path) -> None:
     (tmp_path / "text.txt").write_bytes(b"fine\nLatin caf\xe9 and\xff more\n" * 3)
-    report = inspect(str(tmp_path / "text.txt"), quiet=True)
+    report = report_on(str(tmp_path / "text.txt"))
     assert report["files"][0]["invalid"] == 6
     assert report["files"][0]["first_invalid"].startswith("line 2: invalid UTF-8 at byte offset 14")
     assert "6 invalid byte sequences, the first: line 2" in report["findings"][0]
@@ -251,13 +253,13 @@ def test_what_is_refused(tmp_path: Path) -> None:
 
 def test_hostile_texts(shared_data: Path) -> None:
     for path in sorted((shared_data / "nasty").iterdir()):
-        report = inspect(str(path), quiet=True)
+        report = report_on(str(path))
         assert report["chars"] > 0
         assert all(finding.isprintable() for finding in report["findings"]), path.name
 
 
 def test_wikitext_2_validation_set(shared_data: Path) -> None:
-    report = inspect(str(shared_data / "wikitext-2" / "valid.txt"), quiet=True)
+    report = report_on(str(shared_data / "wikitext-2" / "valid.txt"))
     assert report["tokenizer"] == "whitespace"
     assert report["tokens"] == 217_646
     assert report["lines"] == 3760

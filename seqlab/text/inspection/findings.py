@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from ...base.printing import printable
+
 SMALL = 20_000
 """Characters below which a model learns little more than to repeat."""
 DUPLICATE_LINES = 0.3
@@ -166,11 +168,6 @@ CHECKS: tuple[Callable[[Report], Iterator[str]], ...] = (
 
 def _all_files(report: Report) -> list[dict[str, Any]]:
     return report["files"] + [file for split in report["splits"].values() for file in split["files"]]
-
-
-def printable(text: str) -> str:
-    """`text` with control characters escaped, so that a finding cannot steer a terminal."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _many(count: int, what: str) -> str:
