@@ -20,6 +20,7 @@ MOST_FILES = 12
 ROOMS = """
     base
     config | schedules
+    options
     text | nn | visualization
     models | embeddings
     run

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from .names import EngineName, NoiseName, VectorLossName, VectorModelName
-from .settings import MEASURED, PRACTICE, Seed, Settings, knob
+from .settings import MEASURED, PRACTICE, PathText, Seed, Settings, knob
 from .text import TextConfig
 
 WORD2VEC = "Mikolov et al. 2013, https://arxiv.org/abs/1310.4546"
@@ -238,7 +238,7 @@ class EmbeddingsConfig(Settings):
         source=PRACTICE,
         ge=1,
     )
-    init: str | None = knob(
+    init: PathText | None = knob(
         None,
         "Word vectors that training starts from, in any format seqlab reads.",
         tier="essential",

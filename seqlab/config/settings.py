@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from collections.abc import Mapping
@@ -9,13 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from ..base.errors import InputError, did_you_mean
 from .names import Tier
 
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 """What numpy's and torch's generators both take."""
+PathText = Annotated[str, BeforeValidator(lambda value: os.fspath(value) if isinstance(value, os.PathLike) else value)]
+"""A path, stored as text."""
 
 MEASURED = "measured here, see benchmarks/"
 PRACTICE = "common practice, not measured here"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .model import AWD_LSTM
 from .names import AverageName, OptimizerName, OutputBiasName, ResetName, ScalingName, ScheduleName
-from .settings import MEASURED, PRACTICE, Seed, Settings, knob
+from .settings import MEASURED, PRACTICE, PathText, Seed, Settings, knob
 
 
 class TrainingConfig(Settings):
@@ -366,7 +366,7 @@ class TrainingConfig(Settings):
         effect="Longer loses more after a crash.",
         gt=0,
     )
-    init: str | None = knob(
+    init: PathText | None = knob(
         None,
         "A run whose weights training starts from. Its sizes, type of tokenizer and lower-casing are taken over; "
         "the vocabulary comes from the new text, and known tokens keep their rows.",
@@ -374,7 +374,7 @@ class TrainingConfig(Settings):
         usual="a run trained on more text",
         effect="Begins with what that run learned.",
     )
-    embeddings: str | None = knob(
+    embeddings: PathText | None = knob(
         None,
         "Word vectors that the embedding starts from.",
         tier="essential",
