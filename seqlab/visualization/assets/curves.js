@@ -48,11 +48,11 @@ function draw() {
   const rows = Math.ceil(count / columns), gap = 0.07, width = (1 + gap) / columns;
   const layout = {
     paper_bgcolor: color("paper"), plot_bgcolor: color("paper"), font: { color: color("ink"), size: 13 },
-    margin: { l: 70, r: 70, t: 20, b: 45 }, hovermode: "closest", uirevision: "same", annotations: [],
-    legend: { x: 1, y: 1, xanchor: "right", bgcolor: "rgba(0,0,0,0)" },
+    margin: { l: 70, r: 70, t: 30, b: count ? 30 : 50 }, hovermode: "closest", uirevision: "same", annotations: [],
+    legend: { orientation: "h", x: 0, y: 1.01, xanchor: "left", yanchor: "bottom", bgcolor: "rgba(0,0,0,0)" },
     hoverlabel: { bgcolor: color("paper"), bordercolor: grid, font: { color: color("ink") }, namelength: -1 },
     modebar: { bgcolor: "rgba(0,0,0,0)", color: quiet, activecolor: color("ink") },
-    xaxis: axis({ title: { text: data.x }, anchor: "y" }),
+    xaxis: axis({ title: { text: data.x, standoff: 6 }, anchor: "y", automargin: false }),
     yaxis: axis({ title: { text: `loss, nats per ${data.unit}` }, range: data.range,
       domain: [[0, 0.36, 0.52][rows], 1] }),
   };
@@ -62,7 +62,7 @@ function draw() {
   data.panels.forEach((panel, p) => {
     const column = p % columns, row = rows - 1 - Math.floor(p / columns), bottom = row * 0.25;
     const domain = [column * width, (column + 1) * width - gap], top = bottom + (rows > 1 ? 0.15 : 0.2);
-    layout[`xaxis${p + 2}`] = axis({ domain, anchor: `y${p + 2}`, matches: "x", nticks: 5 });
+    layout[`xaxis${p + 2}`] = axis({ domain, anchor: `y${p + 2}`, matches: "x", nticks: 5, automargin: false });
     layout[`yaxis${p + 2}`] = axis({ domain: [bottom, top], anchor: `x${p + 2}`, rangemode: "tozero", nticks: 4,
       type: panel.logarithmic ? "log" : "linear" });
     layout.annotations.push({ text: panelTitle(panel), x: domain[0], y: top + 0.005, xref: "paper", yref: "paper",

@@ -4,10 +4,11 @@ const plot = document.getElementById("plot");
 const root = document.documentElement;
 const color = (name) => getComputedStyle(root).getPropertyValue("--" + name).trim();
 const escapeText = (text) => text.replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
-/* The buttons are named one by one: among plotly's own is one that uploads the picture's data. */
+/* The buttons are named one by one: among plotly's own is one that uploads the picture's data. In a notebook the wheel
+   scrolls the notebook; in a page of its own it zooms. */
 const config = {
   modeBarButtons: [["toImage"], ["zoom2d", "pan2d"], ["zoomIn2d", "zoomOut2d", "resetScale2d"]],
-  plotlyServerURL: "", scrollZoom: true, displaylogo: false, doubleClick: "reset", typesetMath: false,
+  plotlyServerURL: "", scrollZoom: window === window.top, displaylogo: false, doubleClick: "reset", typesetMath: false,
 };
 root.dataset.theme = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
 document.getElementById("theme").addEventListener("click", () => {

@@ -166,7 +166,7 @@ def perplexity_ticks(low: float, high: float) -> list[float]:
 
 def loss_range(curves: Sequence[RunCurves]) -> tuple[float, float]:
     """Losses to show: smoothed and validation curves with a margin; spikes and divergence may leave the picture."""
-    values = np.concatenate([part.y for run in curves for part in (run.smooth, run.valid)])
+    values = np.concatenate([part.y for run in curves for part in (run.smooth, run.valid, run.live)])
     low = float(values.min())
     high = min(float(values.max()), max(DIVERGED, 5 * low))
     margin = max(0.06 * (high - low), 0.05)

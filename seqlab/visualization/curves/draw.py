@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...base.errors import InputError, counted, did_you_mean
+from ...base.results import line
 from ..choices import CurveAxis
 from ..page import Page
 from ..picture import Picture
@@ -84,7 +85,7 @@ class CurvesPicture(Picture):
     def __repr__(self) -> str:
         what = self.curves[0].label if len(self.curves) == 1 else counted(len(self.curves), "run")
         saved = "not saved" if self._path is None else str(self._path)
-        return f"CurvesPicture({what} · against {self.x} · {saved})"
+        return line("CurvesPicture", [what, f"against {self.x}", saved])
 
 
 def _summary(run: RunCurves) -> dict[str, Any]:

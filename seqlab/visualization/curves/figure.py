@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import EngFormatter, MaxNLocator
+from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullLocator
 
 from ..choices import CurveAxis
 from ..output import drawing_rules, figure_bytes
@@ -19,6 +19,8 @@ from .curves import AXES, Panel, RunCurves, loss_range, perplexity_ticks, small_
 DPI = 200
 TITLE = "Training loss (lines) and validation loss (dots)"
 LIVE = "; rings: without averaging the weights"
+ROW = 0.15
+"""Height of a row of a legend, in inches. Legends stand above the axes, where they hide no curve."""
 
 
 def curves_bytes(curves: Sequence[RunCurves], x: CurveAxis, kind: str) -> bytes:
@@ -32,13 +34,14 @@ def curves_figure(curves: Sequence[RunCurves], x: CurveAxis) -> Figure:
     panels = small_panels(curves)
     columns = max(1, len(panels) if len(panels) <= 3 else math.ceil(len(panels) / 2))
     rows = math.ceil(len(panels) / columns)
-    figure = Figure(figsize=(9.0, 4.8 + 1.8 * rows), dpi=DPI, facecolor=PAPER)
+    names = max((_legend_rows(panel, columns) for panel in panels), default=0)
+    figure = Figure(figsize=(9.0, 4.8 + (1.8 + ROW * names) * rows + ROW * len(curves)), dpi=DPI, facecolor=PAPER)
     figure.set_layout_engine(ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12))
     FigureCanvasAgg(figure)
     grid = figure.add_gridspec(1 + rows, columns, height_ratios=[2.6, *[1] * rows])
     _draw_loss(figure.add_subplot(grid[0, :]), curves, x)
     for place, panel in enumerate(panels):
-        _draw_panel(figure.add_subplot(grid[1 + place // columns, place % columns]), panel)
+        _draw_panel(figure.add_subplot(grid[1 + place // columns, place % columns]), panel, columns)
     return figure
 
 
@@ -55,7 +58,7 @@ def _draw_loss(axes: Axes, curves: Sequence[RunCurves], x: CurveAxis) -> None:
     axes.set_xlabel(AXES[x][1], size=9, color=INK)
     axes.set_ylabel(f"loss, nats per {curves[0].unit}", size=9, color=INK)
     title = TITLE + LIVE * any(len(run.live.y) for run in curves)
-    axes.set_title(title, loc="left", size=11, weight="bold", color=INK, pad=10)
+    axes.set_title(title, loc="left", size=11, weight="bold", color=INK, pad=10 + 72 * ROW * len(curves))
     _calm(axes, ticks=8)
     _draw_legend(axes, curves)
     if curves[0].unit == "token":
@@ -73,32 +76,52 @@ def _draw_perplexities(axes: Axes, low: float, high: float) -> None:
 
 def _draw_legend(axes: Axes, curves: Sequence[RunCurves]) -> None:
     families, _ = font_families([run.name for run in curves])
-    legend = axes.legend(loc="upper right", labelcolor=INK, prop={"family": families, "size": 8.5})
-    legend.get_frame().set(facecolor=PAPER, edgecolor="none", alpha=0.85)
+    legend = axes.legend(
+        loc="lower left",
+        bbox_to_anchor=(0, 1),
+        borderaxespad=0.2,
+        labelspacing=0.25,
+        frameon=False,
+        labelcolor=INK,
+        prop={"family": families, "size": 8.5},
+    )
     for text in legend.get_texts():
         text.set_parse_math(False)
 
 
-def _draw_panel(axes: Axes, panel: Panel) -> None:
+def _legend_rows(panel: Panel, columns: int) -> int:
+    """Rows of names above a panel, of which a third of the width holds four."""
+    return math.ceil(len(panel.lines) / _legend_columns(columns)) if panel.parts else 0
+
+
+def _legend_columns(columns: int) -> int:
+    return 4 if columns >= 3 else 6
+
+
+def _draw_panel(axes: Axes, panel: Panel, columns: int) -> None:
     for name, color, _, curve in panel.lines:
         dot = "." if len(curve.y) == 1 else ""
         axes.plot(curve.x, curve.y, color=color, linewidth=0.8, marker=dot, alpha=0.85, label=name)
-    axes.set_title(panel.title, loc="left", size=8.5, color=INK)
+    axes.set_title(panel.title, loc="left", size=8.5, color=INK, pad=5 + 72 * ROW * _legend_rows(panel, columns))
     _calm(axes, ticks=4)
     if panel.parts:
-        legend = axes.legend(
-            loc="lower right",
-            bbox_to_anchor=(1, 1),
-            ncols=min(5, len(panel.lines)),
+        axes.legend(
+            loc="lower left",
+            bbox_to_anchor=(0, 1),
+            ncols=min(_legend_columns(columns), len(panel.lines)),
             columnspacing=0.8,
-            handlelength=1,
+            labelspacing=0.25,
+            handlelength=0.9,
+            handletextpad=0.4,
             borderaxespad=0.1,
+            frameon=False,
             fontsize=6.5,
             labelcolor=INK,
         )
-        legend.set(frame_on=False)
     if panel.logarithmic:
         axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(numticks=5))
+        axes.yaxis.set_minor_locator(NullLocator())
         return
     axes.set_ylim(bottom=0)
     axes.yaxis.set_major_locator(MaxNLocator(4))

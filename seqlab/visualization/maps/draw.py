@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...base.errors import InputError, choose, counted, did_you_mean
+from ...base.results import line
 from ..choices import MapColor, MapMethod
 from ..page import Page
 from ..picture import Picture
@@ -153,7 +154,7 @@ class MapPicture(Picture):
         source = f" of {self._settings['source']}" if self._settings["source"] else ""
         layout = "PCA" if self._perplexity is None else f"t-SNE, perplexity {self._perplexity:.3g}"
         saved = "not saved" if self._path is None else str(self._path)
-        return f"MapPicture({counted(len(self._rows_N), 'word')}{source} · {layout} · {saved})"
+        return line("MapPicture", [counted(len(self._rows_N), "word") + source, layout, saved])
 
 
 def _check_settings(method: str, words: int, perplexity: float, color: str) -> None:
