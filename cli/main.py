@@ -101,7 +101,7 @@ def _fail(message: str, code: int) -> int:
 
 
 # The verbs, in the order the help page lists them. A verb's module imports nothing heavy at its top.
-from . import data, demo, evaluate, generate, info, train  # noqa: E402
+from . import data, demo, evaluate, generate, info, settings, train  # noqa: E402
 from .pictures import curves, visualize  # noqa: E402
 from .vectors import analogy, convert, neighbors  # noqa: E402
 
@@ -115,6 +115,7 @@ app.command()(visualize.visualize)
 app.command()(curves.curves)
 app.command()(evaluate.evaluate)
 app.command()(info.info)
+app.command()(settings.settings)
 app.command()(convert.convert)
 
 if __name__ == "__main__":
