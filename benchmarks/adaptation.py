@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import rows
 import torch
 
 from seqlab.evaluation import Adaptation, Addition, Network, ScoredText, run_corpus
@@ -71,6 +72,7 @@ def main() -> None:
     parser.add_argument("--mc-dropout", type=int, default=8, help="passes")
     parser.add_argument("--ensemble", type=Path, nargs="*", default=[], help="other runs of the same corpus")
     parser.add_argument("--only", nargs="*", metavar="NAME", help="these rows; default: all")
+    rows.add_option(parser)
     options = parser.parse_args()
     run = Run.open(options.run)
     corpus, network = run_corpus(run), Network(run.load_model(), run.tokenizer.start_id)
@@ -111,6 +113,12 @@ def main() -> None:
     ):
         if len(names) > 1 and columns.keys() >= set(names):
             result[" + ".join(names)] = mixed(columns, names)
+    lines = {
+        name: {"test perplexity": one["perplexity"], "change [%]": one.get("change")}
+        for name, one in result.items()
+        if isinstance(one, dict) and "perplexity" in one
+    }
+    rows.record(options.rows, lines, "static")
     print(json.dumps(result))
 
 

@@ -22,8 +22,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import rows
 import torch
-from language_model import SHARED, train, wikitext
+from language_model import train, wikitext
 
 import seqlab
 from seqlab.config import ModelConfig, TrainingConfig
@@ -75,7 +76,7 @@ def width(options: dict[str, Any], cell: str, vocab_size: int) -> int:
 
 def one(cell: str, name: str, minutes: float, lr: float, threads: int) -> dict[str, Any]:
     """Train one cell on one corpus in this process."""
-    shakespeare = SHARED / "tinyshakespeare" / "input.txt"
+    shakespeare = rows.data("tinyshakespeare", "input.txt")
     corpus = wikitext() if name == "wikitext-2" else seqlab.prepare(shakespeare, tokenizer="char", quiet=True)
     vocab_size, options = len(corpus.tokenizer.vocab), TASKS[name]
     hidden_dim = width(options, cell, vocab_size)
@@ -168,6 +169,25 @@ def models(cells: list[str], rounds: int, length: int = 128, vocab_size: int = 6
     return {"threads": torch.get_num_threads(), "rates": rates}
 
 
+def lines(what: str, result: Any) -> dict[str, dict[str, float | None]]:
+    """The rows of a result: a cell on a corpus, or a cell at a shape."""
+    if what == "table":
+        return {
+            f"{one['cell']}, {one['corpus']}": {
+                "loss [nats per token]": one["nats_per_token"],
+                "width": one["hidden_dim"],
+                "speed [tokens/s]": one["tokens_per_second"],
+                "memory [MB]": one["memory_mb"],
+            }
+            for one in result
+        }
+    return {
+        f"{cell}, {shape}": {"speed [tokens/s]": rate["tokens_per_second"], "ratio to lstm": rate["times_the_lstm"]}
+        for shape, rates in result["rates"].items()
+        for cell, rate in rates.items()
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", nargs="?", choices=["table", "one", "speed", "models"], default="table")
@@ -178,6 +198,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("-o", "--out", type=Path, help="where the table goes as JSON too")
+    rows.add_option(parser)
     asked = parser.parse_args()
     if asked.what == "one":
         result: Any = one(asked.cells[0], asked.corpora[0], asked.minutes, asked.lr, asked.threads)
@@ -187,6 +208,8 @@ def main() -> None:
         result = models(list(dict.fromkeys(["lstm", *asked.cells])), asked.rounds)
     else:
         result = table(asked)
+    if asked.what != "one":
+        rows.record(asked.rows, lines(asked.what, result))
     if asked.out:
         asked.out.write_text(json.dumps(result, indent=1), encoding="utf-8")
     print(json.dumps(result))

@@ -2,7 +2,7 @@
 
 python benchmarks/features_other.py decoding     every rule and search on one character model: what the texts are like
 python benchmarks/features_other.py maps         neighbours that each projection keeps, and its seconds
-python benchmarks/features_other.py vectors      losses, noise and options of word vectors on 3 million words
+python benchmarks/features_other.py vectors      losses, noise and options of word vectors on 2 million words
 python benchmarks/features_other.py softmax      the exact softmax over all words against the sampled one, torch engine
 python benchmarks/features_other.py accumulate   memory and loss of a batch computed in parts
 python benchmarks/features_other.py processes    torchrun with two processes against one
@@ -27,14 +27,13 @@ from typing import Any
 import numpy as np
 import rows
 from features import CHARS, WORK, corpus, shakespeare
-from rows import Figure, Peer, Row
 
 import seqlab
 
 Line = tuple[str, dict[str, float], str]
 """Name, metric -> value, note."""
 
-BIG = {"hidden_dim": 256, "batch_size": 32, "steps": 600}
+BIG = {"hidden_dim": 256, "batch_size": 16, "steps": 700}
 RULES: dict[str, dict[str, Any]] = {
     "none": {},
     "ban": {"rules": [("ban", "\n")]},
@@ -66,22 +65,6 @@ VECTORS: dict[str, dict[str, Any]] = {
     "cbow": {"model": "cbow"},
     "cbow, word2vec's update": {"model": "cbow", "cbow_update": "word2vec"},
 }
-UNITS = {
-    "log-probability": "nats per character",
-    "words of the training text": "%",
-    "words in repeated 4-grams": "%",
-    "different characters in 100": "",
-    "line ends in a text": "",
-    "neighbours kept": "%",
-    "time": "s",
-    "analogies": "%",
-    "WordSim-353": "Spearman",
-    "CPU time": "s",
-    "peak memory": "MB",
-    "training loss": "nats per character",
-    "validation loss": "nats per character",
-    "speed": "tokens/s",
-}
 
 
 def decoding() -> Iterator[Line]:
@@ -93,7 +76,7 @@ def decoding() -> Iterator[Line]:
     known = set(re.findall(r"[a-z']+", shakespeare("train").read_text("utf-8").lower()))
     for name, options in RULES.items():
         started = time.process_time()
-        samples = lm.generator.generate("", **{"num": 24, "length": 400, "seed": 1, **options})
+        samples = lm.generator.generate("", **{"num": 16, "length": 400, "seed": 1, **options})
         seconds = time.process_time() - started
         texts = [sample.text for sample in samples]
         words = [re.findall(r"[a-z']+", text.lower())[:-1] for text in texts]
@@ -101,23 +84,25 @@ def decoding() -> Iterator[Line]:
         yield (
             name,
             {
-                "words of the training text": 100 * statistics.fmean(word in known for word in all_words),
-                "words in repeated 4-grams": 100 * statistics.fmean(map(repeated, words)),
-                "log-probability": statistics.fmean(lm.log_prob(text) / len(text) for text in texts),
+                "words of the training text [%]": 100 * statistics.fmean(word in known for word in all_words),
+                "words in repeated 4-grams [%]": 100 * statistics.fmean(map(repeated, words)),
+                "log-probability [nats per character]": statistics.fmean(
+                    lm.log_prob(text) / len(text) for text in texts
+                ),
                 "line ends in a text": statistics.fmean(text.count("\n") for text in texts),
-                "CPU time": seconds / len(texts),
+                "CPU time [s]": seconds / len(texts),
             },
             ", ".join(f"{key} {value}" for key, value in options.items()),
         )
     text = shakespeare("valid").read_text("utf-8")
-    cuts = [text[start : start + 400] for start in range(0, 9600, 400)]
+    cuts = [text[start : start + 400] for start in range(0, 6400, 400)]
     words = [re.findall(r"[a-z']+", cut.lower())[:-1] for cut in cuts]
     yield (
         "Shakespeare himself",
         {
-            "words of the training text": 100 * statistics.fmean(word in known for line in words for word in line),
-            "words in repeated 4-grams": 100 * statistics.fmean(map(repeated, words)),
-            "log-probability": statistics.fmean(lm.log_prob(cut) / len(cut) for cut in cuts),
+            "words of the training text [%]": 100 * statistics.fmean(word in known for line in words for word in line),
+            "words in repeated 4-grams [%]": 100 * statistics.fmean(map(repeated, words)),
+            "log-probability [nats per character]": statistics.fmean(lm.log_prob(cut) / len(cut) for cut in cuts),
             "line ends in a text": statistics.fmean(cut.count("\n") for cut in cuts),
         },
         "text that the model has not seen",
@@ -153,8 +138,8 @@ def maps() -> Iterator[Line]:
         seconds = time.perf_counter() - started
         before, after = nearest(unit_ND), nearest(np.asarray(position_N2))
         kept = statistics.fmean(len(set(a) & set(b)) / 10 for a, b in zip(before, after, strict=True))
-        yield name, {"neighbours kept": 100 * kept, "time": seconds}, ""
-    yield "chance", {"neighbours kept": 100 * 10 / 999}, ""
+        yield name, {"neighbours kept [%]": 100 * kept, "time [s]": seconds}, ""
+    yield "chance", {"neighbours kept [%]": 100 * 10 / 999}, ""
 
 
 def nearest(points_ND: np.ndarray) -> np.ndarray:
@@ -166,26 +151,30 @@ def nearest(points_ND: np.ndarray) -> np.ndarray:
 
 
 def quality(vectors: Any) -> dict[str, float]:
+    """Analogies among the 30,000 most frequent words, and the rank correlation with people's ratings."""
     from seqlab.embeddings import evaluate_vectors
 
     pairs = rows.data("similarity", "EN-WS-353-ALL.txt")
     scores = evaluate_vectors(vectors, [rows.data("questions", "questions-words.txt")], [pairs])
-    return {"analogies": scores["analogies"]["accuracy"], "WordSim-353": scores["similarity"][0]["spearman"]}
+    accuracy, spearman = scores["analogies"]["accuracy"], scores["similarity"][0]["spearman"]
+    return {"analogies [%]": accuracy, "WordSim-353 [Spearman]": spearman}
 
 
 def vectors() -> Iterator[Line]:
-    """3 million words of text8like, d = 100, 3 epochs, one thread, two seeds; means, with the range in the note."""
-    text = text8(3_000_000)
+    """2 million words of text8like, d = 100, 3 epochs, one thread; the first with two seeds more, for the noise."""
+    text = text8(2_000_000)
     same = {"dim": 100, "epochs": 3, "subwords": False, "workers": 1, "engine": "cpu", "quiet": True}
     for name, options in VECTORS.items():
         found = []
-        for seed in (1, 2):
+        for seed in (1,) if options else (1, 2, 3):
             started = time.process_time()
             trained = seqlab.train_embeddings(text, **{**same, **options, "seed": seed})
-            found.append({"CPU time": time.process_time() - started} | quality(trained))
-        means = {key: statistics.fmean(one[key] for one in found) for key in ("analogies", "WordSim-353", "CPU time")}
-        spread = abs(found[0]["analogies"] - found[1]["analogies"])
-        yield name, means, f"two seeds, analogies {spread:.1f} points apart"
+            seconds = time.process_time() - started
+            found.append({**quality(trained), "CPU time [s]": seconds})
+        means = {key: statistics.fmean(one[key] for one in found) for key in found[0]}
+        points, spearman, _ = (max(one[key] for one in found) - min(one[key] for one in found) for key in means)
+        several = f"mean of three seeds, range {points:.1f} points and {spearman:.3f}"
+        yield name, means, "one seed" if options else several
 
 
 def softmax() -> Iterator[Line]:
@@ -194,13 +183,13 @@ def softmax() -> Iterator[Line]:
     for loss in ("sampled-softmax", "softmax"):
         started = time.process_time()
         trained = seqlab.train_embeddings(text8(500_000), quiet=True, loss=loss, **same)
-        yield loss, {**quality(trained), "CPU time": time.process_time() - started}, "torch engine on the CPU"
+        yield loss, {**quality(trained), "CPU time [s]": time.process_time() - started}, "torch engine on the CPU"
 
 
 def accumulate() -> Iterator[Line]:
     """A 2x512 model, 64 streams in windows of 128: the same updates, each process measured alone."""
-    for parts in (1, 2, 4, 8):
-        yield f"in {parts}" if parts > 1 else "at once", child({"accumulate": parts}), "five steps"
+    for parts in (1, 2, 8):
+        yield f"in {parts}" if parts > 1 else "at once", child({"accumulate": parts}), "three steps"
 
 
 def child(options: dict[str, Any]) -> dict[str, float]:
@@ -215,7 +204,7 @@ def measure_child(options: dict[str, Any]) -> None:
     """Train in this process and print its peak memory, before and after."""
     import resource
 
-    big = {**CHARS, "embed_dim": 256, "hidden_dim": 512, "layers": 2, "batch_size": 64, "bptt": 128, "steps": 5}
+    big = {**CHARS, "embed_dim": 256, "hidden_dim": 512, "layers": 2, "batch_size": 64, "bptt": 128, "steps": 3}
     text = corpus("chars")
     unit = 1 if sys.platform == "darwin" else 1024
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
@@ -223,7 +212,12 @@ def measure_child(options: dict[str, Any]) -> None:
         lm = seqlab.train_language_model(text, Path(folder) / "run", quiet=True, **{**big, **options})
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
     print(
-        json.dumps({"peak memory": (after - before) / 2**20, "validation loss": lm.summary["valid"]["nats_per_token"]})
+        json.dumps(
+            {
+                "peak memory [MB]": (after - before) / 2**20,
+                "validation loss [nats per character]": lm.summary["valid"]["nats_per_token"],
+            }
+        )
     )
 
 
@@ -257,7 +251,10 @@ def processes() -> Iterator[Line]:
                 lines = (Path(folder) / "run" / "metrics.jsonl").read_text("utf-8").splitlines()
                 rates = [line["tokens_per_second"] for line in map(json.loads, lines) if "tokens_per_second" in line]
                 found[name].append(
-                    {"validation loss": said["valid"]["nats_per_token"], "speed": statistics.median(rates[2:])}
+                    {
+                        "validation loss [nats per character]": said["valid"]["nats_per_token"],
+                        "speed [tokens/s]": statistics.median(rates[2:]),
+                    }
                 )
     for name, runs in found.items():
         yield (
@@ -267,36 +264,14 @@ def processes() -> Iterator[Line]:
         )
 
 
-STUDIES: dict[str, tuple[Callable[[], Iterator[Line]], str]] = {
-    "decoding": (decoding, "words of the training text"),
-    "maps": (maps, "neighbours kept"),
-    "vectors": (vectors, "analogies"),
-    "softmax": (softmax, "analogies"),
-    "accumulate": (accumulate, "peak memory"),
-    "processes": (processes, "validation loss"),
+STUDIES: dict[str, Callable[[], Iterator[Line]]] = {
+    "decoding": decoding,
+    "maps": maps,
+    "vectors": vectors,
+    "softmax": softmax,
+    "accumulate": accumulate,
+    "processes": processes,
 }
-"""Study -> its lines and the metric of the headline."""
-
-
-def as_row(study: str, line: Line, first: Row | None) -> Row:
-    name, values, note = line
-    headline = STUDIES[study][1]
-    figures = {key: Figure(metric=key, value=round(value, 4), unit=UNITS[key]) for key, value in values.items()}
-    figure = figures.pop(headline)
-    peer = Peer(name=first.name, value=first.figure.value) if first else None
-    return Row(
-        id=f"features/{study}/{re.sub('[^a-z0-9.]+', '-', name.lower()).strip('-')}",
-        name=name,
-        date=time.strftime("%Y-%m-%d"),
-        commit=os.environ.get("SEQLAB_COMMIT") or rows.commit(),
-        machine=rows.machine(),
-        command=f"python benchmarks/features_other.py {study}",
-        figure=figure,
-        peer=peer,
-        ratio=float(f"{figure.value / peer.value:.3g}") if peer and peer.value else None,
-        also=list(figures.values()),
-        note=note,
-    )
 
 
 def main() -> None:
@@ -308,13 +283,14 @@ def main() -> None:
         measure_child(json.loads(asked.what[1]))
         return
     for study in asked.what:
-        first: Row | None = None
-        for line in STUDIES[study][0]():
-            row = as_row(study, line, first)
-            first = first or row
-            print(json.dumps(rows.compact(row)), flush=True)
-            if asked.rows:
-                rows.append("features", [row])
+        lines: dict[str, dict[str, float | None]] = {}
+        notes: dict[str, str] = {}
+        for name, values, note in STUDIES[study]():
+            lines[name], notes[name] = dict(values), note
+            print(json.dumps({"study": study, "line": name, **values, "note": note}), flush=True)
+        if asked.rows:
+            command = f"python benchmarks/features_other.py {study}"
+            rows.record(f"features/{study}", lines, next(iter(lines)), notes, argv=command)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import rows
 import torch
 from plain_lstm import PlainLanguageModel
 
@@ -172,6 +173,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=30)
     parser.add_argument("--words", type=int, default=2_000_000)
     parser.add_argument("--tiny", action="store_true", help="one round of one step of the smallest shape")
+    rows.add_option(parser)
     asked = parser.parse_args()
     if asked.tiny:
         del SHAPES["2x650, batch 20, bptt 35"], SHAPES["AWD-LSTM, batch 80, bptt 70"]
@@ -184,6 +186,13 @@ def main() -> None:
         "steps": language_models(asked.device, asked.rounds, asked.steps),
         "word_vectors": word_vectors(asked.device, asked.words),
     }
+    lines = {
+        f"{build}, {shape}": {"speed [tokens/s]": one["tokens_per_second"], "ratio to plain cuDNN": one["ratio"]}
+        for shape, builds in result["steps"].items()
+        for build, one in builds.items()
+    }
+    engines = {f"word vectors, {engine}": {"speed [words/s]": rate} for engine, rate in result["word_vectors"].items()}
+    rows.record(asked.rows, {**lines, **engines}, note=name)
     print(json.dumps(result))
 
 

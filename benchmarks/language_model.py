@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
+import rows
 import torch
 from plain_lstm import PlainTrainer
 
@@ -27,7 +27,6 @@ from seqlab.text import Batches
 from seqlab.training import Optimizer
 from seqlab.training.step import backward
 
-SHARED = Path(os.environ.get("SEQLAB_TEST_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
 RECIPE = {
     "embed_dim": 200,
     "hidden_dim": 200,
@@ -40,7 +39,7 @@ RECIPE = {
 
 
 def wikitext():
-    folder = SHARED / "wikitext-2"
+    folder = rows.data("wikitext-2")
     return seqlab.prepare(
         folder / "train.txt", valid=folder / "valid.txt", test=folder / "test.txt", tokenizer="whitespace"
     )
@@ -129,7 +128,7 @@ def embeddings(minutes: float) -> dict:
 
 
 def shakespeare(minutes: float) -> dict:
-    corpus = seqlab.prepare(SHARED / "tinyshakespeare" / "input.txt", tokenizer="char")
+    corpus = seqlab.prepare(rows.data("tinyshakespeare", "input.txt"), tokenizer="char")
     valid, wall, summary = train(corpus, minutes=minutes)
     return {
         "minutes": minutes,
@@ -138,6 +137,33 @@ def shakespeare(minutes: float) -> dict:
         "tokens_per_second": summary["tokens"] / summary["seconds"],
         "wall": wall,
     }
+
+
+def scores(runs: dict) -> dict:
+    """Perplexity and seconds of every run, as lines of a table."""
+    return {name: {"perplexity": run["perplexity"], "training time [s]": run["seconds"]} for name, run in runs.items()}
+
+
+LINES = {
+    "throughput": lambda found: (
+        {name: {"speed [tokens/s]": rate} for name, rate in found["tokens_per_second"].items()},
+        "plain",
+    ),
+    "epoch": lambda found: (
+        scores({name: found[name] for name in ("plain", "seqlab") if name in found}),
+        "plain" if "plain" in found else None,
+    ),
+    "embeddings": lambda found: (scores({name: run for name, run in found.items() if "with" in name}), "without"),
+    "shakespeare": lambda found: (
+        {
+            f"{found['minutes']:g} minutes": {
+                "loss [nats per character]": found["nats_per_char"],
+                "speed [tokens/s]": found["tokens_per_second"],
+            }
+        },
+    ),
+}
+"""Result -> the lines of its table, and the line that the others are compared with."""
 
 
 def main() -> None:
@@ -149,6 +175,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=5.0)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=40)
+    rows.add_option(parser)
     options = parser.parse_args()
     result = {
         "throughput": lambda: throughput(options.rounds, options.steps),
@@ -156,6 +183,7 @@ def main() -> None:
         "embeddings": lambda: embeddings(options.minutes),
         "shakespeare": lambda: shakespeare(options.minutes),
     }[options.what]()
+    rows.record(options.rows, *LINES[options.what](result))
     print(json.dumps({"benchmark": options.what, **result}))
 
 

@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import rows
 import torch
-from language_model import train, wikitext
+from language_model import scores, train, wikitext
 
 from seqlab.config import ModelConfig, TrainingConfig
 from seqlab.models import LanguageModel
@@ -172,6 +173,23 @@ def efficiency(rounds: int, steps: int, batch: int, time_steps: int, width: int)
     }
 
 
+LINES: dict[str, Any] = {
+    "reach": lambda found: (scores({f"{60 * run['minutes']:g} s": run for run in found["runs"]}),),
+    "samples": lambda found: (scores(found["runs"]), "full"),
+    "batches": lambda found: (scores(found["runs"]), "small (16)"),
+    "tokens": lambda found: (
+        {f"{run['tokens']:,} tokens": {"training time [s]": run["seconds"]} for run in found["runs"]},
+    ),
+    "efficiency": lambda found: (
+        {
+            name: {"share of the step": share, "step [ms]": found["milliseconds"]["step"]}
+            for name, share in found["efficiency"].items()
+        },
+    ),
+}
+"""Result -> the lines of its table, and the line that the others are compared with."""
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["reach", "samples", "batches", "efficiency", "tokens"])
@@ -182,6 +200,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=40)
     parser.add_argument("--shape", type=int, nargs=3, default=[20, 35, 200], help="efficiency: batch, bptt, width")
     parser.add_argument("-o", "--out", type=Path, default=Path("gap.png"))
+    rows.add_option(parser)
     asked = parser.parse_args()
     settings = {name: json.loads(value) for name, value in (pair.split("=", 1) for pair in asked.set)}
     result = {
@@ -191,6 +210,7 @@ def main() -> None:
         "tokens": lambda: tokens([0.1, 0.2, 0.4, 0.8]),
         "efficiency": lambda: efficiency(asked.rounds, asked.steps, *asked.shape),
     }[asked.what]()
+    rows.record(asked.rows, *LINES[asked.what](result))
     print(json.dumps({"benchmark": asked.what, **result}))
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
 import statistics
 import sys
 import time
@@ -19,6 +18,7 @@ import tracemalloc
 from pathlib import Path
 
 import numpy as np
+import rows
 
 import seqlab
 from seqlab.evaluation import read_text
@@ -28,11 +28,9 @@ from seqlab.nn import unigram_log_probs
 from seqlab.run import Run
 from seqlab.text import Corpus
 
-SHARED = Path(os.environ.get("SEQLAB_TEST_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
-
 
 def wikitext() -> Corpus:
-    folder = SHARED / "wikitext-2"
+    folder = rows.data("wikitext-2")
     return seqlab.prepare(
         folder / "train.txt", valid=folder / "valid.txt", test=folder / "test.txt", tokenizer="whitespace", quiet=True
     )
@@ -94,6 +92,7 @@ def main() -> None:
     parser.add_argument("--orders", type=int, nargs="+", default=[2, 3, 4, 5, 6])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--run", type=Path, help="a language model on the same ids, to be mixed with the last order")
+    rows.add_option(parser)
     options = parser.parse_args()
     corpus = wikitext()
     vocab = corpus.tokenizer.vocab
@@ -111,6 +110,17 @@ def main() -> None:
         result["kneser_ney"].append(row)
     if options.run:
         result["mixed"] = mixed(corpus, model, options.run)
+    lines = {
+        f"order {one['order']}": {
+            "test perplexity": one["perplexity"]["test"],
+            "validation perplexity": one["perplexity"]["valid"],
+            "training [s]": one["seconds"]["train"],
+            "scoring the test text [s]": one["seconds"]["test"],
+            "peak memory [MB]": one["megabytes"],
+        }
+        for one in result["kneser_ney"]
+    }
+    rows.record(options.rows, lines)
     print(json.dumps(result))
 
 

@@ -19,6 +19,7 @@ import sys
 import time
 
 import numpy as np
+import rows
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -111,6 +112,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--what", choices=["all", "time", "memory"], default="all")
     parser.add_argument("--memory-of", help=argparse.SUPPRESS)
+    rows.add_option(parser)
     options = parser.parse_args()
     if options.memory_of:
         print(memory(options.memory_of, options.vocab[0]))
@@ -126,6 +128,13 @@ def main() -> None:
                 command = [sys.executable, __file__, "--vocab", str(vocab), "--memory-of", name]
                 output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
                 results[vocab][name]["peak_mb"] = round(float(output))
+    names = {"step": "step [ms]", "exact": "exact evaluation [ms]", "peak_mb": "peak memory [MB]"}
+    lines = {
+        f"{layer}, {vocab:,} types": {names[key]: value for key, value in figures.items()}
+        for vocab, layers in results.items()
+        for layer, figures in layers.items()
+    }
+    rows.record(options.rows, lines)
     print(json.dumps({"benchmark": "output layers", "threads": torch.get_num_threads(), "vocab": results}))
 
 

@@ -15,8 +15,10 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import rows
 
 BLOCK = 8 << 20
 
@@ -69,7 +71,7 @@ def resident(pid: int) -> int:
     return total + sum(resident(int(child)) for child in children)
 
 
-def measure(text: Path, out: Path, kind: str) -> dict[str, object]:
+def measure(text: Path, out: Path, kind: str) -> dict[str, Any]:
     """Peak memory (MB, all processes), seconds and the corpus's figures."""
     command = [sys.executable, "-c", PREPARE, str(text), str(out), kind, "quiet"]
     started, peak = time.perf_counter(), 0
@@ -92,12 +94,15 @@ def main() -> None:
     parser.add_argument("--layout", default="lines", choices=("lines", "line", "solid"))
     parser.add_argument("--types", type=int, default=50_000, help="distinct words of the text")
     parser.add_argument("--folder", help="where to put the text and the corpus (default: a temporary folder)")
+    rows.add_option(parser)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         text = Path(folder) / "text.txt"
         write_text(text, options.megabytes * 1_000_000, options.layout, options.types)
         figures = measure(text, Path(folder) / "corpus", options.tokenizer)
     settings = {"megabytes": options.megabytes, "tokenizer": options.tokenizer, "layout": options.layout}
+    name = f"{options.megabytes} MB, {options.layout}, {options.tokenizer}"
+    rows.record(options.rows, {name: {"peak memory [MB]": figures["peak_mb"], "time [s]": figures["seconds"]}})
     print(json.dumps({**settings, **figures}))
 
 

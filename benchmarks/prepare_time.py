@@ -18,6 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import rows
 from gensim.models import Word2Vec
 
 import seqlab
@@ -30,6 +31,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("source", type=Path, help="a gzipped text of words")
     parser.add_argument("--rounds", type=int, default=5)
+    rows.add_option(parser)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -53,6 +55,7 @@ def main() -> None:
                 seconds[contestant].append(time.perf_counter() - started)
                 print(contestant, round(seconds[contestant][-1], 2), file=sys.stderr, flush=True)
     medians = {name: round(statistics.median(values), 2) for name, values in seconds.items()}
+    rows.record(asked.rows, {name: {"time [s]": value} for name, value in medians.items()}, "gensim")
     print(json.dumps({"benchmark": "prepare", "words": len(words), "seconds": medians, "cores": os.cpu_count()}))
 
 

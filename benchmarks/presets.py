@@ -17,6 +17,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+import rows
 
 import seqlab
 from seqlab.text import Corpus
@@ -50,6 +51,7 @@ def descent(preset: str, steps: int) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-o", "--out", type=Path, default=Path("gpu-presets.png"))
+    rows.add_option(parser)
     asked = parser.parse_args()
     found = {}
     for name, steps in STEPS.items():
@@ -65,6 +67,11 @@ def main() -> None:
         axis.set_title(f"{name}: {run['perplexity']:g}, frequencies {run['unigram']:g}", fontsize=9)
         axis.set(xlabel="step", ylabel="training loss, nats")
     figure.savefig(asked.out, dpi=110)
+    lines = {
+        name: {"perplexity": run["perplexity"], "frequencies alone": run["unigram"], "time [s]": run["seconds"]}
+        for name, run in found.items()
+    }
+    rows.record(asked.rows, lines)
     print(json.dumps({"benchmark": "presets", "runs": found}))
 
 

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import rows
 from gensim.models import KeyedVectors
 
 from seqlab.embeddings import WordVectors, evaluate_analogies, load_vectors
@@ -95,6 +96,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--questions", type=Path)
     parser.add_argument("--only", default="", help="questions whose name holds this")
+    rows.add_option(parser)
     asked = parser.parse_args()
     vectors = load_vectors(asked.vectors) if asked.vectors else random_vectors(asked.words, asked.dim)
     results = {}
@@ -120,6 +122,15 @@ def main() -> None:
                 "spread": spread,
             }
             print(f"{name}: {ours:.3f} ms, gensim {theirs:.3f} ms", file=sys.stderr)
+    lines = {
+        name: {
+            "seqlab [ms]": one["seqlab_ms"],
+            "gensim [ms]": one["gensim_ms"],
+            "gensim over seqlab": one["times_sooner"],
+        }
+        for name, one in results.items()
+    }
+    rows.record(asked.rows, lines)
     machine = {"cores": os.cpu_count(), "threads": os.environ.get("OMP_NUM_THREADS", "all")}
     print(json.dumps({"words": len(vectors), "dim": vectors.dim, "times": results, "machine": machine}, indent=1))
 

@@ -1,16 +1,21 @@
 """Rows of results: what a benchmark measured, where and against what, one JSON object a line in `benchmarks/rows/`.
 
-A benchmark calls `append` with its rows; `python benchmarks/report.py` then writes SCOREBOARD.md and LOG.md anew.
-`data` finds the shared texts through $SEQLAB_TEST_DATA.
+Every benchmark takes `--rows TABLE` (`add_option`) and then adds its figures with `record`, together with command,
+date, commit and machine. `python benchmarks/report.py` then writes SCOREBOARD.md, FEATURES.md and LOG.md anew. `data`
+finds the shared texts through $SEQLAB_TEST_DATA.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
+import re
+import shlex
 import subprocess
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
@@ -150,3 +155,73 @@ def append(file: str, rows: Iterable[Row], folder: Path = ROWS) -> None:
 def compact(row: Row) -> dict[str, Any]:
     """A row as it is written: empty fields left out."""
     return row.model_dump(mode="json", exclude_defaults=True)
+
+
+def add_option(parser: argparse.ArgumentParser) -> None:
+    """The option by which a benchmark is told to keep its figures."""
+    parser.add_argument("--rows", metavar="TABLE", help="add the figures to benchmarks/rows, such as lm/throughput")
+
+
+def record(
+    table: str | None,
+    lines: Mapping[str, Mapping[str, float | None]],
+    peer: str | None = None,
+    note: str | Mapping[str, str] = "",
+    folder: Path = ROWS,
+    argv: str | None = None,
+) -> list[Row]:
+    """Add one row for every line that was measured; without a `table` nothing is written.
+
+    Args:
+        table: such as "lm/throughput"; its first part names the file.
+        lines: name -> {"metric [unit]": value}; the first is the headline, None leaves a figure out.
+        peer: the line that the others are compared with.
+        note: anything a reader must know, of all lines or by line.
+        argv: the command, where it is not the one that started this process.
+    """
+    if table is None:
+        return []
+    found, base = [], lines[peer] if peer else {}
+    for name, values in lines.items():
+        figures = {key: figure(key, value) for key, value in values.items() if value is not None}
+        headline, *also = figures
+        against = None if name == peer else base.get(headline)
+        found.append(
+            Row(
+                id=f"{table}/{slug(name)}",
+                name=name,
+                date=date.today(),
+                commit=os.environ.get("SEQLAB_COMMIT") or commit(),
+                machine=machine(),
+                command=argv or command(),
+                figure=figures[headline],
+                peer=Peer(name=peer, value=against) if peer and against is not None else None,
+                ratio=float(f"{figures[headline].value / against:.3g}") if against else None,
+                also=[figures[key] for key in also],
+                note=note if isinstance(note, str) else note.get(name, ""),
+            )
+        )
+    append(table.partition("/")[0], found, folder)
+    return found
+
+
+def figure(key: str, value: float) -> Figure:
+    """ "speed [tokens/s]" and a number."""
+    metric, _, unit = key.rstrip("]").partition(" [")
+    return Figure(metric=metric, value=round(value, 4), unit=unit)
+
+
+def slug(name: str) -> str:
+    """A line's name as the end of an id."""
+    return re.sub(r"[^a-z0-9.]+", "-", name.lower()).strip("-.")
+
+
+def command() -> str:
+    """How this process was started, from the repository's root, without the option that keeps its rows."""
+    arguments = [Path(one).name if Path(one).is_absolute() else one for one in sys.argv[1:]]
+    if "--rows" in arguments:
+        place = arguments.index("--rows")
+        del arguments[place : place + 2]
+    threads = os.environ.get("OMP_NUM_THREADS")
+    start = [f"OMP_NUM_THREADS={threads}"] if threads else []
+    return " ".join([*start, "python", f"benchmarks/{Path(sys.argv[0]).name}", shlex.join(arguments)]).strip()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import statistics
 import subprocess
 import sys
 import time
 from pathlib import Path
+
+import rows
 
 COMMANDS = {
     "python -c pass": [sys.executable, "-c", "pass"],
@@ -16,16 +19,23 @@ COMMANDS = {
 }
 
 
-def main(rounds: int = 21) -> None:
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=21)
+    rows.add_option(parser)
+    asked = parser.parse_args()
     seconds: dict[str, list[float]] = {name: [] for name in COMMANDS}
-    for _ in range(rounds):
+    for _ in range(asked.rounds):
         for name, command in COMMANDS.items():
             started = time.perf_counter()
             subprocess.run(command, capture_output=True, check=True)
             seconds[name].append(time.perf_counter() - started)
     medians = {name: round(1000 * statistics.median(values), 1) for name, values in seconds.items()}
-    extra = round(medians["seqlab --help"] - medians["python -c pass"], 1)
-    print(json.dumps({"benchmark": "startup", "median_ms": medians, "help_on_top_ms": extra}))
+    on_top = {name: round(value - medians["python -c pass"], 1) for name, value in medians.items()}
+    rows.record(
+        asked.rows, {name: {"time [ms]": medians[name], "on top of bare Python [ms]": on_top[name]} for name in medians}
+    )
+    print(json.dumps({"benchmark": "startup", "median_ms": medians, "help_on_top_ms": on_top["seqlab --help"]}))
 
 
 if __name__ == "__main__":

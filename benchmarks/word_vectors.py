@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import rows
 from gensim.models import FastText, Word2Vec
 from threadpoolctl import threadpool_limits
 
@@ -190,6 +191,7 @@ def main() -> None:
     parser.add_argument("--similarity", type=Path, nargs="*", default=[])
     parser.add_argument("--subwords", action="store_true", help="against gensim's FastText")
     parser.add_argument("--scaling", action="store_true", help="threads, sizes and widths, without a peer")
+    rows.add_option(parser)
     asked = parser.parse_args()
     if asked.scaling:
         with tempfile.TemporaryDirectory() as temporary:
@@ -228,6 +230,15 @@ def main() -> None:
         "quality": quality,
         "machine": {"cores": os.cpu_count(), "processor": platform.processor() or platform.machine()},
     }
+    lines: dict[str, dict[str, float | None]] = {
+        name: {
+            "speed [words/s]": medians[name],
+            "speed per CPU second [words/s]": cpu_medians[name],
+            "analogies [%]": quality.get(name, {}).get("analogies", {}).get("accuracy"),
+        }
+        for name in medians
+    }
+    rows.record(asked.rows, lines, next(iter(medians)))
     print(json.dumps(result, indent=1))
 
 

@@ -82,3 +82,14 @@ def test_this_machine_is_described(rows):
     assert machine.cpu
     assert (machine.cores >= 1, machine.note) == (True, "a note")
     assert set(machine.vector) <= set(rows.VECTORS.values())
+
+
+def test_a_benchmark_keeps_its_figures(rows, tmp_path):
+    lines = {"plain": {"speed [tokens/s]": 200.0, "memory [MB]": 3.0}, "Ours, fast": {"speed [tokens/s]": 900.04}}
+    rows.record("lm/new-speed", lines, "plain", {"plain": "the peer"}, tmp_path)
+    plain, ours = rows.read(tmp_path)
+    assert (plain.id, ours.id) == ("lm/new-speed/plain", "lm/new-speed/ours-fast")
+    assert (ours.figure.value, ours.figure.unit, ours.peer.value, ours.ratio) == (900.04, "tokens/s", 200.0, 4.5)
+    assert plain.also == [rows.Figure(metric="memory", value=3.0, unit="MB")]
+    assert (plain.note, ours.note) == ("the peer", "")
+    assert rows.record(None, lines) == []
