@@ -124,10 +124,15 @@ def times(ratio: float) -> str:
     return f"{1 / ratio:.3g}x less" if ratio <= 0.5 else f"{100 * (ratio - 1):+.1f} %"
 
 
-def effect(row: Row) -> str:
-    """A row in a phrase: figure and peer."""
+def effect(row: Row, feature: str) -> str:
+    """A row in a phrase: figure, peer, and its noise where that was measured."""
     said = f"{row.figure.metric} {quantity(row.figure.value, row.figure.unit)}"
-    return f"{row.name}: {said} ({row.peer.name}: {number(row.peer.value)})" if row.peer else f"{row.name}: {said}"
+    if rows.slug(row.name) != rows.slug(feature):
+        said = f"{row.name}: {said}"
+    noise = [number(figure.value) for figure in row.also if figure.metric == "range over seeds"]
+    beside = [f"{row.peer.name}: {number(row.peer.value)}"] if row.peer else []
+    beside += [f"seeds differ by {noise[0]}"] if noise else []
+    return f"{said} ({'; '.join(beside)})" if beside else said
 
 
 def features(listed: dict[str, dict[str, Any]], by_id: dict[str, Row]) -> str:
@@ -142,7 +147,7 @@ def features(listed: dict[str, dict[str, Any]], by_id: dict[str, Row]) -> str:
     for kind, entries in listed.items():
         lines += ["", f"## {kind}", "", cells(["feature", "measured", "verdict"]), cells(["---"] * 3)]
         for name, entry in entries.items():
-            measured = "; ".join(f"{effect(by_id[id])} [`{id}`]" for id in entry.get("rows", []))
+            measured = "; ".join(f"{effect(by_id[id], name)} [`{id}`]" for id in entry.get("rows", []))
             verdict = VERDICTS[entry["verdict"]] + (f": {entry['note']}" if entry.get("note") else "")
             lines.append(cells([f"`{name}`", measured, verdict]))
     return "\n".join(lines) + "\n"
