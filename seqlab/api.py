@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from .base.devices import resolve_device
 from .base.errors import InputError
 from .base.files import check_replaceable
 from .config import EmbeddingsConfig, LanguageModelConfig, TextConfig, merge
@@ -19,7 +17,6 @@ from .embeddings.folder import STATE as VECTORS_STATE
 from .evaluation import (
     Adaptation,
     Evaluator,
-    evaluate_language_model,
     evaluator_of,
     read_source,
     write_token_scores,
@@ -32,9 +29,8 @@ from .text.ids.token_file import Corpus
 from .text.preparation.prepare import prepare as prepare_corpus
 from .text.sources.readers import Sources
 from .text.tokenizers.base import Tokenizer
-from .training import Trainer, join
-from .training.planning import Source, start
-from .training.watch.baselines import baselines, validation_sentence
+from .training.planning import Source
+from .training.train import train_language_model as train_run
 
 if TYPE_CHECKING:
     from .embeddings.training.loop import Callback
@@ -50,9 +46,15 @@ class TrainedLanguageModel:
         summary: what training reported (empty for a model loaded from disk).
     """
 
-    def __init__(self, run: Run, device: str = "cpu", summary: Mapping[str, Any] | None = None):
+    def __init__(
+        self,
+        run: Run,
+        device: str = "cpu",
+        summary: Mapping[str, Any] | None = None,
+        model: LanguageModel | None = None,
+    ):
         self.run, self.summary = run, dict(summary or {})
-        self.model: LanguageModel = run.load_model(device)
+        self.model: LanguageModel = run.load_model(device) if model is None else model
         self.tokenizer: Tokenizer = run.tokenizer
         self.generator = TextGenerator(self.model, self.tokenizer)
 
@@ -234,25 +236,5 @@ def train_language_model(
         InputError: a bad text or option, or a run at `out` made with another text or configuration.
     """
     given = merge(values or {}, LanguageModelConfig.qualified(options))
-    world = join()
-    if world.size > 1 and out is None:
-        raise InputError("several processes need an output folder they all can reach; name one.")
-    quiet = quiet or not world.first
-    with world.one_after_the_other():
-        run, model, corpus = start(source, out, valid, test, quiet, preset, given, world.size)
-    device = world.local_device(resolve_device(run.config.training.device))
-    summary = Trainer(run, model.to(device), corpus, quiet, world).fit()
-    if world.first:
-        run.finish()
-    world.barrier()
-    trained = TrainedLanguageModel(run, device, summary if world.first else None)
-    if corpus.test is not None and world.first:
-        start_id = corpus.tokenizer.start_id
-        trained.summary["test"] = evaluate_language_model(trained.model, corpus.test, start_id, quiet=quiet)
-    if corpus.valid is not None and world.first:
-        trained.summary["baselines"] = baselines(corpus)
-        if not quiet:
-            sentence = validation_sentence(trained.summary["valid"], trained.summary["baselines"])
-            print(f"seqlab: {sentence}", file=sys.stderr)
-    world.barrier()
-    return trained
+    run, best, summary = train_run(source, out, valid=valid, test=test, quiet=quiet, preset=preset, given=given)
+    return TrainedLanguageModel(run, summary=summary, model=best)

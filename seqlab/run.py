@@ -15,8 +15,10 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
+import weakref
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -24,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from .base.devices import resolve_device
+from .base.devices import resolve_device, torch_globals_restored
 from .base.errors import InputError
 from .base.files import load_tensors, read_json, save_tensors, verify_manifest, write_json, write_manifest
 from .base.kinds import RUN_KIND
@@ -90,6 +92,10 @@ class Run:
         config = LanguageModelConfig.build(record["config"], str(path / CONFIG))
         return cls(path, config, load_tokenizer(path / TOKENIZER), record)
 
+    def remove_when_collected(self, folder: Path) -> None:
+        """Delete `folder`, which holds the run, once nothing refers to this object any more."""
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+
     def load_model(self, device: str = "cpu") -> LanguageModel:
         """The model with its best weights, in evaluation mode."""
         import torch
@@ -97,10 +103,11 @@ class Run:
         if not (self.path / MODEL).exists():
             raise InputError(
                 f"{self.path}: has no weights yet (training stopped before its first validation); "
-                "run the same train command again to go on."
+                "run the same train command again to resume."
             )
         tensors, _ = load_tensors(self.path / MODEL)
-        model = LanguageModel(self.config.model, len(self.tokenizer.vocab))
+        with torch_globals_restored():  # the weights that are drawn here are replaced at once
+            model = LanguageModel(self.config.model, len(self.tokenizer.vocab))
         expected = {name: tuple(p.shape) for name, p in model.state_dict().items() if name not in tied(model)}
         if {name: array.shape for name, array in tensors.items()} != expected:
             raise InputError(f"{self.path / MODEL}: its tensors do not fit {CONFIG}; one of the two was replaced.")

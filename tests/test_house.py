@@ -35,7 +35,7 @@ SUBROOMS = {
     "text": "workers python_docs sources tokenizers ids preparation inspection",
     "nn": "products dropout zoneout characters kernels cells outputs",
     "embeddings": "material engines queries folder evaluation vectors formats training",
-    "training": "distributed budget presets optimize step graphs watch starts checks planning state loop",
+    "training": "distributed budget presets optimize step graphs watch starts checks planning state loop report train",
     "visualization": "choices output style page picture maps curves",
 }
 """The same inside a room: a file or folder imports only from those before it."""

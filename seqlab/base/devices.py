@@ -1,6 +1,9 @@
-"""Which device to compute on."""
+"""torch's devices, and its global settings, which are changed only for as long as the work lasts."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from .errors import InputError
 
@@ -23,3 +26,30 @@ def resolve_device(name: str) -> str:
     except (RuntimeError, AssertionError):
         raise InputError(f"device {name!r} is not available here; use auto, cpu or cuda.") from None
     return name
+
+
+@contextmanager
+def torch_globals_restored(seed: int | None = None, threads: int | None = None) -> Iterator[None]:
+    """Whatever happens inside, torch's random generators and its number of CPU threads are afterwards as they were.
+
+    A library that seeds the global generator or changes the thread count for good surprises whoever called it.
+
+    Args:
+        seed: of the generators inside; None leaves them as they are.
+        threads: CPU threads inside; None or 0 leaves them as they are.
+    """
+    import torch
+
+    count, state = torch.get_num_threads(), torch.get_rng_state()
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None
+    try:
+        if threads:
+            torch.set_num_threads(threads)
+        if seed is not None:
+            torch.manual_seed(seed)
+        yield
+    finally:
+        torch.set_num_threads(count)
+        torch.set_rng_state(state)
+        if cuda is not None:
+            torch.cuda.set_rng_state_all(cuda)

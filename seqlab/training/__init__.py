@@ -2,17 +2,15 @@
 
 | module | what it holds |
 | --- | --- |
-| planning, checks | what is to be trained, settled or refused before a run is made |
-| loop, budget | `Trainer`: the story of a training; how long it lasts |
-| step, graphs | the gradient of one batch: in parts, across documents; as CUDA graphs |
-| optimizers, rows | the table `OPTIMIZERS`; lazy rules for sparse rows; clipping |
-| penalties, averages | L1 and L2; the table `AVERAGES` |
-| validation, baselines | exact scores during training; what counts alone achieve |
-| metrics | a line of metrics.jsonl; saturated and dead units |
-| checkpoint | exact state |
+| train, report | the story: plan, start, train, report |
+| planning, checks, presets | what is to be trained, where each setting came from, what is refused |
+| loop, budget | `Trainer`: windows in order until the budget is used up |
+| step, graphs | `TrainingStep`: one update; windows as CUDA graphs |
+| optimize | the tables `OPTIMIZERS` and `AVERAGES`; lazy rules for sparse rows; clipping; penalties |
+| watch | metrics, validation, baselines; what a step costs, counted and measured |
+| state | exact state: whatever is `Stateful` survives a stop |
+| starts | word vectors or another run to start from |
 | distributed | several processes |
-| costs, profile | arithmetic and memory, counted; time by part and the machine's product rate, measured |
-| presets, pretrained, initial | named settings; word vectors or another run to start from |
 """
 
 from .checks import check, check_batches

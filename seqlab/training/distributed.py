@@ -21,7 +21,6 @@ import torch.distributed as dist
 from torch import Tensor
 
 from ..base.errors import InputError
-from .optimize.optimizers import Optimizer
 
 
 class World:
@@ -101,23 +100,6 @@ class World:
         parts = [torch.empty_like(padded) for _ in range(self.size)]
         dist.all_gather(parts, padded)
         return [part[: int(length)].to(tensor.device) for part, length in zip(parts, lengths, strict=True)]
-
-    @torch.no_grad()
-    def average_gradients(self, optimizer: Optimizer) -> None:
-        """The gradient of the joint batch in every process: dense ones as one flat tensor, rows by gathering them."""
-        if self.size == 1:
-            return
-        dense = [p.grad for p in optimizer.dense_params if p.grad is not None]
-        if dense:
-            flat = self.mean_(torch.cat([gradient.flatten() for gradient in dense]))
-            for gradient, part in zip(dense, flat.split([g.numel() for g in dense]), strict=True):
-                gradient.copy_(part.view_as(gradient))
-        for parameter, rows, values in optimizer.rows():
-            all_rows, all_values = torch.cat(self.gather(rows)), torch.cat(self.gather(values))
-            joint = torch.sparse_coo_tensor(
-                all_rows[None], all_values / self.size, parameter.shape, check_invariants=False
-            )
-            parameter.grad = joint.coalesce()
 
 
 def join() -> World:

@@ -17,7 +17,7 @@ from ..base.errors import InputError
 from ..config import LanguageModelConfig
 from ..models import LanguageModel, ModelState, Reading
 from ..nn import CELLS, Cell
-from .step import Window, WindowReader
+from .step import WindowLoss, WindowReader
 
 GRAPHED_SOFTMAXES = ("full", "mixture")
 """Output layers that leave all their work to the device, in shapes that do not depend on the words."""
@@ -49,7 +49,7 @@ class GraphedWindowReader(WindowReader):
 
     def read(
         self, inputs_BT: Tensor, targets_BT: Tensor, state: ModelState, fresh_BT: np.ndarray | None = None
-    ) -> Window:
+    ) -> WindowLoss:
         assert fresh_BT is None, "no recorded window forgets its state on the way"
         arguments = (inputs_BT, targets_BT, *(part for cell_state in state for part in cell_state))
         if inputs_BT.shape not in self.graphs:
@@ -61,7 +61,7 @@ class GraphedWindowReader(WindowReader):
         count = len(Reading._fields)
         # torch takes all outputs for differentiable, and the next window overwrites them
         after = [part.detach().clone() for part in rest[count:]]
-        return Window(loss, Reading(*rest[:count]), unflattened(self.model, after))
+        return WindowLoss(loss, Reading(*rest[:count]), unflattened(self.model, after))
 
 
 def unflattened(model: LanguageModel, parts: list[Tensor] | tuple[Tensor, ...]) -> ModelState:

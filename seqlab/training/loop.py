@@ -5,40 +5,36 @@ from __future__ import annotations
 import math
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
 import torch
 
 from ..base.errors import SeqlabError
 from ..base.interrupts import interruptible
 from ..base.progress import Progress
 from ..config import TrainingConfig
-from ..evaluation import evaluate_language_model
-from ..models import LanguageModel, ModelState
+from ..models import LanguageModel
 from ..run import Run
 from ..schedules import BATCH_SCALING, batch_size_at, learning_rate_factor
-from ..text import Corpus
+from ..text import Batch, Corpus
 from ..text.ids.batches import StreamReader
-from . import state as checkpoint
 from .budget import Budget
 from .distributed import World
 from .graphs import GraphedWindowReader
-from .optimize.averages import AVERAGES
-from .optimize.optimizers import Optimizer
-from .optimize.penalties import ActivationPenalty, Penalty
-from .optimize.rows import STALE
-from .step import WindowReader, backward, bptt_length, spread
-from .watch.metrics import Activity, Window
+from .state import CarriedState, Checkpoint, Generators, OutputNoise, Place, Weights
+from .step import TrainingStep, bptt_length
+from .watch.metrics import Activity, MetricSums
 from .watch.validation import Validator
 
 LOWEST_PLATEAU = 1e-3
-"""Share of the learning rate that the plateau schedule keeps: with less, nothing would be learnt any more."""
+"""Share of the learning rate that the plateau schedule keeps: with less, nothing more would be learned."""
 
 
 @dataclass
 class TrainingPosition:
-    """Where training stands; saved with every state."""
+    """The progress of a training; saved with every state."""
 
     step: int = 0
     tokens: int = 0
@@ -55,9 +51,18 @@ class TrainingPosition:
     plateau: float = 1.0
     finished: bool = False
 
+    def numbers(self) -> dict[str, Any]:
+        """For the checkpoint."""
+        return asdict(self)
+
+    def load_numbers(self, numbers: dict[str, Any]) -> None:
+        """Resume from `numbers()`."""
+        for name, value in numbers.items():
+            setattr(self, name, value)
+
 
 class Trainer:
-    """Trains the model of a run to the end of its budget, or from its last saved state on.
+    """Trains the model of a run to the end of its budget, from its start or from its last saved state.
 
     Args:
         run: a created or opened run.
@@ -75,27 +80,40 @@ class Trainer:
         self.position = TrainingPosition()
         batch_size = batch_size_at(0.0, self.config.batch_size, self.config.batch_schedule)
         self.reader = StreamReader(corpus.train, batch_size, corpus.tokenizer.start_id)
-        self.plain_windows = WindowReader(model)
-        self.windows = GraphedWindowReader(model) if self.config.cuda_graphs else self.plain_windows
-        self.state: ModelState = self.zero_state()
-        self.optimizer = Optimizer(model, self.config)
-        self.penalty = Penalty(self.optimizer, self.config.l1, self.config.l2)
-        self.activation_penalty = ActivationPenalty(
-            self.config.activation_penalty, self.config.temporal_penalty, model.device
-        )
-        self.average = AVERAGES[self.config.average](self.optimizer, self.config)
-        self.validator = Validator(model, corpus, self.average, self.config.validation_share)
-        self.window = Window(list(self.optimizer.parameters), model.device)
+        self.carried = CarriedState(model, self.reader, self.world)
+        self.step = TrainingStep(model, self.config, self.world)
+        self.windows = GraphedWindowReader(model) if self.config.cuda_graphs else self.step.windows
+        self.validator = Validator(model, corpus, self.step.average, self.config.validation_share)
+        self.sums = MetricSums(list(self.step.optimizer.parameters), model.device)
         self.activity = Activity(model)
+        self.checkpoint = Checkpoint(
+            run,
+            self.world,
+            corpus.digest,
+            {
+                "model": Weights(model),
+                "reader": Place(self.reader),
+                "position": self.position,
+                "optimizer": self.step.optimizer,
+                "penalty": self.step.penalty,
+                "activation_penalty": self.step.activation_penalty,
+                "window": self.sums,
+                "activity": self.activity,
+                "average": self.step.average,
+                "state": self.carried,
+                "rng": Generators(self.world, model.device),
+                "output": OutputNoise(model.output),
+            },
+        )
 
-    def fit(self) -> dict[str, Any]:
-        """Train, keep the best weights, return the summary: steps, tokens, seconds and the validation scores."""
+    def fit(self) -> TrainingPosition:
+        """Train to the end of the budget; the run keeps the best weights. Does nothing more for a finished run."""
         self.resume()
         position = self.position
         if position.finished:
             if not self.quiet:
                 print(f"seqlab: {self.run.path} is finished; nothing is left to train", file=sys.stderr)
-            return self.summary()
+            return position
         self.model.train()
         self.started = time.monotonic() - position.seconds
         self.line_began = (position.tokens, time.monotonic())
@@ -120,43 +138,32 @@ class Trainer:
                     self.save()
                     last_save = time.monotonic()
                 if stop:
-                    progress.note(f"stopped at step {position.step:,}; run the same command again to go on")
+                    progress.note(f"stopped at step {position.step:,}; run the same command again to resume")
                     raise KeyboardInterrupt
         position.finished = True
         self.save()
-        return self.summary()
+        return position
 
     def train_step(self) -> None:
-        """One window of all streams: gradient of the joint batch, penalties, clipping, update."""
+        """One window of all streams, and one update."""
         config, position = self.config, self.position
-        self.settle(STALE)
         width = min(self.window_width(), self.reader.remaining)
-        rate = self.learning_rate() * (width / config.bptt if config.random_bptt else 1.0)
+        lr = self.learning_rate() * (width / config.bptt if config.random_bptt else 1.0)
         if config.reset_state == "windows":
-            self.state = self.zero_state()
-        self.optimizer.zero_grad()
+            self.carried.reset()
         batch, fresh_BT = self.read(width)
-        windows = self.plain_windows if self.activity.watching else self.windows
-        loss, self.state = backward(
-            self.model, batch, self.state, config.accumulate, fresh_BT, self.activation_penalty, windows
+        windows = self.step.windows if self.activity.watching else self.windows
+        loss, self.carried.value, clipping = self.step.take(
+            position.step, batch, self.carried.value, lr, fresh_BT, windows
         )
-        self.optimizer.coalesce()
-        self.world.average_gradients(self.optimizer)
-        if self.penalty:
-            self.penalty.add_gradients(position.step)
-        if self.activation_penalty:
-            self.activation_penalty.end_step(self.world)
-        clipping = self.optimizer.clip(config.clip, config.clip_value)
         tokens = width * self.reader.batch_size
-        self.window.add(position.step, self.world.mean_(loss), tokens, clipping)
-        self.average.before_step()
-        self.optimizer.step(rate)
+        self.sums.add(position.step, loss, tokens, clipping)
         if self.reader.advance(width):
-            self.state = self.zero_state()
+            self.carried.reset()
         position.step, position.tokens = position.step + 1, position.tokens + tokens
-        self.average.after_step(self.used())
+        self.step.observe(self.used())
 
-    def read(self, width: int) -> tuple[Any, Any]:
+    def read(self, width: int) -> tuple[Batch, np.ndarray | None]:
         """The next window of this process's streams, and where in it documents begin, if that is to matter."""
         rows = self.world.rows(self.reader.batch_size)
         batch = self.reader.read(width, rows)
@@ -172,16 +179,10 @@ class Trainer:
         return bptt_length(config.bptt, config.seed, self.position.step) if config.random_bptt else config.bptt
 
     def grow_batch(self) -> None:
-        """More streams, when the batch schedule says so; those there were keep their hidden state."""
+        """Use more streams when the batch schedule says so; the earlier ones keep their hidden state."""
         wanted = batch_size_at(self.used(), self.config.batch_size, self.config.batch_schedule)
         if wanted != self.reader.batch_size:
-            new_pass = self.reader.grow(wanted)
-            self.state = self.zero_state() if new_pass else spread(self.state, self.zero_state())
-
-    def zero_state(self) -> ModelState:
-        """The hidden state of this process's streams before any token."""
-        rows = self.world.rows(self.reader.batch_size)
-        return self.model.init_state(rows.stop - rows.start)
+            self.carried.grow(self.reader.grow(wanted))
 
     def learning_rate(self) -> float:
         """Of the step to be taken now."""
@@ -220,7 +221,7 @@ class Trainer:
         if self.used() * self.config.evaluations < position.validations + 1:
             return {}
         self.check_finite()
-        self.settle(0.0)
+        self.step.settle(0.0)
         earlier, position.validations = position.validations, int(self.used() * self.config.evaluations)
         if self.corpus.valid is None:
             self.validator.keep_untested(self.keep)
@@ -228,7 +229,7 @@ class Trainer:
         if not position.valid_tokens:
             position.valid_tokens = self.validator.choose_tokens(position.tokens // (position.validations - earlier))
         found = self.validator.validate(position.valid_tokens, position.best, self.keep)
-        self.average.after_validation(found.get("live_valid_loss", found["valid_loss"]))
+        self.step.average.after_validation(found.get("live_valid_loss", found["valid_loss"]))
         if found["valid_loss"] < position.best:
             position.best, position.without_improvement = found["valid_loss"], 0
         else:
@@ -238,13 +239,6 @@ class Trainer:
                 position.plateau = max(LOWEST_PLATEAU, position.plateau * self.config.plateau_factor)
         return {**found, **self.validator.log_normalizer()}
 
-    def settle(self, limit: float) -> None:
-        """Charge all rows the weight decay that they missed, where one may owe more than a share `limit`; the average
-        takes them as they stood until now."""
-        if self.optimizer.owed > limit:
-            self.average.settle()
-            self.optimizer.settle()
-
     def keep(self) -> None:
         """The weights in the model become those of the run."""
         if self.world.first:
@@ -252,7 +246,7 @@ class Trainer:
 
     def check_finite(self) -> None:
         """Raises SeqlabError when the loss or a gradient was not finite; called before anything is saved."""
-        step = self.window.diverged()
+        step = self.sums.diverged()
         if step is not None:
             raise SeqlabError(
                 f"the loss or its gradient was no longer finite at step {step}: training has diverged; nothing of it "
@@ -280,16 +274,16 @@ class Trainer:
             "lr": self.learning_rate(),
             "tokens_per_second": round((position.tokens - tokens) / max(time.monotonic() - began, 1e-9), 1),
             "batch_size": self.reader.batch_size,
-            **self.window.line(),
+            **self.sums.line(),
             **self.activity.line(),
             **validation,
         }
         if not config.clip_value:
             del line["clipped_values"]
-        if self.penalty:
-            line["penalty"] = self.penalty.value()
-        if self.activation_penalty:
-            line |= self.activation_penalty.line()
+        if self.step.penalty:
+            line["penalty"] = self.step.penalty.value()
+        if self.step.activation_penalty:
+            line |= self.step.activation_penalty.line()
         if self.world.first:
             self.run.log(line)
         self.report(progress, line)
@@ -313,32 +307,15 @@ class Trainer:
         """A progress line in the unit of the budget."""
         return Progress("training", self.budget.total, self.budget.unit, self.quiet)
 
-    def summary(self) -> dict[str, Any]:
-        """Steps, tokens, seconds of the whole run; exact scores of the best weights on all of the validation text."""
-        position = self.position
-        result: dict[str, Any] = {
-            "run": str(self.run.path),
-            "steps": position.step,
-            "tokens": position.tokens,
-            "seconds": round(position.seconds, 2),
-        }
-        if self.corpus.valid is not None and self.world.first:
-            best = self.run.load_model(str(self.model.device))
-            start_id = self.corpus.tokenizer.start_id
-            result["valid"] = evaluate_language_model(best, self.corpus.valid, start_id, quiet=self.quiet)
-        return result
-
     def save(self) -> None:
         """Replace the run's exact state."""
         self.check_finite()
-        checkpoint.save(self)
+        self.checkpoint.save()
 
     def resume(self) -> None:
-        """Go on from the run's saved state, if it has one."""
+        """Resume from the run's saved state, if it has one."""
         if not self.world.first:
             torch.manual_seed(self.config.seed + self.world.rank)
-        saved = checkpoint.load(self)
-        if saved is not None:
-            self.position = TrainingPosition(**saved)
+        resumed = self.checkpoint.load()
         if self.world.first:
-            self.run.rewind_metrics(self.position.step if saved is not None else -1)
+            self.run.rewind_metrics(self.position.step if resumed else -1)

@@ -1,11 +1,12 @@
-"""What is to be trained, settled before anything is written: the text, the settings from preset, person and run, the
+"""What is to be trained, decided before anything is written: the text, the settings and where each comes from, the
 model that training starts from, and the run folder last."""
 
 from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ import torch
 from ..base.devices import resolve_device
 from ..base.errors import InputError
 from ..base.kinds import kind_of
+from ..base.results import Result, Table, line
 from ..config import LanguageModelConfig, merge
 from ..embeddings import WordVectors
 from ..models import LanguageModel
@@ -25,7 +27,7 @@ from ..text.sources.readers import Sources
 from ..text.tokenizers.words import WordTokenizer
 from .checks import check, check_batches
 from .graphs import check_graphs
-from .presets import describe, suggest
+from .presets import CorpusFacts, describe, suggest
 from .presets import preset as preset_settings
 from .starts.from_run import architecture_of, start_from_run, start_output
 from .starts.from_vectors import start_from_vectors
@@ -33,59 +35,79 @@ from .starts.from_vectors import start_from_vectors
 Source = Sources | Corpus
 BUDGETS = ("epochs", "steps", "minutes")
 """Settings of how long training lasts, of which one is enough."""
+DEFAULT, GIVEN = "default", "given"
 
 
-class Plan(NamedTuple):
-    """What is to be trained."""
+class Layer(NamedTuple):
+    """Settings from one place; a later layer overrides an earlier one."""
 
-    corpus: Corpus
-    vectors: WordVectors | None
-    """That feed the model."""
+    where: str
+    """Such as "preset word", "settings.toml" or "flag"."""
+    values: Mapping[str, Any]
+    """Nested."""
+
+
+class Resolved(NamedTuple):
+    """A configuration, and by dotted key where each value came from: "default", "preset NAME", "text", "vectors",
+    "run PATH", or the `where` of a given layer."""
+
     config: LanguageModelConfig
-    """A preset overridden by the run that training starts from, and by what was given."""
-    sentence: str
-    """For the person watching."""
+    sources: dict[str, str]
+    preset: str | None
 
 
-def plan(source: Source, valid: Any, test: Any, quiet: bool, preset: str | None, given: Mapping[str, Any]) -> Plan:
-    """Settle what is to be trained. Raises InputError for settings, a text or vectors that do not do.
+def resolve(
+    given: Mapping[str, Any] | Sequence[Layer],
+    preset: str | None = None,
+    origin: Run | None = None,
+    facts: CorpusFacts | None = None,
+    width: int | None = None,
+) -> Resolved:
+    """Settle every setting; reads and writes nothing.
+
+    Defaults are overridden by the preset, that by what the text, word vectors or another run demand, and all of them by
+    what was given. A given budget (epochs, steps or minutes) replaces the preset's.
 
     Args:
-        source, valid, test: texts, see `seqlab.api.train_language_model`.
-        preset: its name; None takes the one that suits the text.
-        given: what the person set, as nested values.
+        given: what the person set, as nested values, or as layers in ascending precedence.
+        preset: its name; None takes the one that suits the text, once `facts` are known.
+        origin: the run whose weights training starts from.
+        facts: of the prepared text.
+        width: of the word vectors that training starts from.
+
+    Raises:
+        InputError: an unknown preset or setting, a value that is not allowed, or one that the origin cannot have.
     """
-    named = preset_settings(preset) if preset else {}
-    asked = resolved(named, {}, given)
-    check(asked)
-    device = resolve_device(asked.training.device)
-    fixed: dict[str, Any] = {}
-    if asked.training.init:
-        origin = Run.open(asked.training.init)
-        fixed = {"model": architecture_of(origin, given.get("model", {})), "text": text_settings_of(origin, given)}
-        asked = resolved(named, fixed, given)
-    if isinstance(source, Corpus):
-        corpus = source
-    else:
-        corpus = prepare(source, None, asked.text, valid=valid, test=test, quiet=quiet)
-    vectors = open_vectors(asked.training.embeddings) if asked.training.embeddings else None
-    name, settings = (preset, named) if preset else suggest(corpus, asked.training.minutes)
-    if vectors is not None:
-        settings["model"]["embed_dim"] = vectors.matrix.shape[1]
-    config = resolved(settings, fixed, given)
-    check(config)
-    check_graphs(config, device)
-    with torch.device("meta"):
-        LanguageModel(config.model, len(corpus.tokenizer.vocab))  # refuses sizes that do not fit, before a run is made
-    return Plan(corpus, vectors, config, describe(name, config, corpus))
+    layers = [Layer(GIVEN, given)] if isinstance(given, Mapping) else list(given)
+    asked: dict[str, Any] = {}
+    for layer in layers:
+        asked = merge(asked, layer.values)
+    training = asked.get("training", {})
+    below: list[Layer] = []
+    if preset is not None:
+        below.append(Layer(f"preset {preset}", preset_settings(preset)))
+    elif facts is not None:
+        preset, settings, fitted = suggest(facts, training.get("minutes"))
+        below += [Layer(f"preset {preset}", settings), Layer("text", fitted)]
+    if width is not None:
+        below.append(Layer("vectors", {"model": {"embed_dim": width}}))
+    if origin is not None:
+        taken = {"model": architecture_of(origin, asked.get("model", {})), "text": text_settings_of(origin, asked)}
+        below.append(Layer(f"run {origin.path}", taken))
+    if any(training.get(budget) is not None for budget in BUDGETS):
+        below = [Layer(where, without_budgets(values)) for where, values in below]
+    values: dict[str, Any] = {}
+    sources = dict.fromkeys(LanguageModelConfig.keys(), DEFAULT)
+    for layer in [*below, *layers]:
+        values = merge(values, layer.values)
+        sources |= dict.fromkeys(flat(layer.values), layer.where)
+    return Resolved(LanguageModelConfig.build(values), sources, preset)
 
 
-def resolved(settings: Mapping[str, Any], fixed: Mapping[str, Any], given: Mapping[str, Any]) -> LanguageModelConfig:
-    """A preset's settings overridden by `fixed` ones and those by `given` ones, of which a budget replaces another."""
-    if any(given.get("training", {}).get(budget) is not None for budget in BUDGETS):
-        training = {key: value for key, value in settings.get("training", {}).items() if key not in BUDGETS}
-        settings = {**settings, "training": training}
-    return LanguageModelConfig.build(merge(merge(settings, fixed), given))
+def without_budgets(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested settings without those of how long training lasts."""
+    training = {key: value for key, value in values.get("training", {}).items() if key not in BUDGETS}
+    return {**values, "training": training}
 
 
 def text_settings_of(run: Run, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -96,38 +118,131 @@ def text_settings_of(run: Run, given: Mapping[str, Any]) -> dict[str, Any]:
     return {"tokenizer": kind}
 
 
+@dataclass(repr=False)
+class Plan(Result):
+    """What is to be trained.
+
+    Attributes:
+        corpus: the prepared text.
+        vectors: word vectors that start the embedding, or None.
+        origin: the opened run whose weights training starts from, or None.
+        config: every setting.
+        sources: by dotted key, where the setting came from, see `Resolved`.
+        sentence: the text and what it is trained with.
+    """
+
+    corpus: Corpus
+    vectors: WordVectors | None
+    origin: Run | None
+    config: LanguageModelConfig
+    sources: dict[str, str]
+    sentence: str
+
+    def __repr__(self) -> str:
+        return line("Plan", [self.sentence])
+
+    def table(self) -> Table:
+        """Every setting, its value and where it came from."""
+        rows = [(key, _shown(value), self.sources[key]) for key, value in flat(self.config.model_dump()).items()]
+        return Table(("setting", "value", "from"), rows, self.sentence)
+
+    def to_json(self) -> dict[str, Any]:
+        """The nested settings, as a configuration file holds them."""
+        return self.config.model_dump()
+
+
+def _shown(value: Any) -> str:
+    return "-" if value is None else str(value)
+
+
+def plan(
+    source: Source,
+    valid: Any = None,
+    test: Any = None,
+    quiet: bool = False,
+    preset: str | None = None,
+    given: Mapping[str, Any] | Sequence[Layer] = (),
+) -> Plan:
+    """Decide what is to be trained, without writing anything but the cached text.
+
+    Args:
+        source, valid, test: texts, see `train_language_model`.
+        quiet: show no progress.
+        preset: its name; None takes the one that suits the text.
+        given: what the person set, as nested values, or as layers in ascending precedence.
+
+    Raises:
+        InputError: settings, a text, vectors or a run that cannot be used; settings are checked before the text is
+            read, as far as they can be.
+    """
+    early = resolve(given, preset)
+    check(early.config)
+    device = resolve_device(early.config.training.device)
+    init, embeddings = early.config.training.init, early.config.training.embeddings
+    origin = Run.open(init) if init else None
+    if isinstance(source, Corpus):
+        corpus = source
+    else:
+        text = resolve(given, preset, origin).config.text
+        corpus = prepare(source, None, text, valid=valid, test=test, quiet=quiet)
+    vectors = open_vectors(embeddings) if embeddings else None
+    width = None if vectors is None else vectors.matrix.shape[1]
+    config, sources, name = resolve(given, preset, origin, CorpusFacts.of(corpus), width)
+    assert name is not None
+    check(config)
+    check_graphs(config, device)
+    with torch.device("meta"):
+        LanguageModel(config.model, len(corpus.tokenizer.vocab))  # refuses sizes that do not fit, before a run is made
+    return Plan(corpus, vectors, origin, config, sources, describe(name, config, corpus))
+
+
 def start(
     source: Source,
     out: str | Path | None,
-    valid: Any,
-    test: Any,
-    quiet: bool,
-    preset: str | None,
-    given: Mapping[str, Any],
+    valid: Any = None,
+    test: Any = None,
+    quiet: bool = False,
+    preset: str | None = None,
+    given: Mapping[str, Any] | Sequence[Layer] = (),
     processes: int = 1,
 ) -> tuple[Run, LanguageModel, Corpus]:
     """The run to train, new or the unfinished one at `out`, its model as training starts from it, and the text.
 
-    A new run is written last, when nothing is left to refuse: the corrected command finds the folder free.
+    A new run is written last, when nothing is left to refuse: the corrected command finds the folder free. Without
+    `out` the run is a temporary folder, removed when the `Run` is garbage-collected.
     """
-    corpus, vectors, config, sentence = plan(source, valid, test, quiet, preset, given)
+    planned = plan(source, valid, test, quiet, preset, given)
+    config, corpus = planned.config, planned.corpus
     run = reopen(Path(out), config, corpus) if out is not None else None
     if config.model.input == "characters":
         corpus = corpus.with_spelling(quiet=quiet)
     check_batches(config.training, processes, len(corpus.train))
     if not quiet:
-        print(f"seqlab: {sentence}", file=sys.stderr)
-    model = fresh_model(config, corpus, vectors, quiet)
+        print(f"seqlab: {planned.sentence}", file=sys.stderr)
+    model = fresh_model(config, corpus, planned.vectors, planned.origin, quiet)
     if run is None:
-        path = Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="seqlab-run-")) / "run"
-        run = Run.create(path, config, corpus.tokenizer, {"digest": corpus.digest, **corpus.summary})
+        about = {"digest": corpus.digest, **corpus.summary}
+        if out is not None:
+            run = Run.create(out, config, corpus.tokenizer, about)
+        else:
+            folder = Path(tempfile.mkdtemp(prefix="seqlab-run-"))
+            run = Run.create(folder / "run", config, corpus.tokenizer, about)
+            run.remove_when_collected(folder)
     return run, model, corpus
 
 
 def fresh_model(
-    config: LanguageModelConfig, corpus: Corpus, vectors: WordVectors | None, quiet: bool = True
+    config: LanguageModelConfig,
+    corpus: Corpus,
+    vectors: WordVectors | None = None,
+    origin: Run | None = None,
+    quiet: bool = True,
 ) -> LanguageModel:
-    """The model that training starts from: random, or with word vectors or another run's weights in it."""
+    """The model that training starts from: random, or with word vectors or another run's weights in it.
+
+    It seeds torch's generators and sets its threads, with which training goes on: call it inside
+    `torch_globals_restored`.
+    """
     training, tokenizer = config.training, corpus.tokenizer
     torch.set_num_threads(training.threads or torch.get_num_threads())
     torch.manual_seed(training.seed)
@@ -137,8 +252,8 @@ def fresh_model(
     sentence = ""
     if vectors is not None:
         sentence = start_from_vectors(model, tokenizer, vectors, training.freeze_embeddings, training.seed).sentence()
-    if training.init:
-        sentence = start_from_run(model, tokenizer, Run.open(training.init)).sentence(training.init)
+    if origin is not None:
+        sentence = start_from_run(model, tokenizer, origin).sentence(str(origin.path))
     if sentence and not quiet:
         print(f"seqlab: {sentence}", file=sys.stderr)
     return model
@@ -153,14 +268,14 @@ def reopen(path: Path, config: LanguageModelConfig, corpus: Corpus) -> Run | Non
     if run.record["corpus"]["digest"] != corpus.digest:
         raise InputError(
             f"{path}: was trained on another text (its corpus digest differs); "
-            "use the same text to go on, or another output folder."
+            "use the same text to resume, or another output folder."
         )
     ours, theirs = flat(config.model_dump()), flat(run.config.model_dump())
     for key, value in ours.items():
         if value != theirs[key]:
             raise InputError(
                 f"{path}: was started with {key} = {theirs[key]!r}, not {value!r}; "
-                "use the same setting to go on, or another output folder."
+                "use the same setting to resume, or another output folder."
             )
     return run
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
@@ -31,18 +32,35 @@ def preset(name: str) -> dict[str, Any]:
     return {section: chosen[section] for section in ("text", "model", "training") if section in chosen}
 
 
-def suggest(corpus: Corpus, minutes: float | None = None) -> tuple[str, dict[str, Any]]:
-    """The preset that suits a text, by its tokenizer, the size of its vocabulary and training split and the training
-    time asked for, and its settings of model and training.
+@dataclass(frozen=True)
+class CorpusFacts:
+    """What of a text the choice of a preset depends on."""
 
-    A text too short for the preset's windows gets fewer streams and shorter windows.
+    tokens: int
+    """Of the training split."""
+    types: int
+    tokenizer: str
+
+    @classmethod
+    def of(cls, corpus: Corpus) -> CorpusFacts:
+        """The facts of a prepared text."""
+        return cls(len(corpus.train), len(corpus.tokenizer.vocab), corpus.tokenizer.kind)
+
+
+def suggest(facts: CorpusFacts, minutes: float | None = None) -> tuple[str, dict[str, Any], dict[str, Any]]:
+    """The preset that suits a text, by its tokenizer, the size of its vocabulary and training split and the training
+    time requested.
+
+    Returns:
+        The preset's name, its settings of model and training, and what overrides them for this text: one too short for
+        the preset's windows gets fewer streams and shorter windows.
     """
-    tokens, types = len(corpus.train), len(corpus.tokenizer.vocab)
+    tokens = facts.tokens
 
     def suits(when: dict[str, Any]) -> bool:
         return (
-            corpus.tokenizer.kind in when.get("tokenizers", [corpus.tokenizer.kind])
-            and types <= when.get("types", types)
+            facts.tokenizer in when.get("tokenizers", [facts.tokenizer])
+            and facts.types <= when.get("types", facts.types)
             and tokens <= when.get("tokens", tokens)
             and (minutes or 0.0) >= when.get("minutes", 0.0)
         )
@@ -50,10 +68,11 @@ def suggest(corpus: Corpus, minutes: float | None = None) -> tuple[str, dict[str
     name = next(name for name, one in presets().items() if "when" in one and suits(one["when"]))
     settings = {section: values for section, values in preset(name).items() if section != "text"}
     training = settings["training"]
-    if tokens < FEWEST_WINDOWS * training["batch_size"] * training["bptt"]:
-        training["batch_size"] = max(1, min(8, tokens // 40))
-        training["bptt"] = max(1, min(32, tokens // (4 * training["batch_size"])))
-    return name, settings
+    if tokens >= FEWEST_WINDOWS * training["batch_size"] * training["bptt"]:
+        return name, settings, {}
+    batch_size = max(1, min(8, tokens // 40))
+    bptt = max(1, min(32, tokens // (4 * batch_size)))
+    return name, settings, {"training": {"batch_size": batch_size, "bptt": bptt}}
 
 
 def describe(name: str, config: LanguageModelConfig, corpus: Corpus) -> str:

@@ -1,101 +1,214 @@
-"""The exact state of training, so that a run that was stopped ends with the bits of one that never was."""
+"""The exact state of training: a run that was stopped and resumed ends with the same bits as one that never was.
+
+Whatever must survive a stop is `Stateful`: it hands out its arrays and plain values and takes them back. The checkpoint
+knows nothing else about the parts it saves.
+"""
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any, Protocol, TypeGuard
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ..base.errors import InputError
-from ..run import model_arrays
-from .step import select
-
-if TYPE_CHECKING:
-    from .loop import Trainer
-
-PARTS = ("optimizer", "penalty", "activation_penalty", "window", "activity")
-"""Attributes of a trainer whose `arrays()` are saved and loaded as they are."""
+from ..models import LanguageModel, ModelState
+from ..nn import OutputLayer
+from ..run import Run, model_arrays
+from ..text.ids.batches import StreamReader
+from .distributed import World
+from .step import select, spread
 
 
-def save(trainer: Trainer) -> None:
-    """Replace the run's exact state. All processes take part, the first one writes."""
-    world, device = trainer.world, trainer.model.device
-    states = [[world.gather(part) for part in cell_state] for cell_state in trainer.state]
-    generators = {"rng.torch": world.gather(torch.get_rng_state())}
-    if device.type == "cuda":
-        generators["rng.cuda"] = world.gather(torch.cuda.get_rng_state(device))
-    if not world.first:
-        return
-    tensors = {f"model.{name}": array for name, array in model_arrays(trainer.model).items()}
-    tensors |= {f"reader.{name}": array for name, array in trainer.reader.arrays().items()}
-    for owner in (*PARTS, "average"):
-        tensors |= {f"{owner}.{name}": _numpy(t) for name, t in getattr(trainer, owner).arrays().items()}
-    for layer, parts in enumerate(states):
-        tensors |= {f"state.{layer}.{part}": _numpy(torch.cat(shares)) for part, shares in enumerate(parts)}
-    for name, shares in generators.items():
-        tensors |= {f"{name}.{rank}": _numpy(share) for rank, share in enumerate(shares)}
-    values = {
-        "position": asdict(trainer.position),
-        "average": trainer.average.numbers(),
-        "output": trainer.model.output.get_state(),
-        "corpus": trainer.corpus.digest,
-        "threads": torch.get_num_threads(),
-        "processes": world.size,
-    }
-    trainer.run.save_state(tensors, values)
+class Stateful(Protocol):
+    """A part of training whose arrays are saved under its name.
 
-
-def load(trainer: Trainer) -> dict[str, Any] | None:
-    """Bring a trainer to the run's saved state, unless that is the end of training, which any number of processes may
-    look at. Returns the saved position, or None when nothing was saved yet.
-
-    Raises:
-        InputError: another number of processes trained the unfinished run.
+    `arrays` is called in every process, since a part may gather what the processes hold; the first process saves.
+    `load_arrays` gets tensors on the CPU and brings them where the part wants them.
     """
-    saved = trainer.run.load_state()
-    if saved is None:
-        return None
-    arrays, values = saved
-    position: dict[str, Any] = values["position"]
-    if position["finished"]:
-        return position
-    world, device = trainer.world, trainer.model.device
-    if values["processes"] != world.size:
-        raise InputError(
-            f"{trainer.run.path}: was trained by {values['processes']} processes, not {world.size}; start as many."
-        )
-    trainer.model.load_state_dict(_under("model.", _tensors(arrays)), strict=False)
-    trainer.reader.load_arrays(_under("reader.", arrays))
-    on_device = {
-        name: t if name.startswith("optimizer.") and name.endswith(".step") else t.to(device)
-        for name, t in _tensors(arrays).items()
-        if not name.startswith("rng.")
+
+    def arrays(self) -> Mapping[str, Tensor]: ...
+    def load_arrays(self, arrays: dict[str, Tensor]) -> None: ...
+
+
+class Numbered(Protocol):
+    """A part of training that has plain values to save, as JSON takes them."""
+
+    def numbers(self) -> Any: ...
+    def load_numbers(self, numbers: Any) -> None: ...
+
+
+def has_arrays(part: Stateful | Numbered) -> TypeGuard[Stateful]:
+    """Whether a part has arrays to save."""
+    return hasattr(part, "load_arrays")
+
+
+def has_numbers(part: Stateful | Numbered) -> TypeGuard[Numbered]:
+    """Whether a part has plain values to save."""
+    return hasattr(part, "load_numbers")
+
+
+class Checkpoint:
+    """The exact state of a run as one file.
+
+    Args:
+        run: where it is saved.
+        world: the processes that train together; an unfinished training resumes with as many.
+        digest: of the corpus.
+        parts: name -> part, loaded in this order.
+    """
+
+    def __init__(self, run: Run, world: World, digest: str, parts: Mapping[str, Stateful | Numbered]):
+        self.run, self.world, self.digest, self.parts = run, world, digest, parts
+
+    def save(self) -> None:
+        """Replace the run's exact state. All processes take part, the first one writes."""
+        arrays = {
+            f"{name}.{key}": array
+            for name, part in self.parts.items()
+            if has_arrays(part)
+            for key, array in part.arrays().items()
+        }
+        if not self.world.first:
+            return
+        values = {name: part.numbers() for name, part in self.parts.items() if has_numbers(part)}
+        values |= {"corpus": self.digest, "threads": torch.get_num_threads(), "processes": self.world.size}
+        self.run.save_state({name: array.detach().cpu().numpy() for name, array in arrays.items()}, values)
+
+    def load(self) -> bool:
+        """Bring all parts to the run's saved state. Where training is finished, only its position is loaded, and any
+        number of processes may do so.
+
+        Returns:
+            Whether anything was saved.
+
+        Raises:
+            InputError: another number of processes trained the unfinished run.
+        """
+        saved = self.run.load_state()
+        if saved is None:
+            return False
+        arrays, values = saved
+        if values["position"]["finished"]:
+            position = self.parts["position"]
+            assert has_numbers(position)
+            position.load_numbers(values["position"])
+            return True
+        if values["processes"] != self.world.size:
+            raise InputError(
+                f"{self.run.path}: was trained by {values['processes']} processes, not {self.world.size}; "
+                "start as many."
+            )
+        for name, part in self.parts.items():
+            if has_arrays(part):
+                part.load_arrays(under(f"{name}.", arrays))
+            if has_numbers(part):
+                part.load_numbers(values[name])
+        return True
+
+
+def under(prefix: str, arrays: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
+    """The arrays whose names begin with `prefix`, under the rest of their names, as tensors."""
+    return {
+        name.removeprefix(prefix): torch.from_numpy(array) for name, array in arrays.items() if name.startswith(prefix)
     }
-    for owner in PARTS:
-        getattr(trainer, owner).load_arrays(_under(f"{owner}.", on_device))
-    trainer.average.load(_under("average.", on_device), values["average"])
-    joint = [
-        tuple(on_device[f"state.{layer}.{part}"] for part in range(len(cell_state)))
-        for layer, cell_state in enumerate(trainer.state)
-    ]
-    trainer.state = select(joint, world.rows(trainer.reader.batch_size))
-    torch.set_rng_state(torch.from_numpy(arrays[f"rng.torch.{world.rank}"]))
-    if device.type == "cuda":
-        torch.cuda.set_rng_state(torch.from_numpy(arrays[f"rng.cuda.{world.rank}"]), device)
-    trainer.model.output.set_state(values["output"])
-    return position
 
 
-def _numpy(tensor: Tensor) -> np.ndarray:
-    return tensor.detach().cpu().numpy()
+class Weights:
+    """The weights of a model."""
+
+    def __init__(self, model: LanguageModel):
+        self.model = model
+
+    def arrays(self) -> dict[str, Tensor]:
+        return {name: torch.from_numpy(array) for name, array in model_arrays(self.model).items()}
+
+    def load_arrays(self, arrays: dict[str, Tensor]) -> None:
+        self.model.load_state_dict(arrays, strict=False)
 
 
-def _tensors(arrays: dict[str, np.ndarray]) -> dict[str, Tensor]:
-    return {name: torch.from_numpy(array) for name, array in arrays.items()}
+class Place:
+    """Where in the text training is."""
+
+    def __init__(self, reader: StreamReader):
+        self.reader = reader
+
+    def arrays(self) -> dict[str, Tensor]:
+        return {name: torch.from_numpy(array) for name, array in self.reader.arrays().items()}
+
+    def load_arrays(self, arrays: dict[str, Tensor]) -> None:
+        self.reader.load_arrays({name: tensor.numpy() for name, tensor in arrays.items()})
 
 
-def _under(prefix: str, items: dict[str, Any]) -> dict[str, Any]:
-    return {name.removeprefix(prefix): item for name, item in items.items() if name.startswith(prefix)}
+class OutputNoise:
+    """The generator of a sampled output layer."""
+
+    def __init__(self, output: OutputLayer):
+        self.output = output
+
+    def numbers(self) -> str:
+        return self.output.get_state()
+
+    def load_numbers(self, numbers: str) -> None:
+        self.output.set_state(numbers)
+
+
+class Generators:
+    """torch's generators of all processes: dropout draws from them."""
+
+    def __init__(self, world: World, device: torch.device):
+        self.world, self.device = world, device
+
+    def arrays(self) -> dict[str, Tensor]:
+        shares = {"torch": self.world.gather(torch.get_rng_state())}
+        if self.device.type == "cuda":
+            shares["cuda"] = self.world.gather(torch.cuda.get_rng_state(self.device))
+        return {f"{name}.{rank}": share for name, parts in shares.items() for rank, share in enumerate(parts)}
+
+    def load_arrays(self, arrays: dict[str, Tensor]) -> None:
+        torch.set_rng_state(arrays[f"torch.{self.world.rank}"])
+        if self.device.type == "cuda":
+            torch.cuda.set_rng_state(arrays[f"cuda.{self.world.rank}"], self.device)
+
+
+class CarriedState:
+    """The hidden state that training carries from one window to the next, of this process's streams.
+
+    Attributes:
+        value: a tuple of tensors a layer, each (streams, width).
+    """
+
+    def __init__(self, model: LanguageModel, reader: StreamReader, world: World):
+        self.model, self.reader, self.world = model, reader, world
+        self.value: ModelState = self.zero()
+
+    def zero(self) -> ModelState:
+        """The state before any token."""
+        rows = self.world.rows(self.reader.batch_size)
+        return self.model.init_state(rows.stop - rows.start)
+
+    def reset(self) -> None:
+        """Forget everything read so far."""
+        self.value = self.zero()
+
+    def grow(self, new_pass: bool) -> None:
+        """Follow a reader that has more streams now: those that were there keep their state, unless a new pass over the
+        text began."""
+        self.value = self.zero() if new_pass else spread(self.value, self.zero())
+
+    def arrays(self) -> dict[str, Tensor]:
+        """The state of all processes' streams together."""
+        return {
+            f"{layer}.{index}": torch.cat(self.world.gather(part))
+            for layer, cell_state in enumerate(self.value)
+            for index, part in enumerate(cell_state)
+        }
+
+    def load_arrays(self, arrays: dict[str, Tensor]) -> None:
+        joint = [
+            tuple(arrays[f"{layer}.{index}"].to(part.device) for index, part in enumerate(cell_state))
+            for layer, cell_state in enumerate(self.value)
+        ]
+        self.value = select(joint, self.world.rows(self.reader.batch_size))

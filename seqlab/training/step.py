@@ -1,24 +1,31 @@
-"""The gradient of one batch: in parts, across documents, across processes.
+"""One step of training: the gradient of a batch (in chunks, across documents, across processes), penalties, clipping,
+update, average.
 
 Shapes: B streams, T time.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ..config import TrainingConfig
 from ..models import LanguageModel, ModelState, Reading, detached
 from ..nn import fast_float32
 from ..text import Batch
-from .optimize.penalties import ActivationPenalty
+from .distributed import World
+from .optimize.averages import AVERAGES
+from .optimize.optimizers import Clipping, Optimizer
+from .optimize.penalties import ActivationPenalty, Penalty
+from .optimize.rows import STALE
 
 
-class Window(NamedTuple):
-    """What a model made of a window in training."""
+class WindowLoss(NamedTuple):
+    """What a model makes of a window in training."""
 
     loss: Tensor
     """In nats per token, to be differentiated."""
@@ -35,45 +42,125 @@ class WindowReader:
 
     def read(
         self, inputs_BT: Tensor, targets_BT: Tensor, state: ModelState, fresh_BT: np.ndarray | None = None
-    ) -> Window:
+    ) -> WindowLoss:
         """Forward through model and output layer; `fresh_BT`: targets before which the hidden state is forgotten."""
         reading, after = self.model.read(inputs_BT, state, fresh_BT)
         loss = self.model.output(reading.hidden_BTD.flatten(0, 1), targets_BT.flatten())
-        return Window(loss, reading, detached(after))
+        return WindowLoss(loss, reading, detached(after))
+
+
+class StepResult(NamedTuple):
+    """What a step leaves."""
+
+    loss: Tensor
+    """Mean of the joint batch in nats per token, on the device."""
+    state: ModelState
+    """To carry on with."""
+    clipping: Clipping
+
+
+class TrainingStep:
+    """One update of a model. The training loop, `seqlab info --measure` and the benchmarks all take this step.
+
+    Args:
+        model: to be trained; its trainable parameters are looked up now.
+        config: optimiser, penalties, clipping, average, chunks of a batch.
+        world: the processes whose gradients are averaged.
+    """
+
+    def __init__(self, model: LanguageModel, config: TrainingConfig, world: World | None = None):
+        self.model, self.config, self.world = model, config, world or World()
+        self.windows = WindowReader(model)
+        self.optimizer = Optimizer(model, config)
+        self.penalty = Penalty(self.optimizer, config.l1, config.l2)
+        self.activation_penalty = ActivationPenalty(config.activation_penalty, config.temporal_penalty, model.device)
+        self.average = AVERAGES[config.average](self.optimizer, config)
+
+    def take(
+        self,
+        number: int,
+        batch: Batch,
+        state: ModelState,
+        lr: float,
+        fresh_BT: np.ndarray | None = None,
+        windows: WindowReader | None = None,
+        mark: Callable[[str], None] = lambda phase: None,
+    ) -> StepResult:
+        """Update the weights by one batch; `observe` comes next.
+
+        Args:
+            number: of the step, from 0.
+            batch: this process's streams.
+            state: what it has carried so far.
+            lr: learning rate of the step.
+            fresh_BT: targets before which the hidden state is forgotten.
+            windows: reads the windows; by default a plain reader.
+            mark: called with "gradient", "clipping" and "update" when each phase has ended.
+        """
+        config, optimizer = self.config, self.optimizer
+        self.settle(STALE)
+        optimizer.zero_grad()
+        penalty = self.activation_penalty
+        loss, state = backward(self.model, batch, state, config.accumulate, fresh_BT, penalty, windows or self.windows)
+        mark("gradient")
+        optimizer.coalesce()
+        optimizer.average_gradients(self.world)
+        if self.penalty:
+            self.penalty.add_gradients(number)
+        if penalty:
+            penalty.end_step(self.world)
+        clipping = optimizer.clip(config.clip, config.clip_value)
+        mark("clipping")
+        loss = self.world.mean_(loss)
+        self.average.before_step()
+        optimizer.step(lr)
+        mark("update")
+        return StepResult(loss, state, clipping)
+
+    def observe(self, used: float) -> None:
+        """Let the average observe the weights, when a share `used` of training is over."""
+        self.average.after_step(used)
+
+    def settle(self, limit: float) -> None:
+        """Apply pending weight decay to all rows, if some row has more than a share `limit` pending; the average takes
+        the rows as they were until now."""
+        if self.optimizer.pending > limit:
+            self.average.settle()
+            self.optimizer.settle()
 
 
 def backward(
     model: LanguageModel,
     batch: Batch,
     state: ModelState,
-    parts: int = 1,
+    chunks: int = 1,
     fresh_BT: np.ndarray | None = None,
     penalty: ActivationPenalty | None = None,
-    reader: WindowReader | None = None,
+    windows: WindowReader | None = None,
 ) -> tuple[Tensor, ModelState]:
-    """Add the gradient of a window's mean loss to the model's, computed in `parts` equal parts of its streams.
+    """Add the gradient of a window's mean loss to the model's, computed in `chunks` equal chunks of its streams.
 
-    All parts see the same noise words, so that the parts' gradients add up to the whole batch's.
+    All chunks see the same noise words, so that their gradients add up to the whole batch's.
 
     Args:
         fresh_BT: targets before which the hidden state is forgotten.
         penalty: on activations; part of the gradient, not of the loss that is returned.
-        reader: of the model's windows; by default a plain one.
+        windows: reads the windows; by default a plain reader.
 
     Returns:
         The loss in nats per token, on the device, and the state to carry on with.
     """
-    device, rows, reader = model.device, len(batch.inputs_BT), reader or WindowReader(model)
-    noise = model.output.get_state() if parts > 1 else ""
+    device, rows, windows = model.device, len(batch.inputs_BT), windows or WindowReader(model)
+    noise = model.output.get_state() if chunks > 1 else ""
     total, states = torch.zeros((), device=device), []
-    for part in np.array_split(np.arange(rows), parts):
-        if part[0]:
+    for chunk in np.array_split(np.arange(rows), chunks):
+        if chunk[0]:
             model.output.set_state(noise)
-        streams, share = slice(int(part[0]), int(part[-1]) + 1), len(part) / rows
+        streams, share = slice(int(chunk[0]), int(chunk[-1]) + 1), len(chunk) / rows
         inputs_BT, targets_BT = (torch.from_numpy(ids_BT[streams]).to(device, non_blocking=True) for ids_BT in batch)
         fresh = None if fresh_BT is None else fresh_BT[streams]
         with fast_float32():
-            window = reader.read(inputs_BT, targets_BT, select(state, streams), fresh)
+            window = windows.read(inputs_BT, targets_BT, select(state, streams), fresh)
             loss = window.loss + penalty(window.reading, fresh, share) if penalty else window.loss
             (loss * share).backward()
         total = total + window.loss.detach() * share

@@ -11,7 +11,7 @@ import torch
 from seqlab import api
 from seqlab.config import ModelConfig, TrainingConfig
 from seqlab.models import LanguageModel
-from seqlab.training import AVERAGES, OPTIMIZERS, Optimizer, Trainer
+from seqlab.training import AVERAGES, OPTIMIZERS, Optimizer
 from seqlab.training.optimize.penalties import Penalty
 from seqlab.training.optimize.rows import STALE
 from seqlab.training.watch.validation import Validator
@@ -120,9 +120,9 @@ CHANGING = [1e-2 * (1 + math.sin(step)) for step in range(400)]
 @pytest.mark.parametrize("name", ["sgd", "adamw"])
 def test_rows_decay_as_dense_weights_do_whenever_they_are_touched(name, dtype, lrs):
     start, dense, lazy, rows = idle_steps(name, dtype, lrs, 5)
-    assert rows.owed == pytest.approx(-sum(math.log1p(-0.5 * lr) for lr in lrs))
+    assert rows.pending == pytest.approx(-sum(math.log1p(-0.5 * lr) for lr in lrs))
     rows.settle()
-    assert rows.owed == 0
+    assert rows.pending == 0
     torch.testing.assert_close(lazy, dense, atol=0, rtol=1e-5 if dtype is torch.float32 else 1e-12)
     assert float(lazy.norm() / start.norm()) == pytest.approx(math.prod(1 - 0.5 * lr for lr in lrs), rel=1e-5)
     again = lazy.clone()
@@ -164,7 +164,7 @@ def test_catching_up_in_a_step_equals_settling_before_it(name):
 
 def test_without_decay_nothing_is_kept_for_rows_and_more_than_all_leaves_nothing():
     _, _, _, rows = idle_steps("adamw", torch.float32, [0.1] * 3, 5, decay=0.0)
-    assert rows.owed == 0
+    assert rows.pending == 0
     assert {key for state in rows.state.values() for key in state} == {"step", "moment0", "moment1"}
     _, _, lazy, rows = idle_steps("adamw", torch.float32, [1.0] * 3, 5, decay=2.0)
     rows.settle()
@@ -194,7 +194,7 @@ def test_a_model_with_rows_decays_as_a_dense_one_and_goes_on_exactly(name):
     twin, again = fresh()
     twin.load_state_dict(model.state_dict())
     again.load_arrays({key: tensor.clone() for key, tensor in optimizer.arrays().items()})
-    assert again.owed == optimizer.owed > 0
+    assert again.pending == optimizer.pending > 0
     for one, other in ((model, optimizer), (twin, again)):
         steps(one, other, range(200, 400))
         other.settle()
@@ -209,14 +209,11 @@ def test_training_lets_no_row_fall_behind_and_validates_settled_rows(tmp_path, m
     (tmp_path / "text.txt").write_text("".join(f"the noun{i % 37} sees noun{i % 23} .\n" for i in range(900)))
     corpus = api.prepare(tmp_path / "text.txt", tmp_path / "corpus", tokenizer="whitespace")
     before, validated = [], []
-    read, validate = Trainer.read, Validator.validate
-
-    def spy_read(self, width):
-        before.append(self.optimizer.owed)
-        return read(self, width)
-
-    monkeypatch.setattr(Trainer, "read", spy_read)
-    monkeypatch.setattr(Validator, "validate", lambda *a: validated.append(a[0].average.optimizer.owed) or validate(*a))
+    zero_grad, validate = Optimizer.zero_grad, Validator.validate
+    monkeypatch.setattr(Optimizer, "zero_grad", lambda self: before.append(self.pending) or zero_grad(self))
+    monkeypatch.setattr(
+        Validator, "validate", lambda *a: validated.append(a[0].average.optimizer.pending) or validate(*a)
+    )
     sizes = {
         "embed_dim": 6,
         "hidden_dim": 6,

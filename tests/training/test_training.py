@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import math
 import os
@@ -10,7 +11,6 @@ import signal
 import subprocess
 import sys
 import time
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -24,7 +24,8 @@ from seqlab.embeddings import WordVectors
 from seqlab.models import LanguageModel
 from seqlab.run import Run
 from seqlab.training import check, describe, preset, presets, start_from_vectors, suggest
-from seqlab.training.planning import plan
+from seqlab.training.planning import Layer, plan, resolve
+from seqlab.training.presets import CorpusFacts
 from seqlab.training.watch.baselines import validation_sentence
 
 TINY = {"embed_dim": 12, "hidden_dim": 12, "layers": 1, "batch_size": 4, "bptt": 16}
@@ -286,8 +287,8 @@ def test_frozen_vectors_stay_and_unknown_vectors_are_refused(words, tmp_path):
 
 
 def test_defaults_fit_the_text(words, text, tmp_path):
-    name, settings = suggest(words)
-    config = LanguageModelConfig().updated(settings)
+    name, settings, fitted = suggest(CorpusFacts.of(words))
+    config = LanguageModelConfig().updated(settings).updated(fitted)
     assert config.training.minutes
     assert len(words.train) // (config.training.batch_size * config.training.bptt) >= 1
     assert f"{len(words.train):,} training tokens" in describe(name, config, words)
@@ -322,12 +323,12 @@ def test_every_preset_is_a_valid_configuration(name):
     ],
 )
 def test_the_preset_follows_the_text_and_the_time(kind, types, tokens, minutes, name):
-    corpus = SimpleNamespace(train=range(tokens), tokenizer=SimpleNamespace(kind=kind, vocab=range(types)))
-    assert suggest(corpus, minutes)[0] == name
+    assert suggest(CorpusFacts(tokens, types, kind), minutes)[0] == name
 
 
 def test_a_preset_is_overridden_by_what_is_given(words):
-    _, _, config, sentence = plan(words, None, None, True, "example-2x200", {"training": {"lr": 1.5, "steps": 7}})
+    planned = plan(words, None, None, True, "example-2x200", {"training": {"lr": 1.5, "steps": 7}})
+    config, sentence = planned.config, planned.sentence
     assert (config.training.optimizer, config.training.lr, config.model.tie) == ("sgd", 1.5, False)
     assert (config.training.steps, config.training.epochs) == (7, None)
     assert "preset example-2x200" in sentence
@@ -397,3 +398,84 @@ def test_a_batch_is_checked_with_the_size_of_the_preset(words):
     assert plan(words, None, None, True, "example-2x200", given).config.training.batch_size == 20
     with pytest.raises(InputError, match="accumulate = 5 does not divide a batch of 32 streams"):
         plan(words, None, None, True, "word", given)
+
+
+def test_every_setting_says_where_it_came_from():
+    layers = [
+        Layer("settings.toml", {"training": {"lr": 0.5, "clip": 2.0}, "model": {"cell": "gru"}}),
+        Layer("flag", {"training": {"lr": 0.25, "steps": 9}}),
+    ]
+    config, sources, name = resolve(layers, facts=CorpusFacts(500, 60, "char"))
+    assert name == "char-small"
+    assert (config.training.lr, config.training.clip, config.model.cell) == (0.25, 2.0, "gru")
+    assert sources.keys() == set(LanguageModelConfig.keys())
+    expected = {
+        "training.lr": "flag",
+        "training.steps": "flag",
+        "training.clip": "settings.toml",
+        "model.cell": "settings.toml",
+        "training.batch_size": "text",
+        "model.hidden_dim": "preset char-small",
+        "training.minutes": "default",
+        "training.beta1": "default",
+    }
+    assert {key: sources[key] for key in expected} == expected
+    assert config.training.minutes is None, "a given budget replaces the preset's"
+    assert resolve({"training": {"epochs": 2}}, "word").sources["training.epochs"] == "given"
+    with pytest.raises(InputError, match="unknown key 'training.stesp'"):
+        resolve({"training": {"stesp": 1}})
+
+
+def test_a_plan_shows_its_settings_and_writes_nothing(words):
+    planned = plan(words, preset="example-2x200", given={"training": {"steps": 7}})
+    assert repr(planned) == f"Plan({planned.sentence})"
+    assert planned.to_json()["training"]["steps"] == 7
+    rows = {key: (value, where) for key, value, where in planned.table().rows}
+    assert rows["training.steps"] == ("7", "given")
+    assert rows["model.hidden_dim"] == ("200", "preset example-2x200")
+    assert "<table>" in planned._repr_html_()
+
+
+def test_a_run_to_start_from_is_opened_once_and_named_as_the_source(words, tmp_path, monkeypatch):
+    api.train_language_model(words, tmp_path / "first", steps=2, quiet=True, **TINY)
+    opened, open_run = [], Run.open
+    monkeypatch.setattr(Run, "open", classmethod(lambda cls, path: opened.append(str(path)) or open_run(path)))
+    first = str(tmp_path / "first")
+    api.train_language_model(words, tmp_path / "second", steps=2, quiet=True, init=first)
+    assert opened == [first]
+    planned = plan(words, given={"training": {"steps": 2, "init": first}})
+    assert planned.sources["model.hidden_dim"] == f"run {first}"
+    assert planned.sources["training.init"] == "given"
+
+
+def test_weights_are_read_once_after_training(words, tmp_path, monkeypatch):
+    loaded, load = [], Run.load_model
+    monkeypatch.setattr(Run, "load_model", lambda run, device="cpu": loaded.append(run.path) or load(run, device))
+    api.train_language_model(words, tmp_path / "run", steps=2, quiet=True, **TINY)
+    assert loaded == [tmp_path / "run"]
+
+
+def test_torch_is_left_as_it_was(words, tmp_path):
+    torch.manual_seed(11)
+    state, threads = torch.get_rng_state(), torch.get_num_threads()
+    options = {"threads": threads + 1, "dropout": 0.1, "quiet": True, **TINY}
+    lm = api.train_language_model(words, tmp_path / "run", steps=2, **options)
+    lm.generate(length=3)
+    lm.evaluate(split="valid", mc_dropout=1)
+    api.load_language_model(tmp_path / "run")
+    assert torch.equal(torch.get_rng_state(), state)
+    assert torch.get_num_threads() == threads
+    with pytest.raises(InputError):
+        api.train_language_model(words, tmp_path / "run", steps=3, **options)
+    assert (torch.equal(torch.get_rng_state(), state), torch.get_num_threads()) == (True, threads)
+
+
+def test_a_run_without_a_folder_leaves_nothing_behind(words):
+    lm = api.train_language_model(words, steps=2, quiet=True, **TINY)
+    folder = lm.run.path
+    assert folder.is_dir()
+    assert lm.generate(length=3, seed=1)
+    del lm
+    gc.collect()
+    assert not folder.exists()
+    assert not folder.parent.exists()

@@ -378,7 +378,7 @@ def test_each_row_of_the_output_layer_is_carried_over_by_token(words, folder, tm
         vocab = corpus.tokenizer.vocab
         assert (len(vocab) == len(theirs)) == (name == "renamed")
         fresh = fresh_model(first.run.config, corpus, None)
-        model = fresh_model(first.run.config.updated({"init": str(tmp_path / "first")}), corpus, None)
+        model = fresh_model(first.run.config.updated({"init": str(tmp_path / "first")}), corpus, origin=first.run)
         moved = 0
         for word, token in enumerate(vocab.itos):
             ours = rows_of(model, word)

@@ -18,7 +18,6 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from ..cells.base import State
 from ..products import fast_float32
 from ..zoneout import Kept
 from .sweeps import numbers
@@ -250,7 +249,7 @@ def last_of(values: list[Tensor]) -> tuple[Tensor, Tensor]:
     return values[0::2][-1], values[1::2][-1]
 
 
-def unrolled(step: Any, x_BTD: Tensor, state: State, kept: Kept) -> tuple[Tensor, State]:
+def unrolled(step: Any, x_BTD: Tensor, state: tuple[Tensor, ...], kept: Kept) -> tuple[Tensor, tuple[Tensor, ...]]:
     """Any cell step by step on any device; `step` makes (output, new state) of (x_BD, state)."""
     outputs = []
     for t in range(x_BTD.shape[1]):

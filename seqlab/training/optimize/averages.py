@@ -118,13 +118,20 @@ class Average:
         return {f"value.{name}": tensor for name, tensor in self.values.items()} | rows
 
     def numbers(self) -> dict[str, Any]:
-        """What else is needed to go on."""
+        """What else is needed to resume."""
         return {"count": self.count, "retained": self.retained}
 
-    def load(self, arrays: dict[str, Tensor], numbers: dict[str, Any]) -> None:
-        """Go on from `arrays()` and `numbers()`."""
-        self.values = {n.removeprefix("value."): t for n, t in arrays.items() if n.startswith("value.")}
-        self.row_retained = {n.removeprefix("retained."): t for n, t in arrays.items() if n.startswith("retained.")}
+    def load_arrays(self, arrays: dict[str, Tensor]) -> None:
+        """Resume from `arrays()`."""
+
+        def under(prefix: str) -> dict[str, Tensor]:
+            named = {key.removeprefix(prefix): t for key, t in arrays.items() if key.startswith(prefix)}
+            return {name: t.to(self.optimizer.parameters[name].device) for name, t in named.items()}
+
+        self.values, self.row_retained = under("value."), under("retained.")
+
+    def load_numbers(self, numbers: dict[str, Any]) -> None:
+        """Resume from `numbers()`."""
         for name, value in numbers.items():
             setattr(self, name, value)
 

@@ -14,6 +14,7 @@ from torch.nn import Parameter
 
 from ...config import TrainingConfig
 from ...models import LanguageModel
+from ..distributed import World
 from .rows import (
     RowKernel,
     RowOptimizer,
@@ -144,6 +145,24 @@ class Optimizer:
             if parameter.grad is not None:
                 yield parameter, parameter.grad._indices()[0], parameter.grad._values()
 
+    @torch.no_grad()
+    def average_gradients(self, world: World) -> None:
+        """Put the gradient of the joint batch into every process: dense gradients as one flat tensor, rows by gathering
+        them."""
+        if world.size == 1:
+            return
+        dense = [p.grad for p in self.dense_params if p.grad is not None]
+        if dense:
+            flat = world.mean_(torch.cat([gradient.flatten() for gradient in dense]))
+            for gradient, part in zip(dense, flat.split([g.numel() for g in dense]), strict=True):
+                gradient.copy_(part.view_as(gradient))
+        for parameter, rows, values in self.rows():
+            all_rows, all_values = torch.cat(world.gather(rows)), torch.cat(world.gather(values))
+            joint = torch.sparse_coo_tensor(
+                all_rows[None], all_values / world.size, parameter.shape, check_invariants=False
+            )
+            parameter.grad = joint.coalesce()
+
     def gradients(self) -> list[Tensor]:
         """Gradients in the order of `parameters`; of a sparse one the values, of a missing one a zero."""
         found = []
@@ -183,9 +202,9 @@ class Optimizer:
             part.step()
 
     @property
-    def owed(self) -> float:
-        """The most of weight decay that a row can have missed, as a share of its weights (-log of what it keeps)."""
-        return max((part.owed for part in self.parts if isinstance(part, RowOptimizer)), default=0.0)
+    def pending(self) -> float:
+        """The most weight decay that a row can have pending, as a share of its weights (-log of what it keeps)."""
+        return max((part.pending for part in self.parts if isinstance(part, RowOptimizer)), default=0.0)
 
     def settle(self) -> None:
         """Bring all rows up to date with their weight decay."""

@@ -68,7 +68,7 @@ class ActivationPenalty:
 
     def load_arrays(self, arrays: dict[str, Tensor]) -> None:
         """Go on from `arrays()`."""
-        self.sums = arrays.get("sums", self.sums).clone()
+        self.sums = arrays.get("sums", self.sums).to(self.sums.device, copy=True)
 
 
 class Penalty:

@@ -23,7 +23,7 @@ RowKernel = Callable[[Tensor, list[Tensor], Tensor, Tensor, int, float, float, T
 to the gradient, share of the weights kept (r,)) -> None; changes parameter and moments in place."""
 
 STALE = 0.01
-"""What a row may owe of weight decay, as a share of its weights, before training settles all rows."""
+"""Pending weight decay of a row, as a share of its weights, from which training settles all rows."""
 
 
 class RowOptimizer(torch.optim.Optimizer):
@@ -36,8 +36,8 @@ class RowOptimizer(torch.optim.Optimizer):
     gradient by lr a step, however small the decay is: dividing by the gradient's size undoes it
     (https://arxiv.org/abs/1711.05101). Steps that a row misses shrink it without that division, and leave its moments.
 
-    The forward pass of a step reads rows before they are touched: stale by what is `owed`, which training keeps below
-    `STALE`.
+    The forward pass of a step reads rows before they are touched: stale by what is `pending`, which training keeps
+    below `STALE`.
 
     Args:
         params: parameters (R, D) with sparse gradients over dimension 0, coalesced.
@@ -111,8 +111,8 @@ class RowOptimizer(torch.optim.Optimizer):
         return kept_r
 
     @property
-    def owed(self) -> float:
-        """The most of weight decay that a row can have missed since all were settled, as -log of what it would keep."""
+    def pending(self) -> float:
+        """The most weight decay that a row can have missed since all were settled, as -log of what it would keep."""
         return max((-state.get("decayed", 0.0) for state in self.state.values()), default=0.0)
 
     @torch.no_grad()

@@ -24,8 +24,8 @@ SAMPLE = 512
 """Positions of a window whose gates are looked at."""
 
 
-class Window:
-    """Sums over the steps since the last line. Nothing is read from the device before `line`."""
+class MetricSums:
+    """Sums over the steps since the last line of metrics. Nothing is read from the device before `line`."""
 
     def __init__(self, names: list[str], device: torch.device):
         self.names = names
@@ -52,7 +52,7 @@ class Window:
         return None if math.isinf(first) else int(first)
 
     def line(self) -> dict[str, Any]:
-        """Means over the window, and the gradient norm of every part in its last step. Begins a new window."""
+        """Means over the steps since the last line, and every part's gradient norm in the last of them. Begins anew."""
         loss, norm, clipped, values = self.sums.tolist()
         steps = max(1, self.steps)
         found = {
@@ -81,7 +81,7 @@ class Window:
     def load_arrays(self, arrays: dict[str, Tensor]) -> None:
         """Go on from `arrays()`."""
         self.sums.copy_(arrays["sums"])
-        self.norms = arrays["norms"].clone()
+        self.norms = arrays["norms"].to(self.sums.device, copy=True)
         self.steps, self.tokens = arrays["counts"].tolist()
 
 
@@ -154,7 +154,7 @@ class Activity:
 
     def load_arrays(self, arrays: dict[str, Tensor]) -> None:
         """Go on from `arrays()`."""
-        self.alive = {int(layer): alive_H for layer, alive_H in arrays.items()}
+        self.alive = {int(layer): alive_H.to(self.model.device) for layer, alive_H in arrays.items()}
 
 
 @torch.no_grad()

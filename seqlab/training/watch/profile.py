@@ -14,22 +14,19 @@ from typing import Any
 import numpy as np
 import torch
 
-from ...base.devices import resolve_device
+from ...base.devices import resolve_device, torch_globals_restored
 from ...models import LanguageModel
 from ...nn import fast_float32
 from ...run import Run
 from ...text import Batch
-from ..optimize.averages import AVERAGES
-from ..optimize.optimizers import Optimizer
-from ..optimize.penalties import ActivationPenalty, Penalty
-from ..step import backward
+from ..step import TrainingStep
 from .costs import blueprint, flops_by_part
 
 SECONDS, FEWEST = 0.8, 3
 """Time spent on steps after the first, and how many there are at least."""
 PRODUCT_SECONDS, PRODUCT_WIDTH = 0.5, 2048
 """Time spent on the machine's product rate, and the side of its square matrices: 50 MB, far out of cache."""
-PARTS = ("embedding", "cells", "output", "clipping", "update")
+PHASES = ("embedding", "cells", "output", "clipping", "update")
 """Of a step. The first three: forward and back, dropout included. Clipping: gradients brought to one entry a row,
 penalties added, norms. Update: optimiser and average."""
 
@@ -39,7 +36,7 @@ class Stopwatch:
 
     def __init__(self, device: torch.device):
         self.device = device
-        self.seconds = dict.fromkeys(PARTS, 0.0)
+        self.seconds = dict.fromkeys(PHASES, 0.0)
         self.last = self.now()
 
     def now(self) -> float:
@@ -84,37 +81,29 @@ def step_seconds(run: Run, device: str) -> list[dict[str, float]]:
     """Seconds by part of a few training steps of a run's configuration, from fresh weights, on words drawn by their
     frequency in the training text."""
     config, counts = run.config.training, run.tokenizer.vocab.counts
-    torch.manual_seed(config.seed)
     model = LanguageModel(run.config.model, len(counts), config.seed)
     model.output.start_at_unigram(counts)
     model.set_words(run.tokenizer.vocab.itos)
     if model.embedding is not None:
         model.embedding.requires_grad_(not config.freeze_embeddings)
-    model.to(device).train()
-    optimizer = Optimizer(model, config)
-    penalty, average = Penalty(optimizer, config.l1, config.l2), AVERAGES[config.average](optimizer, config)
-    on_activations = ActivationPenalty(config.activation_penalty, config.temporal_penalty, model.device)
+    step = TrainingStep(model.to(device).train(), config)
     generator = np.random.default_rng(config.seed)
     shares = np.maximum(counts, 0.5) / np.maximum(counts, 0.5).sum()
     state, watch = model.init_state(config.batch_size), Stopwatch(model.device)
+    first = "cells" if config.freeze_embeddings else "embedding"  # back-propagation ends there
     taken: list[dict[str, float]] = []
     with watched(model, lambda: watch):
         began = time.perf_counter()
         while len(taken) <= FEWEST or time.perf_counter() - began < SECONDS:
             ids_BT = generator.choice(len(counts), (config.batch_size, config.bptt + 1), p=shares)
-            optimizer.zero_grad()
             watch = Stopwatch(model.device)
+
+            def mark(phase: str, watch: Stopwatch = watch) -> None:
+                watch.mark(first if phase == "gradient" else phase)
+
             batch = Batch(ids_BT[:, :-1], ids_BT[:, 1:])
-            _, state = backward(model, batch, state, config.accumulate, penalty=on_activations)
-            watch.mark("cells" if config.freeze_embeddings else "embedding")
-            optimizer.coalesce()
-            if penalty:
-                penalty.add_gradients(len(taken))
-            optimizer.clip(config.clip, config.clip_value)
-            watch.mark("clipping")
-            average.before_step()
-            optimizer.step(config.lr)
-            average.after_step(1.0)
+            state = step.take(len(taken), batch, state, config.lr, mark=mark).state
+            step.observe(1.0)
             watch.mark("update")
             taken.append(watch.seconds)
             if len(taken) == 1:
@@ -151,16 +140,13 @@ def measure(run: Run, threads: int | None = None) -> dict[str, Any]:
         the other, "of_product_rate_by_part": the same for cells and output layer alone; above 1 where the output layer
         multiplies in bfloat16}.
     """
-    device, before = resolve_device(run.config.training.device), torch.get_num_threads()
-    torch.set_num_threads(threads or run.config.training.threads or before)
-    try:
-        taken, rate = step_seconds(run, device), product_rate(device)
-        used = torch.get_num_threads()
-    finally:
-        torch.set_num_threads(before)
-    seconds = {part: median(step[part] for step in taken) for part in PARTS}
+    config = run.config.training
+    device = resolve_device(config.device)
+    with torch_globals_restored(config.seed, threads or config.threads):
+        taken, rate, used = step_seconds(run, device), product_rate(device), torch.get_num_threads()
+    seconds = {part: median(step[part] for step in taken) for part in PHASES}
     total = sum(seconds.values())
-    tokens = run.config.training.batch_size * run.config.training.bptt
+    tokens = config.batch_size * config.bptt
     flops = {part: tokens * cost.training for part, cost in flops_by_part(blueprint(run)).items()}
     return {
         "device": device,
