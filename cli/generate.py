@@ -103,7 +103,7 @@ def generate(
     text = _read_prompt(prompt or "")
     if as_json:
         samples = generator.generate(text, **options)
-        print_json({"prompt": text, "seed": samples[0].seed, "samples": [sample.to_json() for sample in samples]})
+        print_json({"prompt": text, "seed": samples[0].seed, "samples": samples.to_json()})
     else:
         _print_texts(generator, text, options)
 
@@ -123,14 +123,12 @@ def _read_prompt(prompt: str) -> str:
 
 def _print_texts(generator: TextGenerator, prompt: str, options: dict[str, Any]) -> None:
     """Generate and print; a single drawn text appears while it is made."""
-    from seqlab.generation.generator import new_seed
-
-    shown = generator.check(prompt, **options)
-    if "beam" not in options and options.get("temperature") != 0 and "seed" not in options:
-        options = {**options, "seed": new_seed()}
-        say(f"seed {options['seed']}")
-    if "beam" in options or "best_of" in options or options.get("num", 1) > 1:
-        samples = generator.generate(prompt, **options)
+    request = generator.request(prompt, **options)
+    config = request.config
+    if request.seed is not None and config.temperature != 0 and config.seed is None:
+        say(f"seed {request.seed}")
+    if config.beam or config.best_of or config.num > 1:
+        samples = generator.write(request)
         for number, sample in enumerate(samples, 1):
             if len(samples) > 1:
                 print(f"--- {number} of {len(samples)} ---")
@@ -138,8 +136,8 @@ def _print_texts(generator: TextGenerator, prompt: str, options: dict[str, Any])
                 write(str(sample))
     else:
         with _whole_lines() as write:
-            write(shown)
-            generator.generate(prompt, stream=write, **options)
+            write(request.prompt.shown)
+            generator.write(request, stream=write)
 
 
 @contextmanager

@@ -3,19 +3,22 @@
 | module | what it holds |
 | --- | --- |
 | exact | log-probability of every token by the full softmax; scores |
-| text | a text as the network reads it; `Addition`: what is added to the network |
-| dynamic, cache, calibration, counts, ensembles | the parts |
-| sources | given texts, or the splits of the run's own corpus |
+| scored_text | a text as the network reads it; `Addition`: what is added to the network |
+| additions | dynamic evaluation, cache, calibration, counts, ensembles |
+| sources | texts, or the splits of the run's own corpus |
 | evaluator, runs | the story; a run with options |
-| token_scores | scores of single tokens as JSON Lines |
+| results | `Scores` of a text, `TextScore` of its tokens |
+| text_score, token_scores | a short text token by token; tokens of a long one as JSON Lines |
 """
 
 from .additions.dynamic import RULES, DynamicSettings, dynamic_log_probs
 from .evaluator import Evaluation, Evaluator
 from .exact import evaluate_language_model, negative_log_likelihood, read_text, scores
-from .runs import Adaptation, evaluator_of
+from .results import Scores, TextScore
+from .runs import Adaptation, evaluate_source, evaluator_of
 from .scored_text import Addition, Network, ScoredText
 from .sources import read_source, run_corpus
+from .text_score import score_text
 from .token_scores import write_token_scores
 
 __all__ = [
@@ -27,13 +30,17 @@ __all__ = [
     "Evaluator",
     "Network",
     "ScoredText",
+    "Scores",
+    "TextScore",
     "dynamic_log_probs",
     "evaluate_language_model",
+    "evaluate_source",
     "evaluator_of",
     "negative_log_likelihood",
     "read_source",
     "read_text",
     "run_corpus",
+    "score_text",
     "scores",
     "write_token_scores",
 ]

@@ -146,8 +146,7 @@ class Evaluator:
         else:
             return
         raise InputError(
-            f"the text to evaluate {found} ({self.valid.name}); name another of the two (--valid F is the text to tune "
-            "on)."
+            f"the text to evaluate {found} ({self.valid.name}); name another of the two (valid is the text to tune on)."
         )
 
 

@@ -1,4 +1,4 @@
-"""What `seqlab evaluate RUN` does, from the options to the evaluator."""
+"""Evaluating a run: from options to an evaluator, and from a text to its scores."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ from .additions.counts import Counts
 from .additions.dynamic import Dynamic
 from .additions.ensembles import McDropout, Member
 from .evaluator import Evaluator
+from .results import Scores
 from .scored_text import Addition, Network
 from .sources import Text, read_source
+from .token_scores import write_token_scores
 
 FEWEST_TUNING_TOKENS = 50
 """With fewer, what is tuned says nothing about any other text."""
@@ -62,7 +64,7 @@ class Adaptation:
             found.append(McDropout(network, self.mc_dropout, self.seed))
         if self.dynamic:
             rule = self.dynamic if isinstance(self.dynamic, str) else "rms"
-            training = None if rule == "sgd" else text_at_hand(run, train_text, network.model.reads_characters)
+            training = None if rule == "sgd" else available_text(run, train_text, network.model.reads_characters)
             found.append(Dynamic(network, rule, self.seed, training))
         if self.cache:
             found.append(Cache(self.cache, vocab_size))
@@ -109,7 +111,35 @@ def evaluator_of(
     return Evaluator(network, additions, text, quiet)
 
 
-def text_at_hand(run: Run, train_text: Sources | None, spelt: bool) -> TokenFile | None:
+def evaluate_source(
+    run: Run,
+    evaluator: Evaluator,
+    text: Sources | None = None,
+    split: str | None = None,
+    token_scores: str | Path | None = None,
+) -> Scores:
+    """Score a text, or a split of the corpus that the run was trained on.
+
+    Args:
+        run: that the evaluator was made for.
+        evaluator: see `evaluator_of`; tuned once for any number of texts.
+        text: text file(s), folder or corpus name; None takes the split.
+        split: "valid" or "test"; None takes "test" where there is one, else "valid": the result says which.
+        token_scores: a JSON Lines file to write every token's log-probability, rank and entropy to.
+
+    Raises:
+        InputError: the text cannot be had, or is the one that was tuned on.
+    """
+    source = read_source(run, text, split, evaluator.network.model.reads_characters)
+    name = source.split or source.name
+    if token_scores is None:
+        return Scores(evaluator.evaluate(source.tokens), name, source.split)
+    evaluation = evaluator.evaluate_tokens(source.tokens, ranked=True)
+    write_token_scores(token_scores, source.tokens, run.tokenizer, evaluation)
+    return Scores(evaluation.report, name, source.split)
+
+
+def available_text(run: Run, train_text: Sources | None, spelt: bool) -> TokenFile | None:
     """The training text given, else the run's own, None where that is gone. Raises InputError for a bad given one."""
     try:
         return read_source(run, train_text, "train", spelt).tokens
@@ -125,6 +155,6 @@ def tuning_text(run: Run, valid: Sources | None, spelt: bool) -> Text:
     if len(text.tokens) < FEWEST_TUNING_TOKENS:
         raise InputError(
             f"the text to tune on ({text.name}) has only {len(text.tokens)} tokens, fewer than {FEWEST_TUNING_TOKENS}; "
-            "give a longer one (--valid F)."
+            "give a longer one (valid)."
         )
     return text

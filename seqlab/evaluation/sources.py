@@ -11,10 +11,11 @@ from ..text import Corpus, Sources, TokenFile, tokenize
 
 
 class Text(NamedTuple):
-    """Tokens, and in words where they are from."""
+    """Tokens, and where they are from: in words, and as a split of the run's own corpus."""
 
     tokens: TokenFile
     name: str
+    split: str | None = None
 
 
 def run_corpus(run: Run) -> Corpus:
@@ -23,32 +24,39 @@ def run_corpus(run: Run) -> Corpus:
     path = Path(recorded.get("path", ""))
     if not Corpus.is_corpus(path):
         raise InputError(
-            f"{run.path}: the prepared corpus it was trained on is no longer there; name the text itself with --text, "
-            "the one to tune on with --valid and the one to count with --train-text."
+            f"{run.path}: the prepared corpus it was trained on is no longer there; name the texts themselves: "
+            "the one to score, the one to tune on (valid) and the one to count (train_text)."
         )
     corpus = Corpus.open(path)
     if corpus.digest != recorded["digest"]:
         raise InputError(
-            f"{path}: is not the corpus that {run.path} was trained on any more (their digests differ); name the text "
-            "itself with --text, the one to tune on with --valid and the one to count with --train-text."
+            f"{path}: is not the corpus that {run.path} was trained on any more (their digests differ); name the "
+            "texts themselves: the one to score, the one to tune on (valid) and the one to count (train_text)."
         )
     return corpus
 
 
-def read_source(run: Run, sources: Sources | None, split: str, spelt: bool = False) -> Text:
-    """The ids of a text given, else of a split ("train", "valid" or "test") of the run's own corpus.
+def read_source(run: Run, sources: Sources | None, split: str | None, spelt: bool = False) -> Text:
+    """The ids of a text given, else of a split of the run's own corpus.
 
-    spelt: words outside the vocabulary are told apart, for a model that reads characters; where the corpus does not
-    keep their spelling it is said on stderr, because the scores depend on it.
+    Args:
+        run: whose tokenizer and corpus are used.
+        sources: text file(s), folder or corpus name; None takes the split.
+        split: "train", "valid" or "test"; None takes "test" where there is one, else "valid".
+        spelt: words outside the vocabulary are told apart, for a model that reads characters; where the corpus does not
+            keep their spelling a line on stderr says so, because the scores depend on it.
 
-    Raises InputError when neither can be had.
+    Raises:
+        InputError: neither can be had.
     """
     if sources is not None:
         name = str(sources) if isinstance(sources, str | Path) else ", ".join(map(str, sources))
         return Text(tokenize(sources, run.tokenizer, run.config.text, spelt=spelt), name)
     corpus = run_corpus(run)
+    if split is None:
+        split = "test" if "test" in corpus.splits else "valid"
     if split not in corpus.splits:
         raise InputError(f"{run.path}: the corpus it was trained on has no {split} split; name a text instead.")
     if spelt:
         corpus = corpus.with_spelling(split)
-    return Text(corpus.splits[split], f"the run's own {split} split")
+    return Text(corpus.splits[split], f"the run's own {split} split", split)

@@ -6,10 +6,13 @@
 | decoding | reading a prompt, drawing samples, log-probability, rank and entropy of every token |
 | beam | beam search with optimal stopping |
 | streaming | ids become text while they are made; stop strings |
-| generator | `TextGenerator`: prompt in, `Sample`s out |
+| samples | `Sample`, `Samples`: what was generated, as results |
+| generator | `TextGenerator`: prompt in, `Samples` out |
 """
 
-from .generator import Sample, TextGenerator, Token
+from ..models.tokens import Token
+from .generator import TextGenerator
 from .rules import RULES
+from .samples import Sample, Samples
 
-__all__ = ["RULES", "Sample", "TextGenerator", "Token"]
+__all__ = ["RULES", "Sample", "Samples", "TextGenerator", "Token"]

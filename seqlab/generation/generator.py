@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 import torch
 
 from ..base.errors import InputError, did_you_mean
 from ..config import GenerationConfig
+from ..models.tokens import Token
 from ..text import Tokenizer
 from .beam import beam_search
 from .decoding import Continuation, StepModel, best, sample
 from .rules import RESTRAINTS, RULES, Rule, make_rule
+from .samples import Sample, Samples
 from .streaming import TextReader
 
 if TYPE_CHECKING:
@@ -30,53 +31,30 @@ FLAGS = ("temperature", "top_k", "top_p", "min_p")
 Found = tuple[int, Continuation, TextReader]
 
 
-@dataclass(frozen=True)
-class Token:
-    """One generated token. `log_prob` and `entropy` (nats) and `rank` (1: the favourite) are the model's own,
-    whatever rules shaped the choice."""
+class Prompt(NamedTuple):
+    """A prompt, checked and encoded.
 
-    text: str
-    id: int
-    log_prob: float
-    rank: int
-    entropy: float
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One generated text.
-
-    Attributes:
-        prompt: as it reads before the text.
-        text: what was generated, without the prompt; the tokens' texts joined.
-        tokens: all that were generated, those of a stop string or an end of text (with text "") included.
-        log_prob: total log-probability of the tokens in nats.
-        score: `log_prob` over the length penalty.
-        finish: "stop" (end of text or stop string) or "length".
-        seed, index: `generate` with this seed draws it again as candidate `index`; seed is None for a search.
+    shown: as it reads before its continuation; white space that the tokenizer drops comes with the next word.
+    ids: without the start token. spelt: as a model reads it that knows words by their characters, start token first,
+    with `words` behind the vocabulary; None for other models.
     """
 
-    prompt: str
-    text: str
-    tokens: list[Token]
-    log_prob: float
-    score: float
-    finish: str
+    shown: str
+    ids: list[int]
+    spelt: list[int] | None
+    words: Sequence[str]
+
+
+class Request(NamedTuple):
+    """Everything that decides what is generated; whatever is wrong with it was refused when it was made.
+
+    seed: that draws the texts, None for a search.
+    """
+
+    config: GenerationConfig
+    prompt: Prompt
+    rules: Sequence[Rule]
     seed: int | None
-    index: int
-
-    def __str__(self) -> str:
-        return self.prompt + self.text
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return {
-            "text": self.text,
-            "log_prob": self.log_prob,
-            "score": self.score,
-            "finish": self.finish,
-            "tokens": [vars(token) for token in self.tokens],
-        }
 
 
 class TextGenerator:
@@ -86,66 +64,72 @@ class TextGenerator:
         self.model, self.tokenizer = model, tokenizer
         self.reads_characters: bool = getattr(model, "reads_characters", False)
 
-    def generate(
-        self, prompt: str = "", *, stream: Callable[[str], None] | None = None, **options: Any
-    ) -> list[Sample]:
+    def generate(self, prompt: str = "", *, stream: Callable[[str], None] | None = None, **options: Any) -> Samples:
         """Continue `prompt`; the options are the fields of `seqlab.config.GenerationConfig`.
 
-        Every text starts from the tokenizer's start token, so an empty prompt gives a text from its
-        beginning. Rules are applied in this order: bans (`ban_unknown`), `rules` as listed, then temperature,
-        top_k, top_p, min_p. `best_of` and `beam` return the best `num`, best first. `stream` is called with
-        the text of a single drawn sample while it is made.
+        Every text starts from the tokenizer's start token, so an empty prompt gives a text from its beginning. Rules
+        are applied in this order: bans (`ban_unknown`), `rules` as listed, then temperature, top_k, top_p, min_p.
+        `best_of` and `beam` return the best `num`, best first.
 
-        Raises InputError for options that contradict each other and for a prompt with unknown characters or
-        words, unless the model reads words by their characters.
+        Args:
+            prompt: text to continue.
+            stream: called with the text of a single drawn sample while it is made.
+            **options: see `GenerationConfig`.
+
+        Raises:
+            InputError: options that contradict each other, or a prompt with unknown characters or words, unless the
+                model reads words by their characters.
         """
-        shown = self.check(prompt, **options)
-        config = GenerationConfig.build(options)
-        check_options(config, streaming=stream is not None)
-        prompt_ids = self.encode_prompt(prompt, config.allow_unknown)
-        stops = [config.stop] if isinstance(config.stop, str) else config.stop
-        new_reader = partial(TextReader, self.tokenizer, prompt_ids, stops, self._eos_id(config))
-        start = [self.tokenizer.start_id, *prompt_ids]
-        seed = None
-        with _at_work(self.model, config.beam or config.best_of or config.num), self._spelling(prompt) as spelt:
-            if config.beam:
-                found = self._search(config, start, spelt, new_reader)
-            else:
-                seed = new_seed() if config.seed is None else config.seed
-                found = self._draw(config, start, spelt, new_reader, seed, stream)
-        return [_assemble(shown, *one, config.length_penalty, seed) for one in found]
+        return self.write(self.request(prompt, **options), stream)
 
-    def check(self, prompt: str = "", **options: Any) -> str:
-        """Raises InputError for what `generate` would refuse. Returns the prompt as it reads before its
-        continuation: white space that the tokenizer drops comes with the next word."""
+    def request(self, prompt: str = "", **options: Any) -> Request:
+        """Check options and prompt, and encode the prompt, without generating anything yet: to show the prompt before
+        its continuation, or to learn the seed.
+
+        Raises:
+            InputError: what `generate` refuses.
+        """
         config = GenerationConfig.build(options, "generate")
         check_options(config)
-        self._rules(config)
-        kept = self.tokenizer.decode(self.encode_prompt(prompt, config.allow_unknown))
-        return prompt if prompt[-1:] == kept[-1:] else prompt.rstrip()
+        seed = None if config.beam else new_seed() if config.seed is None else config.seed
+        return Request(config, self.read_prompt(prompt, config.allow_unknown), self._rules(config), seed)
 
-    def encode_prompt(self, prompt: str, allow_unknown: bool = False) -> list[int]:
-        """Ids of `prompt`. Raises InputError naming what the model does not know."""
+    def write(self, request: Request, stream: Callable[[str], None] | None = None) -> Samples:
+        """Generate what was requested; `stream` as in `generate`."""
+        config, prompt = request.config, request.prompt
+        check_options(config, streaming=stream is not None)
+        stops = [config.stop] if isinstance(config.stop, str) else config.stop
+        new_reader = partial(TextReader, self.tokenizer, prompt.ids, stops, self._eos_id(config))
+        with _at_work(self.model, config.beam or config.best_of or config.num), self._extra_words(prompt.words):
+            found = (
+                self._search(request, new_reader)
+                if request.seed is None
+                else self._draw(request, new_reader, request.seed, stream)
+            )
+        samples = (_assemble(prompt.shown, *one, config.length_penalty, request.seed) for one in found)
+        return Samples(samples)
+
+    def read_prompt(self, prompt: str, allow_unknown: bool = False) -> Prompt:
+        """Encode a prompt. Raises InputError naming what the model does not know."""
         unknown = self.tokenizer.unknown(prompt)
         mappable = self.tokenizer.unk_id is not None
         if unknown and not ((allow_unknown or self.reads_characters) and mappable):
             names = ", ".join(map(repr, unknown[:5])) + (f" and {len(unknown) - 5} more" if unknown[5:] else "")
-            remedy = " or allow unknown ones (--allow-unknown), which are read as <unk>" if mappable else ""
+            remedy = ", or allow unknown words (allow_unknown), which are read as <unk>" if mappable else ""
             raise InputError(
-                f"the prompt holds {names}, which this model has never seen; leave that out{remedy}."
+                f"the prompt has {names}, which this model has never seen; leave that out{remedy}."
                 f"{did_you_mean(unknown[0], self.tokenizer.vocab.itos)}"
             )
-        return self.tokenizer.encode(prompt).tolist()
-
-    @contextmanager
-    def _spelling(self, prompt: str) -> Iterator[list[int] | None]:
-        """The prompt, start token first, as a model reads it that knows words by their characters; None for others."""
+        ids = self.tokenizer.encode(prompt)
+        kept = self.tokenizer.decode(ids)
+        shown = prompt if prompt[-1:] == kept[-1:] else prompt.rstrip()
         if not self.reads_characters:
-            yield None
-            return
-        ids, words = self.tokenizer.encode_spelt(prompt)
-        with cast("LanguageModel", self.model).extra_words(words):
-            yield [self.tokenizer.start_id, *ids.tolist()]
+            return Prompt(shown, ids.tolist(), None, ())
+        spelt, words = self.tokenizer.encode_spelt(prompt)
+        return Prompt(shown, ids.tolist(), [self.tokenizer.start_id, *spelt.tolist()], words)
+
+    def _extra_words(self, words: Sequence[str]) -> AbstractContextManager[None]:
+        return cast("LanguageModel", self.model).extra_words(words) if words else nullcontext()
 
     def default_length(self) -> int:
         """Tokens that make about 500 characters, judging by tokens as frequent as in the training text."""
@@ -156,49 +140,43 @@ class TextGenerator:
 
     def _draw(
         self,
-        config: GenerationConfig,
-        start: Sequence[int],
-        spelt: Sequence[int] | None,
+        request: Request,
         new_reader: Callable[..., TextReader],
         seed: int,
         stream: Callable[[str], None] | None,
     ) -> list[Found]:
         """Sample, and keep the best where `best_of` asks for it."""
+        config, prompt = request.config, request.prompt
         count = config.best_of or config.num
         readers = [new_reader(write=stream) for _ in range(count)]
         drawn = sample(
             self.model,
-            start,
+            [self.tokenizer.start_id, *prompt.ids],
             config.length or self.default_length(),
             count=count,
             seed=seed,
-            rules=self._rules(config),
+            rules=request.rules,
             ends=lambda index, token: readers[index].push(token),
-            spelt=spelt,
+            spelt=prompt.spelt,
         )
         order = best(drawn, config.num, config.length_penalty) if config.best_of else range(count)
         return [(index, drawn[index], readers[index]) for index in order]
 
-    def _search(
-        self,
-        config: GenerationConfig,
-        start: Sequence[int],
-        spelt: Sequence[int] | None,
-        new_reader: Callable[..., TextReader],
-    ) -> list[Found]:
+    def _search(self, request: Request, new_reader: Callable[..., TextReader]) -> list[Found]:
         """Beam search."""
+        config, prompt = request.config, request.prompt
         assert config.beam is not None
         found = beam_search(
             self.model,
-            start,
+            [self.tokenizer.start_id, *prompt.ids],
             config.length or self.default_length(),
             config.beam,
             count=config.num,
-            rules=self._rules(config),
+            rules=request.rules,
             eos_id=self._eos_id(config),
             alpha=config.length_penalty,
             complete=(lambda ids: _ends(new_reader(), ids)) if config.stop else None,
-            spelt=spelt,
+            spelt=prompt.spelt,
         )
         readers = [new_reader() for _ in found]
         for reader, continuation in zip(readers, found, strict=True):

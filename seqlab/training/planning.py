@@ -244,6 +244,7 @@ def fresh_model(
     `torch_globals_restored`.
     """
     training, tokenizer = config.training, corpus.tokenizer
+    assert bool(training.init) == (origin is not None), "the run to start from is opened by the plan"
     torch.set_num_threads(training.threads or torch.get_num_threads())
     torch.manual_seed(training.seed)
     model = LanguageModel(config.model, len(tokenizer.vocab), training.seed)

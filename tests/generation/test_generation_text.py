@@ -15,6 +15,7 @@ from seqlab.config import ModelConfig
 from seqlab.generation import TextGenerator
 from seqlab.generation.streaming import StopFilter, TextReader
 from seqlab.models import LanguageModel
+from seqlab.models.tokens import Token, shaded
 from seqlab.text import TOKENIZERS, Vocab
 
 TEXT = 'The cat sat on the mat, didn\'t it?\n"Yes", said the dog; 東京 é 🙂 naïve.\n' * 3
@@ -171,16 +172,16 @@ def test_prompt_and_text_read_as_one(kind, prompt, shown, text):
 @pytest.mark.parametrize(
     ("kind", "prompt", "message"),
     [
-        ("char", "The Ж cat ß", r"holds 'Ж', 'ß'.*--allow-unknown"),
-        ("word", "the catt sat zebra", r"holds 'catt', 'zebra'.*Did you mean 'cat'"),
-        ("whitespace", "the zebra", r"holds 'zebra'"),
+        ("char", "The Ж cat ß", r"has 'Ж', 'ß'.*allow_unknown"),
+        ("word", "the catt sat zebra", r"has 'catt', 'zebra'.*Did you mean 'cat'"),
+        ("whitespace", "the zebra", r"has 'zebra'"),
     ],
 )
 def test_an_unknown_prompt_is_refused_or_read_as_unk(kind, prompt, message):
     generator = generator_of(kind)
     with pytest.raises(InputError, match=message):
         generator.generate(prompt)
-    assert generator.tokenizer.unk_id in generator.encode_prompt(prompt, allow_unknown=True)
+    assert generator.tokenizer.unk_id in generator.read_prompt(prompt, allow_unknown=True).ids
     (one,) = generator.generate(prompt, length=3, allow_unknown=True)
     assert one.prompt == prompt
 
@@ -305,3 +306,43 @@ def test_json_holds_text_and_tokens():
 
 def test_a_reader_without_tokens_is_empty():
     assert TextReader(tokenizer_of("byte"), [3, 4]).close() == ("", [])
+
+
+# Results
+
+
+def test_a_request_is_checked_and_encoded_before_anything_is_generated():
+    generator = generator_of("char")
+    with pytest.raises(InputError, match="temperature 0 gives the same text"):
+        generator.request("The", temperature=0, num=2)
+    request = generator.request("The", length=4)
+    assert (request.prompt.shown, len(request.prompt.ids)) == ("The", 3)
+    (one,) = generator.write(request)
+    (again,) = generator.generate("The", length=4, seed=request.seed)
+    assert (one.seed, one.text) == (request.seed, again.text)
+    assert generator.request("The", beam=2).seed is None
+
+
+def test_samples_show_themselves():
+    generator = generator_of("char")
+    samples = generator.generate("The <b>"[:4], num=2, length=6, seed=1)
+    assert repr(samples) == "Samples(2 texts · 12 tokens)"
+    assert repr(samples[0]).startswith("Sample('The ")
+    assert repr(samples[0]).endswith(f"6 tokens · {samples[0].nats_per_token:.2f} nats per token)")
+    assert samples.to_json() == [one.to_json() for one in samples]
+    page = samples._repr_html_()
+    assert "1 of 2" in page
+    assert page.count("rank") == 12
+    frame = pytest.importorskip("pandas") and samples.to_frame()
+    assert frame["text"].tolist() == [one.text for one in samples]
+    assert samples[0].to_frame()["log_prob"].sum() == pytest.approx(samples[0].log_prob)
+
+
+def test_shaded_text_is_escaped_and_darker_where_less_expected():
+    tokens = [Token("<i>", 1, -0.1, 1, 0.5), Token("&", 2, -6.0, 40, 2.0)]
+    page = shaded(tokens, before="<script>")
+    assert "&lt;script&gt;" in page
+    assert "&lt;i&gt;" in page
+    assert "<i>" not in page
+    shades = [float(part.split(")")[0]) for part in page.split("rgba(230,120,30,")[1:]]
+    assert shades == [0.01, 0.56]

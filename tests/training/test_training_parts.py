@@ -407,7 +407,7 @@ def test_words_new_to_a_run_have_the_output_bias_that_was_asked_for(words, folde
     corpus = corpus_of(folder, "two", range(10, 40))
     first = api.train_language_model(words, tmp_path / "first", **TINY, steps=3, optimizer="sgd")
     settings = {"init": str(tmp_path / "first"), "output_bias": output_bias}
-    bias = fresh_model(first.run.config.updated(settings), corpus, None).output.bias.detach()[:, 0]
+    bias = fresh_model(first.run.config.updated(settings), corpus, origin=first.run).output.bias.detach()[:, 0]
     vocab = corpus.tokenizer.vocab
     log_probs = torch.from_numpy(unigram_log_probs(vocab.counts)).float()
     learnt = first.run.load_model().output.bias.detach()[:, 0]

@@ -1,0 +1,209 @@
+"""Scores as results: one line in a console, a table in a notebook, what the command line prints, JSON."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..base.printing import printable
+from ..base.results import Result, Table, line
+from ..models.tokens import Token, excerpt, shaded, token_table
+
+FIGURES = (
+    "tokens",
+    "nats_per_token",
+    "perplexity",
+    "nats_per_char",
+    "bits_per_char",
+    "bits_per_byte",
+    "unknown_rate",
+)
+"""Scores of every text."""
+VARIANT_FIGURES = ("perplexity", "nats_per_token", "bits_per_char")
+
+
+@dataclass(frozen=True, repr=False)
+class Scores(Result):
+    """Exact scores of a language model on a text.
+
+    Attributes:
+        values: as `to_json` gives them.
+        text_name: what was scored: "test", "valid", or the text's name.
+        split: "test" or "valid" where a split of the run's own corpus was scored, else None.
+    """
+
+    values: Mapping[str, Any]
+    text_name: str = ""
+    split: str | None = None
+
+    def __repr__(self) -> str:
+        name = f"{self.text_name}: " if self.text_name else ""
+        best = min(self.sections.items(), key=lambda entry: entry[1].perplexity, default=None)
+        added = f"{best[1].perplexity:.4g} with {printable(best[0])}" if best and best[0] != "static" else ""
+        return line(
+            "Scores",
+            [
+                f"{printable(name)}perplexity {self.perplexity:.4g}",
+                added,
+                f"{self.bits_per_char:.3g} bits per character",
+                f"{self.tokens:,} tokens",
+            ],
+        )
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of the text."""
+        count: int = self.values["tokens"]
+        return count
+
+    @property
+    def nats_per_token(self) -> float:
+        """Mean of -log P over the tokens."""
+        return float(self.values["nats_per_token"])
+
+    @property
+    def perplexity(self) -> float:
+        """exp of the nats per token: how many equally likely tokens the model hesitates between."""
+        return float(self.values["perplexity"])
+
+    @property
+    def nats_per_char(self) -> float:
+        """The same information a character of the text."""
+        return float(self.values["nats_per_char"])
+
+    @property
+    def bits_per_char(self) -> float:
+        """The same in bits; compares models whose tokens differ."""
+        return float(self.values["bits_per_char"])
+
+    @property
+    def bits_per_byte(self) -> float:
+        """The same a byte of the text in UTF-8."""
+        return float(self.values["bits_per_byte"])
+
+    @property
+    def unknown_rate(self) -> float:
+        """Share of the tokens that are <unk>: predicting it is easier than predicting the word."""
+        return float(self.values["unknown_rate"])
+
+    @property
+    def sections(self) -> dict[str, Scores]:
+        """By name, the scores of the network as trained ("static"), of each addition and of their mixture; empty where
+        nothing was added."""
+        return {
+            name: Scores(value, self.text_name, self.split)
+            for name, value in self.values.items()
+            if isinstance(value, Mapping) and "perplexity" in value
+        }
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values: the scores, and a section for each addition."""
+        return dict(self.values)
+
+    def table(self) -> Table:
+        """A row for the network as trained, one for each addition and one for the mixture."""
+        variants = self.sections or {"static": self}
+        headers = ("variant", *FIGURES, *(("change_percent",) if self.sections else ()))
+        rows = [
+            (
+                name,
+                *(one.values[figure] for figure in FIGURES),
+                *((one.values["change"],) if self.sections else ()),
+            )
+            for name, one in variants.items()
+        ]
+        return Table(headers, rows, repr(self))
+
+    def text(self) -> str:
+        """The plain scores; where something was added, a table of the variants and what was tuned."""
+        plain = [(name.replace("_", " "), value) for name, value in self.values.items() if not _is_section(value)]
+        lines = [Table(("", ""), plain).text()]
+        sections = self.sections
+        if not sections:
+            return lines[0]
+        variants = Table(
+            ("variant", *(figure.replace("_", " ") for figure in VARIANT_FIGURES), "change %"),
+            [
+                (
+                    name.replace("_", " "),
+                    *(one.values[figure] for figure in VARIANT_FIGURES),
+                    f"{one.values['change']:+.1f}" if one.values["change"] else "-",
+                )
+                for name, one in sections.items()
+            ],
+        )
+        lines += ["", variants.text(), ""]
+        if "tuned_on" in self.values:
+            tuned_on = self.values["tuned_on"]
+            lines.append(f"tuned on {printable(tuned_on['text'])}, the first {tuned_on['tokens']:,} tokens or fewer")
+        elif any("weights" in one.values for one in sections.values()):
+            lines.append("nothing was tuned: all have equal weights in the mixture")
+        for name, one in sections.items():
+            known = (*sections["static"].values, "weights")
+            facts = [
+                f"{key.replace('_', ' ')} {_value(value)}" for key, value in one.values.items() if key not in known
+            ]
+            facts += [f"{weight:.3f} {printable(part)}" for part, weight in one.values.get("weights", {}).items()]
+            if facts:
+                lines.append(f"{name.replace('_', ' ')}: {', '.join(facts)}")
+        return "\n".join(lines)
+
+
+def _is_section(value: Any) -> bool:
+    return isinstance(value, Mapping)
+
+
+def _value(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
+
+
+@dataclass(frozen=True, repr=False)
+class TextScore(Result):
+    """How probable a model finds a text, token by token.
+
+    Attributes:
+        scored: the text.
+        tokens: with log-probability and entropy in nats and rank; their texts joined are the text as the tokenizer
+            writes it.
+    """
+
+    scored: str
+    tokens: list[Token] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        facts = [f"{len(self.tokens):,} tokens", f"log P {self.log_prob:.2f}", f"perplexity {self.perplexity:.4g}"]
+        return line("TextScore", [excerpt(self.scored), *facts])
+
+    @property
+    def log_prob(self) -> float:
+        """Log-probability of the text in nats, the sum over its tokens."""
+        return math.fsum(one.log_prob for one in self.tokens)
+
+    @property
+    def nats_per_token(self) -> float:
+        """Mean of -log P over the tokens."""
+        return -self.log_prob / len(self.tokens)
+
+    @property
+    def perplexity(self) -> float:
+        """exp of the nats per token."""
+        return math.exp(min(self.nats_per_token, 700.0))
+
+    def table(self) -> Table:
+        """A row a token."""
+        return token_table(self.tokens)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values: the text, its tokens, and the figures of the whole."""
+        return {
+            "text": self.scored,
+            "tokens": [vars(one) for one in self.tokens],
+            "log_prob": self.log_prob,
+            "nats_per_token": self.nats_per_token,
+            "perplexity": self.perplexity,
+        }
+
+    def _repr_html_(self) -> str:
+        return shaded(self.tokens)

@@ -1,0 +1,43 @@
+"""The probability of a short text, token by token."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..base.errors import InputError
+from ..models import LanguageModel
+from ..models.tokens import Token
+from ..text import TokenFile, Tokenizer
+from .results import TextScore
+from .scored_text import Network
+
+
+def score_text(model: LanguageModel, tokenizer: Tokenizer, text: str) -> TextScore:
+    """Score a text with a model: exact log-probability, rank and entropy of every token.
+
+    Use it to see which words a model finds surprising, or to rank several wordings. A model that reads characters reads
+    words outside its vocabulary as they are spelt; it predicts them as <unk> all the same.
+
+    Args:
+        model: in any mode; dropout is off while it scores.
+        tokenizer: of the model.
+        text: as it would stand at the beginning of a document.
+
+    Raises:
+        InputError: the text has no tokens.
+    """
+    ids_N = np.asarray(tokenizer.encode(text), np.int64)
+    if not len(ids_N):
+        raise InputError("text: is empty; give at least one token.")
+    tokens = TokenFile.of(ids_N)
+    if model.reads_characters:
+        tokens.spelt, tokens.extra_words = tokenizer.encode_spelt(text)
+    network = Network(model, tokenizer.start_id)
+    scored = network.read(tokens)
+    standing = network.standing(scored)
+    decoder = tokenizer.decoder()
+    pieces = [decoder.push(id) for id in ids_N.tolist()]
+    pieces[-1] += decoder.flush()
+    columns = (pieces, ids_N, scored.log_p_N, standing.rank_N, standing.entropy_N)
+    rows = zip(*(column if isinstance(column, list) else column.tolist() for column in columns), strict=True)
+    return TextScore(text, [Token(*row) for row in rows])
