@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import warnings
 from contextlib import contextmanager
@@ -63,7 +64,8 @@ def write_bytes(out: str | Path, content: bytes) -> None:
 def drawing_rules() -> Iterator[None]:
     """Draw the same picture on every machine: matplotlib's own defaults, fixed SVG ids, text kept as text.
 
-    Warnings about missing glyphs are off: `style.font_families` finds them first, and one sentence reports them.
+    Warnings about missing glyphs are off: `style.font_families` finds them first, and one sentence reports them. So
+    are messages about fonts that have no bold letters.
     """
     import matplotlib
 
@@ -73,11 +75,17 @@ def drawing_rules() -> Iterator[None]:
         "pdf.fonttype": 42,
         "text.hinting": "none",
     }
+    log = logging.getLogger("matplotlib.font_manager")
+    level = log.level
     with matplotlib.rc_context(), warnings.catch_warnings():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(fixed)
         warnings.filterwarnings("ignore", message=r"(?s).*Glyph .* missing from")
-        yield
+        log.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            log.setLevel(level)
 
 
 def figure_bytes(figure: Figure, kind: str) -> bytes:

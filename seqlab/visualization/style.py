@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Sequence
+from functools import cache
 
 from ..base.printing import printable
 
@@ -14,7 +15,7 @@ INK, QUIET, FAINT, PAPER = "#1f2328", "#6b7280", "#d4d7dc", "#ffffff"
 
 LONGEST_LABEL = 32
 
-# Families that cover scripts matplotlib's own DejaVu Sans lacks; used for those only, where installed.
+# Families made for scripts that matplotlib's own DejaVu Sans lacks; used for those only, where installed.
 WIDE_COVERAGE = (
     "Noto Sans CJK SC",
     "Noto Sans CJK JP",
@@ -53,20 +54,64 @@ def darker(color: str, share: float = 0.45) -> str:
 
 
 def font_families(words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """(font families that together cover `words` as far as possible, the words that stay uncovered)."""
+    """Fonts for words of any script: matplotlib's own, and installed ones for what it lacks.
+
+    The families of WIDE_COVERAGE are tried first, then every other installed font, those first that cover most;
+    fonts that were installed after matplotlib last looked are found, too.
+
+    Args:
+        words: the texts to draw.
+
+    Returns:
+        Font families that together cover `words` as far as possible, and the words that stay uncovered.
+    """
     from matplotlib.font_manager import fontManager, get_font
 
-    def covered(family: str) -> frozenset[int]:
-        return frozenset(get_font(fontManager.findfont(family)).get_charmap())
-
     families = ["DejaVu Sans"]
-    lacking = _visible("".join(words)) - covered("DejaVu Sans")
-    installed = {entry.name for entry in fontManager.ttflist} if lacking else set()
-    for family in WIDE_COVERAGE:
-        if lacking and family in installed and (found := lacking & covered(family)):
-            families.append(family)
-            lacking -= found
+    lacking = _visible("".join(words)) - get_font(fontManager.findfont("DejaVu Sans")).get_charmap().keys()
+    if lacking:
+        _find_new_fonts()
+        files = {entry.name: entry.fname for entry in fontManager.ttflist if not _is_last_resort(entry.name)}
+        for family in WIDE_COVERAGE:
+            if lacking and family in files and (found := lacking & _characters(files[family])):
+                families.append(family)
+                lacking -= found
+    if lacking:
+        covered = {family: lacking & _characters(file) for family, file in files.items()}
+        for family in sorted(covered, key=lambda family: (-len(covered[family]), family)):
+            if found := lacking & covered[family]:
+                families.append(family)
+                lacking -= found
     return families, [word for word in words if lacking & _visible(word)]
+
+
+def _is_last_resort(family: str) -> bool:
+    """Whether a font has a box for every character and no letter: it only hides that characters are missing."""
+    return family.casefold().replace(" ", "").lstrip(".").startswith(("lastresort", "adobeblank"))
+
+
+def _characters(file: str) -> set[int]:
+    """The characters that a font file has; none where it cannot be read."""
+    from matplotlib.font_manager import get_font
+
+    try:
+        return set(get_font(file).get_charmap())
+    except (OSError, RuntimeError):
+        return set()
+
+
+@cache
+def _find_new_fonts() -> None:
+    """Make matplotlib know the fonts that were installed after it wrote its list of them; looked for once."""
+    from matplotlib.font_manager import findSystemFonts, fontManager
+
+    known = {entry.fname for entry in fontManager.ttflist}
+    for file in findSystemFonts():
+        if file not in known:
+            try:
+                fontManager.addfont(file)
+            except (OSError, RuntimeError, ValueError):  # a damaged file, or bitmaps only
+                continue
 
 
 def _visible(text: Iterable[str]) -> set[int]:

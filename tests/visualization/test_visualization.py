@@ -295,6 +295,34 @@ def test_words_that_no_font_covers_are_told_in_one_sentence(tmp_path: Path) -> N
     assert picture.notes == []
 
 
+def test_any_installed_font_serves_what_the_usual_ones_lack(monkeypatch: pytest.MonkeyPatch) -> None:
+    rare = "\u24ea"  # a circled zero, which of matplotlib's own fonts STIX has
+    families, uncovered = font_families(["plain", rare])
+    assert families[0] == "DejaVu Sans"
+    assert len(families) == 2
+    assert "Last Resort" not in families[1]
+    assert uncovered == []
+    monkeypatch.setattr("seqlab.visualization.style.WIDE_COVERAGE", ("STIXGeneral",))
+    assert font_families(["plain", rare]) == (["DejaVu Sans", "STIXGeneral"], [])
+
+
+def test_fonts_that_matplotlib_has_not_seen_yet_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from matplotlib import font_manager
+
+    from seqlab.visualization import style
+
+    name = font_manager.findfont("STIXGeneral")
+    new = tmp_path / "new.ttf"
+    new.write_bytes(Path(name).read_bytes())
+    (tmp_path / "damaged.ttf").write_bytes(b"no font")
+    known = [entry for entry in font_manager.fontManager.ttflist if entry.name != "STIXGeneral"]
+    monkeypatch.setattr(font_manager.fontManager, "ttflist", known)
+    monkeypatch.setattr(font_manager, "findSystemFonts", lambda: [str(new), str(tmp_path / "damaged.ttf")])
+    style._find_new_fonts.cache_clear()
+    style._find_new_fonts()
+    assert [entry.fname for entry in font_manager.fontManager.ttflist if entry.name == "STIXGeneral"] == [str(new)]
+
+
 def test_a_still_map_that_no_font_can_show_is_refused_before_any_work(tmp_path: Path) -> None:
     picture = draw_map(some_vectors(["plain", *(chr(0x12000 + i) for i in range(9))]))
     for kind in ("png", "pdf"):
