@@ -20,7 +20,7 @@ import pytest
 
 from seqlab.base.errors import InputError, SeqlabError
 from seqlab.text.python_docs import extraction as python_docs
-from seqlab.text.python_docs.docstrings import join, paragraphs
+from seqlab.text.python_docs.docstrings import paragraphs
 from seqlab.text.sources import corpora
 from seqlab.text.sources.fetch import fetch
 from seqlab.text.sources.readers import read_documents
@@ -385,10 +385,9 @@ DOCSTRING = """
 
 
 def test_docstring_becomes_prose() -> None:
-    assert join(paragraphs(DOCSTRING)).split("\n") == [
+    assert paragraphs(DOCSTRING) == [
         "The values are summed first.",
         "An empty array is now refused.",
-        "Parameters",
         "values (array_like, optional): The numbers that are averaged. They are not changed.",
         "axis ('rows', 'columns'): Where the mean is taken.",
     ]
@@ -405,9 +404,8 @@ def test_google_and_sphinx_fields() -> None:
     :param other: the name of another file
     :type other: str
     """
-    assert join(paragraphs(text)).split("\n") == [
+    assert paragraphs(text) == [
         "Load a file from the disk.",
-        "Args",
         "path (str): where the file is on this machine",
         "strict: whether errors of any kind are raised, or only a warning is given",
         "other: the name of another file",

@@ -1,16 +1,14 @@
-"""English prose out of a docstring: reStructuredText, numpydoc and Google markup in, plain paragraphs out.
+"""English prose out of a docstring: what one would read aloud stays, a paragraph a line.
 
-What is code, table, formula or cross-reference goes; what one would read aloud stays, a paragraph a line.
-The markup is that of https://docutils.sourceforge.io/docs/ref/rst/restructuredtext.html and
-https://numpydoc.readthedocs.io/en/latest/format.html.
+No markup language is parsed (docutils takes 18 times as long): blank lines, indents and bullets tell paragraphs, the way
+a line begins tells code and tables, and of what is left only sentences that read as English stay.
 """
 
 from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator
 
 
 def word_set(text: str) -> frozenset[str]:
@@ -29,30 +27,36 @@ _HEADINGS = word_set(
     "warnings warns yields inputs outputs"
 )
 _DROPPED_SECTIONS = word_set("see-also references methods")
-_SILENT_HEADINGS = word_set("example examples explanation usage")
 _FUNCTION_WORDS = word_set(
     "a an and any are as at be been but by can for from has have if in into is it its may must no not of on "
     "only or otherwise should such than that the their then there these this to used uses using was when "
     "where whether which will with you"
 )
 
-_DIRECTIVE = re.compile(r"\.\.\s+(?:\|[^|]+\|\s+)?([A-Za-z][\w:+.-]*?)::(?:\s+(.*))?$")
-_EXPLICIT = re.compile(r"\.\.(\s|$)")
-_OPTION = re.compile(r":[\w-]+:(\s|$)")
+_DIRECTIVE = re.compile(r"\.\.\s+(?:\|[^|]+\|\s+)?([A-Za-z][\w:+.-]*?)::(?:\s+v?[\d.]+\w*:?(?=\s|$))?(?:\s+(.*))?$")
+_TYPE = re.compile(r":r?type\b")
 _FIELD = re.compile(r":(\w+)(?: +(?:[^:]* )?([\w*.]+))?:(?:\s+(.*))?$")
-_RULE = re.compile(r"([=\-~^\"'`*+#.:_])\1{2,}$")
-_SIMPLE_TABLE = re.compile(r"[=-]{2,}(\s+[=-]{2,})+$")
-_GRID_TABLE = re.compile(r"\+[-=+]+\+$|\|.*\|$")
-_CODE = re.compile(r"(>>>|\.\.\. |In \[\d+\]:|\$ |% |#!|@\w)")
+_HEADING_RULE = re.compile(r"([=\-~^\"'`*+#.:_])\1{2,}$")
+_CODE_OR_TABLE = re.compile(r">>>|\.\.\. |In \[\d+\]:|\$ |% |#!|@\w|[=-]{2,}(\s+[=-]{2,})+$|\+[-=+]+\+$|\|.*\|$")
 _BULLET = re.compile(r"([-*+•]|\(?[0-9a-zA-Z]{1,2}[.)])\s+")
 _TERM = re.compile(r"(\*{0,2}[\w.*, `\\()\[\]-]+?)\s+:(?:\s+(\S.*))?$")
 _NAME = re.compile(r"[`*]*[A-Za-z_][\w.]*[`*]*$")
 _ITEM = re.compile(r"\*{0,2}[`\w.]+(\s*\([^)]*\))?\s?:\s+\S")
 _SIGNATURE = re.compile(r"[\w.]+\(.*\)?(\s*->.*|\s*--)?$")
-_ROLE = re.compile(r":[\w:+-]+:`([^`]*)`")
-_LINK = re.compile(r"`([^`<]+?)\s*<[^`>]*>`_{0,2}")
-_CITATION = re.compile(r"(\S*?)[,;]?\s*\[[\w*#-]+\]_")
 _CITING_WORDS = word_set("see in of from by to e.g. cf. also with and or and,")
+_CITATION = re.compile(r"(\S*?)[,;]?\s*\[[\w*#-]+\]_")
+_MARKUP = (
+    (re.compile(r":[\w:+-]+:`[~!.]*([^`]*?)(?:\s*<[^`>]*>)?`"), r"\1"),  # a role
+    (re.compile(r"`([^`<]+?)\s*<[^`>]*>`_{0,2}"), r"\1"),  # a link
+    (re.compile(r"``(.+?)``"), r"\1"),
+    (re.compile(r"`[~!.]*([^`]*)`_{0,2}"), r"\1"),
+    (re.compile(r"(?<![\w*])(\*{1,2})(?=[^\s*])([^*]*[^\s*])\1(?![\w*])"), r"\2"),
+    (re.compile(r"\|(\w[^|]*)\|_{0,2}"), r"\1"),
+    (re.compile(r"\{([^{}]*['\",][^{}]*)\}"), r"\1"),
+    (re.compile(r"\\([*_])|\\ "), r"\1"),
+    (re.compile(r"\s+"), " "),
+    (re.compile(r" ([.,;])(?=\s|$)"), r"\1"),
+)
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z(`\"'])")
 _PLAIN_WORD = re.compile(r"[A-Za-z]+(?:['’-][A-Za-z]+)*$")
 _UNREADABLE = re.compile(
@@ -60,145 +64,71 @@ _UNREADABLE = re.compile(
 )
 
 
-class Paragraph(NamedTuple):
-    text: str
-    heading: bool
-
-
-def paragraphs(docstring: str) -> list[Paragraph]:
-    """The prose of a docstring; each paragraph is one line. Headings may have nothing left below them."""
-    blocks = _Blocks(inspect.cleandoc(docstring).expandtabs().splitlines()).parse()
-    found: list[Paragraph] = []
-    dropping = False
-    for i, block in enumerate(blocks):
-        if block.heading:
-            key = _key(block.text)
-            dropping = key in _DROPPED_SECTIONS
-            if not dropping and key not in _SILENT_HEADINGS:
-                found.append(Paragraph(_inline(block.text).rstrip(":").capitalize(), True))
-        elif not dropping:
-            text = _inline(block.text)
-            listed = i + 1 < len(blocks) and _BULLET.match(blocks[i + 1].text)
-            if text := _readable(text if listed else _without_lead_in(text)):
-                found.append(Paragraph(text, False))
+def paragraphs(docstring: str) -> list[str]:
+    """Extract the prose of a docstring; each paragraph is one line."""
+    blocks = [*_blocks(docstring), ""]
+    found = []
+    for text, after in zip(blocks, blocks[1:], strict=False):
+        plain = _inline(text)
+        if plain.endswith(":") and not _BULLET.match(after):  # a last sentence that announces what was left out
+            plain = " ".join(_SENTENCE.split(plain)[:-1])
+        if plain := _readable(plain):
+            found.append(plain)
     return found
 
 
-def join(kept: Sequence[Paragraph]) -> str:
-    """Paragraphs as text, one a line, without the headings that have nothing below them."""
-    end = Paragraph("", True)
-    return "\n".join(
-        paragraph.text
-        for paragraph, after in zip(kept, [*kept[1:], end], strict=False)
-        if not (paragraph.heading and after.heading)
-    )
+def _blocks(docstring: str) -> Iterator[str]:
+    """Paragraphs of a docstring with their markup, without headings, code, tables and directives that are no prose."""
+    block: list[str] = []
+    indent = 0  # of the block's last line
+    below: int | None = None  # lines indented more than this are skipped: the body of a directive, a literal block
+    to_blank = dropped = fenced = False  # whether lines are skipped up to the next blank one, heading, or fence
+    for line in [*inspect.cleandoc(docstring).expandtabs().splitlines(), ""]:
+        text = line.strip()
+        depth = len(line) - len(line.lstrip())
+        if fenced or text.startswith("```"):
+            fenced ^= text.startswith("```")
+            text = ""
+        ended = not text or to_blank
+        if text and below is not None and depth > below:
+            continue
+        below = below if not text else None
+        to_blank = to_blank and bool(text)
+        if text and not to_blank and text.startswith("..") and (text == ".." or text[2] == " "):
+            match = _DIRECTIVE.match(text)
+            prose = match and match[1] in _PROSE_DIRECTIVES
+            ended, below = True, None if prose else depth
+            text = (match[2] or "") if match and prose else ""
+        elif not ended and _HEADING_RULE.match(text):
+            dropped = bool(block) and _key(block[-1]) in _DROPPED_SECTIONS
+            block, ended, text = block[:-1], True, ""
+        elif not ended and _CODE_OR_TABLE.match(text):
+            ended = to_blank = True
+        elif not ended and text.endswith(":") and _key(text) in _HEADINGS:
+            ended, dropped = True, _key(text) in _DROPPED_SECTIONS
+            below, text = depth if text.endswith("::") else None, ""
+        elif field := _FIELD.match(text):
+            ended = True
+            text = "" if _TYPE.match(text) else f"{field[2] or field[1].capitalize()}: {field[3] or ''}"
+        elif block:
+            one = len(block) == 1
+            ended |= bool(_BULLET.match(text) or (_ITEM.match(text) and _ITEM.match(block[0])))
+            ended |= depth < indent or (depth > indent and not one)
+            if one and depth > indent and not ended:  # a term and its definition, or the hanging indent of a list
+                block = [_defined(block[0])]
+        if ended and block:
+            if not dropped:
+                yield " ".join(block)
+            block = []
+        if text and not to_blank:
+            block.append(text[:-1] if text.endswith("::") else text)
+            indent = depth
+            if text.endswith("::"):
+                below = depth
 
 
 def _key(heading: str) -> str:
-    return heading.strip().rstrip(":").lower().replace(" ", "-")
-
-
-def _indent(line: str) -> int:
-    return len(line) - len(line.lstrip())
-
-
-class _Blocks:
-    """Splits lines into paragraphs, leaving out code, tables and directives that are not prose."""
-
-    def __init__(self, lines: list[str]):
-        self.lines = [line.rstrip() for line in lines]
-        self.blocks: list[Paragraph] = []
-        self.pending: list[str] = []
-
-    def parse(self) -> list[Paragraph]:
-        i = 0
-        while i < len(self.lines):
-            i = self._step(i)
-        self._flush()
-        return self.blocks
-
-    def _step(self, i: int) -> int:
-        """Consume the block or line at `i`; the index of the next one."""
-        line = self.lines[i]
-        text = line.strip()
-        if not text:
-            self._flush()
-            return i + 1
-        if _EXPLICIT.match(text):
-            self._flush()
-            return self._explicit(i)
-        if text.startswith("```"):
-            self._flush()
-            return self._skip_while(i + 1, lambda other: not other.strip().startswith("```")) + 1
-        if _CODE.match(text):
-            self._flush()
-            return self._skip_while(i, lambda other: bool(other.strip()))
-        if _SIMPLE_TABLE.match(text) or _GRID_TABLE.match(text):
-            self.pending = []
-            return self._skip_while(i, lambda other: bool(other.strip()))
-        if _RULE.match(text):
-            if len(self.pending) == 1:
-                self.blocks.append(Paragraph(self.pending.pop().strip(), True))
-            self._flush()
-            return i + 1
-        return self._text_line(i, line, text)
-
-    def _text_line(self, i: int, line: str, text: str) -> int:
-        if self.pending and (
-            _BULLET.match(text)
-            or (_ITEM.match(text) and _ITEM.match(self.pending[0].strip()))
-            or _indent(line) < _indent(self.pending[-1])
-            or (_indent(line) > _indent(self.pending[-1]) and len(self.pending) > 1)
-        ):
-            self._flush()
-        if match := _FIELD.match(text):
-            self._flush()
-            if match[1] in ("type", "rtype"):
-                return i + 1
-            text = f"{match[2] or match[1].capitalize()}: {match[3] or ''}"
-            line = " " * _indent(line) + text
-        if text.endswith(":") and _key(text) in _HEADINGS:
-            self._flush()
-            self.blocks.append(Paragraph(text, True))
-            return self._skip_literal(i + 1, _indent(line)) if text.endswith("::") else i + 1
-        if self.pending and len(self.pending) == 1 and _indent(line) > _indent(self.pending[0]):
-            # A term and its definition, or the hanging indent of a list: one paragraph from here on.
-            self.pending = [" " * _indent(line) + _defined(self.pending[0].strip())]
-        self.pending.append(line)
-        if text.endswith("::"):
-            self.pending[-1] = line[:-1]
-            indent = min(_indent(other) for other in self.pending)
-            self._flush()
-            return self._skip_literal(i + 1, indent)
-        return i + 1
-
-    def _explicit(self, i: int) -> int:
-        """A directive, citation, target or comment: its body is prose only for admonitions."""
-        indent = _indent(self.lines[i])
-        end = self._skip_while(i + 1, lambda other: not other.strip() or _indent(other) > indent)
-        match = _DIRECTIVE.match(self.lines[i].strip())
-        if match and match[1] in _PROSE_DIRECTIVES:
-            body = [other for other in self.lines[i + 1 : end] if not _OPTION.match(other.strip())]
-            first = match[2] or ""
-            if match[1] in ("deprecated", "versionadded", "versionchanged"):
-                first = re.sub(r"^v?[\d.]+(\w+)?:?\s*", "", first)
-            if first:
-                body.insert(0, " " * (indent + 3) + first)
-            self.blocks += _Blocks(body).parse()
-        return end
-
-    def _skip_literal(self, i: int, indent: int) -> int:
-        return self._skip_while(i, lambda other: not other.strip() or _indent(other) > indent)
-
-    def _skip_while(self, i: int, condition: Callable[[str], bool]) -> int:
-        while i < len(self.lines) and condition(self.lines[i]):
-            i += 1
-        return i
-
-    def _flush(self) -> None:
-        if self.pending:
-            self.blocks.append(Paragraph(" ".join(line.strip() for line in self.pending), False))
-            self.pending = []
+    return heading.rstrip(":").lower().replace(" ", "-")
 
 
 def _defined(term: str) -> str:
@@ -210,33 +140,21 @@ def _defined(term: str) -> str:
 
 def _inline(text: str) -> str:
     """Inline markup replaced by the text it shows."""
-    text = _ROLE.sub(lambda match: re.sub(r"\s*<[^>]*>$", "", match[1]).lstrip("~!."), text)
-    text = _LINK.sub(r"\1", text)
     if "]_" in text:
         text = _CITATION.sub(lambda m: m[0] if m[1].lower() in _CITING_WORDS else m[1], text)
-    text = re.sub(r"``(.+?)``", r"\1", text)
-    text = re.sub(r"`[~!.]*([^`]*)`_{0,2}", r"\1", text)
-    text = re.sub(r"(?<![\w*])(\*{1,2})(?=[^\s*])([^*]*[^\s*])\1(?![\w*])", r"\2", text)
-    text = re.sub(r"\|(\w[^|]*)\|_{0,2}", r"\1", text)
-    text = re.sub(r"\{([^{}]*['\",][^{}]*)\}", r"\1", text)
-    text = text.replace("\\*", "*").replace("\\_", "_").replace("\\ ", "")
-    return re.sub(r"\s+([.,;])(?=\s|$)", r"\1", re.sub(r"\s+", " ", text)).strip()
-
-
-def _without_lead_in(text: str) -> str:
-    """`text` without a last sentence that announces (`as follows:`) what was left out."""
-    return " ".join(_SENTENCE.split(text)[:-1]) if text.endswith(":") else text
+    for mark, shown in _MARKUP:
+        text = mark.sub(shown, text)
+    return text.strip()
 
 
 def _readable(paragraph: str) -> str:
     """The sentences of a paragraph that are English, or an empty string."""
     if _SIGNATURE.match(paragraph):
         return ""
-    kept = [sentence for sentence in _SENTENCE.split(paragraph) if not _UNREADABLE.search(sentence)]
-    text = " ".join(kept)
+    text = " ".join(sentence for sentence in _SENTENCE.split(paragraph) if not _UNREADABLE.search(sentence))
     tokens = text.split()
     plain = [token for token in (token.strip(".,;:()!?\"'") for token in tokens) if _PLAIN_WORD.match(token)]
-    if len(plain) < 3 or len(plain) < 0.6 * len(tokens):
+    if len(plain) < max(3, 0.6 * len(tokens)):
         return ""
     if len(tokens) > 5 and not any(token.lower() in _FUNCTION_WORDS for token in plain):
         return ""

@@ -20,14 +20,14 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from ...base.files import atomic_folder, read_json, write_json
 from ...base.progress import Progress
 from ..workers import Workers
-from .docstrings import Paragraph, join, paragraphs, word_set
+from .docstrings import paragraphs, word_set
 
-EXTRACTOR_VERSION = 1
+EXTRACTOR_VERSION = 2
 PACKAGES = {
     "numpy": "numpy",
     "scipy": "scipy",
@@ -52,9 +52,8 @@ _SHINGLE = 5
 _SEEN_SHARE = 0.75
 
 
-class Document(NamedTuple):
-    source: str
-    paragraphs: list[Paragraph]
+Document = tuple[str, list[str]]
+"""Where a docstring stands, and its paragraphs."""
 
 
 def build(cache: Path, quiet: bool = False) -> Path:
@@ -120,7 +119,7 @@ def _files() -> list[tuple[str, Path]]:
 
 def _extract(quiet: bool) -> list[Document]:
     """Every document, the language reference first, then file by file. Two processes share the parsing."""
-    found = [Document(f"python.{name}", paragraphs(text)) for name, text in sorted(_topics().items())]
+    found = [(f"python.{name}", paragraphs(text)) for name, text in sorted(_topics().items())]
     files = _files()
     with (
         Progress("reading documentation", len(files), "files", quiet) as progress,
@@ -160,7 +159,7 @@ def _documents(module: str, path: Path) -> Iterator[Document]:
         return
     for name, docstring in _docstrings(tree, module):
         if kept := paragraphs(docstring):
-            yield Document(name, kept)
+            yield name, kept
 
 
 def _docstrings(node: ast.AST, name: str) -> Iterator[tuple[str, str]]:
@@ -195,11 +194,10 @@ def _distinct(documents: list[Document]) -> list[tuple[str, str]]:
     """(source, text) of documents worth reading, without the paragraphs that repeat earlier ones."""
     seen = _Seen()
     found = []
-    for document in documents:
-        kept = [p for p in document.paragraphs if p.heading or seen.is_new(p.text)]
-        text = join(kept)
+    for source, texts in documents:
+        text = "\n".join(filter(seen.is_new, texts))
         if len(text.split()) >= _MIN_WORDS:
-            found.append((document.source, text))
+            found.append((source, text))
     return found
 
 
