@@ -1,7 +1,7 @@
 """English prose out of a docstring: what one would read aloud stays, a paragraph a line.
 
-No markup language is parsed (docutils takes 18 times as long): blank lines, indents and bullets tell paragraphs, the way
-a line begins tells code and tables, and of what is left only sentences that read as English stay.
+No markup language is parsed (docutils takes 18 times as long): blank lines, indents and bullets tell paragraphs, how a
+line begins tells code and tables, and of what is left only sentences that read as English stay.
 """
 
 from __future__ import annotations
