@@ -39,6 +39,16 @@ class Download(Settings):
     bytes: int | None = Field(default=None, ge=0)
 
     @property
+    def digest(self) -> str:
+        """The digest by which the file is known; empty where there is none."""
+        return self.sha256 or self.md5 or ""
+
+    @property
+    def known_hash(self) -> str | None:
+        """The digest in pooch's form."""
+        return f"{'sha256' if self.sha256 else 'md5'}:{self.digest}" if self.digest else None
+
+    @property
     def name(self) -> str:
         """The last part of the first address."""
         return self.addresses[0].rstrip("/").rpartition("/")[2]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
+import re
 import shutil
 import tarfile
 import zipfile
@@ -21,15 +21,7 @@ from . import corpora
 from .corpora import RECEIPT, Download, Entry, FileRange
 
 _BLOCK = 1 << 16
-_DAMAGED = (
-    KeyError,
-    EOFError,
-    RuntimeError,
-    zlib.error,
-    gzip.BadGzipFile,
-    zipfile.BadZipFile,
-    tarfile.TarError,
-)
+_DAMAGED = (KeyError, EOFError, RuntimeError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile, tarfile.TarError)
 """What the archive libraries raise for a damaged, encrypted or otherwise unreadable archive."""
 _FIRST_SEEN = "first-seen.json"
 # Some hosts turn the default names of Python's libraries away.
@@ -38,9 +30,10 @@ _TIMEOUT = 30
 
 
 class Fetched(NamedTuple):
-    """`splits` as `corpora.splits` gives them. `fresh`: whether anything was downloaded now.
+    """A corpus on this machine.
 
-    trusted: downloads (address -> sha256) that no registry vouches for, remembered from now on.
+    splits: the files of every split. fresh: whether anything was downloaded now. trusted: downloads (address -> sha256)
+    that no registry vouches for, remembered from now on.
     """
 
     splits: dict[str, list[Path]]
@@ -52,12 +45,17 @@ def fetch(name: str, force: bool = False, quiet: bool = False, registry: str | P
     """Bring the corpus `name` onto this machine, unless it is here undamaged.
 
     Args:
+        name: a name of `seqlab data list`.
         force: download again, and accept bytes that differ from those remembered of an earlier download.
         quiet: no progress on stderr.
         registry: a file of further corpora, as for `corpora.registry`.
 
-    Raises InputError for an unknown name; SeqlabError (exit code 1) when no address gives the right bytes.
-    Nothing is left half-written.
+    Returns:
+        Where the text lies, and what of it no registry vouches for.
+
+    Raises:
+        InputError: no corpus has that name.
+        SeqlabError: no address serves the right bytes (exit code 1). Nothing is left half-written.
     """
     if name == corpora.PYTHON_DOCS:
         splits = corpora.splits(name)
@@ -73,7 +71,7 @@ def fetch(name: str, force: bool = False, quiet: bool = False, registry: str | P
         downloads.mkdir()
         for download in entry.files:
             digest = _download(download, downloads / download.name, quiet)
-            if not (download.sha256 or download.md5):
+            if not download.known_hash:
                 _remember(download.addresses[0], digest, force)
                 trusted[download.addresses[0]] = digest
         receipt = {"entry": entry.digest, "splits": _unpack(name, entry, downloads, folder)}
@@ -101,11 +99,16 @@ def _remember(address: str, digest: str, force: bool) -> None:
 
 
 def _download(download: Download, path: Path, quiet: bool) -> str:
-    """Download into `path` from the first address that gives the right bytes; returns their sha256."""
+    """Download into `path` from the first address that serves the right bytes; returns their sha256."""
     for number, address in enumerate(download.addresses, 1):
         try:
-            _retrieve(address, path, quiet)
-            return _verified(download, address, path)
+            _retrieve(download, address, path, quiet)
+            size = path.stat().st_size
+            if not download.known_hash and download.bytes not in (None, size):
+                raise SeqlabError(
+                    f"{address}: the downloaded file has {size:,} bytes, not {download.bytes:,}; nothing was kept."
+                )
+            return sha256(path)
         except SeqlabError:
             path.unlink(missing_ok=True)
             if number == len(download.addresses):
@@ -113,9 +116,9 @@ def _download(download: Download, path: Path, quiet: bool) -> str:
     raise AssertionError("a download has at least one address")
 
 
-def _retrieve(address: str, path: Path, quiet: bool) -> None:
+def _retrieve(download: Download, address: str, path: Path, quiet: bool) -> None:
     import pooch
-    import requests
+    from requests import exceptions
 
     pooch.get_logger().setLevel("ERROR")
     with Progress(f"fetching {path.name}", None, "bytes", quiet) as progress:
@@ -123,62 +126,43 @@ def _retrieve(address: str, path: Path, quiet: bool) -> None:
             progressbar=_Bar(progress), chunk_size=_BLOCK, headers=_HEADERS, timeout=_TIMEOUT
         )
         try:
-            pooch.retrieve(address, None, fname=path.name, path=path.parent, downloader=downloader)
-        except requests.HTTPError as error:
+            pooch.retrieve(address, download.known_hash, path.name, path.parent, downloader=downloader)
+            return
+        except exceptions.HTTPError as error:
             status = "" if error.response is None else f"{error.response.status_code} {error.response.reason}"
-            raise SeqlabError(f"{address}: the server answers {status}; is the address out of date?") from None
-        except requests.Timeout:
-            raise SeqlabError(f"{address}: no answer within {_TIMEOUT} seconds; try again later.") from None
-        except (requests.exceptions.ChunkedEncodingError, requests.exceptions.ContentDecodingError):
-            raise SeqlabError(f"{address}: the connection broke off before the end; try again.") from None
-        except requests.ConnectionError:
-            raise SeqlabError(f"{address}: cannot be reached; check the network connection and try again.") from None
-        except (requests.RequestException, ValueError) as error:
-            raise SeqlabError(f"{address}: cannot be fetched ({error}).") from None
+            reason = f"the server answers {status}; is the address out of date?"
+        except exceptions.Timeout:
+            reason = f"no answer within {_TIMEOUT} seconds; try again later."
+        except (exceptions.ChunkedEncodingError, exceptions.ContentDecodingError):
+            reason = "the connection broke off before the end; try again."
+        except exceptions.ConnectionError:
+            reason = "cannot be reached; check the network connection and try again."
+        except exceptions.RequestException as error:
+            reason = f"cannot be fetched ({error})."
+        except ValueError as error:  # pooch's, where the digest is another one
+            found = re.search(r"but got (\w+)", str(error))
+            digest = f"{found[1][:12]}... instead of " if found else "not "
+            reason = f"the downloaded file is not the registered one (digest {digest}{download.digest[:12]}...)"
+            reason += "; nothing was kept."
+        raise SeqlabError(f"{address}: {reason}")
 
 
 class _Bar:
     """A `Progress` in the shape in which pooch reports: total, update(bytes more), reset(), close()."""
 
     def __init__(self, progress: Progress):
-        self.progress = progress
-        self.done = 0
-
-    @property
-    def total(self) -> float | None:
-        return self.progress.total
-
-    @total.setter
-    def total(self, value: int) -> None:
-        self.progress.total = value or None
+        self.progress, self.total, self.done = progress, 0, 0
 
     def update(self, amount: int) -> None:
         self.done += amount
+        self.progress.total = self.total or None
         self.progress.update(min(self.done, self.total or self.done))
 
     def reset(self) -> None:
         self.done = 0
 
     def close(self) -> None:
-        """pooch closes a bar it did not open; `Progress` ends with its `with` block."""
-
-
-def _verified(download: Download, address: str, path: Path) -> str:
-    digest, size = sha256(path), path.stat().st_size
-    expected, actual = download.sha256, digest
-    if not expected and download.md5:
-        with path.open("rb") as handle:
-            expected, actual = download.md5, hashlib.file_digest(handle, "md5").hexdigest()
-    if expected and actual != expected:
-        raise SeqlabError(
-            f"{address}: the downloaded file is not the registered one ({size:,} bytes with digest "
-            f"{actual[:12]}... instead of {expected[:12]}...); nothing was kept."
-        )
-    if not expected and download.bytes not in (None, size):
-        raise SeqlabError(
-            f"{address}: the downloaded file has {size:,} bytes, not {download.bytes:,}; nothing was kept."
-        )
-    return digest
+        """Nothing: `Progress` ends with its `with` block."""
 
 
 def _unpack(name: str, entry: Entry, downloads: Path, folder: Path) -> dict[str, list[dict[str, Any]]]:
@@ -227,26 +211,19 @@ def _opened(file: str, downloads: Path) -> Iterator[IO[bytes]]:
 
 def _range(source: IO[bytes], part: FileRange) -> Iterator[bytes]:
     """The bytes [start, stop) of a file, both ends moved on to where a UTF-8 character begins."""
-    position, started = 0, part.start == 0
-    while block := source.read(_BLOCK):
-        begin, end, position = 0, len(block), position + len(block)
-        if not started:
-            begin = _next_character(block, part.start - (position - len(block)))
-            started = begin < len(block)
-        if part.stop is not None and position > part.stop:
-            end = _next_character(block, part.stop - (position - len(block)))
-        if started and begin < end:
-            yield block[begin:end]
-        if end < len(block):
-            return
+    begin = _next_character(source, part.start)
+    left = -1 if part.stop is None else max(0, _next_character(source, part.stop) - begin)
+    source.seek(begin)
+    while left and (block := source.read(_BLOCK if left < 0 else min(_BLOCK, left))):
+        left -= len(block) if left > 0 else 0
+        yield block
 
 
-def _next_character(block: bytes, at: int) -> int:
-    """The first place from `at` on that is no continuation byte; the block's length where there is none."""
-    at = max(0, at)
-    while at < len(block) and block[at] & 0xC0 == 0x80:
-        at += 1
-    return min(at, len(block))
+def _next_character(source: IO[bytes], at: int) -> int:
+    """The first place from `at` on that is no continuation byte, of which a character has three at most."""
+    source.seek(at)
+    ahead = source.read(3) if at else b""
+    return at + len(ahead) - len(ahead.lstrip(bytes(range(0x80, 0xC0))))
 
 
 def _without_gutenberg(text: bytes) -> bytes:
