@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def curves(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Folders of `seqlab train`.")],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Folders that `seqlab train` wrote.")],
     output: Annotated[
         Path,
         typer.Option("--output", "-o", metavar="FILE", help="The picture: .png, .svg, .pdf or .html."),
@@ -41,10 +41,13 @@ def curves(
     vectors = [path for path in runs if kind_of(path) in ("vectors", "unfinished vectors")]
     if vectors and len(vectors) < len(runs):
         raise InputError(
-            f"{vectors[0]}: word vectors, whose losses do not compare with a language model's; draw them apart."
+            f"{vectors[0]}: holds word vectors, whose losses do not compare with a language model's; draw them "
+            "separately."
         )
     if vectors:
         drawn = [(str(path), read_metrics(path)) for path in vectors]
+        for sentence in _about_vectors(vectors):
+            say(sentence)
     else:
         opened = [Run.open(path) for path in runs]
         drawn = [(str(run.path), run.metrics()) for run in opened]
@@ -61,8 +64,8 @@ def curves(
 
 
 def _about(runs: Sequence[Run]) -> Iterator[str]:
-    """What is to be known about training losses that are not the exact cross-entropy, and validation losses that do not
-    compare."""
+    """Sentences about training losses that are not the exact cross-entropy, and about losses that do not compare."""
+    from seqlab.base.errors import counted
     from seqlab.training.watch.costs import blueprint
 
     for run in runs:
@@ -71,6 +74,13 @@ def _about(runs: Sequence[Run]) -> Iterator[str]:
             yield f"{run.path}: its training loss is that of the {model.softmax} softmax, its validation loss is exact."
         elif model.label_smoothing:
             yield f"{run.path}: its training loss has label smoothing in it, its validation loss has not."
+    cuts = {cut.digest: cut for cut in (run.tokenizer for run in runs)}
+    if len(cuts) > 1:
+        names = ", ".join(f"{cut.kind} with {counted(len(cut.vocab), 'type')}" for cut in cuts.values())
+        yield (
+            f"these runs cut text into different tokens ({names}), so their losses per token do not compare; seqlab "
+            "evaluate RUN --text F compares them per character."
+        )
     saved = [state[1]["position"]["valid_tokens"] for run in runs if (state := run.load_state())]
     used = sorted({tokens for tokens in saved if tokens})
     if len(used) > 1:
@@ -78,3 +88,18 @@ def _about(runs: Sequence[Run]) -> Iterator[str]:
             f"these runs were validated on {used[0]:,} to {used[-1]:,} tokens of their validation texts, so the dots "
             "compare roughly at best; seqlab evaluate RUN --text F compares exactly."
         )
+
+
+def _about_vectors(folders: Sequence[Path]) -> Iterator[str]:
+    """A sentence about word vectors that were trained with different losses."""
+    from seqlab.base.files import read_json
+
+    found: dict[str, Path] = {}
+    for folder in folders:
+        if (folder / "config.json").is_file():
+            settings = read_json(folder / "config.json").get("settings", {})
+            loss, samples = settings.get("loss", ""), settings.get("samples", "")
+            found.setdefault(f"{loss} with {samples} samples" if loss != "softmax" else loss, folder)
+    if len(found) > 1:
+        losses = ", ".join(f"{folder}: {loss}" for loss, folder in found.items())
+        yield f"these vectors were trained with different losses, which do not compare ({losses})."

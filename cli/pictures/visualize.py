@@ -12,22 +12,17 @@ from seqlab.base.printing import printable
 from seqlab.visualization.choices import MapColor, MapMethod
 
 from ..console import JsonFlag, print_json, say
+from ..vectors.neighbors import VectorsArgument, open_vectors
 
 
 def visualize(
-    vectors: Annotated[
-        Path,
-        typer.Argument(
-            metavar="VECTORS",
-            help="Embeddings folder, word2vec, GloVe or .vec file, or language-model RUN (input embedding).",
-        ),
-    ],
+    vectors: VectorsArgument,
     output: Annotated[
         Path,
         typer.Option("--output", "-o", metavar="FILE", help="The picture: .html, .png, .svg or .pdf."),
     ],
     method: Annotated[
-        MapMethod, typer.Option(help="How the words are laid out. tsne keeps similar words together; pca is quicker.")
+        MapMethod, typer.Option(help="How to lay the words out: tsne keeps similar words together, pca is quicker.")
     ] = "tsne",
     words: Annotated[int, typer.Option(metavar="N", help="Draw the N most frequent words.")] = 500,
     only: Annotated[
@@ -38,7 +33,7 @@ def visualize(
         list[str] | None,
         typer.Option(metavar="WORD", help="Always draw this word and its neighbours, and set them off (repeatable)."),
     ] = None,
-    color: Annotated[MapColor, typer.Option(help="What the colours show.")] = "cluster",
+    color: Annotated[MapColor, typer.Option(help="Colour the words by k-means cluster or by frequency.")] = "cluster",
     symbols: Annotated[
         bool,
         typer.Option("--symbols", help="Also draw tokens without a letter or digit, and <unk>."),
@@ -49,18 +44,17 @@ def visualize(
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="The same seed draws the same map.")] = 1,
     as_json: JsonFlag = False,
 ) -> None:
-    """Draw a map of word vectors, similar words side by side.
+    """Draw a map of word vectors, similar words near each other.
 
     Example: seqlab visualize vectors -o map.html --highlight king
     """
-    from seqlab.api import load_vectors
     from seqlab.visualization import draw_map
     from seqlab.visualization.output import FORMATS, check_output
 
     check_output(output)
     wanted = None if only is None else _word_list(only)
     picture = draw_map(
-        load_vectors(vectors),
+        open_vectors(vectors),
         method=method,
         words=words,
         only=wanted,

@@ -30,6 +30,13 @@ def vectors(tmp_path: Path) -> Path:
     return path
 
 
+class FakeVocab:
+    counts = np.arange(9, 0, -1)
+
+    def __len__(self) -> int:
+        return 9
+
+
 def metrics(count: int) -> list[dict]:
     return [{"step": i, "tokens": 64 * i, "seconds": i / 10, "loss": 5 - i / 50, "lr": 0.1} for i in range(count)]
 
@@ -41,7 +48,7 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> None:
     class FakeRun:
         config = LanguageModelConfig()
         record: ClassVar = {"vocab_size": 9}
-        tokenizer = SimpleNamespace(vocab=SimpleNamespace(counts=np.arange(9, 0, -1)))
+        tokenizer = SimpleNamespace(vocab=FakeVocab(), kind="char", digest="1")
 
         def __init__(self, path: Path, count: int):
             self.path, self.count = path, count
@@ -210,6 +217,38 @@ def test_runs_validated_on_different_tokens_are_said_to_compare_roughly(
     monkeypatch.setattr(seqlab.run.Run, "load_state", state)
     assert run(["curves", "long", "long", "-o", str(tmp_path / "c.svg")]) == 0
     assert "validated on 2,000 to 9,000 tokens" in capsys.readouterr().err
+
+
+def test_runs_with_different_tokens_are_said_not_to_compare(
+    runs: None, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run(["curves", "long", "long", "-o", str(tmp_path / "c.svg")]) == 0
+    assert "compare" not in capsys.readouterr().err
+    kinds = iter(["char", "bpe"] * 9)
+    cut = property(lambda self: SimpleNamespace(vocab=FakeVocab(), kind=(kind := next(kinds)), digest=kind))
+    monkeypatch.setattr(seqlab.run.Run, "tokenizer", cut)
+    monkeypatch.setattr(
+        "seqlab.training.watch.costs.blueprint", lambda run: SimpleNamespace(output=SimpleNamespace(exact=True))
+    )
+    assert run(["curves", "long", "long", "-o", str(tmp_path / "c.svg")]) == 0
+    assert (
+        "per token do not compare; seqlab evaluate RUN --text F compares them per character" in capsys.readouterr().err
+    )
+
+
+def test_vectors_trained_with_different_losses_are_said_not_to_compare(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, loss in (("a", "softmax"), ("b", "nce"), ("c", "nce")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "vocab.json").write_text("{}")
+        (tmp_path / name / "config.json").write_text(json.dumps({"settings": {"loss": loss, "samples": 5}}))
+        (tmp_path / name / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in metrics(20)))
+    folders = [str(tmp_path / name) for name in "abc"]
+    assert run(["curves", *folders[1:], "-o", str(tmp_path / "c.svg")]) == 0
+    assert "compare" not in capsys.readouterr().err
+    assert run(["curves", *folders, "-o", str(tmp_path / "c.svg")]) == 0
+    assert f"do not compare ({folders[0]}: softmax, {folders[1]}: nce with 5 samples)" in capsys.readouterr().err
 
 
 def test_curves_of_word_vectors_know_no_perplexity(
