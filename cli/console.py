@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -25,6 +27,40 @@ def print_json(value: Any) -> None:
     """One JSON object on stdout; characters the terminal's encoding may lack are escaped as JSON does."""
     utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
     print(json.dumps(value, ensure_ascii=not utf8), flush=True)
+
+
+def print_summary(summary: Mapping[str, Any], as_json: bool) -> None:
+    """What a training reports: JSON for scripts (stdout is not a terminal, or `as_json`), a table for people."""
+    if as_json or not sys.stdout.isatty():
+        print_json(summary)
+        return
+    rows = []
+    for name, value in summary.items():
+        inside = value.items() if isinstance(value, Mapping) else ()
+        single = [(f"{name} {key}", one) for key, one in inside] if inside else [(name, value)]
+        rows += [(key.replace("_", " "), one) for key, one in single if not isinstance(one, Mapping | list)]
+    print_table(("", ""), rows)
+
+
+def check_run(path: str | Path) -> None:
+    """Refuse what is not a language-model run, before anything heavy is loaded for it.
+
+    Raises:
+        InputError: saying what is at `path` instead.
+    """
+    from seqlab.base.errors import InputError
+    from seqlab.base.kinds import description, kind_of
+
+    kind = kind_of(path)
+    if kind == "nothing":
+        raise InputError(f"{path}: no such run folder.")
+    if kind != "run":
+        raise InputError(f"{path}: is {description(path)}, not a language-model run.")
+
+
+def unescaped(text: str) -> str:
+    r"""`text` with \n as a newline, as people type it in a shell; \\ is a backslash."""
+    return re.sub(r"\\([n\\])", lambda match: "\n" if match[1] == "n" else "\\", text)
 
 
 def print_table(headers: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

@@ -9,47 +9,78 @@ import typer
 
 from seqlab.base.printing import printable
 
-from .console import JsonFlag, print_json, print_table, say
+from .console import JsonFlag, check_run, print_json, print_table, say
+from .flags import FILES, PANELS
 from .vectors.neighbors import open_vectors
 
+VECTORS = "Word vectors"
+"""Panel of the options for word vectors."""
 METHODS = {"add": "3CosAdd", "mul": "3CosMul"}
 
 
 def evaluate(
     paths: Annotated[list[Path], typer.Argument(metavar="RUN|VECTORS ...", help="Language-model runs, or vectors.")],
-    text: Annotated[list[str] | None, typer.Option(help="Text to score a language model on; repeatable.")] = None,
+    text: Annotated[
+        list[str] | None,
+        typer.Option(help="Text to score a language model on; repeatable.", rich_help_panel=FILES),
+    ] = None,
     split: Annotated[
-        str | None, typer.Option(help="Or: valid or test, a split of the corpus the run was trained on.")
+        str | None,
+        typer.Option(help="Or: valid or test, a split of the corpus the run was trained on.", rich_help_panel=FILES),
     ] = None,
-    dynamic: Annotated[bool, typer.Option("--dynamic", help="Let the model go on learning from the text.")] = False,
-    dynamic_rule: Annotated[str | None, typer.Option(help="How: rms or sgd steps.", show_default="rms")] = None,
-    cache: Annotated[int, typer.Option(min=0, metavar="N", help="Neural cache over the last N tokens.")] = 0,
-    temperature: Annotated[
-        bool, typer.Option("--temperature", help="Calibrate: divide all logits by one number.")
+    dynamic: Annotated[
+        bool,
+        typer.Option(
+            "--dynamic",
+            help="Keep learning from the text as it is scored. Usual with models that were trained for long.",
+        ),
     ] = False,
-    counts: Annotated[bool, typer.Option("--counts", help="Mix with Kneser-Ney counts of the training text.")] = False,
-    mc_dropout: Annotated[int, typer.Option(min=0, metavar="N", help="Mean over N passes with dropout.")] = 0,
-    ensemble: Annotated[
-        list[Path] | None, typer.Option(metavar="RUN", help="Mix with this run too; repeatable.")
+    dynamic_rule: Annotated[
+        str | None,
+        typer.Option(
+            help="How --dynamic learns: rms or sgd steps.", show_default="rms", rich_help_panel=PANELS["recipe"]
+        ),
     ] = None,
-    valid: Annotated[str | None, typer.Option(help="Text to tune on; default: the run's validation split.")] = None,
+    cache: Annotated[int, typer.Option(min=0, metavar="N")] = 0,
+    temperature: Annotated[bool, typer.Option("--temperature")] = False,
+    counts: Annotated[bool, typer.Option("--counts")] = False,
+    mc_dropout: Annotated[int, typer.Option(min=0, metavar="N")] = 0,
+    ensemble: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="RUN", help="Average with this run, of the same tokenizer; repeatable."),
+    ] = None,
+    valid: Annotated[
+        str | None,
+        typer.Option(help="Text to tune on; default: the run's validation split.", rich_help_panel=FILES),
+    ] = None,
     train_text: Annotated[
-        str | None, typer.Option(help="Training text of --counts, --dynamic; default: the run's.")
+        str | None,
+        typer.Option(help="Training text of --counts and --dynamic; default: the run's.", rich_help_panel=FILES),
     ] = None,
     tokens: Annotated[
-        Path | None, typer.Option(metavar="FILE.jsonl", help="Write every token's log-probability, rank and entropy.")
+        Path | None,
+        typer.Option(
+            metavar="FILE.jsonl", help="Write every token's log-probability, rank and entropy.", rich_help_panel=FILES
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Of --mc-dropout and --dynamic.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1)] = 1,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda.")] = "cpu",
     questions: Annotated[
         list[str] | None,
-        typer.Option(help="Analogies: 'english', 'python-docs', or a file of questions or word pairs; repeatable."),
+        typer.Option(
+            help="Analogies: 'english', 'python-docs', or a file of questions or word pairs; repeatable.",
+            rich_help_panel=VECTORS,
+        ),
     ] = None,
-    similarity: Annotated[list[Path] | None, typer.Option(help="Human similarity scores; repeatable.")] = None,
+    similarity: Annotated[
+        list[Path] | None, typer.Option(help="Human similarity scores; repeatable.", rich_help_panel=VECTORS)
+    ] = None,
     top: Annotated[
-        int, typer.Option(min=0, help="Analogies: sought among the so many most frequent words; 0 takes all.")
+        int, typer.Option(min=0, help="Analogies: search the N most frequent words; 0: all.", rich_help_panel=VECTORS)
     ] = 30_000,
-    method: Annotated[Literal["add", "mul"], typer.Option(help="Analogies: add (3CosAdd) or mul (3CosMul).")] = "add",
+    method: Annotated[
+        Literal["add", "mul"], typer.Option(help="Analogies: add (3CosAdd) or mul (3CosMul).", rich_help_panel=VECTORS)
+    ] = "add",
     json: JsonFlag = False,
 ) -> None:
     """Score language models on a text (exact softmax, every token once), or word vectors on test sets.
@@ -87,6 +118,8 @@ def evaluate(
             "them too, or leave it out."
         )
     _check_rule(dynamic, dynamic_rule)
+    for path in (*paths, *(ensemble or ())):
+        check_run(path)
     if tokens:
         _check_output(tokens)
     adaptation = {
@@ -122,9 +155,9 @@ def _check_rule(dynamic: bool, rule: str | None) -> None:
     if rule is None:
         return
     from seqlab.base.errors import InputError, choose
-    from seqlab.evaluation import RULES
+    from seqlab.config import NAMES
 
-    choose("--dynamic-rule", rule, RULES)
+    choose("--dynamic-rule", rule, NAMES["dynamic_rules"])
     if not dynamic:
         raise InputError("--dynamic-rule says how --dynamic learns; give --dynamic too, or leave it out.")
 

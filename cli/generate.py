@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .console import JsonFlag, print_json, say
+from .console import JsonFlag, check_run, print_json, say, unescaped
+from .flags import FILES, PANELS
 
 if TYPE_CHECKING:
     from seqlab.generation import TextGenerator
@@ -20,47 +21,41 @@ _ESCAPES = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)
 def generate(
     run: Annotated[str, typer.Argument(metavar="RUN", help="Folder of a trained language model.")],
     prompt: Annotated[
-        str | None, typer.Option(help="Text to continue; '-' reads it from stdin, less one final newline.")
+        str | None,
+        typer.Option(
+            help=r"Text to continue (\n: a newline, \\: a backslash); '-' reads it from stdin, less one final newline.",
+            rich_help_panel=FILES,
+        ),
     ] = None,
-    length: Annotated[
-        int | None, typer.Option(help="Tokens to generate at most; about 500 characters by default.")
-    ] = None,
-    num: Annotated[int | None, typer.Option(help="How many texts.")] = None,
-    temperature: Annotated[
-        float | None, typer.Option(help="Below 1 safer, above 1 more varied, 0 always the likeliest token.")
-    ] = None,
-    top_k: Annotated[int | None, typer.Option(help="Draw from the K likeliest tokens.")] = None,
-    top_p: Annotated[
-        float | None, typer.Option(help="Draw from the likeliest tokens that hold probability P together.")
-    ] = None,
-    min_p: Annotated[
-        float | None, typer.Option(help="Draw from tokens with at least P times the best one's probability.")
+    length: Annotated[int | None, typer.Option()] = None,
+    num: Annotated[int | None, typer.Option()] = None,
+    temperature: Annotated[float | None, typer.Option()] = None,
+    top_k: Annotated[int | None, typer.Option()] = None,
+    top_p: Annotated[float | None, typer.Option()] = None,
+    min_p: Annotated[float | None, typer.Option()] = None,
+    seed: Annotated[int | None, typer.Option()] = None,
+    stop: Annotated[
+        list[str] | None, typer.Option(help=r"Stop before this text (\n is a newline); repeatable.")
     ] = None,
     rule: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NAME=VALUE",
-            help="A decoding rule such as repetition_penalty=1.2 or no_repeat_ngram=4; repeatable. Applied "
-            "in the order written, before the four options above. A wrong name lists them all.",
+            help="A decoding rule such as repetition_penalty=1.2 or no_repeat_ngram=4; repeatable. Applied in this "
+            "order, before temperature and the like. All of them: seqlab settings rules.",
         ),
     ] = None,
-    best_of: Annotated[int | None, typer.Option(metavar="N", help="Draw N texts and print the most probable.")] = None,
-    beam: Annotated[
-        int | None, typer.Option(metavar="B", help="Search for the most probable text with B hypotheses.")
-    ] = None,
-    length_penalty: Annotated[
-        float | None, typer.Option(help="Exponent that makes up for length in --best-of and --beam.")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="Repeats a result; chosen and stated when not given.")] = None,
-    stop: Annotated[
-        list[str] | None, typer.Option(help=r"Stop before this text (\n is a newline); repeatable.")
-    ] = None,
-    ignore_eos: Annotated[bool, typer.Option("--ignore-eos", help="Go on after the end of a document.")] = False,
-    allow_unknown: Annotated[
-        bool, typer.Option("--allow-unknown", help="Read what the model does not know as <unk>.")
+    best_of: Annotated[int | None, typer.Option(metavar="N")] = None,
+    beam: Annotated[int | None, typer.Option(metavar="B")] = None,
+    length_penalty: Annotated[float | None, typer.Option()] = None,
+    ignore_eos: Annotated[
+        bool,
+        typer.Option("--ignore-eos", help="Continue after the end of a document.", rich_help_panel=PANELS["internal"]),
     ] = False,
+    allow_unknown: Annotated[bool, typer.Option("--allow-unknown")] = False,
     interactive: Annotated[
-        bool, typer.Option("--interactive", help="Continue one line of stdin after the other.")
+        bool,
+        typer.Option("--interactive", help="Continue one line of stdin after the other.", rich_help_panel=FILES),
     ] = False,
     device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "cpu",
     as_json: JsonFlag = False,
@@ -71,9 +66,7 @@ def generate(
     """
     from seqlab.base.errors import InputError
     from seqlab.config import GenerationConfig
-    from seqlab.generation import TextGenerator
-    from seqlab.generation.generator import check_options
-    from seqlab.run import Run
+    from seqlab.config.checks import check_generation
 
     if interactive and (prompt is not None or as_json):
         raise InputError(f"--interactive reads prompts by itself; leave out --{'json' if as_json else 'prompt'}.")
@@ -89,12 +82,16 @@ def generate(
         "beam": beam,
         "length_penalty": length_penalty,
         "seed": seed,
-        "stop": [text.replace("\\n", "\n") for text in stop or ()],
+        "stop": [unescaped(text) for text in stop or ()],
         "stop_at_eos": False if ignore_eos else None,
         "allow_unknown": allow_unknown,
     }
     options = {name: value for name, value in given.items() if value is not None}
-    check_options(GenerationConfig.build(options, "generate"))
+    check_generation(GenerationConfig.build(options, "generate"))
+    check_run(run)
+    from seqlab.generation import TextGenerator
+    from seqlab.run import Run
+
     opened = Run.open(run)
     generator = TextGenerator(opened.load_model(device), opened.tokenizer)
     if interactive:
@@ -113,7 +110,7 @@ def _read_prompt(prompt: str) -> str:
     from seqlab.base.errors import InputError
 
     if prompt != "-":
-        return prompt
+        return unescaped(prompt)
     try:
         text = sys.stdin.buffer.read().decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -9,8 +9,11 @@ from typing import Annotated
 
 import typer
 
+from .flags import Verbs, settings_of
+
 app = typer.Typer(
     name="seqlab",
+    cls=Verbs,
     help="Word vectors, recurrent language models, generated text and pictures from your own text.",
     no_args_is_help=True,
     add_completion=True,
@@ -105,18 +108,19 @@ from . import data, demo, evaluate, generate, info, settings, train  # noqa: E40
 from .pictures import curves, visualize  # noqa: E402
 from .vectors import analogy, convert, neighbors  # noqa: E402
 
-app.command()(demo.demo)
-app.add_typer(data.app, name="data")
-app.add_typer(train.app, name="train")
-app.command()(generate.generate)
-app.command()(neighbors.neighbors)
-app.command()(analogy.analogy)
-app.command()(visualize.visualize)
-app.command()(curves.curves)
-app.command()(evaluate.evaluate)
-app.command()(info.info)
-app.command()(settings.settings)
-app.command()(convert.convert)
+START, TRAIN, MODEL, VECTORS, LOOK = Verbs.panels
+app.command(rich_help_panel=START)(demo.demo)
+app.add_typer(data.app, name="data", rich_help_panel=START)
+app.add_typer(train.app, name="train", rich_help_panel=TRAIN)
+app.command(rich_help_panel=MODEL, cls=settings_of("generation"))(generate.generate)
+app.command(rich_help_panel=MODEL, cls=settings_of("evaluation"))(evaluate.evaluate)
+app.command(rich_help_panel=MODEL)(curves.curves)
+app.command(rich_help_panel=VECTORS)(neighbors.neighbors)
+app.command(rich_help_panel=VECTORS)(analogy.analogy)
+app.command(rich_help_panel=VECTORS)(visualize.visualize)
+app.command(rich_help_panel=VECTORS)(convert.convert)
+app.command(rich_help_panel=LOOK)(info.info)
+app.command(rich_help_panel=LOOK)(settings.settings)
 
 if __name__ == "__main__":
     main()

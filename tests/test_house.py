@@ -31,11 +31,11 @@ ROOMS = """
 """
 """THE list of rooms: each line imports only from lines above it. Rooms of a line do not import one another."""
 SUBROOMS = {
-    "config": "names settings text model training language_model embeddings generation evaluation book",
+    "config": "names settings text model training language_model embeddings generation evaluation checks presets book",
     "text": "workers python_docs sources tokenizers ids preparation inspection",
     "nn": "products dropout zoneout characters kernels cells outputs",
     "embeddings": "material engines queries folder evaluation vectors formats training",
-    "training": "distributed budget presets optimize step graphs watch starts checks planning state loop report train",
+    "training": "distributed budget presets optimize step graphs watch starts planning state loop report train",
     "visualization": "choices output style page picture maps curves",
 }
 """The same inside a room: a file or folder imports only from those before it."""

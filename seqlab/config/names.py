@@ -166,6 +166,9 @@ NAMES: dict[str, dict[str, str]] = {
 }
 """Table -> name -> meaning. The order is that of help pages."""
 
+RESTRAINTS = ("ban", "no_repeat_ngram", "repetition_penalty", "presence_penalty", "frequency_penalty")
+"""Rules that apply to a search too; the others shape what is drawn."""
+
 TYPES: dict[str, object] = {
     "tokenizers": TokenizerName,
     "cells": CellName,

@@ -13,11 +13,12 @@ import torch
 
 from ..base.errors import InputError, did_you_mean
 from ..config import GenerationConfig
+from ..config.checks import RULE_FLAGS, check_generation, split_rule
 from ..models.tokens import Token
 from ..text import Tokenizer
 from .beam import beam_search
 from .decoding import Continuation, StepModel, best, sample
-from .rules import RESTRAINTS, RULES, Rule, make_rule
+from .rules import Rule, make_rule
 from .samples import Sample, Samples
 from .streaming import TextReader
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 DEFAULT_CHARACTERS = 500
 WORTH_SHARING = 1 << 25  # multiplications a step
 PROBE, PROBE_STRIDE = 1000, 619  # without a common factor
-FLAGS = ("temperature", "top_k", "top_p", "min_p")
 Found = tuple[int, Continuation, TextReader]
 
 
@@ -90,14 +90,14 @@ class TextGenerator:
             InputError: what `generate` refuses.
         """
         config = GenerationConfig.build(options, "generate")
-        check_options(config)
+        check_generation(config)
         seed = None if config.beam else new_seed() if config.seed is None else config.seed
         return Request(config, self.read_prompt(prompt, config.allow_unknown), self._rules(config), seed)
 
     def write(self, request: Request, stream: Callable[[str], None] | None = None) -> Samples:
         """Generate what was requested; `stream` as in `generate`."""
         config, prompt = request.config, request.prompt
-        check_options(config, streaming=stream is not None)
+        check_generation(config, streaming=stream is not None)
         stops = [config.stop] if isinstance(config.stop, str) else config.stop
         new_reader = partial(TextReader, self.tokenizer, prompt.ids, stops, self._eos_id(config))
         with _at_work(self.model, config.beam or config.best_of or config.num), self._extra_words(prompt.words):
@@ -195,7 +195,7 @@ class TextGenerator:
         """The rules in the order of application."""
         unk_id = self.tokenizer.unk_id
         bans = [make_rule("ban", unk_id)] if config.ban_unknown and unk_id is not None else []
-        flags = [(name, getattr(config, name)) for name in FLAGS]
+        flags = [(name, getattr(config, name)) for name in RULE_FLAGS]
         return [
             *bans,
             *(self._rule(entry) for entry in config.rules),
@@ -222,39 +222,6 @@ class TextGenerator:
 def new_seed() -> int:
     """A seed by chance."""
     return secrets.randbits(32)
-
-
-def split_rule(entry: Any) -> tuple[str, Any]:
-    """`"top_k=40"` or `("top_k", 40)` as name and value. Raises InputError for anything else."""
-    pair = entry.partition("=")[::2] if isinstance(entry, str) and "=" in entry else entry
-    if isinstance(pair, tuple | list) and len(pair) == 2:
-        return str(pair[0]).strip().replace("-", "_"), pair[1]
-    raise InputError(f"rule {entry!r}: write name=value, such as top_k=40; names are {', '.join(RULES)}.")
-
-
-def check_options(config: GenerationConfig, streaming: bool = False) -> None:
-    """Raises InputError, one sentence, for options that contradict each other."""
-    if config.beam:
-        rules = [split_rule(entry)[0] for entry in config.rules if not callable(entry)]
-        drawing = [name for name in FLAGS if getattr(config, name) is not None]
-        drawing += [name for name in rules if name in RULES and name not in RESTRAINTS]
-        drawing += ["best_of"] * bool(config.best_of)
-        if drawing:
-            raise InputError(
-                f"beam searches and draws nothing, so {drawing[0]} cannot apply; leave out one of the two."
-            )
-    for name in ("beam", "best_of"):
-        kept = getattr(config, name)
-        if kept and kept < config.num:
-            raise InputError(f"num {config.num} texts cannot be had from {name} {kept}; raise {name} to {config.num}.")
-    if config.temperature == 0 and max(config.num, config.best_of or 1) > 1:
-        raise InputError("temperature 0 gives the same text every time; use a higher one to get several texts.")
-    if config.length_penalty and not (config.beam or config.best_of):
-        raise InputError("length_penalty compares texts, so it needs best_of or beam.")
-    if "" in (config.stop if isinstance(config.stop, list) else [config.stop or "none"]):
-        raise InputError("stop: an empty text would stop at once; give some text.")
-    if streaming and (config.beam or config.best_of or config.num > 1):
-        raise InputError("only a single drawn text can be streamed; leave out num, best_of and beam.")
 
 
 def _ends(reader: TextReader, ids: Sequence[int]) -> bool:

@@ -3,7 +3,7 @@
 | module | what it holds |
 | --- | --- |
 | train, report | the story: plan, start, train, report |
-| planning, checks, presets | what is to be trained, where each setting came from, what is refused |
+| planning, presets | what is to be trained, where each setting came from |
 | loop, budget | `Trainer`: windows in order until the budget is used up |
 | step, graphs | `TrainingStep`: one update; windows as CUDA graphs |
 | optimize | the tables `OPTIMIZERS` and `AVERAGES`; lazy rules for sparse rows; clipping; penalties |
@@ -13,12 +13,14 @@
 | distributed | several processes |
 """
 
-from .checks import check, check_batches
+from ..config.checks import check_batches
+from ..config.checks import check_language_model as check
+from ..config.presets import preset, presets
 from .distributed import World, join
 from .loop import Trainer
 from .optimize.averages import AVERAGES
 from .optimize.optimizers import OPTIMIZERS, Optimizer
-from .presets import describe, preset, presets, suggest
+from .presets import describe, suggest
 from .starts.from_run import start_from_run
 from .starts.from_vectors import Coverage, start_from_vectors
 

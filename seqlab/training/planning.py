@@ -17,6 +17,8 @@ from ..base.errors import InputError
 from ..base.kinds import kind_of
 from ..base.results import Result, Table, line
 from ..config import LanguageModelConfig, merge
+from ..config.checks import check_batches, check_language_model
+from ..config.presets import preset as preset_settings
 from ..embeddings import WordVectors
 from ..models import LanguageModel
 from ..opening import open_vectors
@@ -25,10 +27,8 @@ from ..text.ids.token_file import Corpus
 from ..text.preparation.prepare import prepare
 from ..text.sources.readers import Sources
 from ..text.tokenizers.words import WordTokenizer
-from .checks import check, check_batches
 from .graphs import check_graphs
 from .presets import CorpusFacts, describe, suggest
-from .presets import preset as preset_settings
 from .starts.from_run import architecture_of, start_from_run, start_output
 from .starts.from_vectors import start_from_vectors
 
@@ -176,7 +176,7 @@ def plan(
             read, as far as they can be.
     """
     early = resolve(given, preset)
-    check(early.config)
+    check_language_model(early.config)
     device = resolve_device(early.config.training.device)
     init, embeddings = early.config.training.init, early.config.training.embeddings
     origin = Run.open(init) if init else None
@@ -189,7 +189,7 @@ def plan(
     width = None if vectors is None else vectors.matrix.shape[1]
     config, sources, name = resolve(given, preset, origin, CorpusFacts.of(corpus), width)
     assert name is not None
-    check(config)
+    check_language_model(config)
     check_graphs(config, device)
     with torch.device("meta"):
         LanguageModel(config.model, len(corpus.tokenizer.vocab))  # refuses sizes that do not fit, before a run is made

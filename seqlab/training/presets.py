@@ -2,34 +2,15 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import Any
 
-from ..base.errors import choose
 from ..config import LanguageModelConfig
+from ..config.presets import presets
 from ..text.ids.token_file import Corpus
 
 FEWEST_WINDOWS = 20
 """A text shorter than this many windows gets smaller ones."""
-
-
-def presets() -> dict[str, dict[str, Any]]:
-    """Name -> {"about": a line, "when": limits (optional), "text", "model", "training": settings}; one that reproduces
-    a figure also says on what "data" and "hardware", what is "expected", with how many "types" it is
-    meant, and which "curve" shows it learn.
-
-    "when" may limit the `tokenizers`, the `types` of the vocabulary and the `tokens` of the training text from above,
-    and the `minutes` that were asked for from below.
-    """
-    return tomllib.loads((files("seqlab_data") / "presets.toml").read_text("utf-8"))
-
-
-def preset(name: str) -> dict[str, Any]:
-    """The settings of a preset by section. Raises InputError listing the names for an unknown one."""
-    chosen = choose("--preset", name, presets())
-    return {section: chosen[section] for section in ("text", "model", "training") if section in chosen}
 
 
 @dataclass(frozen=True)

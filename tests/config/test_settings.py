@@ -19,13 +19,14 @@ from seqlab.config import (
     TextConfig,
     TrainingConfig,
 )
+from seqlab.config.checks import FULL_SOFTMAX
+from seqlab.config.names import RESTRAINTS as RESTRAINT_NAMES
 from seqlab.config.names import TYPES, Tier
 from seqlab.embeddings.engines.compiled.losses import LOSSES as VECTOR_LOSSES
-from seqlab.embeddings.engines.table import FULL_SOFTMAX
 from seqlab.embeddings.material.noise import NOISE as VECTOR_NOISE
 from seqlab.evaluation.additions.dynamic import RULES as DYNAMIC_RULES
 from seqlab.evaluation.runs import Adaptation
-from seqlab.generation.rules import RULES
+from seqlab.generation.rules import RESTRAINTS, RULES
 from seqlab.nn import CELLS, NOISE, SOFTMAXES
 from seqlab.schedules import BATCH_SCALING, SCHEDULES
 from seqlab.text.tokenizers.table import TOKENIZERS
@@ -72,6 +73,10 @@ def test_every_setting_is_documented(group, name):
 )
 def test_names_are_those_of_the_tables(table, classes):
     assert set(NAMES[table]) == set(classes)
+
+
+def test_the_rules_of_a_search_are_the_restraints():
+    assert set(RESTRAINT_NAMES) == set(RESTRAINTS)
 
 
 def test_names_and_their_types_agree():

@@ -7,15 +7,12 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from ...base.errors import InputError, did_you_mean
+from ...base.errors import InputError
 from ...config import EmbeddingsConfig
+from ...config.checks import FULL_SOFTMAX, LOOPS_DEVICES, check_vectors
 from ..material.parts import Parts
 from ..material.words import Words
-from .compiled.losses import LOSSES
 from .compiled.simd import padded
-
-FULL_SOFTMAX = "softmax"
-"""The loss only the torch engine has."""
 
 
 class Engine(Protocol):
@@ -44,31 +41,17 @@ class Engine(Protocol):
         """Go on from `arrays()`."""
 
 
-NO_WORDS = ("char", "byte", "bpe")
-"""Tokenizers whose tokens are no words."""
-LOOPS_DEVICES = ("auto", "cpu")
-"""Devices that leave the choice of an engine open."""
-
-
 def check(config: EmbeddingsConfig) -> None:
-    """Raise InputError for a loss that does not exist or that the engine asked for does not have, for a device that
-    is not here or that the engine does not train on, and for a tokenizer that makes no words."""
-    names = [*LOSSES, FULL_SOFTMAX]
-    if config.loss not in names:
-        raise InputError(f"loss: {config.loss!r} is none of {', '.join(names)}.{did_you_mean(config.loss, names)}")
-    if config.loss == FULL_SOFTMAX and config.engine == "cpu":
-        raise InputError("loss: the full softmax needs --engine torch; the compiled loops know sampled losses only.")
+    """Refuse settings that cannot be trained with here.
+
+    Raises:
+        InputError: settings that contradict each other, or a device that is not here.
+    """
+    check_vectors(config)
     if config.device not in LOOPS_DEVICES:
-        if config.engine == "cpu":
-            raise InputError(f"device: {config.device!r} needs --engine torch; the compiled loops run on the CPU only.")
         from .torch.engine import resolve_device
 
         resolve_device(config.device)
-    if config.text.tokenizer in NO_WORDS:
-        raise InputError(
-            f"tokenizer: the tokens of {config.text.tokenizer} are no words; take word or whitespace, or leave it out "
-            "and give a corpus that was prepared so, if it is those tokens that vectors are wanted of."
-        )
 
 
 def choose_engine(config: EmbeddingsConfig) -> Literal["cpu", "torch"]:

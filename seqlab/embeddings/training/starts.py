@@ -10,7 +10,8 @@ import numpy as np
 
 from ...base.errors import InputError
 from ...config import EmbeddingsConfig, merge
-from ..engines.table import LOOPS_DEVICES, NO_WORDS, Engine
+from ...config.checks import LOOPS_DEVICES, NO_WORDS
+from ..engines.table import Engine
 from ..folder import NOT_FINISHED, STATE, is_unfinished
 from ..material.parts import Parts
 from ..material.words import Words

@@ -1,0 +1,100 @@
+"""Flags that are settings: their help, panel and order come from the configuration, when somebody asks for them.
+
+A flag is an argument of the verb's function that has the name of a setting, and no help of its own. `seqlab --help`
+and a running verb never wait for the texts.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
+
+FILES, PROGRAM = "Input and output", "Program"
+PANELS = {"essential": "Essential settings", "recipe": "Recipe settings", "internal": "Internal settings"}
+"""Panel of a help page by the tier of a setting."""
+ORDER = (FILES, *PANELS.values(), "Word vectors", PROGRAM)
+OTHER_NAMES = {"rule": "rules"}
+"""Flags that are called otherwise than their setting."""
+
+
+class SettingsCommand(TyperCommand):
+    """A verb with flags of settings. sections: groups of settings its flags may be of, the first that has one wins."""
+
+    sections: ClassVar[tuple[str, ...]] = ()
+    documented = False
+
+    def document(self) -> None:
+        """Give every flag that is a setting its help and panel, and put the panels in order."""
+        if self.documented:
+            return
+        self.documented = True
+        from seqlab.config.book import settings
+
+        book = settings()
+        for param in self.params:
+            if not isinstance(param, TyperArgument | TyperOption):
+                continue
+            name = OTHER_NAMES.get(param.name or "", param.name)
+            found = next((one for key in self.sections for one in book if one.key == f"{key}.{name}"), None)
+            if found is not None:
+                param.rich_help_panel = param.rich_help_panel or PANELS[found.tier]
+                param.help = param.help or sentence(found, param.default is None)
+            elif isinstance(param, TyperOption):
+                param.rich_help_panel = param.rich_help_panel or PROGRAM
+        self.params.sort(key=_place)
+
+    def get_help_option(self, ctx: Any) -> Any:
+        option = super().get_help_option(ctx)
+        if option is not None:
+            option.rich_help_panel = PROGRAM
+        return option
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        self.document()
+        super().format_help(ctx, formatter)
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:
+        self.document()
+        return super().shell_complete(ctx, incomplete)
+
+
+class Verbs(TyperGroup):
+    """The verbs of the program, those of a panel together, in the order of `panels`."""
+
+    panels: ClassVar[tuple[str, ...]] = (
+        "Start here",
+        "Train",
+        "Use a language model",
+        "Use word vectors",
+        "Look inside",
+    )
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        panel = {name: getattr(command, "rich_help_panel", None) for name, command in self.commands.items()}
+        return sorted(super().list_commands(ctx), key=lambda name: self.panels.index(panel[name]))
+
+
+def settings_of(*sections: str) -> type[SettingsCommand]:
+    """The class of a verb whose flags are settings of these sections."""
+    return type("SettingsCommand", (SettingsCommand,), {"sections": sections})
+
+
+def sentence(setting: Any, default: bool = True) -> str:
+    """What a help page says of a setting: meaning, names or usual range, and the default where no preset decides."""
+    from seqlab.config.book import shown
+
+    facts = [setting.meaning]
+    if setting.names and setting.name != "rules":
+        facts.append(f"One of {', '.join(setting.names)}.")
+    elif setting.usual not in ("auto", "any whole number", "None") and "true or false" not in setting.type:
+        facts.append(f"Usual: {setting.usual}.")
+    if default and setting.default not in (None, [], False) and setting.section not in ("text", "model", "training"):
+        facts.append(f"Default: {shown(setting.default)}.")
+    return " ".join(facts)
+
+
+def _place(param: Any) -> int:
+    """Arguments first, then options by their panel."""
+    panel = getattr(param, "rich_help_panel", None)
+    return -1 if isinstance(param, TyperArgument) else ORDER.index(panel) if panel in ORDER else len(ORDER)

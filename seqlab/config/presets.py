@@ -1,0 +1,26 @@
+"""Named settings, shipped in presets.toml."""
+
+from __future__ import annotations
+
+import tomllib
+from importlib.resources import files
+from typing import Any
+
+from ..base.errors import choose
+
+
+def presets() -> dict[str, dict[str, Any]]:
+    """Name -> {"about": a line, "when": limits (optional), "text", "model", "training": settings}; one that reproduces
+    a figure also says on what "data" and "hardware", what is "expected", with how many "types" it is
+    meant, and which "curve" shows it learn.
+
+    "when" may limit the `tokenizers`, the `types` of the vocabulary and the `tokens` of the training text from above,
+    and the `minutes` that were asked for from below.
+    """
+    return tomllib.loads((files("seqlab_data") / "presets.toml").read_text("utf-8"))
+
+
+def preset(name: str) -> dict[str, Any]:
+    """The settings of a preset by section. Raises InputError listing the names for an unknown one."""
+    chosen = choose("--preset", name, presets())
+    return {section: chosen[section] for section in ("text", "model", "training") if section in chosen}
