@@ -119,6 +119,8 @@ def commands_page() -> str:
     ]
     for name, command in _commands(typer.main.get_command(app), "seqlab"):
         lines += ["", f"## {name}", "", _text(command.help)]
+        if hasattr(command, "document"):
+            command.document()
         panels: dict[str, list[str]] = {}
         for parameter in command.params:
             if parameter.name != "help" and not parameter.hidden:

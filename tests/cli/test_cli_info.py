@@ -18,7 +18,7 @@ from seqlab.models import LanguageModel
 from seqlab.nn import SOFTMAXES
 from seqlab.run import Run
 from seqlab.training.watch.costs import blueprint, flops_by_part, flops_per_token
-from seqlab.training.watch.profile import PARTS
+from seqlab.training.watch.profile import PHASES
 
 E, H = 6, 10
 """Widths of embedding and cells, which a bridge joins."""
@@ -137,7 +137,7 @@ def test_measured_shares_sum_to_one(softmax, home, capsys, monkeypatch):
     monkeypatch.setattr("seqlab.training.watch.profile.PRODUCT_WIDTH", 64)
     before = torch.get_num_threads()
     measured = info(capsys, folder, "--measure")["measured"]
-    assert tuple(measured["shares"]) == PARTS
+    assert tuple(measured["shares"]) == PHASES
     assert sum(measured["shares"].values()) == pytest.approx(1)
     assert all(share > 0 for share in measured["shares"].values())
     flops = info(capsys, folder)["flops_per_token"]["training"]["total"]
