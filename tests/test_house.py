@@ -31,7 +31,7 @@ ROOMS = """
 """
 """THE list of rooms: each line imports only from lines above it. Rooms of a line do not import one another."""
 SUBROOMS = {
-    "config": "names settings text model training language_model embeddings generation evaluation checks presets book",
+    "config": "names settings groups checks presets book",
     "text": "workers python_docs sources tokenizers ids preparation inspection",
     "nn": "products dropout zoneout characters kernels cells outputs",
     "embeddings": "material engines queries folder evaluation vectors formats training",

@@ -4,15 +4,15 @@ Each is a field made by `knob`, which carries meaning, tier, usual range, effect
 settings` and the typed options of the Python functions are made from these.
 """
 
-from .embeddings import EmbeddingsConfig
-from .evaluation import EvaluationConfig
-from .generation import GenerationConfig
-from .language_model import LanguageModelConfig
-from .model import ModelConfig
+from .groups.embeddings import EmbeddingsConfig
+from .groups.evaluation import EvaluationConfig
+from .groups.generation import GenerationConfig
+from .groups.language_model import LanguageModelConfig
+from .groups.model import ModelConfig
+from .groups.text import TextConfig
+from .groups.training import TrainingConfig
 from .names import NAMES
 from .settings import Knob, Seed, Settings, merge, parse_set, read_config
-from .text import TextConfig
-from .training import TrainingConfig
 
 __all__ = [
     "NAMES",

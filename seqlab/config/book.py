@@ -17,14 +17,14 @@ from pydantic.fields import FieldInfo
 
 from ..base.errors import InputError, counted, did_you_mean
 from ..base.results import Result, Table, line
-from .embeddings import EmbeddingsConfig
-from .evaluation import EvaluationConfig
-from .generation import GenerationConfig
-from .model import ModelConfig
+from .groups.embeddings import EmbeddingsConfig
+from .groups.evaluation import EvaluationConfig
+from .groups.generation import GenerationConfig
+from .groups.model import ModelConfig
+from .groups.text import TextConfig
+from .groups.training import TrainingConfig
 from .names import NAMES, Tier, table_of
 from .settings import Knob, Settings
-from .text import TextConfig
-from .training import TrainingConfig
 
 SECTIONS: dict[str, type[Settings]] = {
     "text": TextConfig,

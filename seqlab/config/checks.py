@@ -6,11 +6,11 @@ from itertools import pairwise
 from typing import Any
 
 from ..base.errors import InputError
-from .embeddings import EmbeddingsConfig
-from .generation import GenerationConfig
-from .language_model import LanguageModelConfig
+from .groups.embeddings import EmbeddingsConfig
+from .groups.generation import GenerationConfig
+from .groups.language_model import LanguageModelConfig
+from .groups.training import TrainingConfig
 from .names import NAMES, RESTRAINTS
-from .training import TrainingConfig
 
 FULL_SOFTMAX = "softmax"
 """The loss of word vectors that only the torch engine has."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from ..names import AverageName, OptimizerName, OutputBiasName, ResetName, ScalingName, ScheduleName
+from ..settings import MEASURED, PRACTICE, PathText, Seed, Settings, knob
 from .model import AWD_LSTM
-from .names import AverageName, OptimizerName, OutputBiasName, ResetName, ScalingName, ScheduleName
-from .settings import MEASURED, PRACTICE, PathText, Seed, Settings, knob
 
 
 class TrainingConfig(Settings):

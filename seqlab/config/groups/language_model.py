@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ..settings import Settings
 from .model import ModelConfig
-from .settings import Settings
 from .text import TextConfig
 from .training import TrainingConfig
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from .names import EngineName, NoiseName, VectorLossName, VectorModelName
-from .settings import MEASURED, PRACTICE, PathText, Seed, Settings, knob
+from ..names import EngineName, NoiseName, VectorLossName, VectorModelName
+from ..settings import MEASURED, PRACTICE, PathText, Seed, Settings, knob
 from .text import TextConfig
 
 WORD2VEC = "Mikolov et al. 2013, https://arxiv.org/abs/1310.4546"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .settings import PRACTICE, Seed, Settings, knob
+from ..settings import PRACTICE, Seed, Settings, knob
 
 
 class GenerationConfig(Settings):

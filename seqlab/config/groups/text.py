@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from .names import TokenizerName
-from .settings import Settings, knob
+from ..names import TokenizerName
+from ..settings import Settings, knob
 
 
 class TextConfig(Settings):

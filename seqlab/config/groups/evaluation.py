@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .settings import MEASURED, Seed, Settings, knob
+from ..settings import MEASURED, Seed, Settings, knob
 
 
 class EvaluationConfig(Settings):

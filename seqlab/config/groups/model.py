@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pydantic import PositiveInt
 
-from .names import CellName, InputName, NoiseName, PrecisionName, SoftmaxName
-from .settings import MEASURED, Settings, knob
+from ..names import CellName, InputName, NoiseName, PrecisionName, SoftmaxName
+from ..settings import MEASURED, Settings, knob
 
 AWD_LSTM = "Merity et al. 2018, https://arxiv.org/abs/1708.02182"
 
