@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="List, inspect, fetch and prepare texts.", no_args_is_help=True)
 
-COUNTS = ("types", "unknown", "documents", "words", "chars", "bytes")
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
 Source = Annotated[list[str], typer.Argument(help=SOURCE_HELP)]
 Field = Annotated[str, typer.Option(help="Field of a .jsonl record that holds its text.")]
@@ -31,19 +30,11 @@ def list_corpora(json: JsonFlag = False) -> None:
     """
     from seqlab.text.sources import corpora
 
-    described = [corpora.describe(name) for name in corpora.names()]
+    found = corpora.listing()
     if json:
-        print_json({"corpora": described})
-        return
-    rows = [
-        (one["name"], _size(one["bytes"]), "yes" if one["cached"] else "", one["licence"], one["description"])
-        for one in described
-    ]
-    print_table(("name", "download", "here", "licence", "what it is"), rows)
-
-
-def _size(size: int | None) -> str:
-    return "" if size is None else f"{size / 1e6:,.1f} MB"
+        print_json(found.to_json())
+    else:
+        print_table(found.table().headers, found.table().rows)
 
 
 @app.command("inspect")
@@ -127,14 +118,12 @@ def prepare_text(
     from seqlab.text import prepare
 
     config = _text_config(arguments)
-    corpus = prepare(_one_or_more(source), out, config, valid, test, quiet=quiet, workers=workers)
-    summary = corpus.summary
+    corpus = prepare(_one_or_more(source), out, config, valid=valid, test=test, quiet=quiet, workers=workers)
     if json:
-        print_json(summary)
+        print_json(corpus.to_json())
         return
-    headers = ("split", "tokens", *COUNTS)
-    print_table(headers, [(name, *(split[key] for key in headers[1:])) for name, split in summary["splits"].items()])
-    say(f"seqlab: wrote {out} ({summary['tokenizer']}, {summary['vocab_size']:,} types)")
+    print(corpus.text())
+    say(f"seqlab: wrote {out} ({corpus.tokenizer.kind}, {len(corpus.tokenizer.vocab):,} types)")
 
 
 def _text_config(arguments: Mapping[str, Any]) -> TextConfig:

@@ -453,3 +453,11 @@ def test_near_copies_are_dropped() -> None:
     assert seen.is_new(text)
     assert not seen.is_new("n_jobs: " + text.replace(" of its own", ""))
     assert seen.is_new("Another sentence about something that was not met before at all.")
+
+
+def test_the_listing_is_a_result(server: Server) -> None:
+    found = corpora.listing()
+    assert [one["name"] for one in found] == corpora.names()
+    assert repr(found) == f"NamedCorpora({len(found)} corpora · 0 on this machine)"
+    assert found.to_json() == {"corpora": [corpora.describe(name) for name in corpora.names()]}
+    assert found.to_frame()["licence"].tolist() == [one["licence"] for one in found]

@@ -264,3 +264,14 @@ def test_wikitext_2_validation_set(shared_data: Path) -> None:
     assert report["tokens"] == 217_646
     assert report["lines"] == 3760
     assert report["documents"] == 1
+
+
+def test_an_inspection_shows_itself(tmp_path: Path) -> None:
+    found = inspect(write(tmp_path / "a.txt", some_text(3)), valid=write(tmp_path / "b.txt", "a <b>\n"), quiet=True)
+    assert repr(found).startswith("Inspection(")
+    assert "a.txt · " in repr(found)
+    assert found.tokenizer == found.to_json()["tokenizer"]
+    assert found.to_frame()["tokenizer"].tolist() == list(TOKENIZERS)
+    assert found.table().headers == ["tokenizer", "tokens", "types", "tokens valid", "types valid"]
+    assert "&lt;" in found._repr_html_()
+    assert found.text().endswith(f"- {found.findings[-1]}")

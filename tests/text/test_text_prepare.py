@@ -684,3 +684,47 @@ def test_sample_of_a_large_text_spreads_over_it(tmp_path: Path) -> None:
     assert starts[0] < 0.3
     assert starts[-1] > 0.6
     assert list(sample_blocks(str(path), 19, 1 << 18)) == ["0000000 é 0000001 "]
+
+
+# --- results as objects -----------------------------------------------------------------------------------
+
+
+def test_a_corpus_says_what_it_is_and_shows_its_text(tmp_path: Path) -> None:
+    path = write(tmp_path / "book.txt", "One two three. Two three four!\n" * 4000)
+    corpus = prepare(path, tmp_path / "corpus", TextConfig(tokenizer="word", min_count=1), quiet=True, workers=0)
+    assert repr(corpus) == "Corpus(book.txt · word 9 types · train 32,400, valid 3,600 tokens)"
+    assert repr(corpus.train) == "TokenFile(32,400 tokens · 1 document)"
+    assert repr(corpus.tokenizer) == "WordTokenizer(9 types)"
+    assert corpus.decode(0, 9) == "One two three. Two three four!\n"
+    assert corpus.decode(0, 3, "valid") == "One two three"
+    with pytest.raises(InputError, match=r"^test: the corpus has no such split; it has train, valid\.$"):
+        corpus.decode(0, 9, "test")
+    assert corpus.to_json() == corpus.summary
+    assert corpus.to_frame()["tokens"].tolist() == [32_400, 3_600]
+    assert "<td" in corpus._repr_html_()
+
+
+def test_a_corpus_is_a_source_and_other_kinds_are_named(tmp_path: Path) -> None:
+    path = write(tmp_path / "book.txt", "One two three.\n" * 400)
+    corpus = prepare(path, tmp_path / "corpus", config("char"), quiet=True, workers=0)
+    assert prepare(corpus) is corpus
+    with pytest.raises(InputError, match="was prepared with the char tokenizer, not word"):
+        prepare(corpus, None, config("word"))
+    with pytest.raises(InputError, match="cannot be joined with other texts"):
+        prepare(corpus, valid=path)
+    with pytest.raises(InputError, match=r"corpus: is a prepared corpus, not a text; see it with 'seqlab info"):
+        prepare(path, valid=tmp_path / "corpus")
+    (tmp_path / "vectors").mkdir()
+    (tmp_path / "vectors" / "vocab.json").write_text("{}")
+    with pytest.raises(InputError, match="vectors: is a folder of word vectors, not a text"):
+        prepare(tmp_path / "vectors")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.json").write_text('{"kind": "language-model"}')
+    with pytest.raises(InputError, match="run: is a language-model run, not a text"):
+        prepare(tmp_path / "run")
+    for wrong in (5, None, [path, 5], {path: 1}):
+        with pytest.raises(InputError, match=r"^source: must be a path, several, or a corpus, not (int|NoneType|dict)"):
+            prepare(wrong)  # type: ignore[arg-type]
+    for text in ("Call me Ishmael.\nSome years ago", "word " * 99):
+        with pytest.raises(InputError, match="this is a text, not the name of one"):
+            prepare(text)

@@ -16,6 +16,8 @@ import numpy as np
 from ...base.errors import InputError
 from ...base.files import read_json, verify_manifest
 from ...base.kinds import kind_of
+from ...base.printing import printable
+from ...base.results import Result, Table, abbreviated, line
 from ..tokenizers.base import Tokenizer
 from ..tokenizers.table import load_tokenizer
 from .spelling import Spelling, SpeltIds
@@ -74,6 +76,10 @@ class TokenFile:
 
     def __len__(self) -> int:
         return int(self._ends[-1]) if len(self._ends) else 0
+
+    def __repr__(self) -> str:
+        documents = f"{len(self.documents):,} document{'s' * (len(self.documents) != 1)}"
+        return line("TokenFile", [f"{len(self):,} tokens", documents, f"{self.unknown:,} unknown" * bool(self.unknown)])
 
     @property
     def dtype(self) -> np.dtype:
@@ -173,11 +179,47 @@ class SplitWriter:
         return self.hash.hexdigest()
 
 
-class Corpus:
-    """A prepared text: a folder with a tokenizer and the ids of its splits."""
+class Corpus(Result):
+    """A prepared text: a tokenizer, and the ids of a training, a validation and perhaps a test split.
+
+    Preparing a text once and training on the corpus many times saves reading it again and keeps runs comparable.
+
+    Attributes:
+        path: the folder.
+        tokenizer: text to ids and back.
+        splits: a `TokenFile` for each of "train", "valid" and "test" that there is; also `train`, `valid`, `test`.
+        digest: sha256 of tokenizer and ids, the same wherever the folder is.
+    """
 
     def __init__(self, path: Path, header: Mapping[str, Any], tokenizer: Tokenizer, splits: dict[str, TokenFile]):
         self.path, self.header, self.tokenizer, self.splits = path, header, tokenizer, splits
+
+    def __repr__(self) -> str:
+        files = [str(entry["name"]) for entry in self.header.get("sources", {}).get("train", [])]
+        name = files[0] if len(files) == 1 else f"{files[0]} and {len(files) - 1:,} more" if files else self.path.name
+        tokens = ", ".join(f"{name} {abbreviated(len(split))}" for name, split in self.splits.items())
+        types = f"{self.tokenizer.kind} {len(self.tokenizer.vocab):,} types"
+        return line("Corpus", [printable(name), types, f"{tokens} tokens"])
+
+    def table(self) -> Table:
+        """Counts of every split."""
+        names = ("tokens", "types", "unknown", "documents", "words", "characters", "bytes")
+        rows = [(name, *(getattr(split.counts, count) for count in names)) for name, split in self.splits.items()]
+        return Table(("split", *(name.replace("characters", "chars") for name in names)), rows, repr(self))
+
+    def to_json(self) -> dict[str, Any]:
+        """The figures of `summary`."""
+        return self.summary
+
+    def decode(self, start: int, stop: int, split: str = "train") -> str:
+        """The text of the tokens [start, stop) of a split, to see what a model reads.
+
+        Raises:
+            InputError: the corpus has no such split.
+        """
+        if split not in self.splits:
+            raise InputError(f"{split}: the corpus has no such split; it has {', '.join(self.splits)}.")
+        return self.tokenizer.decode(self.splits[split][start:stop])
 
     @property
     def train(self) -> TokenFile:

@@ -13,7 +13,7 @@ import numpy as np
 from ...base.errors import InputError
 from ...base.progress import Progress
 from ...config import TextConfig
-from ..ids.token_file import Corpus, TokenFile, open_split
+from ..ids.token_file import TokenFile, open_split
 from ..preparation.numbering import Numbering, SplitNumbering, worker_count
 from ..preparation.prepare import read_spool
 from ..preparation.spool import Spool
@@ -63,8 +63,6 @@ def inspect(
         InputError: a source does not exist, is empty, or is not what its name says.
     """
     given = {"train": sources, **_comparisons(sources, valid, test)}
-    for source in given.values():
-        _refuse_corpus(source)
     files = {name: resolve_sources(source) for name, source in given.items()}
     with tempfile.TemporaryDirectory(prefix="seqlab-") as folder:
         texts = _read(Path(folder), files, field, quiet, workers)
@@ -77,12 +75,6 @@ def _comparisons(sources: Sources, valid: Sources | None, test: Sources | None) 
     if name := corpus_name(sources):
         given |= {split: list(paths) for split, paths in corpora.splits(name).items() if split != "train"}
     return given | {split: source for split, source in (("valid", valid), ("test", test)) if source}
-
-
-def _refuse_corpus(sources: Sources) -> None:
-    for source in [sources] if isinstance(sources, str | Path) else sources:
-        if Corpus.is_corpus(source):
-            raise InputError(f"{source}: is a prepared corpus, not a text; see it with 'seqlab info {source}'.")
 
 
 @dataclass

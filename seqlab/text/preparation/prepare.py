@@ -30,7 +30,7 @@ from ..ids.token_file import (
 )
 from ..sources import corpora
 from ..sources.cache import cache_folder
-from ..sources.readers import ReadReport, SourceFile, Sources, corpus_name, read_documents, resolve_sources
+from ..sources.readers import ReadReport, SourceFile, Sources, corpus_name, listed, read_documents, resolve_sources
 from ..tokenizers.base import Tokenizer
 from ..tokenizers.bpe import BpeTokenizer
 from ..tokenizers.table import MIN_COUNT, TOKENIZERS, bpe_vocab_size, choose_tokenizer
@@ -46,9 +46,10 @@ BPE_SAMPLE = 64 << 20
 
 
 def prepare(
-    sources: Sources,
+    sources: Sources | Corpus,
     out: str | Path | None = None,
     config: TextConfig | None = None,
+    *,
     valid: Sources | None = None,
     test: Sources | None = None,
     for_words: bool = False,
@@ -56,28 +57,33 @@ def prepare(
     chunk_bytes: int = CHUNK_BYTES,
     workers: int | None = None,
 ) -> Corpus:
-    """Turn text into ids on disk.
+    """Turn a text into ids on disk, once for any number of trainings.
+
+    Several documents are each closed by `<eos>`; a single text has no such token, except under the `whitespace`
+    tokenizer, whose `<eos>` is the line end.
 
     Args:
-        sources: file(s), a folder, `-`, a named corpus; a prepared corpus folder is just opened.
+        sources: file(s), a folder, `-`, a named corpus. A prepared corpus is returned as it is.
         out: the folder to write; None keeps the corpus in the user's cache, found again by the content of the
             sources and the settings, never by path.
         config: tokenizer and vocabulary; the defaults choose them from the text.
-        valid, test: texts of their own. Without `valid` the last `config.valid_fraction` of the text is kept
-            for validation: for characters and bytes exactly from int(characters * (1 - fraction)) on, for
-            several documents from the nearest document border, otherwise from the next line end.
+        valid: a validation text. Without it the last `config.valid_fraction` of the text is set apart: for characters
+            and bytes exactly from int(characters * (1 - fraction)) on, for several documents from the nearest document
+            border, otherwise from the next line end.
+        test: a test text.
         for_words: choose a tokenizer of words, and keep the rare ones, because the ids are for word vectors.
-        chunk_bytes, workers: size and number of the parallel pieces of work; they do not change the result.
+        quiet: no progress on stderr.
+        chunk_bytes: size of the units of work; it does not change the result.
+        workers: number of processes; it does not change the result. Default: all cores, none for a small text.
 
-    With several documents each is closed by `<eos>`; a single text has no such token, except under the
-    `whitespace` tokenizer, whose `<eos>` is the line end.
-
-    Raises InputError for whatever is wrong with a source or a setting, naming it.
+    Raises:
+        InputError: something is wrong with a source or a setting; the message names it.
     """
     config = config or TextConfig()
     prepared = _already_prepared(sources, config, valid, test)
     if prepared:
         return prepared
+    assert not isinstance(sources, Corpus)
     _check_settings(config, config.tokenizer)
     if out is not None:
         check_replaceable(out, HEADER)
@@ -131,18 +137,21 @@ def _entry(file: SourceFile) -> dict[str, Any]:
 
 
 def _already_prepared(
-    sources: Sources, config: TextConfig, valid: Sources | None, test: Sources | None
+    sources: Sources | Corpus, config: TextConfig, valid: Sources | None, test: Sources | None
 ) -> Corpus | None:
-    given = [sources] if isinstance(sources, str | Path) else list(sources)
-    folders = [Path(source).expanduser() for source in given if Corpus.is_corpus(Path(source).expanduser())]
-    if not folders:
+    if isinstance(sources, Corpus):
+        given, corpora = [sources.path], [sources.path]
+    else:
+        given = [Path(source).expanduser() for source in listed(sources)]
+        corpora = [path for path in given if Corpus.is_corpus(path)]
+    if not corpora:
         return None
     if len(given) > 1 or valid or test:
-        raise InputError(f"{folders[0]}: is a prepared corpus already; it cannot be joined with other texts.")
-    corpus = Corpus.open(folders[0])
+        raise InputError(f"{corpora[0]}: is a prepared corpus already; it cannot be joined with other texts.")
+    corpus = sources if isinstance(sources, Corpus) else Corpus.open(corpora[0])
     if config.tokenizer not in ("auto", corpus.tokenizer.kind):
         raise InputError(
-            f"{folders[0]}: was prepared with the {corpus.tokenizer.kind} tokenizer, not {config.tokenizer}; "
+            f"{corpus.path}: was prepared with the {corpus.tokenizer.kind} tokenizer, not {config.tokenizer}; "
             "prepare the text again."
         )
     return corpus

@@ -11,6 +11,7 @@ import importlib.resources
 import os
 import re
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +19,7 @@ from pydantic import Field
 
 from ...base.errors import InputError, did_you_mean
 from ...base.files import read_json
+from ...base.results import Result, Table, line
 from ...config import Settings
 from ..python_docs import extraction as python_docs
 from .cache import cache_folder
@@ -202,7 +204,7 @@ def resolve(name: str, path: str | Path | None = None) -> list[Path] | None:
 
 
 def describe(name: str, path: str | Path | None = None) -> dict[str, Any]:
-    """What `seqlab data list` tells: name, description, licence, bytes, tokenizer, splits, cached."""
+    """What `seqlab data list` prints of a corpus: name, description, licence, bytes, tokenizer, splits, cached."""
     if name == PYTHON_DOCS:
         place = python_docs.location(texts_folder())
         return {
@@ -223,3 +225,47 @@ def describe(name: str, path: str | Path | None = None) -> dict[str, Any]:
         "splits": list(found.parts),
         "cached": fetched(name, path) is not None,
     }
+
+
+class NamedCorpora(Result, Sequence[dict[str, Any]]):
+    """The named corpora, in order: a sequence of what `describe` returns."""
+
+    def __init__(self, described: Sequence[dict[str, Any]]):
+        self._described = list(described)
+
+    def __len__(self) -> int:
+        return len(self._described)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._described[index]
+
+    def __repr__(self) -> str:
+        here = sum(bool(one["cached"]) for one in self)
+        return line("NamedCorpora", [f"{len(self):,} corpora", f"{here:,} on this machine"])
+
+    def table(self) -> Table:
+        """Name, size of the download, whether it is on this machine, licence and description."""
+        rows = [
+            (
+                one["name"],
+                "" if one["bytes"] is None else f"{one['bytes'] / 1e6:,.1f} MB",
+                "yes" if one["cached"] else "",
+                one["licence"],
+                one["description"],
+            )
+            for one in self
+        ]
+        return Table(("name", "download", "here", "licence", "what it is"), rows)
+
+    def to_json(self) -> dict[str, Any]:
+        """All that is known of them, under "corpora"."""
+        return {"corpora": list(self)}
+
+
+def listing(path: str | Path | None = None) -> NamedCorpora:
+    """List the named corpora: what they are, under which licence, and whether they are on this machine.
+
+    Args:
+        path: a registry of further corpora, as for `registry`.
+    """
+    return NamedCorpora([describe(name, path) for name in names(path)])

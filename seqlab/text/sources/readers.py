@@ -12,11 +12,16 @@ from pathlib import Path
 from typing import IO
 
 from ...base.errors import InputError, did_you_mean
+from ...base.kinds import DESCRIPTIONS, kind_of
+from . import corpora
 from .plain_text import COMPRESSED_SUFFIXES, FileReport, read_text
 
 TEXT_SUFFIXES = {".txt", ".text", ".md", ".markdown", ".rst", ".tex", ".jsonl", ".ndjson"}
 """What is read from a folder, also compressed; every visible file where a folder holds none of these."""
 JSON_LINES = {".jsonl", ".ndjson"}
+
+LONGEST_NAME = 255
+"""Characters of a file's name that file systems allow."""
 
 Sources = str | Path | Sequence[str | Path]
 
@@ -85,7 +90,7 @@ def resolve_sources(sources: Sources) -> list[SourceFile]:
     are none, every visible file. Links to folders are not followed. Raises InputError naming what does not
     exist.
     """
-    given = [sources] if isinstance(sources, str | Path) else list(sources)
+    given = listed(sources)
     if not given:
         raise InputError("no source given: name a text file, a folder, '-' or a corpus of 'seqlab data list'.")
     if sum(str(source) == "-" for source in given) > 1:
@@ -96,11 +101,24 @@ def resolve_sources(sources: Sources) -> list[SourceFile]:
     return files
 
 
+def listed(sources: object) -> list[str | Path]:
+    """SOURCE arguments as a list. Raises InputError for what is neither a path nor several."""
+    given = sources if isinstance(sources, Sequence) and not isinstance(sources, str) else [sources]
+    for source in given:
+        if not isinstance(source, str | Path):
+            raise InputError(f"source: must be a path, several, or a corpus, not {type(source).__name__}.")
+        if "\n" in str(source) or len(Path(source).name) > LONGEST_NAME:
+            raise InputError("source: this is a text, not the name of one; write it to a file and give its path.")
+    return list(given)
+
+
 def _resolve(source: str | Path) -> list[SourceFile]:
     if str(source) == "-":
         return [SourceFile(None, "-")]
     path = Path(source).expanduser()
     if path.is_dir():
+        if (kind := kind_of(path)) != "folder":
+            raise InputError(f"{path}: is {DESCRIPTIONS[kind]}, not a text; see it with 'seqlab info {path}'.")
         return [SourceFile(found, str(found)) for found in _text_files(path)]
     if path.exists():
         return [SourceFile(path, str(path))]
@@ -126,8 +144,6 @@ def _has_text_suffix(path: Path) -> bool:
 
 
 def _named_corpus(name: str) -> list[Path]:
-    from . import corpora
-
     found = corpora.resolve(name)
     if found is None:
         raise InputError(
@@ -138,12 +154,10 @@ def _named_corpus(name: str) -> list[Path]:
 
 def corpus_name(sources: Sources) -> str | None:
     """The name of a corpus of `seqlab data list`, if `sources` is one and no file or folder is called so."""
-    given = [sources] if isinstance(sources, str | Path) else list(sources)
-    if len(given) != 1 or not isinstance(given[0], str) or Path(given[0]).expanduser().exists():
+    given = listed(sources)
+    if len(given) != 1 or not isinstance(given[0], str) or given[0] not in corpora.names():
         return None
-    from . import corpora
-
-    return given[0] if given[0] in corpora.names() else None
+    return None if Path(given[0]).expanduser().exists() else given[0]
 
 
 def read_documents(

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ...base.files import atomic_file
+from ...base.results import line
 from .segmenters import Segmenter
 from .vocab import EOS, UNK, Vocab
 
@@ -52,6 +53,9 @@ class Tokenizer(ABC):
         self.unk_id = self.vocab.stoi.get(UNK)
         self.eos_id = self.vocab.stoi.get(EOS)
         self.newline_id = self.vocab.stoi.get(self.newline)
+
+    def __repr__(self) -> str:
+        return line(type(self).__name__, [f"{len(self.vocab):,} types"])
 
     newline: ClassVar[str] = "\n"
     """How the vocabulary spells a line end."""
