@@ -1,0 +1,156 @@
+"""Help pages come from the configuration and its tables; what contradicts itself is refused before any work."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+import typer.main
+from seqlab_cli import console
+from seqlab_cli.flags import ORDER, PANELS, SettingsCommand
+from seqlab_cli.main import app, run
+
+from seqlab.config.book import settings
+
+
+def commands() -> dict[str, SettingsCommand]:
+    """The verbs whose flags are settings, documented, by their place."""
+    found = {}
+
+    def walk(group, place):
+        for name, command in group.commands.items():
+            if hasattr(command, "commands"):
+                walk(command, f"{place}{name} ")
+            elif isinstance(command, SettingsCommand):
+                command.document()
+                found[place + name] = command
+
+    walk(typer.main.get_command(app), "")
+    return found
+
+
+COMMANDS = commands()
+
+
+def test_the_verbs_with_flags_of_settings():
+    assert set(COMMANDS) == {"train lm", "train embeddings", "generate", "evaluate"}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_flag_is_explained_in_its_panel(name):
+    places = []
+    for param in COMMANDS[name].params:
+        assert param.help, param.name
+        if param.param_type_name == "option":
+            assert param.rich_help_panel in ORDER, param.name
+            places.append(ORDER.index(param.rich_help_panel))
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize("name", ["train lm", "train embeddings", "generate"])
+def test_every_essential_setting_has_a_flag_in_the_first_panel_of_settings(name):
+    flags = {param.name: param for param in COMMANDS[name].params}
+    sections = COMMANDS[name].sections if name != "train embeddings" else ("embeddings",)
+    for setting in settings():
+        if setting.section in sections and setting.tier == "essential":
+            assert flags[setting.name].rich_help_panel == PANELS["essential"], setting.key
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_names_a_flag_lists_are_those_of_its_table(name):
+    for param in COMMANDS[name].params:
+        listed = re.search(r"One of ([\w ,-]+)\.", param.help)
+        if listed:
+            found = next(s for s in settings() if s.section in COMMANDS[name].sections and s.name == param.name)
+            assert listed[1].split(", ") == list(found.names)
+    if name == "train lm":
+        helped = {param.name: param.help for param in COMMANDS[name].params}
+        for table, flag in (("cells", "cell"), ("optimizers", "optimizer"), ("schedules", "schedule")):
+            assert all(one.name in helped[flag] for one in settings(table).names)
+
+
+def test_help_pages_show_panels_and_the_essential_ones_first(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    assert run(["train", "lm", "--help"]) == 0
+    page = capsys.readouterr().out
+    places = [page.index(f" {panel} ") for panel in (*PANELS.values(), "Program")]
+    assert places == sorted(places)
+    assert run(["--help"]) == 0
+    page = capsys.readouterr().out
+    places = [page.index(panel) for panel in ("Start here", "─ Train ─", "Use a language model", "Look inside")]
+    assert places == sorted(places)
+
+
+LIGHT = """
+import sys, time
+import seqlab_cli.main as main
+code = main.run(sys.argv[1:])
+heavy = [name for name in ("torch", "numba", "sklearn", "tokenizers") if name in sys.modules]
+print(code, heavy, file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ("train lm TEXT -o x --epochs 1 --minutes 2", "epochs and minutes both limit training; give one of them."),
+        ("train lm TEXT -o x --cell lsmt", "Did you mean 'lstm'?"),
+        ("train lm TEXT -o x --preset chra", "Did you mean 'char'?"),
+        ("train lm TEXT -o x --schedule step --set final_lr=0", "must be above 0 for the step schedule."),
+        ("train lm TEXT -o x --init nowhere", "nowhere: no such run folder."),
+        ("train lm TEXT -o x --embeddings nowhere", "nowhere: no such file or folder of word vectors."),
+        ("train lm TEXT -o FOLDER", "exists and is a folder that seqlab did not write, not a seqlab run;"),
+        ("train lm TEXT", "name the run folder to write with -o, such as -o runs/book."),
+        ("train embeddings TEXT -o x --loss softmax --engine cpu", "the full softmax needs --engine torch"),
+        ("train embeddings TEXT -o x --tokenizer bpe", "bpe does not make words; use word or whitespace."),
+        ("train embeddings TEXT -o x --set max_ngram=3", "min_ngram must not be above max_ngram."),
+        ("generate nowhere", "nowhere: no such run folder."),
+        ("generate FOLDER", "is a folder that seqlab did not write, not a language-model run."),
+        ("generate nowhere --beam 4 --top-k 3", "so top_k cannot apply; leave out one of the two."),
+        ("evaluate nowhere --text TEXT", "nowhere: no such run folder."),
+        ("evaluate nowhere --text TEXT --dynamic --dynamic-rule adam", "'adam' is not one of rms, sgd."),
+        ("settings lsmt", "Did you mean 'lstm'?"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_heavy_is_loaded(arguments, sentence, tmp_path):
+    (tmp_path / "text.txt").write_text("some words\n")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "file").write_text("")
+    words = arguments.replace("TEXT", "text.txt").replace("FOLDER", "folder").split()
+    done = subprocess.run(
+        [sys.executable, "-c", LIGHT, *words], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    *said, last = done.stderr.strip().splitlines()
+    assert sentence in " ".join(said)
+    assert last == "2 []"
+    assert not (tmp_path / "x").exists()
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("terminal", "as_json"), [(False, False), (True, True), (True, False)])
+def test_a_summary_is_a_table_on_a_terminal_and_json_elsewhere(terminal, as_json, monkeypatch):
+    out = Terminal() if terminal else io.StringIO()
+    monkeypatch.setattr(sys, "stdout", out)
+    summary = {"run": "runs/book", "steps": 1200, "valid": {"perplexity": 41.25, "network": {"perplexity": 50.0}}}
+    console.print_summary(summary, as_json)
+    if terminal and not as_json:
+        assert out.getvalue().splitlines() == [
+            "run               runs/book",
+            "steps             1,200",
+            "valid perplexity  41.250",
+        ]
+    else:
+        assert json.loads(out.getvalue()) == summary
+
+
+@pytest.mark.parametrize(("typed", "text"), [(r"a\nb", "a\nb"), (r"a\\nb", r"a\nb"), (r"\t", r"\t"), ("é\\", "é\\")])
+def test_a_newline_can_be_typed(typed, text):
+    assert console.unescaped(typed) == text
