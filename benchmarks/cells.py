@@ -31,8 +31,7 @@ from seqlab.config import ModelConfig, TrainingConfig
 from seqlab.models import LanguageModel
 from seqlab.nn import CELLS, fast_float32
 from seqlab.text import Batch
-from seqlab.training import Optimizer
-from seqlab.training.step import backward
+from seqlab.training import TrainingStep
 
 TASKS: dict[str, dict[str, Any]] = {
     "tiny-shakespeare": {
@@ -149,16 +148,13 @@ def models(cells: list[str], rounds: int, length: int = 128, vocab_size: int = 6
                 f"{cell}, as wide": sizes["hidden_dim"],
             }.items():
                 model = LanguageModel(ModelConfig(**{**sizes, "cell": cell, "hidden_dim": hidden}), vocab_size).train()
-                work[name] = (model, Optimizer(model, TrainingConfig()))
+                work[name] = TrainingStep(model, TrainingConfig())
         seconds: dict[str, list[float]] = {name: [] for name in work}
         for number in range(rounds + 1):
-            for name, (model, optimizer) in work.items():
+            for name, training in work.items():
                 started = time.perf_counter()
                 for _ in range(4):
-                    optimizer.zero_grad()
-                    backward(model, Batch(*ids), model.init_state(batch))
-                    optimizer.clip(1.0)
-                    optimizer.step(1e-3)
+                    training.take(number, Batch(*ids), training.model.init_state(batch), 1e-3)
                 if number:
                     seconds[name].append((time.perf_counter() - started) / 4)
         found = {name: batch * length / statistics.median(values) for name, values in seconds.items()}

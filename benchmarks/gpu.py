@@ -31,9 +31,9 @@ from seqlab.api import train_embeddings_with_report
 from seqlab.config import ModelConfig, TrainingConfig
 from seqlab.models import LanguageModel
 from seqlab.text import Batch
-from seqlab.training import Optimizer
+from seqlab.training import TrainingStep
 from seqlab.training.graphs import GraphedWindowReader
-from seqlab.training.step import WindowReader, backward
+from seqlab.training.step import WindowReader
 
 VOCABULARY = 33_278
 WINDOWS = 50
@@ -76,14 +76,11 @@ def ours(options: dict[str, Any], graphed: bool, batches: list[Batch], device: s
     if options.get("cell") == "mingru":
         options = {name: value for name, value in options.items() if name != "weight_drop"}
     model = LanguageModel(ModelConfig(**options), VOCABULARY).to(device).train()
-    optimizer, state = Optimizer(model, TrainingConfig()), [model.init_state(len(batches[0].inputs_BT))]
-    reader = GraphedWindowReader(model) if graphed else WindowReader(model)
+    training, state = TrainingStep(model, TrainingConfig()), [model.init_state(len(batches[0].inputs_BT))]
+    windows = GraphedWindowReader(model) if graphed else WindowReader(model)
 
     def step(index: int) -> None:
-        optimizer.zero_grad()
-        _, state[0] = backward(model, batches[index % WINDOWS], state[0], reader=reader)
-        optimizer.clip(1.0)
-        optimizer.step(1e-3)
+        state[0] = training.take(index, batches[index % WINDOWS], state[0], 1e-3, windows=windows).state
 
     return step
 

@@ -24,8 +24,7 @@ import seqlab
 from seqlab.config import ModelConfig, TrainingConfig
 from seqlab.models import LanguageModel
 from seqlab.text import Batches
-from seqlab.training import Optimizer
-from seqlab.training.step import backward
+from seqlab.training import TrainingStep
 
 RECIPE = {
     "embed_dim": 200,
@@ -56,14 +55,10 @@ def throughput(rounds: int, steps: int) -> dict:
     def ours(samples: int):
         options = {k: v for k, v in RECIPE.items() if k in ModelConfig.model_fields}
         model = LanguageModel(ModelConfig(**options, samples=samples), vocab)
-        optimizer, state = Optimizer(model, TrainingConfig()), [model.init_state(20)]
+        training, state = TrainingStep(model, TrainingConfig()), [model.init_state(20)]
 
         def step(index: int) -> None:
-            optimizer.zero_grad()
-            _, state[0] = backward(model, batches.window(index), state[0])
-            optimizer.coalesce()
-            optimizer.clip(1.0)
-            optimizer.step(1e-3)
+            state[0] = training.take(index, batches.window(index), state[0], 1e-3).state
 
         return step
 

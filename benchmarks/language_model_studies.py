@@ -28,8 +28,7 @@ from seqlab.config import ModelConfig, TrainingConfig
 from seqlab.models import LanguageModel
 from seqlab.nn import fast_float32
 from seqlab.text import Batches
-from seqlab.training import Optimizer
-from seqlab.training.step import backward
+from seqlab.training import TrainingStep
 
 SIZES = {"embed_dim": 200, "hidden_dim": 200, "layers": 2}
 QUICK = {**SIZES, "softmax": "sampled", "batch_size": 20, "bptt": 35, "dropout": 0.0, "samples": 512, "lr": 8e-3}
@@ -124,7 +123,7 @@ def efficiency(rounds: int, steps: int, batch: int, time_steps: int, width: int)
     vocab, sizes = len(corpus.tokenizer.vocab), {"embed_dim": width, "hidden_dim": width, "layers": 2}
     model = LanguageModel(ModelConfig(**sizes, softmax="sampled", samples=1024, dropout=0.2), vocab)
     model.output.set_counts(corpus.tokenizer.vocab.counts)
-    optimizer, state = Optimizer(model, TrainingConfig()), [model.init_state(batch)]
+    training, state = TrainingStep(model, TrainingConfig()), [model.init_state(batch)]
     windows = Batches(corpus.train, batch, time_steps, corpus.tokenizer.start_id)
     shapes = (batch, time_steps, width), (batch * time_steps, width), (1024, width), (batch * time_steps, 1024)
     precisions = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -132,11 +131,7 @@ def efficiency(rounds: int, steps: int, batch: int, time_steps: int, width: int)
     operands = {name: [torch.randn(shape, dtype=kind) for shape in shapes] for name, kind in precisions.items()}
 
     def step(index: int) -> None:
-        optimizer.zero_grad()
-        _, state[0] = backward(model, windows.window(index), state[0])
-        optimizer.coalesce()
-        optimizer.clip(1.0)
-        optimizer.step(1e-3)
+        state[0] = training.take(index, windows.window(index), state[0], 1e-3).state
 
     def kernels(name: str) -> None:
         with fast_float32():

@@ -64,7 +64,7 @@ def _run_facts(path: Path, measure: bool) -> dict[str, Any]:
 
     run = Run.open(path)
     arrays, values = run.load_state() or ({}, {})
-    model = costs.blueprint(run)
+    model = run.blueprint()
     parts, flops = costs.flops_by_part(model), costs.flops_per_token(model)
     parameters = model.parameter_counts()
     facts: dict[str, Any] = {

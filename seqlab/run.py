@@ -1,4 +1,4 @@
-"""The run folder of a language model: everything needed to use it or to go on training it, by itself.
+"""The run folder of a language model: everything needed to use it or to resume its training, by itself.
 
     config.json         resolved configuration, versions, command line, the corpus's digest
     tokenizer.json
@@ -13,6 +13,7 @@ Tensor files carry their own digest, so a run that was killed between two writes
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import shutil
@@ -20,9 +21,11 @@ import subprocess
 import sys
 import weakref
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -30,9 +33,13 @@ from .base.devices import resolve_device, torch_globals_restored
 from .base.errors import InputError
 from .base.files import load_tensors, read_json, save_tensors, verify_manifest, write_json, write_manifest
 from .base.kinds import RUN_KIND
+from .base.results import Result, Table, abbreviated, line
 from .config import LanguageModelConfig
 from .models import LanguageModel
 from .text import Tokenizer, load_tokenizer
+
+if TYPE_CHECKING:
+    import pandas
 
 CONFIG, TOKENIZER, MODEL, STATE, METRICS = (
     "config.json",
@@ -43,6 +50,74 @@ CONFIG, TOKENIZER, MODEL, STATE, METRICS = (
 )
 
 
+@dataclass(frozen=True, repr=False)
+class History(Result):
+    """What a training measured: the lines of metrics.jsonl.
+
+    Attributes:
+        lines: means over the steps since the line before: "step", "tokens", "seconds", "loss" in nats per token, "lr",
+            "grad_norm" and more; "valid_loss" where the model was validated.
+    """
+
+    lines: list[dict[str, Any]]
+
+    def __repr__(self) -> str:
+        best, last = self.best_perplexity, self.last
+        return line(
+            "History",
+            [
+                f"{len(self.lines):,} lines",
+                f"{last['step']:,} steps" if last else "",
+                f"{abbreviated(last['tokens'])} tokens" if last else "",
+                "" if best is None else f"best valid perplexity {best:.4g}",
+            ],
+        )
+
+    @property
+    def last(self) -> dict[str, Any]:
+        """The last line, empty where there is none."""
+        return self.lines[-1] if self.lines else {}
+
+    @property
+    def validations(self) -> list[dict[str, Any]]:
+        """The lines at which the model was validated."""
+        return [one for one in self.lines if "valid_loss" in one]
+
+    @property
+    def best_perplexity(self) -> float | None:
+        """On the validation tokens used during training, of the best weights so far; None before any validation."""
+        losses = [one["valid_loss"] for one in self.validations]
+        return math.exp(min(min(losses), 700.0)) if losses else None
+
+    def table(self) -> Table:
+        """A row a validation."""
+        headers = ("step", "tokens", "seconds", "lr", "loss", "valid_loss", "valid_perplexity")
+        rows = [
+            (*(one.get(key) for key in headers[:-1]), math.exp(min(one["valid_loss"], 700.0)))
+            for one in self.validations
+        ]
+        return Table(headers, rows, repr(self))
+
+    def to_frame(self) -> pandas.DataFrame:
+        """A row a line; nested figures become columns such as grad_norms.cell1. Raises InputError where pandas is not
+        installed."""
+        rows = [flat(one) for one in self.lines]
+        headers = list(dict.fromkeys(key for row in rows for key in row))
+        return Table(headers, [[row.get(key) for key in headers] for row in rows]).frame()
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """The lines."""
+        return self.lines
+
+
+def flat(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested tables as dotted keys."""
+    result: dict[str, Any] = {}
+    for key, value in nested.items():
+        result |= flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return result
+
+
 class Run:
     """An opened run folder.
 
@@ -51,10 +126,44 @@ class Run:
         config: the resolved configuration.
         tokenizer: of the text the model was trained on.
         record: the whole of config.json.
+        temporary: whether the folder goes when nothing refers to this object any more.
     """
 
     def __init__(self, path: Path, config: LanguageModelConfig, tokenizer: Tokenizer, record: dict[str, Any]):
         self.path, self.config, self.tokenizer, self.record = path, config, tokenizer, record
+        self.temporary = False
+
+    def __repr__(self) -> str:
+        model, best = self.config.model, self.history.best_perplexity
+        return line(
+            "Run",
+            [
+                str(self.path),
+                f"{model.layers}x{model.hidden_dim} {model.cell}",
+                f"{abbreviated(self.parameters)} parameters",
+                f"{self.tokenizer.kind} {len(self.tokenizer.vocab):,} types",
+                "" if best is None else f"best valid perplexity {best:.4g}",
+            ],
+        )
+
+    @property
+    def history(self) -> History:
+        """What training measured so far, read from metrics.jsonl now."""
+        return History(self.metrics())
+
+    @cached_property
+    def parameters(self) -> int:
+        """Numbers that the model learns; tied ones count once."""
+        return sum(weight.numel() for weight in self.blueprint().parameters())
+
+    def blueprint(self) -> LanguageModel:
+        """The model without its weights (torch's "meta" device), in no time and no memory."""
+        import torch
+
+        with torch.device("meta"):
+            model = LanguageModel(self.config.model, self.record["vocab_size"])
+        model.output.set_counts(self.tokenizer.vocab.counts)
+        return model
 
     @classmethod
     def create(
@@ -89,11 +198,12 @@ class Run:
         record = read_json(path / CONFIG)
         if not isinstance(record, dict) or record.get("kind") != RUN_KIND:
             raise InputError(f"{path}: not a language-model run.")
-        config = LanguageModelConfig.build(record["config"], str(path / CONFIG))
+        config = LanguageModelConfig.of_record(record["config"], str(path / CONFIG))
         return cls(path, config, load_tokenizer(path / TOKENIZER), record)
 
     def remove_when_collected(self, folder: Path) -> None:
         """Delete `folder`, which holds the run, once nothing refers to this object any more."""
+        self.temporary = True
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
 
     def load_model(self, device: str = "cpu") -> LanguageModel:

@@ -21,10 +21,12 @@ from seqlab.evaluation import (
     Evaluator,
     Network,
     dynamic_log_probs,
+    evaluate_source,
     evaluator_of,
     negative_log_likelihood,
     read_text,
     run_corpus,
+    score_text,
     write_token_scores,
 )
 from seqlab.evaluation import evaluator as evaluator_module
@@ -532,3 +534,46 @@ def test_parts_state_what_they_were_given(home):
     assert Cache(5, VOCABULARY).fixed() == {"size": 5}
     assert Counts(text_of(100), VOCABULARY, 3).fixed() == {"order": 7}
     assert Dynamic(network, "sgd", seed=4).fixed() == {"rule": "sgd", "segment": 20, "samples": 1024, "seed": 4}
+
+
+def test_scores_say_what_was_scored_and_print_like_json(home):
+    lm = api.load_language_model(home / "run")
+    scores = evaluate_source(lm.run, lm.evaluator())
+    assert (scores.split, scores.text_name) == ("test", "test")
+    assert scores.to_json() == lm.evaluate()
+    assert scores.perplexity == pytest.approx(math.exp(scores.nats_per_token))
+    expected = f"perplexity {scores.perplexity:.4g} · {scores.bits_per_char:.3g} bits per character"
+    assert repr(scores) == f"Scores(test: {expected} · {scores.tokens:,} tokens)"
+    assert [row[0] for row in scores.table().rows] == ["static"]
+    assert "bits per char" in scores.text()
+    assert "<table>" in scores._repr_html_()
+    named = evaluate_source(lm.run, lm.evaluator(cache=20), split="valid", text=home / "test.txt")
+    assert (named.split, named.text_name) == (None, str(home / "test.txt"))
+    assert list(named.sections) == ["static", "cache"]
+    assert named.sections["cache"].perplexity == named.values["cache"]["perplexity"]
+    assert "tuned on" in named.text()
+
+
+def test_without_a_test_split_the_validation_split_is_scored_and_named(home, tmp_path):
+    corpus = api.prepare(home / "train.txt", tmp_path / "corpus", tokenizer="whitespace")
+    lm = api.train_language_model(corpus, tmp_path / "run", steps=2, quiet=True, hidden_dim=8, embed_dim=8)
+    scores = evaluate_source(lm.run, lm.evaluator())
+    assert (scores.split, scores.to_json()) == ("valid", lm.evaluate(split="valid"))
+
+
+@pytest.mark.parametrize("options", [{}, {"input": "characters"}])
+def test_a_text_is_scored_token_by_token(home, tmp_path, options):
+    corpus = api.prepare(home / "train.txt", tmp_path / "corpus", tokenizer="whitespace")
+    sizes = {"steps": 2, "quiet": True, "hidden_dim": 8, "embed_dim": 8}
+    lm = api.train_language_model(corpus, tmp_path / "run", **sizes, **options)
+    text = " ".join([*corpus.tokenizer.decode(corpus.valid[:12]).split(), "neverseen"])
+    score = score_text(lm.model, lm.tokenizer, text)
+    assert score.log_prob == pytest.approx(lm.log_prob(text), rel=1e-5)
+    assert len(score.tokens) == 13
+    assert "".join(one.text for one in score.tokens) == lm.tokenizer.decode(lm.tokenizer.encode(text))
+    assert all(one.rank >= 1 and one.entropy > 0 for one in score.tokens)
+    assert score.to_json()["perplexity"] == pytest.approx(math.exp(-score.log_prob / 13))
+    assert score.table().headers == ("token", "id", "log_prob", "rank", "entropy")
+    assert score._repr_html_().count("<span") == 13
+    with pytest.raises(InputError, match="is empty"):
+        score_text(lm.model, lm.tokenizer, "")

@@ -66,11 +66,10 @@ def curves(
 def _about(runs: Sequence[Run]) -> Iterator[str]:
     """Sentences about training losses that are not the exact cross-entropy, and about losses that do not compare."""
     from seqlab.base.errors import counted
-    from seqlab.training.watch.costs import blueprint
 
     for run in runs:
         model = run.config.model
-        if not blueprint(run).output.exact:
+        if not run.blueprint().output.exact:
             yield f"{run.path}: its training loss is that of the {model.softmax} softmax, its validation loss is exact."
         elif model.label_smoothing:
             yield f"{run.path}: its training loss has label smoothing in it, its validation loss has not."

@@ -23,6 +23,7 @@ from .optimize.optimizers import OPTIMIZERS, Optimizer
 from .presets import describe, suggest
 from .starts.from_run import start_from_run
 from .starts.from_vectors import Coverage, start_from_vectors
+from .step import TrainingStep
 
 __all__ = [
     "AVERAGES",
@@ -30,6 +31,7 @@ __all__ = [
     "Coverage",
     "Optimizer",
     "Trainer",
+    "TrainingStep",
     "World",
     "check",
     "check_batches",

@@ -22,7 +22,7 @@ from ..config.presets import preset as preset_settings
 from ..embeddings import WordVectors
 from ..models import LanguageModel
 from ..opening import open_vectors
-from ..run import Run
+from ..run import Run, flat
 from ..text.ids.token_file import Corpus
 from ..text.preparation.prepare import prepare
 from ..text.sources.readers import Sources
@@ -279,11 +279,3 @@ def reopen(path: Path, config: LanguageModelConfig, corpus: Corpus) -> Run | Non
                 "use the same setting to resume, or another output folder."
             )
     return run
-
-
-def flat(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested tables as dotted keys."""
-    result: dict[str, Any] = {}
-    for key, value in nested.items():
-        result |= flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
-    return result

@@ -17,7 +17,7 @@ from seqlab.config import ModelConfig
 from seqlab.models import LanguageModel
 from seqlab.nn import SOFTMAXES
 from seqlab.run import Run
-from seqlab.training.watch.costs import blueprint, flops_by_part, flops_per_token
+from seqlab.training.watch.costs import flops_by_part, flops_per_token
 from seqlab.training.watch.profile import PHASES
 
 E, H = 6, 10
@@ -119,7 +119,7 @@ def test_the_counted_arithmetic_is_what_torch_counts():
 
 
 def test_a_blueprint_holds_no_weights(home):
-    model = blueprint(Run.open(home / "run"))
+    model = Run.open(home / "run").blueprint()
     assert {p.device.type for p in model.parameters()} == {"meta"}
 
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
-import torch
 
 from ...models import LanguageModel
 from ...run import MODEL, STATE, Run
@@ -46,18 +45,10 @@ def flops_per_token(model: LanguageModel) -> Flops:
     return Flops(sum(part.training for part in parts), sum(part.evaluation for part in parts))
 
 
-def blueprint(run: Run) -> LanguageModel:
-    """The model of a run without its weights (torch's "meta" device), in no time and no memory."""
-    with torch.device("meta"):
-        model = LanguageModel(run.config.model, run.record["vocab_size"])
-    model.output.set_counts(run.tokenizer.vocab.counts)
-    return model
-
-
 def memory(run: Run, state: Mapping[str, np.ndarray]) -> dict[str, int]:
     """Bytes: of the weights, of the optimiser's moments, of an average of the weights; of the two files they are kept
     in. `state` holds the arrays of the run's exact state, empty where there is none yet."""
-    weights = sum(p.numel() * p.element_size() for p in blueprint(run).parameters())
+    weights = sum(p.numel() * p.element_size() for p in run.blueprint().parameters())
     held = {
         owner: sum(array.nbytes for name, array in state.items() if name.startswith(f"{owner}."))
         for owner in ("optimizer", "average")

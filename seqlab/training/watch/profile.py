@@ -20,7 +20,7 @@ from ...nn import fast_float32
 from ...run import Run
 from ...text import Batch
 from ..step import TrainingStep
-from .costs import blueprint, flops_by_part
+from .costs import flops_by_part
 
 SECONDS, FEWEST = 0.8, 3
 """Time spent on steps after the first, and how many there are at least."""
@@ -147,7 +147,7 @@ def measure(run: Run, threads: int | None = None) -> dict[str, Any]:
     seconds = {part: median(step[part] for step in taken) for part in PHASES}
     total = sum(seconds.values())
     tokens = config.batch_size * config.bptt
-    flops = {part: tokens * cost.training for part, cost in flops_by_part(blueprint(run)).items()}
+    flops = {part: tokens * cost.training for part, cost in flops_by_part(run.blueprint()).items()}
     return {
         "device": device,
         "threads": used,

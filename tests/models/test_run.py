@@ -1,0 +1,67 @@
+"""The run folder and what it says about itself."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+
+from seqlab import api
+from seqlab.base.errors import InputError
+from seqlab.base.files import write_manifest
+from seqlab.config import LanguageModelConfig
+from seqlab.run import CONFIG, TOKENIZER, History, Run
+
+TINY = {"embed_dim": 8, "hidden_dim": 8, "layers": 1, "batch_size": 2, "bptt": 8, "steps": 30, "quiet": True}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    (folder / "text.txt").write_text("the cat sat on the mat . the dog lay on the rug .\n" * 60)
+    api.train_language_model(folder / "text.txt", folder / "run", tokenizer="whitespace", **TINY)
+    return folder
+
+
+def test_a_run_says_what_it_is(home):
+    run = Run.open(home / "run")
+    best = run.history.best_perplexity
+    assert run.parameters == sum(p.numel() for p in run.load_model().parameters())
+    facts = f"1x8 lstm · {run.parameters:,} parameters · whitespace {len(run.tokenizer.vocab)} types"
+    assert repr(run) == f"Run({home / 'run'} · {facts} · best valid perplexity {best:.4g})"
+    assert not run.temporary
+
+
+def test_a_history_is_the_lines_of_metrics(home):
+    history = Run.open(home / "run").history
+    assert history.to_json() == history.lines == Run.open(home / "run").metrics()
+    assert history.last["step"] == 30
+    losses = [line["valid_loss"] for line in history.lines if "valid_loss" in line]
+    assert history.best_perplexity == pytest.approx(math.exp(min(losses)))
+    assert len(history.table().rows) == len(losses) == 10
+    assert repr(history).startswith(f"History({len(history.lines)} lines · 30 steps · 480 tokens · best valid")
+    assert "valid_perplexity" in history._repr_html_()
+    frame = pytest.importorskip("pandas") and history.to_frame()
+    assert frame["step"].tolist() == [line["step"] for line in history.lines]
+    assert "grad_norms.cell1" in frame.columns
+    empty = History([])
+    assert (empty.last, empty.best_perplexity, repr(empty)) == ({}, None, "History(0 lines)")
+
+
+def with_settings(home, folder, **changes):
+    """A copy of the run's folder whose recorded training settings have these too."""
+    folder.mkdir()
+    record = json.loads((home / "run" / CONFIG).read_text())
+    record["config"]["training"] |= changes
+    (folder / CONFIG).write_text(json.dumps(record))
+    (folder / TOKENIZER).write_bytes((home / "run" / TOKENIZER).read_bytes())
+    write_manifest(folder, [CONFIG, TOKENIZER])
+    return folder
+
+
+def test_settings_that_became_constants_are_dropped_or_refused(home, tmp_path, monkeypatch):
+    monkeypatch.setattr(LanguageModelConfig, "REMOVED", {"training.retired": 3})
+    assert Run.open(with_settings(home, tmp_path / "same", retired=3)).config == Run.open(home / "run").config
+    with pytest.raises(InputError, match=r"training\.retired = 4 is a setting that only seqlab 0\.1 has"):
+        Run.open(with_settings(home, tmp_path / "other", retired=4))
