@@ -254,7 +254,7 @@ class Run:
         return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
 
     def rewind_metrics(self, step: int) -> None:
-        """Drop what was logged after `step`: training goes on from there."""
+        """Drop what was logged after `step`, where training resumes."""
         from .base.files import atomic_file
 
         kept = [line for line in self.metrics() if line["step"] <= step]

@@ -44,7 +44,7 @@ from seqlab.evaluation.additions.dynamic import (
     tune_dynamic,
 )
 from seqlab.evaluation.evaluator import STRETCH, shared_stretches, stretch_hashes
-from seqlab.evaluation.exact import standing
+from seqlab.evaluation.exact import token_ranks
 from seqlab.evaluation.sources import Text
 from seqlab.models import LanguageModel
 from seqlab.models.counts.mixture import fit_weights
@@ -87,9 +87,9 @@ def test_every_token_is_scored_once_in_the_order_of_the_text(softmax):
     np.testing.assert_allclose(scored.log_p_N, expected, rtol=1e-9)
     torch.testing.assert_close(scored.hidden_ND, hidden_1TD[0])
     log_p_NV = model.output.log_probs(hidden_1TD[0]).detach()
-    stands = standing(model.output, scored.hidden_ND, ids)
-    assert stands.rank_N.tolist() == [1 + sum(row > row[id]).item() for row, id in zip(log_p_NV, ids, strict=True)]
-    np.testing.assert_allclose(stands.entropy_N, -(log_p_NV.exp() * log_p_NV).sum(1), rtol=1e-9)
+    ranks = token_ranks(model.output, scored.hidden_ND, ids)
+    assert ranks.rank_N.tolist() == [1 + sum(row > row[id]).item() for row, id in zip(log_p_NV, ids, strict=True)]
+    np.testing.assert_allclose(ranks.entropy_N, -(log_p_NV.exp() * log_p_NV).sum(1), rtol=1e-9)
     for streams in (2, 5, 300):
         borders = [b * 211 // min(streams, 211) for b in range(min(streams, 211) + 1)]
         scored = read_text(model, tokens, 3, streams=streams)

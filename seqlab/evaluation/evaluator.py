@@ -1,4 +1,4 @@
-"""The story of an evaluation: read the text, tune what was asked for on validation text, mix, report.
+"""The story of an evaluation: read the text, tune the additions on validation text, mix, report.
 
 Shapes: N tokens of the text, M tokens of the text to tune on, P probabilities mixed.
 """
@@ -16,7 +16,7 @@ import numpy as np
 from ..base.errors import InputError
 from ..models.counts.mixture import fit_weights, interpolate
 from ..text import TokenFile
-from .exact import Standing, evaluate_language_model, first_tokens, scores
+from .exact import TokenRanks, evaluate_language_model, first_tokens, scores
 from .scored_text import Addition, Network, ScoredText
 from .sources import Text
 
@@ -25,7 +25,7 @@ TUNING_TOKENS = 50_000
 FEW_TUNING_TOKENS = 1_000
 """A shorter text to tune on deserves a warning: what is tuned then fits that text more than any other."""
 STRETCH = 64
-"""Tokens in a row by which one text is found again in another; a power of 2."""
+"""Consecutive tokens by which one text is recognised in another; a power of 2."""
 SHARED = 0.1
 """Share of either text from which on one counts as tuned on the other."""
 BLOCK = 1 << 20
@@ -38,17 +38,17 @@ class Evaluation(NamedTuple):
 
     report: scores as for `--json`. log_p_N: log-probability of every token under the last row of the report.
     additions: the same under the network and each addition alone, -inf where an addition gives a token no probability.
-    standing: of every token under the network, where it was asked for.
+    ranks: of every token under the network, where requested.
     """
 
     report: dict[str, Any]
     log_p_N: np.ndarray
     additions: dict[str, np.ndarray]
-    standing: Standing | None = None
+    ranks: TokenRanks | None = None
 
 
 class Evaluator:
-    """A network with the additions asked for; they are tuned once, however many texts follow.
+    """A network with additions; they are tuned once, however many texts follow.
 
     Args:
         network: the model as trained.
@@ -71,16 +71,16 @@ class Evaluator:
         return self.evaluate_tokens(tokens).report
 
     def evaluate_tokens(self, tokens: TokenFile, ranked: bool = False) -> Evaluation:
-        """The same with the log-probability of every token, and if `ranked` how it stands."""
+        """The same with the log-probability of every token, and if `ranked` its rank and entropy."""
         self._refuse_tuning_text(tokens)
         tuned = self.tuned
         text = self.network.read(tokens, self.needs_hidden or ranked, self.quiet)
-        stands = self.network.standing(text) if ranked else None
+        ranks = self.network.ranks(text) if ranked else None
         log_p = {STATIC: text.log_p_N}
         static = scores(-float(text.log_p_N.sum()), tokens)
         report: dict[str, Any] = {**static}
         if not self.additions:
-            return Evaluation(report, text.log_p_N, log_p, stands)
+            return Evaluation(report, text.log_p_N, log_p, ranks)
         report[STATIC] = {**static, "change": 0.0}
         for row, members in groupby(self.additions, attrgetter("row")):
             additions, section = list(members), dict[str, Any]()
@@ -95,11 +95,11 @@ class Evaluator:
             report[MIXTURE] = {**self._scores(row_N, tokens, static), "weights": weights}
         if self.valid:
             report["tuned_on"] = {"text": self.valid.name, "tokens": len(self._valid_text.tokens)}
-        return Evaluation(report, row_N, log_p, stands)
+        return Evaluation(report, row_N, log_p, ranks)
 
     @cached_property
     def tuned(self) -> dict[str, dict[str, Any]]:
-        """By addition, its settings: those given, and those found on the validation text."""
+        """By addition, its settings: those requested, and those tuned on the validation text."""
         if self.valid is None:
             return {addition.name: addition.fixed() for addition in self.additions}
         return {addition.name: {**addition.fixed(), **addition.tune(self._valid_text)} for addition in self.additions}

@@ -44,7 +44,7 @@ class Scored(NamedTuple):
     """What a model makes of a text.
 
     log_p_N: natural logarithm of every token's probability, float64. hidden_ND: what the output layer read before
-    each, on the CPU; empty where not asked for.
+    each, on the CPU; empty unless requested.
     """
 
     log_p_N: np.ndarray
@@ -150,8 +150,8 @@ def logit_chunks(output: OutputLayer, hidden_ND: Tensor, ids_N: Tensor) -> Itera
         yield part, logits_MV, logits_MV.gather(1, ids_N[part, None].to(device)).squeeze(1)
 
 
-class Standing(NamedTuple):
-    """How every token stands in the distribution that it was predicted by.
+class TokenRanks(NamedTuple):
+    """Where every token is in the distribution that it was predicted by.
 
     rank_N: 1 for the model's favourite. entropy_N: of the distribution, in nats, float64.
     """
@@ -161,7 +161,7 @@ class Standing(NamedTuple):
 
 
 @torch.inference_mode()
-def standing(output: OutputLayer, hidden_ND: Tensor, ids_N: Tensor, quiet: bool = True) -> Standing:
+def token_ranks(output: OutputLayer, hidden_ND: Tensor, ids_N: Tensor, quiet: bool = True) -> TokenRanks:
     """Rank of every token and entropy of its distribution, from what the output layer reads before it."""
     rank_N, entropy_N = np.empty(len(ids_N), np.int64), np.empty(len(ids_N))
     with Progress("ranking", len(ids_N), "tokens", quiet=quiet) as progress:
@@ -170,7 +170,7 @@ def standing(output: OutputLayer, hidden_ND: Tensor, ids_N: Tensor, quiet: bool 
             log_z_M, p_MV = logits_MV.logsumexp(1), logits_MV.softmax(1)
             entropy_N[part] = (log_z_M - torch.linalg.vecdot(p_MV, logits_MV)).double().cpu().numpy()
             progress.update(min(part.stop, len(ids_N)))
-    return Standing(rank_N, entropy_N)
+    return TokenRanks(rank_N, entropy_N)
 
 
 @torch.inference_mode()

@@ -56,7 +56,7 @@ class Adaptation:
     def additions(
         self, run: Run, network: Network, train_text: Sources | None = None, quiet: bool = True
     ) -> list[Addition]:
-        """The additions asked for. Raises InputError for one that this run cannot have."""
+        """The requested additions. Raises InputError for one that this run cannot have."""
         vocab_size, found = network.model.vocab_size, list[Addition]()
         if self.temperature:
             found.append(Temperature(network))

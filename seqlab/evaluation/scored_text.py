@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..models import LanguageModel
 from ..text import TokenFile
-from .exact import Standing, evaluating, read_text, standing
+from .exact import TokenRanks, evaluating, read_text, token_ranks
 
 
 class ScoredText(NamedTuple):
@@ -41,10 +41,10 @@ class Network(NamedTuple):
             scored = read_text(self.model, tokens, self.start_id, keep_hidden=keep_hidden, quiet=quiet)
         return ScoredText(tokens, *scored, quiet)
 
-    def standing(self, text: ScoredText) -> Standing:
-        """How the tokens of a text with hidden states stand under the network as trained."""
+    def ranks(self, text: ScoredText) -> TokenRanks:
+        """Ranks and entropies under the network as trained, of a text read with hidden states."""
         ids_N = torch.from_numpy(text.tokens[:].astype(np.int64))
-        return standing(self.model.output, text.hidden_ND, ids_N, text.quiet)
+        return token_ranks(self.model.output, text.hidden_ND, ids_N, text.quiet)
 
 
 class Addition:
@@ -67,11 +67,11 @@ class Addition:
     needs_tuning = True
 
     def fixed(self) -> dict[str, Any]:
-        """The settings that were given, for the report."""
+        """The settings that are not tuned, for the report."""
         return {}
 
     def tune(self, valid: ScoredText) -> dict[str, Any]:
-        """Choose the free values on a text that is not the one reported on; returns what was found."""
+        """Choose the free values on a text other than the one that is scored; returns them, for the report."""
         return {}
 
     def log_probs(self, text: ScoredText) -> np.ndarray:

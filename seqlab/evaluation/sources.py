@@ -43,8 +43,8 @@ def read_source(run: Run, sources: Sources | None, split: str | None, spelt: boo
         run: whose tokenizer and corpus are used.
         sources: text file(s), folder or corpus name; None takes the split.
         split: "train", "valid" or "test"; None takes "test" where there is one, else "valid".
-        spelt: words outside the vocabulary are told apart, for a model that reads characters; where the corpus does not
-            keep their spelling a line on stderr says so, because the scores depend on it.
+        spelt: keep the spelling of words outside the vocabulary, for a model that reads characters; where the corpus
+            does not have it a line on stderr says so, because the scores depend on it.
 
     Raises:
         InputError: neither can be had.

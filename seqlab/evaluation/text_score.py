@@ -34,10 +34,10 @@ def score_text(model: LanguageModel, tokenizer: Tokenizer, text: str) -> TextSco
         tokens.spelt, tokens.extra_words = tokenizer.encode_spelt(text)
     network = Network(model, tokenizer.start_id)
     scored = network.read(tokens)
-    standing = network.standing(scored)
+    ranks = network.ranks(scored)
     decoder = tokenizer.decoder()
     pieces = [decoder.push(id) for id in ids_N.tolist()]
     pieces[-1] += decoder.flush()
-    columns = (pieces, ids_N, scored.log_p_N, standing.rank_N, standing.entropy_N)
+    columns = (pieces, ids_N, scored.log_p_N, ranks.rank_N, ranks.entropy_N)
     rows = zip(*(column if isinstance(column, list) else column.tolist() for column in columns), strict=True)
     return TextScore(text, [Token(*row) for row in rows])

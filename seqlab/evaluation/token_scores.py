@@ -22,7 +22,7 @@ def write_token_scores(path: str | Path, tokens: TokenFile, tokenizer: Tokenizer
     report), rank (1: the favourite) and entropy (nats) under the network as trained where `evaluation` has them, and
     under "parts" what the network and every addition gave, null for a probability of zero. The file is replaced whole.
     """
-    stands = evaluation.standing
+    ranks = evaluation.ranks
     itos, every = tokenizer.vocab.itos, {"log_prob": evaluation.log_p_N, **evaluation.additions}
     with atomic_file(path) as handle:
         for start in range(0, len(tokens), BLOCK):
@@ -31,9 +31,9 @@ def write_token_scores(path: str | Path, tokens: TokenFile, tokenizer: Tokenizer
             for row, number in enumerate(ids):
                 line: dict[str, Any] = {"position": start + row, "id": number, "token": itos[number]}
                 line["log_prob"], *parts = (column[row] for column in columns.values())
-                if stands is not None:
-                    line["rank"] = int(stands.rank_N[start + row])
-                    line["entropy"] = float(stands.entropy_N[start + row])
+                if ranks is not None:
+                    line["rank"] = int(ranks.rank_N[start + row])
+                    line["entropy"] = float(ranks.entropy_N[start + row])
                 if len(parts) > 1:
                     line["parts"] = dict(zip(evaluation.additions, parts, strict=True))
                 handle.write((json.dumps(line, ensure_ascii=False) + "\n").encode())

@@ -2,14 +2,14 @@
 
 `RULES` lists them in the default order, and that order has reasons:
 
-1. what may not be said at all (`ban`, `no_repeat_ngram`): later rules share out the rest;
+1. what may not be generated at all (`ban`, `no_repeat_ngram`): later rules share out the rest;
 2. penalties: their strength is meant for the model's own logits, so nothing may have rescaled them before;
 3. `temperature`;
 4. truncation (`top_k`, `typical`, `top_p`, `min_p`, `epsilon`), measured on the distribution that is drawn
    from, so `top_p=0.9` always keeps 90 % of what is left. Truncating before the temperature (then the number
    of candidates does not grow with it) is a matter of writing the rules in that order.
 
-No rule is on unless asked for, except that `TextGenerator` bans the unknown token.
+No rule is on unless requested, except that `TextGenerator` bans the unknown token.
 
 Every rule keeps shape and dtype, leaves its input untouched, removes a token by setting it to -inf, never
 makes NaN, and leaves at least one token in every row: one that would remove all passes the row on unchanged.

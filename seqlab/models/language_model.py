@@ -68,7 +68,7 @@ def knobs_of(part: type[nn.Module], kind: str, config: ModelConfig, **more: Any)
         if getattr(config, name) != default and name not in taken:
             raise InputError(
                 f"model.{name}: model.{kind} = {getattr(config, kind)!r} has no {words}; set it to {default:g}, its "
-                f"default (--set {name}={default:g})."
+                f"default."
             )
     knobs = {**config.model_dump(), **more}
     return {name: knobs[name] for name in taken & knobs.keys()}

@@ -180,7 +180,7 @@ class CharacterEmbedding(nn.Module):
     def forward(self, ids: Tensor) -> Tensor:
         """Vectors (..., E) of the words `ids` (...). Raises RuntimeError before `set_words`."""
         if not len(self.words_VL):
-            raise RuntimeError("the model reads characters and was not told its words: call set_words first")
+            raise RuntimeError("the model reads characters and does not know its words yet: call set_words first")
         distinct_W, place = ids.unique(return_inverse=True)
         if torch.is_grad_enabled():
             return F.embedding(place, self.cnn(self.words_VL[distinct_W]))

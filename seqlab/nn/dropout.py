@@ -99,7 +99,7 @@ class LockedDropout(HeldDropout):
 
 class WordDropout(HeldDropout):
     """Drops words, not units (Gal & Ghahramani 2016; embedding dropout of Merity et al. 2018,
-    https://arxiv.org/abs/1708.02182): the vector of a word is zero wherever it stands, or nowhere."""
+    https://arxiv.org/abs/1708.02182): the vector of a word is zero wherever the word occurs, or nowhere."""
 
     def forward(self, x: Tensor, ids: Tensor, words: int) -> Tensor:
         """`x` (..., D) are the vectors of `ids` (...), each below `words` = V. Costs V numbers, not V vectors."""

@@ -39,8 +39,8 @@ class FlatWindow(nn.Module):
 class GraphedWindowReader(WindowReader):
     """Reads windows by replaying graphs, one for every shape, recorded at the first window of that shape.
 
-    Recording draws nothing from the generators that training goes on with. One window's gradients must be forgotten
-    before the next is read, since they lie where the graph writes them.
+    Recording draws nothing from the generators that training uses next. One window's gradients must be cleared before
+    the next window is read, since they lie where the graph writes them.
     """
 
     def __init__(self, model: LanguageModel):

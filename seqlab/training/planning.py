@@ -240,7 +240,7 @@ def fresh_model(
 ) -> LanguageModel:
     """The model that training starts from: random, or with word vectors or another run's weights in it.
 
-    It seeds torch's generators and sets its threads, with which training goes on: call it inside
+    It seeds torch's generators and sets its threads, which training then uses: call it inside
     `torch_globals_restored`.
     """
     training, tokenizer = config.training, corpus.tokenizer

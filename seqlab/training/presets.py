@@ -1,4 +1,4 @@
-"""Named settings, shipped in presets.toml; which of them suits a text when nothing is said."""
+"""Named settings, shipped in presets.toml; which of them suits a text when none is named."""
 
 from __future__ import annotations
 

@@ -181,7 +181,7 @@ def joined(states: list[ModelState]) -> ModelState:
 
 
 def spread(state: ModelState, zero: ModelState) -> ModelState:
-    """The state of streams cut into several: the first stretch of each goes on, the others start at `zero`."""
+    """The state of streams cut into several: the first stretch of each keeps its state, the others start at `zero`."""
 
     def spread_part(old: Tensor, new: Tensor) -> Tensor:
         new = new.clone()

@@ -1,4 +1,4 @@
-"""Dynamic evaluation (Krause et al. 2018, https://arxiv.org/abs/1709.07432): the network goes on learning from what it
+"""Dynamic evaluation (Krause et al. 2018, https://arxiv.org/abs/1709.07432): the network keeps learning from what it
 has already been scored on.
 
 The text is read as one stream in segments. A segment is scored by the exact softmax first; then the weights take one
@@ -72,7 +72,7 @@ class Sgd:
 class Rms(Sgd):
     """Steps divided by the root of the mean squared gradient of segments; decay in proportion to it.
 
-    Which segments: those of the training text, as published (`training_rules`), or where it is not at hand those of
+    Which segments: those of the training text, as published (`training_rules`), or where that is not available those of
     the text read so far.
     """
 
@@ -281,7 +281,7 @@ class Dynamic(Addition):
 
     Args:
         rule: a name of RULES.
-        training: the text that the network was trained on, for the size of its gradients, where it is at hand.
+        training: the text that the network was trained on, for the size of its gradients, where available.
     """
 
     name = row = "dynamic"

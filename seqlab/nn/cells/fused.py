@@ -144,11 +144,12 @@ class LSTM(FusedCell):
     Args:
         input_dim, hidden_dim, weight_drop, precision: see `FusedCell`.
         forget_bias: what the forget gate's bias starts at. 1 (Jozefowicz et al. 2015) makes a new model remember; it
-            learnt later on every text tried (benchmarks/RESULTS.md), and stacks of three hardly at all.
+            learned more slowly on every text tried (benchmarks/RESULTS.md), and stacks of three hardly at all.
         zoneout: probability with which a unit of h and one of c keeps its old value in training (see zoneout.py);
             torch's kernel has no such thing, so a step is then a product and a pass of our own.
 
-    So it is also in bfloat16 from WIDE units on: at 1,150, AWD-LSTM's width, in 0.55 of the time of torch's kernel.
+    The same kernel of our own serves bfloat16 from WIDE units on: at 1,150, AWD-LSTM's width, it takes 0.55 of the time
+    of torch's.
     """
 
     fused = nn.LSTM

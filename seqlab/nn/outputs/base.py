@@ -93,7 +93,7 @@ class OutputLayer(nn.Module):
         return ""
 
     def set_state(self, state: str) -> None:
-        """Go on from a state of `get_state`."""
+        """Resume from a state of `get_state`."""
 
 
 class SoftmaxLayer(OutputLayer):

@@ -93,7 +93,7 @@ class Noise:
         return json.dumps(self.generator.bit_generator.state)
 
     def set_state(self, state: str) -> None:
-        """Go on from a state of `get_state`."""
+        """Resume from a state of `get_state`."""
         self.generator.bit_generator.state = json.loads(state)
 
 

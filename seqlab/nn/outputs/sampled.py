@@ -20,7 +20,7 @@ from .fused import LOG2_E, Computed, Fused, cross_entropy, log_normalizers
 from .noise import NOISE, Draw
 
 
-class Scores(NamedTuple):
+class CorrectedLogits(NamedTuple):
     """Logits lowered by the log of the word's expected count among the noise."""
 
     target_N: Tensor
@@ -28,7 +28,7 @@ class Scores(NamedTuple):
 
 
 class NoiseLayer(SoftmaxLayer):
-    """What noise losses share: the draw, and scores whose gradients touch only the rows used.
+    """What noise losses share: the draw, and logits whose gradients touch only the rows used.
 
     Args:
         vocab_size, width, weight: see `OutputLayer`.
@@ -82,14 +82,14 @@ class NoiseLayer(SoftmaxLayer):
         weight_RD = F.embedding(rows_R, self.weight, sparse=True)
         return weight_RD, F.embedding(rows_R, self.bias, sparse=True).squeeze(1) - correction_R
 
-    def scores(self, hidden_ND: Tensor, targets: np.ndarray, draw: Draw) -> Scores:
+    def scores(self, hidden_ND: Tensor, targets: np.ndarray, draw: Draw) -> CorrectedLogits:
         """Corrected scores of the targets and of the noise words."""
         weight_RD, bias_R = self.rows(hidden_ND, np.concatenate([targets, draw.ids]), draw)
         count = len(targets)
         target_N = torch.linalg.vecdot(hidden_ND, weight_RD[:count]) + bias_R[:count]
         with fast_float32():
             noise_NS = torch.addmm(bias_R[count:], hidden_ND, weight_RD[count:].T)
-        return Scores(target_N, noise_NS)
+        return CorrectedLogits(target_N, noise_NS)
 
     def get_state(self) -> str:
         return self.noise.get_state()

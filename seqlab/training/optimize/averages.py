@@ -1,7 +1,7 @@
 """Averages of the weights along training, validated beside the live weights and kept where they are better.
 
 average <- average + share * (weights - average) at every observation. Rows of parameters with sparse gradients are
-brought up to date only when they are about to change (or be used): while a row stands still, k observations together
+brought up to date only when they are about to change (or be used): while a row does not change, k observations together
 are one step with share 1 - (1 - share_1) ... (1 - share_k).
 """
 
@@ -81,7 +81,7 @@ class Average:
         self.count += 1
 
     def _settle(self, parameter: Parameter, rows: Tensor) -> None:
-        """Make up for the observations that `rows` (r,) of a sparse parameter missed while they stood still."""
+        """Make up for the observations that `rows` (r,) of a sparse parameter missed while they did not change."""
         name = self.names[id(parameter)]
         average, then = self.values[name], self.row_retained[name]
         keep = (self.retained - then.index_select(0, rows)).exp_().to(average.dtype)[:, None]

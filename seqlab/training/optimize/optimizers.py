@@ -223,7 +223,7 @@ class Optimizer:
         }
 
     def load_arrays(self, arrays: dict[str, Tensor]) -> None:
-        """Go on from `arrays()`."""
+        """Resume from `arrays()`."""
         for i, part in enumerate(self.parts):
             state: dict[int, dict[str, Any]] = {}
             for key, tensor in arrays.items():

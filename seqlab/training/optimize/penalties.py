@@ -51,7 +51,7 @@ class ActivationPenalty:
         return activation + temporal
 
     def end_step(self, world: World) -> None:
-        """All windows of a step were charged, in all processes."""
+        """All windows of a step have been penalised, in all processes."""
         self.sums += world.mean_(self.step)
         self.step.zero_()
 
@@ -67,7 +67,7 @@ class ActivationPenalty:
         return {"sums": self.sums} if self else {}
 
     def load_arrays(self, arrays: dict[str, Tensor]) -> None:
-        """Go on from `arrays()`."""
+        """Resume from `arrays()`."""
         self.sums = arrays.get("sums", self.sums).to(self.sums.device, copy=True)
 
 
@@ -75,8 +75,8 @@ class Penalty:
     """L1 and L2 penalties on weights: l1 * sum |w| + l2 * sum w^2, added to the gradient directly; biases (parameters
     with "bias" in their name) are left alone.
 
-    A row of a parameter with sparse gradients is charged when it is touched, for all steps since it was touched last:
-    over time it pays what a dense penalty would charge, in fewer and larger parts (rows never touched pay nothing).
+    A row of a parameter with sparse gradients is penalised when it is touched, for all steps since it was touched last:
+    over time that adds up to a dense penalty, in fewer and larger amounts (rows never touched are not penalised).
     """
 
     def __init__(self, optimizer: Optimizer, l1: float, l2: float):
@@ -84,12 +84,12 @@ class Penalty:
         self.weights = {name: p for name, p in optimizer.parameters.items() if "bias" not in name} if self else {}
         sparse = {id(p) for p in optimizer.sparse_params}
         self.dense = [p for p in self.weights.values() if id(p) not in sparse]
-        self.paid = {
+        self.applied = {
             id(p): torch.zeros(p.shape[0], dtype=torch.int64, device=p.device)
             for p in self.weights.values()
             if id(p) in sparse
         }
-        """Steps up to which every row of a sparse parameter has been charged."""
+        """Steps up to which the penalty has been applied to every row of a sparse parameter."""
 
     def __bool__(self) -> bool:
         return self.l1 > 0 or self.l2 > 0
@@ -101,11 +101,11 @@ class Penalty:
             if parameter.grad is not None:
                 parameter.grad.add_(self.gradient(parameter))
         for parameter, rows, gradient in self.optimizer.rows():
-            if id(parameter) in self.paid:
-                paid = self.paid[id(parameter)]
-                due = (step + 1 - paid.index_select(0, rows)).to(gradient.dtype)
-                gradient.add_(self.gradient(parameter.index_select(0, rows)).mul_(due[:, None]))
-                paid.index_fill_(0, rows, step + 1)
+            if id(parameter) in self.applied:
+                applied = self.applied[id(parameter)]
+                pending = (step + 1 - applied.index_select(0, rows)).to(gradient.dtype)
+                gradient.add_(self.gradient(parameter.index_select(0, rows)).mul_(pending[:, None]))
+                applied.index_fill_(0, rows, step + 1)
 
     def gradient(self, weight: Tensor) -> Tensor:
         """Of l1 |w| + l2 w^2 at `weight`."""
@@ -118,10 +118,10 @@ class Penalty:
         return float(sum(self.l1 * w.abs().sum() + self.l2 * w.square().sum() for w in weights))
 
     def arrays(self) -> dict[str, Tensor]:
-        """What rows have paid, by parameter."""
-        return {name: self.paid[id(p)] for name, p in self.weights.items() if id(p) in self.paid}
+        """Steps up to which rows have been penalised, by parameter."""
+        return {name: self.applied[id(p)] for name, p in self.weights.items() if id(p) in self.applied}
 
     def load_arrays(self, arrays: dict[str, Tensor]) -> None:
-        """Go on from `arrays()`."""
+        """Resume from `arrays()`."""
         for name, tensor in arrays.items():
-            self.paid[id(self.weights[name])].copy_(tensor)
+            self.applied[id(self.weights[name])].copy_(tensor)

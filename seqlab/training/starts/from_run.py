@@ -34,8 +34,8 @@ ANYWHERE = ("embedding", "output.weight")
 
 
 def start_output(model: LanguageModel, counts: np.ndarray, config: TrainingConfig) -> None:
-    """Tell the output layer the words' frequencies (V,) and set its biases by `output_bias`. Weights of another run
-    want the log frequencies: the biases of its words have learnt them."""
+    """Give the output layer the words' frequencies (V,) and set its biases by `output_bias`. Weights of another run
+    need the log frequencies: the biases of its words have learned them."""
     slow = config.optimizer in PLAIN and model.output.exact and not config.init
     if config.output_bias == "zero" or (config.output_bias == "auto" and slow):
         model.output.set_counts(counts)

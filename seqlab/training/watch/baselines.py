@@ -1,4 +1,4 @@
-"""What counting alone achieves on the validation text: the baselines that every language model is told against."""
+"""What counting alone achieves on the validation text: the baselines that every language model is compared with."""
 
 from __future__ import annotations
 

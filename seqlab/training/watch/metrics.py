@@ -79,7 +79,7 @@ class MetricSums:
         return {"sums": self.sums, "norms": self.norms, "counts": torch.tensor([self.steps, self.tokens])}
 
     def load_arrays(self, arrays: dict[str, Tensor]) -> None:
-        """Go on from `arrays()`."""
+        """Resume from `arrays()`."""
         self.sums.copy_(arrays["sums"])
         self.norms = arrays["norms"].to(self.sums.device, copy=True)
         self.steps, self.tokens = arrays["counts"].tolist()
@@ -153,7 +153,7 @@ class Activity:
         return {str(layer): alive_H for layer, alive_H in self.alive.items()}
 
     def load_arrays(self, arrays: dict[str, Tensor]) -> None:
-        """Go on from `arrays()`."""
+        """Resume from `arrays()`."""
         self.alive = {int(layer): alive_H.to(self.model.device) for layer, alive_H in arrays.items()}
 
 

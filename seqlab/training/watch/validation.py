@@ -40,7 +40,7 @@ class Validator:
         return every if affordable >= every else min(every, tokens)
 
     def loss(self, tokens: int) -> float:
-        """Exact nats per token of the model as it stands on the first `tokens` validation tokens."""
+        """Exact nats per token of the model in its present state on the first `tokens` validation tokens."""
         assert self.corpus.valid is not None
         streams = streams_for(tokens, QUICK_STREAM_TOKENS)
         nats, count = negative_log_likelihood(self.model, self.corpus.valid, self.start_id, streams, tokens)
