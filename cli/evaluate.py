@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -12,6 +12,9 @@ from seqlab.base.printing import printable
 from .console import JsonFlag, check_run, print_json, print_table, say
 from .flags import FILES, PANELS
 from .vectors.neighbors import open_vectors
+
+if TYPE_CHECKING:
+    from seqlab.evaluation import Scores
 
 VECTORS = "Word vectors"
 """Panel of the options for word vectors."""
@@ -138,14 +141,15 @@ def evaluate(
     }
     _warn_of_few_tuning_tokens(results)
     if json:
-        plain = {run: next(iter(found.values())) if len(found) == 1 else found for run, found in results.items()}
+        every = {run: {text: one.to_json() for text, one in scores.items()} for run, scores in results.items()}
+        plain = {run: next(iter(found.values())) if len(found) == 1 else found for run, found in every.items()}
         print_json(next(iter(plain.values())) if len(plain) == 1 else plain)
         return
     for number, (run, by_text) in enumerate(results.items()):
         for name, scores in by_text.items():
             if len(results) * len(by_text) > 1:
                 print(("\n" if number else "") + f"{printable(run)} on {printable(name)}:")
-            _print_scores(scores)
+            print(scores.text())
     if tokens:
         say(f"seqlab: wrote {tokens}")
 
@@ -184,65 +188,29 @@ def _evaluate_run(
     adaptation: dict[str, Any],
     tokens: Path | None,
     quiet: bool,
-) -> dict[str, dict[str, Any]]:
-    """Results of one run by the name of the text."""
+) -> dict[str, Scores]:
+    """Scores of one run by the name of the text."""
     from seqlab.api import load_language_model
+    from seqlab.evaluation import evaluate_source
 
     lm = load_language_model(path, device)
     evaluator = lm.evaluator(quiet=quiet, **sources, **adaptation)
     if not texts:
-        return {split: lm.evaluate_with(evaluator, None, split, tokens)}
-    return {text: lm.evaluate_with(evaluator, text, token_scores=tokens) for text in texts}
+        return {split: evaluate_source(lm.run, evaluator, None, split, tokens)}
+    return {text: evaluate_source(lm.run, evaluator, text, token_scores=tokens) for text in texts}
 
 
-def _warn_of_few_tuning_tokens(results: dict[str, dict[str, dict[str, Any]]]) -> None:
+def _warn_of_few_tuning_tokens(results: dict[str, dict[str, Scores]]) -> None:
     from seqlab.evaluation.evaluator import FEW_TUNING_TOKENS
 
-    tuned_on = [found["tuned_on"] for by_text in results.values() for found in by_text.values() if "tuned_on" in found]
+    every = [scores.values for by_text in results.values() for scores in by_text.values()]
+    tuned_on = [values["tuned_on"] for values in every if "tuned_on" in values]
     for name, tokens in dict.fromkeys((one["text"], one["tokens"]) for one in tuned_on):
         if tokens < FEW_TUNING_TOKENS:
             say(
                 f"seqlab: only {tokens:,} tokens were tuned on ({printable(name)}); what they favour may not suit "
                 f"other texts, give {FEW_TUNING_TOKENS:,} or more (--valid F)"
             )
-
-
-def _print_scores(found: dict[str, Any]) -> None:
-    """A table of the plain scores; where something was added, one of the variants and what was tuned."""
-    sections = {name: value for name, value in found.items() if isinstance(value, dict) and "perplexity" in value}
-    plain = [(name.replace("_", " "), value) for name, value in found.items() if not isinstance(value, dict)]
-    print_table(("", ""), plain)
-    if not sections:
-        return
-    print()
-    columns = ("perplexity", "nats_per_token", "bits_per_char")
-    print_table(
-        ("variant", *(column.replace("_", " ") for column in columns), "change %"),
-        [
-            (name.replace("_", " "), *(row[column] for column in columns), _change(row))
-            for name, row in sections.items()
-        ],
-    )
-    print()
-    if "tuned_on" in found:
-        tuned_on = found["tuned_on"]
-        print(f"tuned on {printable(tuned_on['text'])}, the first {tuned_on['tokens']:,} tokens or fewer")
-    elif any("weights" in scores for scores in sections.values()):
-        print("nothing was tuned: parts are mixed with equal weights")
-    for name, scores in sections.items():
-        values = {key: value for key, value in scores.items() if key not in sections["static"] and key != "weights"}
-        said = [f"{key.replace('_', ' ')} {_value(value)}" for key, value in values.items()]
-        said += [f"{weight:.3f} {printable(part)}" for part, weight in scores.get("weights", {}).items()]
-        if said:
-            print(f"{name.replace('_', ' ')}: {', '.join(said)}")
-
-
-def _change(scores: dict[str, Any]) -> str:
-    return f"{scores['change']:+.1f}" if scores["change"] else "-"
-
-
-def _value(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def _evaluate_vectors(

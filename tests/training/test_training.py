@@ -332,7 +332,7 @@ def test_a_preset_is_overridden_by_what_is_given(words):
     assert (config.training.optimizer, config.training.lr, config.model.tie) == ("sgd", 1.5, False)
     assert (config.training.steps, config.training.epochs) == (7, None)
     assert "preset example-2x200" in sentence
-    with pytest.raises(InputError, match="--preset: 'cahr' is not one of .* Did you mean 'char'"):
+    with pytest.raises(InputError, match="preset: 'cahr' is not one of .* Did you mean 'char'"):
         plan(words, None, None, True, "cahr", {})
 
 
