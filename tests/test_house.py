@@ -76,14 +76,7 @@ def test_a_room_imports_only_from_its_left(name):
         assert other == room or RANK[other] < RANK[room], f"{name} imports {other}"
 
 
-UNFINISHED = {"nn", "embeddings", "training"}
-"""Rooms whose circles are being taken out."""
-
-
-@pytest.mark.parametrize(
-    "room",
-    [pytest.param(room, marks=[pytest.mark.xfail(strict=False)] * (room in UNFINISHED)) for room in SUBROOMS],
-)
+@pytest.mark.parametrize("room", SUBROOMS)
 def test_no_arrow_runs_back_inside_a_room(room):
     rank = {part: place for place, part in enumerate(SUBROOMS[room].split())}
     inside = {name: name.split(".")[2] for name in MODULES if name.startswith(f"seqlab.{room}.")}
@@ -94,7 +87,6 @@ def test_no_arrow_runs_back_inside_a_room(room):
             assert rank[other] <= rank[part], f"{name} imports {imported}"
 
 
-@pytest.mark.xfail(reason="circles inside rooms are being taken out", strict=False)
 def test_no_file_imports_itself_in_a_circle():
     remaining = {name: set(names) for name, names in IMPORTS.items() if MODULES[name].name != "__init__.py"}
     while free := [name for name, names in remaining.items() if not names & remaining.keys()]:

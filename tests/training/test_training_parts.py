@@ -22,7 +22,8 @@ from seqlab.text.ids.batches import StreamReader
 from seqlab.training import Optimizer, check, start_from_run
 from seqlab.training.optimize.averages import AVERAGES
 from seqlab.training.planning import fresh_model
-from seqlab.training.step import backward, bptt_length, spread
+from seqlab.training.step import TrainingStep, backward, bptt_length, spread
+from seqlab.training.watch import profile
 from seqlab.training.watch.metrics import Activity, part_of
 from seqlab.training.watch.validation import Validator, flops_per_token
 
@@ -472,3 +473,17 @@ def test_forget_gates_start_open_as_far_as_asked(cell):
         assert (layer.weight("bias_ih")[8:16] == bias).all()
         assert not layer.weight("bias_ih")[:8].any()
         assert not layer.weight("bias_ih")[16:].any()
+
+
+def test_training_and_measuring_take_the_same_step(words, tmp_path, monkeypatch):
+    steps, take = [], TrainingStep.take
+    monkeypatch.setattr(TrainingStep, "take", lambda self, *a, **more: steps.append(a[0]) or take(self, *a, **more))
+    lm = api.train_language_model(words, tmp_path / "run", **{**TINY, "steps": 5})
+    assert steps == [0, 1, 2, 3, 4]
+    monkeypatch.setattr(profile, "SECONDS", 0.0)
+    state, threads = torch.get_rng_state(), torch.get_num_threads()
+    measured = profile.measure(lm.run, threads + 1)
+    assert steps[5:] == [*range(profile.FEWEST + 1)]
+    assert measured["threads"] == threads + 1
+    assert sum(measured["shares"].values()) == pytest.approx(1.0)
+    assert (torch.equal(torch.get_rng_state(), state), torch.get_num_threads()) == (True, threads)
