@@ -15,7 +15,7 @@ State = tuple[Tensor, ...]
 
 class Cell(nn.Module):
     """One recurrent layer. `forward` runs a whole sequence as fast as it can, `equations` is one readable step of the
-    same cell; tests/test_nn.py proves them equal, in values and gradients, for every entry of `CELLS`.
+    same cell; tests/nn/test_nn.py proves them equal, in values and gradients, for every entry of `CELLS`.
 
     Args:
         input_dim: D.

@@ -144,7 +144,7 @@ class LSTM(FusedCell):
     Args:
         input_dim, hidden_dim, weight_drop, precision: see `FusedCell`.
         forget_bias: what the forget gate's bias starts at. 1 (Jozefowicz et al. 2015) makes a new model remember; it
-            learned more slowly on every text tried (benchmarks/RESULTS.md), and stacks of three hardly at all.
+            learned more slowly on every text tried (benchmarks/LOG.md), and stacks of three hardly at all.
         zoneout: probability with which a unit of h and one of c keeps its old value in training (see zoneout.py);
             torch's kernel has no such thing, so a step is then a product and a pass of our own.
 

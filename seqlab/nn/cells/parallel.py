@@ -29,7 +29,7 @@ class ParallelCell(Cell):
     """
 
     kernel: str
-    """Name of the compiled sweep over time, see recurrence_kernels.py."""
+    """Name of the compiled sweep over time, see kernels/sweep_kernels.py."""
     gates: int
     inputs = 1
     """Time steps a gate sees."""

@@ -1,4 +1,4 @@
-"""Whole sequences of a GRU on the CPU, differentiated by hand, as lstm_sequences.py has those of LSTMs: torch's own
+"""Whole sequences of a GRU on the CPU, differentiated by hand, as lstm.py has those of LSTMs: torch's own
 kernel knows no bfloat16.
 
 Shapes: B batch, T time, S = T + 1 states, H hidden width, K = 3 H (gates r, z, n).

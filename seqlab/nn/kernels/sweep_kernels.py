@@ -1,4 +1,4 @@
-"""Compiled sweeps over time of the cells in parallel_cells.py: activations, recurrence and gradient of one time step
+"""Compiled sweeps over time of the cells in cells/parallel.py: activations, recurrence and gradient of one time step
 are done while its numbers are in cache.
 
 The sums W x + b of all time steps come from one matrix product before. They are float32, float64, or bfloat16 given
@@ -71,7 +71,7 @@ def cut3(row: Any) -> Any:
 
 
 class Step(NamedTuple):
-    """One time step of a cell and its gradient, over rows of numbers; parallel_cells.py has the equations.
+    """One time step of a cell and its gradient, over rows of numbers; cells/parallel.py has the equations.
 
     `forward` reads sums_K, weights_K (weights of the cell's own value, if it has such), skip_H (what it passes by, if
     it does) and the value before_H; it writes the new value c_H and the output y_H. `backward` reads the same, c_H and

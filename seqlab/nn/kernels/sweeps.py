@@ -92,7 +92,7 @@ def sweep(
     """A cell's sweep over time on the CPU, compiled: (outputs (B, T, H), last value (B, H)).
 
     Args:
-        name: of `recurrence_kernels.STEPS`.
+        name: of `sweep_kernels.STEPS`.
         sums_BTK: W x + b of all steps, in bfloat16 or in the numbers of `start_BH`.
         start_BH: the value before the first step, float32 or float64.
         weights_K: of a cell whose gates see its value.

@@ -13,7 +13,7 @@ from ...text import Corpus
 
 def baselines(corpus: Corpus) -> dict[str, Any]:
     """Perplexities on the validation split: {"uniform", "unigram"} and, where counting them fits memory,
-    {"kneser_ney", "order"} (interpolated modified Kneser-Ney, see seqlab/models/kneser_ney.py)."""
+    {"kneser_ney", "order"} (interpolated modified Kneser-Ney, see seqlab/models/counts/kneser_ney.py)."""
     vocab, start_id = corpus.tokenizer.vocab, corpus.tokenizer.start_id
     assert corpus.valid is not None
     found: dict[str, Any] = {
