@@ -1,32 +1,37 @@
-# make demo: the whole story on the embedded corpus.   make test: lint, types, tests.
-# make docs: the documentation, into site/.   All create .venv and install into it when needed.
+# make demo: the whole story on the embedded corpus.   make docs: the documentation, into site/.
+# make check: style and types.   make smoke: a minute of tests, one for each room.   make test: check, and all tests.
+# All create .venv and install into it when needed.
 PYTHON ?= python3
 PIP_FLAGS = -qq --disable-pip-version-check -c constraints.txt
+BIN = .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 
-.PHONY: demo test check docs clean
+.PHONY: demo test smoke check docs clean
 demo: .venv/.installed
-	.venv/bin/seqlab demo
+	$(BIN)/seqlab demo
 
 test: .venv/.installed-dev check
-	.venv/bin/python -m pytest -q -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup --durations=25
+
+smoke: .venv/.installed-dev
+	$(BIN)/python -m pytest -q @tests/smoke.txt
 
 check: .venv/.installed-dev
-	.venv/bin/ruff check .
-	.venv/bin/ruff format --check .
-	.venv/bin/mypy seqlab cli
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy seqlab cli
 
 docs: .venv/.installed-dev
-	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict -q
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict -q
 
-.venv/bin/python:
+.venv/pyvenv.cfg:
 	$(PYTHON) -m venv .venv
 
-.venv/.installed: .venv/bin/python pyproject.toml constraints.txt
-	.venv/bin/python -m pip install $(PIP_FLAGS) -e .
+.venv/.installed: .venv/pyvenv.cfg pyproject.toml constraints.txt
+	$(BIN)/python -m pip install $(PIP_FLAGS) -e .
 	touch $@
 
 .venv/.installed-dev: .venv/.installed
-	.venv/bin/python -m pip install $(PIP_FLAGS) -e ".[dev]"
+	$(BIN)/python -m pip install $(PIP_FLAGS) -e ".[dev]"
 	touch $@
 
 clean:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
@@ -22,6 +23,7 @@ app = typer.Typer(
 )
 
 INTERRUPTED = 130
+WINDOWS = os.name == "nt"
 _debug = False
 
 
@@ -46,10 +48,21 @@ def options(
 
 def main() -> None:
     """Run the program. Exit codes: 0 ok, 1 failure while running, 2 bad usage or input, 130 interrupted."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    _prepare_streams()
     sys.exit(run())
+
+
+def _prepare_streams() -> None:
+    """Never fail on a character that a terminal lacks, and speak UTF-8 in Windows' pipes and files.
+
+    There Python would use the code page, in which one command's output is not the next one's input.
+    """
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            if WINDOWS and not stream.isatty() and "PYTHONIOENCODING" not in os.environ:
+                stream.reconfigure(encoding="utf-8")
+            if stream is not sys.stdin:
+                stream.reconfigure(errors="backslashreplace")
 
 
 def run(arguments: list[str] | None = None) -> int:
@@ -72,9 +85,6 @@ def run(arguments: list[str] | None = None) -> int:
         if _debug:
             raise
         return _fail(str(error), error.exit_code)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except (KeyboardInterrupt, typer.Abort):
         if _debug:
             raise
@@ -82,6 +92,9 @@ def run(arguments: list[str] | None = None) -> int:
     except MemoryError:
         return _fail("not enough memory; use a smaller vocabulary, batch or model.", 1)
     except OSError as error:
+        if isinstance(error, BrokenPipeError) or (WINDOWS and error.errno == errno.EINVAL and not error.filename):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read the output has gone
+            return 0
         if _debug:
             raise
         where = f"{error.filename}: " if error.filename else ""

@@ -23,7 +23,7 @@ from seqlab.base.errors import SeqlabError
 from seqlab.base.files import atomic_file, atomic_folder, load_tensors, save_tensors
 from seqlab.embeddings.engines.compiled import simd
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="simulates other systems on Linux")
 

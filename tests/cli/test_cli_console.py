@@ -1,0 +1,99 @@
+"""Terminals that are not UTF-8: Windows' code pages, and the streams that a pipe or a file is there."""
+
+from __future__ import annotations
+
+import errno
+import io
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import typer
+from seqlab_cli import main
+
+TEXT = "“Naïve” — the café’s cat → mat .\nthe dog sat on the rug .\n" * 80
+
+
+def pages(command: typer.core.TyperGroup, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """The words that name every command, groups included."""
+    found = [path]
+    for name, part in getattr(command, "commands", {}).items():
+        found += pages(part, (*path, name))
+    return found
+
+
+def run_in(code_page: str, *calls: list[str]) -> subprocess.CompletedProcess[bytes]:
+    """Run several command lines in one process whose streams are of that encoding."""
+    code = (
+        "import json, sys; from seqlab_cli import main; main._prepare_streams();"
+        "print([main.run(call) for call in json.loads(sys.argv[1])], file=sys.stderr)"
+    )
+    environment = {**os.environ, "PYTHONIOENCODING": code_page, "PYTHONUTF8": "0", "SEQLAB_QUIET": ""}
+    command = [sys.executable, "-c", code, json.dumps(calls)]
+    return subprocess.run(command, capture_output=True, env=environment, check=False)
+
+
+def test_every_help_page_prints_in_a_windows_code_page():
+    calls = [[*path, "--help"] for path in pages(typer.main.get_command(main.app))]
+    assert len(calls) > 12
+    done = run_in("cp1252", *calls)
+    assert done.returncode == 0, done.stderr.decode("cp1252")
+    assert done.stderr.decode("cp1252").splitlines()[-1] == str([0] * len(calls))
+    text = done.stdout.decode("cp1252")
+    assert text.count("Usage:") == len(calls)
+    assert "\\u" not in text, "a help page uses a character that Windows' code page lacks"
+
+
+def test_a_whole_story_prints_in_a_windows_code_page(tmp_path):
+    """Characters that it lacks are escaped, and JSON stays JSON."""
+    (tmp_path / "book.txt").write_text(TEXT, "utf-8")
+    book, corpus, run, vectors = (str(tmp_path / name) for name in ("book.txt", "corpus", "run", "vectors"))
+    small = ["--embed-dim", "8", "--hidden-dim", "8", "--layers", "1", "--steps", "3"]
+    done = run_in(
+        "cp1252",
+        ["data", "prepare", book, "-o", corpus, "--tokenizer", "word"],
+        ["train", "lm", corpus, "-o", run, *small],
+        ["train", "embeddings", corpus, "-o", vectors, "--dim", "8", "--epochs", "1", "--min-count", "1"],
+        ["generate", run, "--prompt", "the café’s → ", "--length", "5", "--seed", "1"],
+        ["neighbors", vectors, "→"],
+        ["info", run],
+        ["neighbors", vectors, "cat", "-k", "99", "--json"],
+    )
+    talk = done.stderr.decode("cp1252")
+    assert talk.splitlines()[-1] == str([0] * 7), talk
+    out = done.stdout.decode("cp1252")
+    assert "the café’s \\u2192" in out
+    assert "→" in {one["word"] for one in json.loads(out.splitlines()[-1])["results"]}
+
+
+@pytest.mark.parametrize("chosen", [None, "cp1252"])
+def test_pipes_and_files_are_utf8_on_windows_unless_told_otherwise(monkeypatch, chosen):
+    streams = {name: io.TextIOWrapper(io.BytesIO(), encoding="cp1252") for name in ("stdin", "stdout", "stderr")}
+    for name, stream in streams.items():
+        monkeypatch.setattr(sys, name, stream)
+    monkeypatch.setattr(main, "WINDOWS", True)
+    monkeypatch.delenv("PYTHONIOENCODING", raising=False)
+    if chosen:
+        monkeypatch.setenv("PYTHONIOENCODING", chosen)
+    main._prepare_streams()
+    assert {stream.encoding for stream in streams.values()} == {chosen or "utf-8"}
+    print("→")
+    streams["stdout"].flush()
+    assert streams["stdout"].buffer.getvalue().strip() == (b"\\u2192" if chosen else "→".encode())
+
+
+@pytest.mark.parametrize("windows", [False, True])
+def test_a_reader_that_has_gone_is_no_error(monkeypatch, windows, tmp_path):
+    """`seqlab ... | head`: Windows reports it as an invalid argument."""
+    error = OSError(errno.EINVAL, "Invalid argument") if windows else BrokenPipeError(errno.EPIPE, "Broken pipe")
+    with (tmp_path / "out").open("w") as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+        monkeypatch.setattr(main, "WINDOWS", windows)
+
+        def app(*arguments, **options):
+            raise error
+
+        monkeypatch.setattr(main, "app", app)
+        assert main.run([]) == 0
