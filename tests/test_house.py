@@ -299,3 +299,16 @@ def test_every_requirement_has_a_lowest_version_and_a_tested_one():
 
 def canonical(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_smoke_tests_exist_and_reach_every_folder_of_tests():
+    lines = (ROOT / "tests" / "smoke.txt").read_text("utf-8").split()
+    for line in lines:
+        path, _, name = line.partition("::")
+        assert (ROOT / path).exists(), line
+        if name:
+            tests = {getattr(node, "name", "") for node in ast.parse((ROOT / path).read_text("utf-8")).body}
+            assert name.split("[")[0] in tests, line
+    rooms = {path.parent for path in (ROOT / "tests").rglob("test_*.py")} - {ROOT / "tests"}
+    reached = {ROOT.joinpath(*Path(line.split("::")[0]).parts[:2]) for line in lines}
+    assert rooms - reached <= {ROOT / "tests" / "docs", ROOT / "tests" / "golden"}
