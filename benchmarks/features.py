@@ -301,13 +301,10 @@ class Results:
             print(f"{name}: {variant} {options} seed {seed}: {entry['value']:.4f}", file=sys.stderr, flush=True)
         return self.done[key]
 
-    def run(self, name: str) -> None:
-        """All trainings of a study; seed by seed, so that an early stop leaves whole rows."""
-        study = STUDIES[name]
-        chosen = {variant: self.chosen(name, variant) for variant in study.variants}
-        for seed in SEEDS:
-            for variant, options in chosen.items():
-                self.of(name, variant, options, seed)
+    def run(self, name: str, seed: int) -> None:
+        """All trainings of a study with one seed."""
+        for variant in STUDIES[name].variants:
+            self.of(name, variant, self.chosen(name, variant), seed)
 
     def chosen(self, name: str, variant: str) -> Options:
         """The options of a variant, the best with seed 1 where there are several."""
@@ -317,10 +314,14 @@ class Results:
         return min(options, key=lambda one: self.of(name, variant, one, 1)["value"])
 
     def table(self, name: str) -> Iterator[tuple[str, Options, list[dict[str, Any]]]]:
-        """Variant, its options, the trainings that count."""
-        for variant in STUDIES[name].variants:
-            options = self.chosen(name, variant)
-            yield variant, options, [self.of(name, variant, options, seed) for seed in SEEDS]
+        """Variant, its options, its trainings so far; variants without any are left out."""
+        for variant, given in STUDIES[name].variants.items():
+            entries = given if isinstance(given, list) else [given]
+            first = [one for one in entries if self.key(name, variant, one, SEEDS[0]) in self.done]
+            if len(first) == len(entries):
+                options = self.chosen(name, variant)
+                keys = [self.key(name, variant, options, seed) for seed in SEEDS]
+                yield variant, options, [self.done[key] for key in keys if key in self.done]
 
 
 def lines(results: Results, name: str) -> tuple[dict[str, dict[str, float | None]], dict[str, str]]:
@@ -335,12 +336,14 @@ def lines(results: Results, name: str) -> tuple[dict[str, dict[str, float | None
         found[variant] = {
             f"validation loss [{unit}]": mean,
             f"difference [{unit}]": None if first is None else mean - first,
-            f"range over seeds [{unit}]": max(losses) - min(losses),
+            f"range over seeds [{unit}]": max(losses) - min(losses) if len(losses) > 1 else None,
             "tokens": statistics.fmean(training["tokens"] for training in trainings),
             "parameters": trainings[0]["parameters"],
             "CPU time [s]": statistics.fmean(training["cpu_seconds"] for training in trainings),
         }
-        notes[variant] = ", ".join(f"{key} {value}" for key, value in options.items())
+        changed = ", ".join(f"{key} {value}" for key, value in options.items())
+        seeds = "" if len(losses) == len(SEEDS) else f"{len(losses)} seed"
+        notes[variant] = "; ".join(filter(None, (changed, seeds)))
         first = mean if first is None else first
     return found, notes
 
@@ -380,8 +383,11 @@ def main() -> None:
                 command = f"OMP_NUM_THREADS=1 python benchmarks/features.py {name}"
                 rows.record(f"features/{name}", found, next(iter(found)), notes, argv=command)
         return
-    for name in STUDIES if command == "all" else asked.what:
-        results.run(name)
+    chosen = list(STUDIES) if command == "all" else asked.what
+    for seed in SEEDS:
+        for name in chosen:
+            results.run(name, seed)
+    for name in chosen:
         report(results, name)
 
 

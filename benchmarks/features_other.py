@@ -2,7 +2,7 @@
 
 python benchmarks/features_other.py decoding     every rule and search on one character model: what the texts are like
 python benchmarks/features_other.py maps         neighbours that each projection keeps, and its seconds
-python benchmarks/features_other.py vectors      losses, noise and options of word vectors on 2 million words
+python benchmarks/features_other.py vectors      losses, noise and options of word vectors on 1.5 million words
 python benchmarks/features_other.py softmax      the exact softmax over all words against the sampled one, torch engine
 python benchmarks/features_other.py accumulate   memory and loss of a batch computed in parts
 python benchmarks/features_other.py processes    torchrun with two processes against one
@@ -33,6 +33,7 @@ import seqlab
 Line = tuple[str, dict[str, float], str]
 """Name, metric -> value, note."""
 
+ROUNDS = int(os.environ.get("ROUNDS", "3"))
 BIG = {"hidden_dim": 256, "batch_size": 16, "steps": 700}
 RULES: dict[str, dict[str, Any]] = {
     "none": {},
@@ -161,8 +162,8 @@ def quality(vectors: Any) -> dict[str, float]:
 
 
 def vectors() -> Iterator[Line]:
-    """2 million words of text8like, d = 100, 3 epochs, one thread; the first with two seeds more, for the noise."""
-    text = text8(2_000_000)
+    """1.5 million words of text8like, d = 100, 3 epochs, one thread; the first with two seeds more, for the noise."""
+    text = text8(1_500_000)
     same = {"dim": 100, "epochs": 3, "subwords": False, "workers": 1, "engine": "cpu", "quiet": True}
     for name, options in VECTORS.items():
         found = []
@@ -178,16 +179,16 @@ def vectors() -> Iterator[Line]:
 
 
 def softmax() -> Iterator[Line]:
-    """500,000 words, 3,000 types: the exact softmax, which only the torch engine has."""
-    same = {"dim": 50, "epochs": 2, "subwords": False, "max_vocab": 3000, "engine": "torch", "device": "cpu"}
+    """300,000 words, 2,000 types: the exact softmax, which only the torch engine has."""
+    same = {"dim": 50, "epochs": 2, "subwords": False, "max_vocab": 2000, "engine": "torch", "device": "cpu"}
     for loss in ("sampled-softmax", "softmax"):
         started = time.process_time()
-        trained = seqlab.train_embeddings(text8(500_000), quiet=True, loss=loss, **same)
+        trained = seqlab.train_embeddings(text8(300_000), quiet=True, loss=loss, **same)
         yield loss, {**quality(trained), "CPU time [s]": time.process_time() - started}, "torch engine on the CPU"
 
 
 def accumulate() -> Iterator[Line]:
-    """A 2x512 model, 64 streams in windows of 128: the same updates, each process measured alone."""
+    """A 2x256 model, 64 streams in windows of 128: the same updates, each process measured alone."""
     for parts in (1, 2, 8):
         yield f"in {parts}" if parts > 1 else "at once", child({"accumulate": parts}), "three steps"
 
@@ -204,7 +205,7 @@ def measure_child(options: dict[str, Any]) -> None:
     """Train in this process and print its peak memory, before and after."""
     import resource
 
-    big = {**CHARS, "embed_dim": 256, "hidden_dim": 512, "layers": 2, "batch_size": 64, "bptt": 128, "steps": 3}
+    big = {**CHARS, "embed_dim": 256, "hidden_dim": 256, "layers": 2, "batch_size": 64, "bptt": 128, "steps": 3}
     text = corpus("chars")
     unit = 1 if sys.platform == "darwin" else 1024
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
@@ -231,7 +232,7 @@ def processes() -> Iterator[Line]:
                                            "seqlab_cli.main"],
     }  # fmt: skip
     found: dict[str, list[dict[str, float]]] = {name: [] for name in launch}
-    for _ in range(3):
+    for _ in range(ROUNDS):
         for name, start in launch.items():
             threads = 2 if "two threads" in name else 1
             knobs = {**CHARS, "hidden_dim": 384, "batch_size": 32, "bptt": 128, "steps": 60, "threads": threads}
@@ -260,7 +261,7 @@ def processes() -> Iterator[Line]:
         yield (
             name,
             {key: statistics.median(run[key] for run in runs) for key in runs[0]},
-            "60 steps, medians of 3 alternated",
+            f"60 steps, medians of {ROUNDS} alternated",
         )
 
 
