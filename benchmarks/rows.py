@@ -1,7 +1,7 @@
 """Rows of results: what a benchmark measured, where and against what, one JSON object a line in `benchmarks/rows/`.
 
 Every benchmark takes `--rows TABLE` (`add_option`) and then adds its figures with `record`, together with command,
-date, commit and machine. `python benchmarks/report.py` then writes SCOREBOARD.md, FEATURES.md and LOG.md anew. `data`
+date, commit and machine. `python -m benchmarks.report` then writes SCOREBOARD.md, FEATURES.md and LOG.md anew. `data`
 finds the shared texts through $SEQLAB_TEST_DATA.
 """
 
@@ -224,4 +224,6 @@ def command() -> str:
         del arguments[place : place + 2]
     threads = os.environ.get("OMP_NUM_THREADS")
     start = [f"OMP_NUM_THREADS={threads}"] if threads else []
-    return " ".join([*start, "python", f"benchmarks/{Path(sys.argv[0]).name}", shlex.join(arguments)]).strip()
+    script = Path(sys.argv[0]).resolve().with_suffix("")
+    module = ".".join(script.relative_to(HERE.parent).parts) if script.is_relative_to(HERE) else script.name
+    return " ".join([*start, "python", "-m", module, shlex.join(arguments)]).strip()

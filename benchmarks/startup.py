@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-import rows
+from . import rows
 
 COMMANDS = {
     "python -c pass": [sys.executable, "-c", "pass"],

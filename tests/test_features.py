@@ -13,13 +13,13 @@ BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 
 @pytest.fixture
 def rows(monkeypatch):
-    monkeypatch.syspath_prepend(BENCHMARKS)
-    return importlib.import_module("rows")
+    monkeypatch.syspath_prepend(BENCHMARKS.parent)
+    return importlib.import_module("benchmarks.rows")
 
 
 @pytest.fixture
 def report(rows):
-    return importlib.import_module("report")
+    return importlib.import_module("benchmarks.report")
 
 
 def test_rows_are_whole(rows):
@@ -32,7 +32,7 @@ def test_rows_are_whole(rows):
 
 def test_generated_pages_are_up_to_date(report):
     for path, text in report.generate().items():
-        assert path.read_text("utf-8") == text, f"{path.name}: run python benchmarks/report.py"
+        assert path.read_text("utf-8") == text, f"{path.name}: run python -m benchmarks.report"
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,9 @@
 """Every cell at equal parameters and equal training time, on tiny Shakespeare and WikiText-2.
 
-    python benchmarks/cells.py --minutes 1 -o cells.json        all of them, one after the other, each in a process
-    python benchmarks/cells.py --cells lstm sru --corpora wikitext-2
-    python benchmarks/cells.py speed                            a cell's forward and back alone, alternated, medians
-    python benchmarks/cells.py models                           steps of whole models by batch size, likewise
+    python -m benchmarks.models.cells --minutes 1 -o cells.json  all of them, one after the other, each in a process
+    python -m benchmarks.models.cells --cells lstm sru --corpora wikitext-2
+    python -m benchmarks.models.cells speed  a cell's forward and back alone, alternated, medians
+    python -m benchmarks.models.cells models  steps of whole models by batch size, likewise
 
 The hidden width of each cell is chosen so that the whole model has as nearly as possible the parameters of the LSTM's;
 everything else is equal. Perplexity is exact, of the whole validation text; memory is the most that the process held.
@@ -22,9 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rows
 import torch
-from language_model import train, wikitext
 
 import seqlab
 from seqlab.config import ModelConfig, TrainingConfig
@@ -32,6 +30,9 @@ from seqlab.models import LanguageModel
 from seqlab.nn import CELLS, fast_float32
 from seqlab.text import Batch
 from seqlab.training import TrainingStep
+
+from .. import rows
+from .language_model import train, wikitext
 
 TASKS: dict[str, dict[str, Any]] = {
     "tiny-shakespeare": {
@@ -99,7 +100,7 @@ def table(asked: argparse.Namespace) -> list[dict[str, Any]]:
     found = []
     for corpus in asked.corpora:
         for cell in asked.cells:
-            command = [sys.executable, __file__, "one", "--cells", cell, "--corpora", corpus]
+            command = [sys.executable, "-m", __spec__.name, "one", "--cells", cell, "--corpora", corpus]
             command += ["--minutes", str(asked.minutes), "--lr", str(asked.lr), "--threads", str(asked.threads)]
             done = subprocess.run(command, capture_output=True, text=True, check=True)
             found.append(json.loads(done.stdout.splitlines()[-1]))

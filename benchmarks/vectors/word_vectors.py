@@ -1,10 +1,10 @@
 """Words per second and quality of word vector training, seqlab and gensim alternated in one run; prints JSON.
 
-    python benchmarks/word_vectors.py text8like.gz
-    python benchmarks/word_vectors.py text8like.gz --epochs 5 --rounds 1 --words 0 \
+    python -m benchmarks.vectors.word_vectors text8like.gz
+    python -m benchmarks.vectors.word_vectors text8like.gz --epochs 5 --rounds 1 --words 0 \
         --questions questions-words.txt --similarity EN-WS-353-ALL.txt
-    python benchmarks/word_vectors.py text8like.gz --words 1_000_000 --subwords
-    python benchmarks/word_vectors.py text8like.gz --scaling
+    python -m benchmarks.vectors.word_vectors text8like.gz --words 1_000_000 --subwords
+    python -m benchmarks.vectors.word_vectors text8like.gz --scaling
 
 Both train skip-gram with d=100, window 5, subsampling 1e-4 and min-count 5 on the same words, with two threads unless
 told otherwise; gensim reads a corpus file, its fastest way. The training itself is timed, without vocabulary scan and
@@ -30,7 +30,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rows
 from gensim.models import FastText, Word2Vec
 from threadpoolctl import threadpool_limits
 
@@ -39,6 +38,8 @@ from seqlab.embeddings import WordVectors, evaluate_vectors, train_embeddings
 from seqlab.embeddings.material.words import TrainingText, choose_words
 from seqlab.embeddings.training.loop import Trainer
 from seqlab.text import Corpus, prepare
+
+from .. import rows
 
 SENTENCE = 1000
 """Words a line of gensim's corpus file: it cuts longer ones off at 10,000."""

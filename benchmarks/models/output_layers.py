@@ -1,7 +1,7 @@
 """Output layers alone: milliseconds of a training step, of exact evaluation, and peak memory, by vocabulary. One JSON
 object on stdout.
 
-python benchmarks/output_layers.py [--vocab 10000 33278 100000 267735] [--rounds 5] [--layers full sampled]
+python -m benchmarks.models.output_layers [--vocab 10000 33278 100000 267735] [--rounds 5] [--layers full sampled]
 
 N = 700 positions of width 200 (batch 20, bptt 35), targets by Zipf's law, 1,024 samples, 4 softmaxes mixed. Layers
 alternate, so that noise hits all; "plain" is nn.Linear and F.cross_entropy. Memory is what a fresh process's peak grows
@@ -19,12 +19,13 @@ import sys
 import time
 
 import numpy as np
-import rows
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 from seqlab.nn import SOFTMAXES
+
+from .. import rows
 
 N, WIDTH = 700, 200
 LAYERS = {
@@ -125,7 +126,7 @@ def main() -> None:
                 results[vocab][name].update(figures)
         if options.what != "time":
             for name in options.layers:
-                command = [sys.executable, __file__, "--vocab", str(vocab), "--memory-of", name]
+                command = [sys.executable, "-m", __spec__.name, "--vocab", str(vocab), "--memory-of", name]
                 output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
                 results[vocab][name]["peak_mb"] = round(float(output))
     names = {"step": "step [ms]", "exact": "exact evaluation [ms]", "peak_mb": "peak memory [MB]"}

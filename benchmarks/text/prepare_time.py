@@ -1,6 +1,6 @@
 """Seconds to prepare a text (vocabulary and ids), against gensim's vocabulary scan alone; prints one JSON object.
 
-    python benchmarks/prepare_time.py text8like.gz
+    python -m benchmarks.text.prepare_time text8like.gz
 
 The plain and the gzipped file, alternated with gensim's `build_vocab` of the plain one as a corpus file (its fastest
 way), medians over rounds; both sides use all cores they can.
@@ -18,10 +18,11 @@ import tempfile
 import time
 from pathlib import Path
 
-import rows
 from gensim.models import Word2Vec
 
 import seqlab
+
+from .. import rows
 
 LINE = 1000
 """Words a line of gensim's corpus file."""

@@ -1,7 +1,7 @@
 """Kneser-Ney counts on WikiText-2, on the ids that a language model sees; prints JSON.
 
-    python benchmarks/ngram.py                     orders 2 to 6: perplexities, seconds, n-grams
-    python benchmarks/ngram.py --run RUN           and mixed with a language model trained on the same ids
+    python -m benchmarks.models.ngram  orders 2 to 6: perplexities, seconds, n-grams
+    python -m benchmarks.models.ngram --run RUN  and mixed with a language model trained on the same ids
 
 Seconds are medians over the rounds; the first round also pays for what is not in memory yet. Set OMP_NUM_THREADS=1.
 """
@@ -18,7 +18,6 @@ import tracemalloc
 from pathlib import Path
 
 import numpy as np
-import rows
 
 import seqlab
 from seqlab.evaluation import read_text
@@ -27,6 +26,8 @@ from seqlab.models.counts.mixture import fit_weights, interpolate, uniform_log_p
 from seqlab.nn import unigram_log_probs
 from seqlab.run import Run
 from seqlab.text import Corpus
+
+from .. import rows
 
 
 def wikitext() -> Corpus:

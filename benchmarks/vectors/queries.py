@@ -1,7 +1,7 @@
 """Time of questions to word vectors, seqlab and gensim alternated in one run on the same vectors; prints JSON.
 
-    python benchmarks/queries.py                                       68,000 random vectors of 100 dimensions
-    python benchmarks/queries.py vectors.bin --questions questions-words.txt
+    python -m benchmarks.vectors.queries  68,000 random vectors of 100 dimensions
+    python -m benchmarks.vectors.queries vectors.bin --questions questions-words.txt
 
 Both have the same number of BLAS threads: set OMP_NUM_THREADS. Medians over rounds, in milliseconds; every time has
 seqlab first and gensim second. A question asked many times is timed as a whole and divided. What both keep after a
@@ -22,10 +22,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rows
 from gensim.models import KeyedVectors
 
 from seqlab.embeddings import WordVectors, evaluate_analogies, load_vectors
+
+from .. import rows
 
 Contestant = Callable[[], Any]
 PAUSE = 0.1

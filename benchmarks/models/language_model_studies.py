@@ -1,10 +1,10 @@
 """What training choices cost and bring, on WikiText-2. One JSON object per command on stdout.
 
-python benchmarks/language_model_studies.py reach --minutes 0.4 0.8   perplexity after time budgets
-python benchmarks/language_model_studies.py samples -o gap.png           sampled against full softmax at equal tokens
-python benchmarks/language_model_studies.py batches                      small, large, growing batches, lr scaled or not
-python benchmarks/language_model_studies.py efficiency                   a step against its kernels alone
-python benchmarks/language_model_studies.py tokens                       seconds by tokens trained on
+python -m benchmarks.models.language_model_studies reach --minutes 0.4 0.8  perplexity after time budgets
+python -m benchmarks.models.language_model_studies samples -o gap.png  sampled against full softmax at equal tokens
+python -m benchmarks.models.language_model_studies batches  small, large, growing batches, lr scaled or not
+python -m benchmarks.models.language_model_studies efficiency  a step against its kernels alone
+python -m benchmarks.models.language_model_studies tokens  seconds by tokens trained on
 
 "reach" trains once for every budget given, so that the learning rate has fallen to its end at the time that is
 reported; the exact perplexity is that of the whole validation text, whose evaluation is not counted.
@@ -20,15 +20,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rows
 import torch
-from language_model import scores, train, wikitext
 
 from seqlab.config import ModelConfig, TrainingConfig
 from seqlab.models import LanguageModel
 from seqlab.nn import fast_float32
 from seqlab.text import Batches
 from seqlab.training import TrainingStep
+
+from .. import rows
+from .language_model import scores, train, wikitext
 
 SIZES = {"embed_dim": 200, "hidden_dim": 200, "layers": 2}
 QUICK = {**SIZES, "softmax": "sampled", "batch_size": 20, "bptt": 35, "dropout": 0.0, "samples": 512, "lr": 8e-3}

@@ -1,6 +1,6 @@
 """Presets made for a GPU, on a processor, as published but for fewer steps and a smaller batch: that they learn.
 
-    python benchmarks/presets.py -o curves/gpu-presets.png
+    python -m benchmarks.models.presets -o curves/gpu-presets.png
 
 Text: the first 400,000 tokens of the embedded corpus python-docs, words (at most 5,000 types) or characters. The figure
 to get below is the perplexity of word frequencies alone. Prints one JSON object.
@@ -17,10 +17,11 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-import rows
 
 import seqlab
 from seqlab.text import Corpus
+
+from .. import rows
 
 STEPS = {"awd-lstm-wt2": 250, "awd-lstm-ptb": 250, "mogrifier-wt2": 250, "char-ptb": 250}
 

@@ -1,7 +1,7 @@
 """Training steps of language models on a GPU beside plain cuDNN, in a few minutes. One JSON object on stdout.
 
-    python benchmarks/gpu.py                        tokens/s by shape and build, alternated, medians; word vectors
-    python benchmarks/gpu.py --device cpu --tiny    the same on a processor, only to see that it runs
+    python -m benchmarks.models.gpu  tokens/s by shape and build, alternated, medians; word vectors
+    python -m benchmarks.models.gpu --device cpu --tiny  the same on a CPU, only to see that it runs
 
 A step is forward, back, clipping and update. Words are drawn from a Zipf distribution over 33,278 types, so no corpus
 is needed. The peer is nn.LSTM on cuDNN with nn.Linear, cross-entropy over all types and dense SGD (plain_lstm.py). Then
@@ -23,9 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rows
 import torch
-from plain_lstm import PlainLanguageModel
 
 from seqlab.api import train_embeddings_with_report
 from seqlab.config import ModelConfig, TrainingConfig
@@ -34,6 +32,9 @@ from seqlab.text import Batch
 from seqlab.training import TrainingStep
 from seqlab.training.graphs import GraphedWindowReader
 from seqlab.training.step import WindowReader
+
+from .. import rows
+from .plain_lstm import PlainLanguageModel
 
 VOCABULARY = 33_278
 WINDOWS = 50
@@ -176,7 +177,7 @@ def main() -> None:
         del SHAPES["2x650, batch 20, bptt 35"], SHAPES["AWD-LSTM, batch 80, bptt 70"]
         asked.rounds = asked.steps = 1
         asked.words = 100_000
-    name = torch.cuda.get_device_name() if asked.device.startswith("cuda") else "processor"
+    name = torch.cuda.get_device_name() if asked.device.startswith("cuda") else "CPU"
     result = {
         "benchmark": "gpu",
         "device": name,

@@ -1,9 +1,9 @@
 """What every feature of training brings: small models, equal steps, several seeds, the difference beside its noise.
 
-    python benchmarks/features.py list
-    python benchmarks/features.py optimizers-char schedules-char -o results.jsonl
-    python benchmarks/features.py report -o results.jsonl                tables of what was measured
-    python benchmarks/features.py rows -o results.jsonl                  adds them to benchmarks/rows/features.jsonl
+    python -m benchmarks.studies list
+    python -m benchmarks.studies optimizers-char schedules-char -o results.jsonl
+    python -m benchmarks.studies report -o results.jsonl  tables of what was measured
+    python -m benchmarks.studies rows -o results.jsonl  adds them to benchmarks/rows/features.jsonl
 
 Each study trains its variants on one small text for the same number of steps on one thread, so that neither a slow nor
 a busy machine changes the result. A variant given as a list is tuned first: the best entry with seed 1 is trained again
@@ -26,9 +26,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import rows
-
 import seqlab
+
+from . import rows
 
 Options = dict[str, Any]
 SEEDS = (1, 2)
@@ -380,7 +380,7 @@ def main() -> None:
                 report(results, name)
             else:
                 found, notes = lines(results, name)
-                command = f"OMP_NUM_THREADS=1 python benchmarks/features.py {name}"
+                command = f"OMP_NUM_THREADS=1 python -m benchmarks.studies {name}"
                 rows.record(f"features/{name}", found, next(iter(found)), notes, argv=command)
         return
     chosen = list(STUDIES) if command == "all" else asked.what

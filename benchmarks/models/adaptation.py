@@ -1,8 +1,8 @@
 """What adapting to the text gains and costs on WikiText-2, for a run trained on it. One JSON object on stdout.
 
-    python benchmarks/adaptation.py RUN                     static, dynamic (rms and sgd), cache, counts, mixtures
-    python benchmarks/adaptation.py RUN --tokens 50000      on the start of the test text only
-    python benchmarks/adaptation.py RUN --mc-dropout 8 --ensemble OTHER --only mc-dropout ensemble
+    python -m benchmarks.models.adaptation RUN  static, dynamic (rms and sgd), cache, counts, mixtures
+    python -m benchmarks.models.adaptation RUN --tokens 50000  on the start of the test text only
+    python -m benchmarks.models.adaptation RUN --mc-dropout 8 --ensemble OTHER --only mc-dropout ensemble
 
 Perplexities are of the test split; all that is tuned is tuned on the start of the validation split. Seconds are wall
 time with the threads torch has, of tuning and of scoring apart. Set OMP_NUM_THREADS=1 beside other work.
@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rows
 import torch
 
 from seqlab.evaluation import Adaptation, Addition, Network, ScoredText, run_corpus
@@ -27,6 +26,8 @@ from seqlab.evaluation.evaluator import TUNING_TOKENS
 from seqlab.evaluation.exact import first_tokens
 from seqlab.models.counts.mixture import fit_weights, interpolate
 from seqlab.run import Run
+
+from .. import rows
 
 
 def perplexity(log_p_N: np.ndarray) -> float:

@@ -1,11 +1,11 @@
 """What features outside the training loop bring; adds rows to benchmarks/rows/features.jsonl when --rows is given.
 
-python benchmarks/features_other.py decoding     every rule and search on one character model: what the texts are like
-python benchmarks/features_other.py maps         neighbours that each projection keeps, and its seconds
-python benchmarks/features_other.py vectors      losses, noise and options of word vectors on 1.5 million words
-python benchmarks/features_other.py softmax      the exact softmax over all words against the sampled one, torch engine
-python benchmarks/features_other.py accumulate   memory and loss of a batch computed in parts
-python benchmarks/features_other.py processes    torchrun with two processes against one
+python -m benchmarks.other_studies decoding  every rule and search on one character model: what the texts are like
+python -m benchmarks.other_studies maps  neighbours that each projection keeps, and its seconds
+python -m benchmarks.other_studies vectors  losses, noise and options of word vectors on 1.5 million words
+python -m benchmarks.other_studies softmax  the exact softmax over all words against the sampled one, torch engine
+python -m benchmarks.other_studies accumulate  memory and loss of a batch computed in parts
+python -m benchmarks.other_studies processes  torchrun with two processes against one
 """
 
 from __future__ import annotations
@@ -25,10 +25,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rows
-from features import CHARS, WORK, corpus, shakespeare
 
 import seqlab
+
+from . import rows
+from .studies import CHARS, WORK, corpus, shakespeare
 
 Line = tuple[str, dict[str, float], str]
 """Name, metric -> value, note."""
@@ -195,7 +196,7 @@ def accumulate() -> Iterator[Line]:
 
 def child(options: dict[str, Any]) -> dict[str, float]:
     done = subprocess.run(
-        [sys.executable, __file__, "child", json.dumps(options)], capture_output=True, text=True, check=True
+        [sys.executable, "-m", __spec__.name, "child", json.dumps(options)], capture_output=True, text=True, check=True
     )
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return found
@@ -290,7 +291,7 @@ def main() -> None:
             lines[name], notes[name] = dict(values), note
             print(json.dumps({"study": study, "line": name, **values, "note": note}), flush=True)
         if asked.rows:
-            command = f"python benchmarks/features_other.py {study}"
+            command = f"python -m benchmarks.other_studies {study}"
             rows.record(f"features/{study}", lines, next(iter(lines)), notes, argv=command)
 
 

@@ -1,4 +1,4 @@
-"""Peak memory and time of `prepare` on a large generated text: python benchmarks/prepare_memory.py --help
+"""Peak memory and time of `prepare` on a large generated text: python -m benchmarks.text.prepare_memory --help
 
 Makes a text of random words, prepares it in a process of its own and samples the resident memory of that
 process and its workers, summed, ten times a second (from /proc: Linux only). Prints one JSON object. The text
@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rows
+
+from .. import rows
 
 BLOCK = 8 << 20
 

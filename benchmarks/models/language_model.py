@@ -1,9 +1,9 @@
 """Language models against the plain build, on the shared corpora. One JSON object per command on stdout.
 
-python benchmarks/language_model.py throughput          tokens/s of a training step, alternated, medians
-python benchmarks/language_model.py epoch [--plain]     WikiText-2 validation perplexity after one epoch
-python benchmarks/language_model.py embeddings          with and without word vectors at equal training time
-python benchmarks/language_model.py shakespeare         nats per character after a time budget
+python -m benchmarks.models.language_model throughput  tokens/s of a training step, alternated, medians
+python -m benchmarks.models.language_model epoch [--plain]  WikiText-2 validation perplexity after one epoch
+python -m benchmarks.models.language_model embeddings  with and without word vectors at equal training time
+python -m benchmarks.models.language_model shakespeare  nats per character after a time budget
 """
 
 from __future__ import annotations
@@ -16,15 +16,16 @@ import time
 from pathlib import Path
 
 import numpy as np
-import rows
 import torch
-from plain_lstm import PlainTrainer
 
 import seqlab
 from seqlab.config import ModelConfig, TrainingConfig
 from seqlab.models import LanguageModel
 from seqlab.text import Batches
 from seqlab.training import TrainingStep
+
+from .. import rows
+from .plain_lstm import PlainTrainer
 
 RECIPE = {
     "embed_dim": 200,
