@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..base.errors import InputError, did_you_mean
+from ..base.errors import InputError
+from ..config import EvaluationConfig
 from ..models import LanguageModel
 from ..run import Run
 from ..text import Sources, TokenFile
@@ -26,32 +26,13 @@ FEWEST_TUNING_TOKENS = 50
 """With fewer, what is tuned says nothing about any other text."""
 
 
-@dataclass(frozen=True)
-class Adaptation:
-    """What to add to a network as trained.
-
-    temperature: divide the logits by one number. mc_dropout: mean over so many passes with dropout. dynamic: keep
-    learning from the text, by a rule of `seqlab.evaluation.RULES` (True: "rms", which takes the size of gradients from
-    the training text where that is available). cache: look back so many tokens. counts: mix with Kneser-Ney counts of
-    the training text. ensemble: mix with other runs. seed: of dropout and noise.
-    """
-
-    temperature: bool = False
-    mc_dropout: int = 0
-    dynamic: bool | str = False
-    cache: int = 0
-    counts: bool = False
-    ensemble: Sequence[str | Path] = ()
-    seed: int = 1
+class Adaptation(EvaluationConfig):
+    """What to add to a network as trained, and how to make it for a run."""
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> Adaptation:
-        """From options by name. Raises InputError for one that there is not."""
-        names = [field.name for field in fields(cls)]
-        for name in options:
-            if name not in names:
-                raise InputError(f"evaluate: there is no option {name!r}.{did_you_mean(name, names)}")
-        return cls(**options)
+        """From options by name. Raises InputError for an unknown one, or a value that is not allowed."""
+        return cls.build(options, "evaluate")
 
     def additions(
         self, run: Run, network: Network, train_text: Sources | None = None, quiet: bool = True

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Unpack, cast
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from ..base.errors import InputError, did_you_mean
 from ..config import GenerationConfig
 from ..config.checks import RULE_FLAGS, check_generation, split_rule
 from ..models.tokens import Token
+from ..options import GenerationOptions
 from ..text import Tokenizer
 from .beam import beam_search
 from .decoding import Continuation, StepModel, best, sample
@@ -64,7 +65,9 @@ class TextGenerator:
         self.model, self.tokenizer = model, tokenizer
         self.reads_characters: bool = getattr(model, "reads_characters", False)
 
-    def generate(self, prompt: str = "", *, stream: Callable[[str], None] | None = None, **options: Any) -> Samples:
+    def generate(
+        self, prompt: str = "", *, stream: Callable[[str], None] | None = None, **options: Unpack[GenerationOptions]
+    ) -> Samples:
         """Continue `prompt`; the options are the fields of `seqlab.config.GenerationConfig`.
 
         Every text starts from the tokenizer's start token, so an empty prompt gives a text from its beginning. Rules
@@ -82,7 +85,7 @@ class TextGenerator:
         """
         return self.write(self.request(prompt, **options), stream)
 
-    def request(self, prompt: str = "", **options: Any) -> Request:
+    def request(self, prompt: str = "", **options: Unpack[GenerationOptions]) -> Request:
         """Check options and prompt, and encode the prompt, without generating anything yet: to show the prompt before
         its continuation, or to learn the seed.
 
