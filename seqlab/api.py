@@ -194,12 +194,14 @@ def train_embeddings_with_report(
 ) -> tuple[WordVectors, dict[str, Any]]:
     """Word vectors, and what training reported: words_per_second, seconds, loss and more."""
     config = EmbeddingsConfig().updated(values)
-    from .embeddings.engines.table import check as check_vectors  # these bring numba, which nothing else here waits for
-    from .embeddings.training.starts import check_one_start, inherited
+    from .embeddings.training.checks import (
+        check as check_vectors,  # these bring numba, which nothing else here waits for
+    )
+    from .embeddings.training.starts import inherited
     from .embeddings.training.train import train_embeddings as train_vectors
 
     if resume is not None:
-        check_one_start(config, resume)
+        check_vectors(config, resume)
         config = EmbeddingsConfig().updated(inherited(values, resume, out))
     check_vectors(config)
     if out is not None:

@@ -36,7 +36,7 @@ from threadpoolctl import threadpool_limits
 from seqlab.config import EmbeddingsConfig, TextConfig
 from seqlab.embeddings import WordVectors, evaluate_vectors, train_embeddings
 from seqlab.embeddings.material.words import TrainingText, choose_words
-from seqlab.embeddings.training.loop import Trainer
+from seqlab.embeddings.training.loop import VectorTrainer
 from seqlab.text import Corpus, prepare
 
 from .. import rows
@@ -162,7 +162,7 @@ def scaling(source: Path, folder: Path, rounds: int) -> dict[str, Any]:
 def timed(corpus: Corpus, config: EmbeddingsConfig) -> tuple[float, float]:
     """Seconds of one training and the floating-point operations of its products."""
     text = TrainingText.of(corpus)
-    trainer = Trainer(text, choose_words(text, config.min_count), config)
+    trainer = VectorTrainer(text, choose_words(text, config.min_count), config)
     trainer.engine.compile()
     trainer.fit(quiet=True)
     predictions = sum(trainer.position.predictions)

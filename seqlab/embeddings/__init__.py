@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ..base.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from .engines.compiled.losses import LOSSES as LOSSES
+    from .engines.losses import LOSSES as LOSSES
     from .evaluation.evaluate import evaluate_analogies as evaluate_analogies
     from .evaluation.evaluate import evaluate_similarity as evaluate_similarity
     from .evaluation.evaluate import evaluate_vectors as evaluate_vectors
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "FORMATS": "formats.table",
-    "LOSSES": "engines.compiled.losses",
+    "LOSSES": "engines.losses",
     "WordVectors": "vectors",
     "convert_vectors": "formats.table",
     "evaluate_analogies": "evaluation.evaluate",

@@ -19,7 +19,7 @@ from seqlab.config import EmbeddingsConfig, TextConfig
 from seqlab.embeddings import WordVectors, convert_vectors, load_vectors, train_embeddings
 from seqlab.embeddings.material.words import TrainingText, choose_words, grown
 from seqlab.embeddings.training import loop as trainer
-from seqlab.embeddings.training.state import Position, load_state, save_state
+from seqlab.embeddings.training.state import VectorPosition, load_state, save_state
 from seqlab.text import Corpus, prepare
 
 SUBWORDS = QUICK.updated({"subwords": True, "buckets": 50, "max_ngram": 4})
@@ -94,7 +94,7 @@ def test_a_training_killed_while_it_is_written_goes_on(
     config = config.updated({"save_every": save_every})
     whole, _ = train_embeddings(corpus, config, quiet=True)
 
-    def killed(folder: Path, arrays: Any, position: Position, origin: Any) -> None:
+    def killed(folder: Path, arrays: Any, position: VectorPosition, origin: Any) -> None:
         if position.jobs == 80:
             assert (folder / "vectors.safetensors").is_file()
             raise Killed
@@ -213,7 +213,7 @@ def test_an_epoch_without_a_prediction_has_no_loss(tmp_path: Path, capsys: pytes
 
 
 def test_a_mean_is_over_what_was_predicted() -> None:
-    position = Position()
+    position = VectorPosition()
     for epoch, loss, predictions in ((0, 0.0, 0), (1, 3.0, 2), (1, 1.0, 2)):
         position.add(epoch, loss, predictions)
     assert position.means == [None, 1.0]

@@ -14,12 +14,12 @@ from test_embeddings import QUICK, corpus_of, topics_ids
 from seqlab.base.errors import InputError
 from seqlab.config import EmbeddingsConfig
 from seqlab.embeddings import WordVectors, train_embeddings
-from seqlab.embeddings.engines import table as engines
 from seqlab.embeddings.engines.compiled.kernels import aligned
-from seqlab.embeddings.material.parts import Parts
+from seqlab.embeddings.material.parts import WordParts
 from seqlab.embeddings.material.words import TrainingText, choose_words, grown
+from seqlab.embeddings.training import checks
 from seqlab.embeddings.training import loop as trainer
-from seqlab.embeddings.training.state import Position, load_state
+from seqlab.embeddings.training.state import VectorPosition, load_state
 from seqlab.text import Corpus, TokenFile
 
 SUBWORDS = QUICK.updated({"subwords": True, "buckets": 50, "max_ngram": 4})
@@ -50,16 +50,16 @@ def test_a_killed_training_goes_on_bit_for_bit(
     whole, report = train_embeddings(corpus, config, quiet=True)
     random = np.random.default_rng(3)
     left = 0
-    work = trainer.Trainer.work
+    work = trainer.VectorTrainer.work
 
-    def mortal(self: trainer.Trainer, job: Any) -> tuple[float, int]:
+    def mortal(self: trainer.VectorTrainer, job: Any) -> tuple[float, int]:
         nonlocal left
         left -= 1
         if left < 0:
             raise Killed
         return work(self, job)
 
-    monkeypatch.setattr(trainer.Trainer, "work", mortal)
+    monkeypatch.setattr(trainer.VectorTrainer, "work", mortal)
     for _ in range(6):
         left = int(random.integers(1, 25))
         with pytest.raises(Killed):
@@ -80,16 +80,16 @@ def test_ctrl_c_saves_and_says_how_to_go_on(
 ) -> None:
     monkeypatch.delenv("SEQLAB_QUIET", raising=False)
     whole, _ = train_embeddings(corpus, QUICK, quiet=True)
-    add, signalled = Position.add, False
+    add, signalled = VectorPosition.add, False
 
-    def interrupting(self: Position, epoch: int, loss: float, predictions: int) -> None:
+    def interrupting(self: VectorPosition, epoch: int, loss: float, predictions: int) -> None:
         nonlocal signalled
         add(self, epoch, loss, predictions)
         if self.jobs == 30 and not signalled:
             signalled = True
             signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(Position, "add", interrupting)
+    monkeypatch.setattr(VectorPosition, "add", interrupting)
     with pytest.raises(KeyboardInterrupt):
         train_embeddings(corpus, QUICK, out=tmp_path / "v")
     assert "stopped in epoch 2; run the same command again to go on" in capsys.readouterr().err
@@ -142,12 +142,12 @@ def test_the_held_out_loss_falls_and_changes_nothing(corpus: Corpus) -> None:
 
 def test_the_held_out_loss_is_the_loss_of_its_pairs(corpus: Corpus) -> None:
     """Against the reference, on the final vectors."""
-    from seqlab.embeddings.engines import reference
+    import float64_reference as reference
 
-    told: list[trainer.Trainer] = []
+    told: list[trainer.VectorTrainer] = []
     text = TrainingText.of(corpus)
     words = choose_words(text, 1)
-    told.append(trainer.Trainer(text, words, QUICK))
+    told.append(trainer.VectorTrainer(text, words, QUICK))
     told[0].fit(quiet=True)
     engine, valid = told[0].engine, corpus.valid
     assert valid is not None
@@ -197,7 +197,9 @@ def test_a_fixed_window_predicts_all_its_words() -> None:
     text = TrainingText.of(corpus)
     runs = []
     for dynamic in (True, False):
-        run = trainer.Trainer(text, choose_words(text, 1), QUICK.updated({"dynamic_window": dynamic, "epochs": 1}))
+        run = trainer.VectorTrainer(
+            text, choose_words(text, 1), QUICK.updated({"dynamic_window": dynamic, "epochs": 1})
+        )
         run.fit(quiet=True)
         runs.append(run.position.predictions[0])
     assert runs[1] == 10 * 20_000 - 20 * 30  # each of the 20 jobs lacks 30 pairs at its borders
@@ -207,13 +209,13 @@ def test_a_fixed_window_predicts_all_its_words() -> None:
 def test_what_does_not_fit_memory_is_refused_before_it_is_allocated(
     corpus: Corpus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engines, "free_memory", lambda: 10**6)
+    monkeypatch.setattr(checks, "free_memory", lambda: 10**6)
     with pytest.raises(InputError, match=r"100,120 vectors of 300 dimensions need 0\.2 GB .* fewer buckets"):
         train_embeddings(corpus, QUICK.updated({"subwords": True, "buckets": 100_000, "dim": 300}), quiet=True)
 
 
 def test_an_unknown_loss_or_engine_is_refused(corpus: Corpus) -> None:
-    with pytest.raises(InputError, match="full softmax needs --engine torch"):
+    with pytest.raises(InputError, match="full softmax needs engine torch"):
         train_embeddings(corpus, QUICK.updated({"loss": "softmax", "engine": "cpu"}), quiet=True)
     with pytest.raises(InputError, match="engine"):
         QUICK.updated({"engine": "gpu"})
@@ -227,7 +229,7 @@ def test_subwords_share_what_they_learn_and_answer_unknown_words(corpus: Corpus)
     assert vectors.subwords is not None
     assert "w123" not in vectors
     assert np.isfinite(vectors["w123"]).all()
-    parts = Parts.of(vectors.words, SUBWORDS)
+    parts = WordParts.of(vectors.words, SUBWORDS)
     assert parts.size == 60 + 50
     for row in (0, 17):
         rows = parts.rows[parts.offsets[row] : parts.offsets[row + 1]]
@@ -237,7 +239,7 @@ def test_subwords_share_what_they_learn_and_answer_unknown_words(corpus: Corpus)
 
 def test_own_rows_are_set_so_that_words_have_given_vectors() -> None:
     words = ["reading", "reader", "a"]
-    parts = Parts.of(words, EmbeddingsConfig(subwords=True, buckets=20))
+    parts = WordParts.of(words, EmbeddingsConfig(subwords=True, buckets=20))
     random = np.random.default_rng(1)
     matrix, wanted = random.random((parts.size, 6), np.float32), random.random((2, 6), np.float32)
     other = parts.compose(matrix)[1]
@@ -335,7 +337,7 @@ def test_grown_vocabularies_keep_old_words_and_leave_out_rare_new_ones() -> None
 
 def test_matrices_are_padded_but_never_kept_so(corpus: Corpus) -> None:
     text = TrainingText.of(corpus)
-    run = trainer.Trainer(text, choose_words(text, 1), QUICK.updated({"dim": 21, "epochs": 1}))
+    run = trainer.VectorTrainer(text, choose_words(text, 1), QUICK.updated({"dim": 21, "epochs": 1}))
     run.fit(quiet=True)
     assert run.engine.arrays()["inputs"].shape == (60, 21)
     assert aligned(3, 32).ctypes.data % 64 == 0
@@ -348,7 +350,7 @@ def test_the_result_is_the_input_vector_or_the_sum_with_the_output_vector(corpus
     runs = {}
     for model, result in (("skipgram", "auto"), ("cbow", "auto"), ("cbow", "input"), ("skipgram", "sum")):
         config = QUICK.updated({"model": model, "result": result, "epochs": 1})
-        run = trainer.Trainer(text, choose_words(text, 1), config)
+        run = trainer.VectorTrainer(text, choose_words(text, 1), config)
         run.fit(quiet=True)
         arrays = run.engine.arrays()
         both, alone = arrays["inputs"] + arrays["outputs"], arrays["inputs"]

@@ -20,7 +20,7 @@ import numpy as np
 from ...base.errors import InputError, counted
 from ...base.files import atomic_file
 from ..folder import Table, block_rows, write_rows
-from .rows import DEFLATE_RATIO, RowBuffer, Source, Words, check_dim, opened
+from .rows import DEFLATE_RATIO, RowBuffer, VectorFile, WordCollector, check_dim, opened
 from .text import Header, check_words, packed_file, read_header, rows_of
 
 LONGEST_WORD = 10_000
@@ -32,14 +32,14 @@ WORDS, MATRIX, COUNTS = "words.npy", "matrix.npy", "counts.npy"
 EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
-def read_word2vec_binary(path: Path) -> Source:
+def read_word2vec_binary(path: Path) -> VectorFile:
     """word2vec's own binary format, also compressed with gzip as it is often handed out."""
     header = read_header(path, number_bytes=4, word_bytes=2)
-    words = Words(path)
-    return Source(path, "word2vec binary", header.dim, words, _read_rows(path, header, words))
+    words = WordCollector(path)
+    return VectorFile(path, "word2vec binary", header.dim, words, _read_rows(path, header, words))
 
 
-def _read_rows(path: Path, header: Header, words: Words) -> Iterator[np.ndarray]:
+def _read_rows(path: Path, header: Header, words: WordCollector) -> Iterator[np.ndarray]:
     count, dim, start = header
     row_bytes = 4 * dim
     buffer = RowBuffer(dim)
@@ -83,7 +83,7 @@ class _Member(NamedTuple):
     dtype: np.dtype[Any]
 
 
-def read_npz(path: Path) -> Source:
+def read_npz(path: Path) -> VectorFile:
     """Words and matrix of an .npz file. Raises InputError when they cannot be told, or are not what they should be."""
     try:
         with zipfile.ZipFile(path) as archive:
@@ -102,8 +102,8 @@ def read_npz(path: Path) -> Source:
             f"{path}: {counted(strings.shape[0], 'word')} and {counted(matrix.shape[0], 'vector')} do not match."
         )
     check_dim(path, matrix.shape[1])
-    words = Words(path)
-    return Source(path, "npz", matrix.shape[1], words, _read_npz_rows(path, strings, matrix, counts, words))
+    words = WordCollector(path)
+    return VectorFile(path, "npz", matrix.shape[1], words, _read_npz_rows(path, strings, matrix, counts, words))
 
 
 def _damaged(path: Path, error: Exception) -> InputError:
@@ -151,7 +151,7 @@ def _array_header(handle: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
 
 
 def _read_npz_rows(
-    path: Path, strings: _Member, matrix: _Member, counts: _Member | None, words: Words
+    path: Path, strings: _Member, matrix: _Member, counts: _Member | None, words: WordCollector
 ) -> Iterator[np.ndarray]:
     step = block_rows(matrix.shape[1])
     try:

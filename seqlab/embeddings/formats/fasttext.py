@@ -18,7 +18,7 @@ import numpy as np
 
 from ...base.errors import InputError, counted
 from ..material.subwords import LONGEST_NGRAM, Subwords, mean_rows, parts_of
-from .rows import Source, Words, check_dim
+from .rows import VectorFile, WordCollector, check_dim
 
 MAGIC = struct.pack("<i", 793712314)
 NEWEST_VERSION = 12
@@ -40,7 +40,7 @@ class _Model(NamedTuple):
     buckets: int
 
 
-def read_fasttext_model(path: Path) -> Source:
+def read_fasttext_model(path: Path) -> VectorFile:
     """The word vectors of a model, as `fasttext print-word-vectors` gives them, most frequent first, and its n-grams,
     which stay in the file.
 
@@ -51,11 +51,11 @@ def read_fasttext_model(path: Path) -> Source:
             model = _read_model(path, data)
         except struct.error:
             raise InputError(f"{path}: cut short inside the header of the fastText model.") from None
-    words, subwords = Words(path), None
+    words, subwords = WordCollector(path), None
     if model.longest:
         buckets = model.matrix[len(model.words) : len(model.words) + model.buckets]
         subwords = Subwords(buckets, model.shortest, model.longest)
-    return Source(path, "fastText model", model.matrix.shape[1], words, _rows(model, words), subwords=subwords)
+    return VectorFile(path, "fastText model", model.matrix.shape[1], words, _rows(model, words), subwords=subwords)
 
 
 def _read_model(path: Path, data: mmap.mmap) -> _Model:
@@ -116,7 +116,7 @@ def _read_entries(path: Path, data: mmap.mmap, size: int, word_count: int) -> tu
     return words, counts, position
 
 
-def _rows(model: _Model, words: Words) -> Iterator[np.ndarray]:
+def _rows(model: _Model, words: WordCollector) -> Iterator[np.ndarray]:
     """Mean of the rows of each word, (n, D) at a time."""
     for start in range(0, len(model.words), BLOCK_WORDS):
         raw = model.words[start : start + BLOCK_WORDS]

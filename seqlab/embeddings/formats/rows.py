@@ -1,6 +1,6 @@
 """What every reader of a vector file shares: words as they are collected, blocks of rows, opened files, limits.
 
-A reader yields blocks (n, D) of float32 and adds the word of each row to `Words`; a file of any size is read in
+A reader yields blocks (n, D) of float32 and adds the word of each row to `WordCollector`; a file of any size is read in
 bounded memory but for its words.
 """
 
@@ -26,8 +26,8 @@ DEFLATE_RATIO = 1032
 LARGEST_DIM = 1_000_000
 
 
-class Words:
-    """Words as they are read: decodes them, drops repetitions, and remembers what to report."""
+class WordCollector:
+    """The words of a file as they are read: decodes them, drops repetitions, and remembers what to report."""
 
     def __init__(self, path: Path):
         self.path = path
@@ -86,13 +86,13 @@ def several(items: Sequence[str], noun: str) -> str:
 
 
 @dataclass
-class Source:
+class VectorFile:
     """A vector file that is being read: run through `blocks` once, then `words` is complete. N-grams stay in it."""
 
     path: Path
     format: str
     dim: int
-    words: Words
+    words: WordCollector
     blocks: Iterator[np.ndarray]
     meta: Mapping[str, Any] = field(default_factory=dict)
     subwords: Subwords | None = None

@@ -20,7 +20,7 @@ from ..vectors import WordVectors
 from . import fasttext
 from .binary import read_npz, read_word2vec_binary, write_npz, write_word2vec_binary
 from .fasttext import read_fasttext_model
-from .rows import Source, Words, opened
+from .rows import VectorFile, WordCollector, opened
 from .text import (
     Header,
     is_number,
@@ -50,14 +50,14 @@ class Format(NamedTuple):
 
     title: str
     endings: tuple[str, ...]
-    read: Callable[[Path], Source]
+    read: Callable[[Path], VectorFile]
     write: Callable[[Path, Table], None] | None
 
 
-def read_seqlab(path: Path) -> Source:
+def read_seqlab(path: Path) -> VectorFile:
     """An embeddings folder; the matrix stays in its file, checked against its digest."""
     table = read_folder(path, mapped=True, verify=True)
-    words = Words(path)
+    words = WordCollector(path)
     step = block_rows(table.matrix.shape[1])
 
     def blocks() -> Any:
@@ -67,7 +67,7 @@ def read_seqlab(path: Path) -> Source:
             yield words.add_block(table.words[rows], start + 1, np.asarray(table.matrix[rows]), counts)
 
     meta = {key: value for key, value in table.meta.items() if key not in ("kind", "notes")}
-    return Source(path, "seqlab folder", table.matrix.shape[1], words, blocks(), meta, table.subwords)
+    return VectorFile(path, "seqlab folder", table.matrix.shape[1], words, blocks(), meta, table.subwords)
 
 
 FORMATS = {
@@ -189,7 +189,7 @@ class _MemoryRows:
 
 
 def _collect(
-    source: Source, append: Callable[[np.ndarray], Any], limit: int | None, allow_nonfinite: bool
+    source: VectorFile, append: Callable[[np.ndarray], Any], limit: int | None, allow_nonfinite: bool
 ) -> tuple[int, int]:
     """Send the rows of the first `limit` words to `append`; (rows, rows that hold NaN or infinity)."""
     done = nonfinite = 0
@@ -316,7 +316,7 @@ def convert_vectors(
     }
 
 
-def _check_ngrams(source: Source) -> None:
+def _check_ngrams(source: VectorFile) -> None:
     """Raise InputError when a vector of an n-gram holds NaN or infinity."""
     matrix = source.subwords.matrix if source.subwords else np.empty((0, 1), np.float32)
     step = block_rows(matrix.shape[1])

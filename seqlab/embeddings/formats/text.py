@@ -20,7 +20,7 @@ import numpy as np
 from ...base.errors import InputError, counted
 from ...base.files import atomic_file
 from ..folder import Table, block_rows
-from .rows import RowBuffer, Source, Words, capacity, check_dim, opened
+from .rows import RowBuffer, VectorFile, WordCollector, capacity, check_dim, opened
 
 LONGEST_HEADER = 100
 """Bytes of a header line at most."""
@@ -74,19 +74,19 @@ def read_header(path: Path, number_bytes: int, word_bytes: int) -> Header:
     return header
 
 
-def read_word2vec(path: Path) -> Source:
+def read_word2vec(path: Path) -> VectorFile:
     """A text file with a header line."""
     header = read_header(path, number_bytes=2, word_bytes=1)  # a space and a digit; a letter
-    words = Words(path)
-    return Source(path, "word2vec text", header.dim, words, _read_rows(path, header.dim, header, words))
+    words = WordCollector(path)
+    return VectorFile(path, "word2vec text", header.dim, words, _read_rows(path, header.dim, header, words))
 
 
-def read_glove(path: Path) -> Source:
+def read_glove(path: Path) -> VectorFile:
     """A text file without header; most of its first lines decide how many numbers follow a word."""
     with opened(path) as handle:
         dim = _width(path, handle)
-    words = Words(path)
-    return Source(path, "GloVe", dim, words, _read_rows(path, dim, None, words))
+    words = WordCollector(path)
+    return VectorFile(path, "GloVe", dim, words, _read_rows(path, dim, None, words))
 
 
 def lines(path: Path, handle: IO[bytes], first: int = 1) -> Iterator[tuple[int, bytes]]:
@@ -102,7 +102,7 @@ def lines(path: Path, handle: IO[bytes], first: int = 1) -> Iterator[tuple[int, 
             yield number, stripped
 
 
-def _read_rows(path: Path, dim: int, header: Header | None, words: Words) -> Iterator[np.ndarray]:
+def _read_rows(path: Path, dim: int, header: Header | None, words: WordCollector) -> Iterator[np.ndarray]:
     buffer = RowBuffer(dim)
     read = 0
     with opened(path) as handle:
@@ -233,7 +233,7 @@ def metadata_path(path: Path) -> Path:
     return path.with_name(f"{name}_metadata.tsv{packed}" if ending else f"{path.name}_metadata.tsv")
 
 
-def read_projector(path: Path) -> Source:
+def read_projector(path: Path) -> VectorFile:
     """A TSV pair, given the file of vectors. Several columns of metadata have a header; the first one counts."""
     found = [other for other in (metadata_path(path), path.with_name("metadata.tsv")) if other.is_file()]
     if not found:
@@ -242,11 +242,11 @@ def read_projector(path: Path) -> Source:
         first = next(lines(path, handle), (1, b""))[1]
     dim = len(first.split(b"\t"))
     check_dim(path, dim)
-    words = Words(path)
-    return Source(path, "Embedding Projector", dim, words, _read_pair(path, found[0], dim, words))
+    words = WordCollector(path)
+    return VectorFile(path, "Embedding Projector", dim, words, _read_pair(path, found[0], dim, words))
 
 
-def _read_pair(path: Path, metadata: Path, dim: int, words: Words) -> Iterator[np.ndarray]:
+def _read_pair(path: Path, metadata: Path, dim: int, words: WordCollector) -> Iterator[np.ndarray]:
     buffer = RowBuffer(dim)
     with opened(path) as handle, opened(metadata) as names:
         labels = iter(lambda: names.readline(LONGEST_LINE), b"")

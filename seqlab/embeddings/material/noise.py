@@ -22,7 +22,7 @@ def log_uniform_noise(counts: np.ndarray, power: float) -> np.ndarray:
     return np.log1p(1 / rank) / np.log(len(counts) + 1.0)
 
 
-NOISE: dict[str, Callable[[np.ndarray, float], np.ndarray]] = {
+WORD_NOISE: dict[str, Callable[[np.ndarray, float], np.ndarray]] = {
     "unigram": unigram_noise,
     "log-uniform": log_uniform_noise,
 }

@@ -11,7 +11,7 @@ from ...config import EmbeddingsConfig
 from .subwords import mean_rows, parts_of
 
 
-class Parts(NamedTuple):
+class WordParts(NamedTuple):
     """The rows that every word is the mean of: word v has rows[offsets[v] : offsets[v + 1]], its own row v first.
 
     offsets: (V + 1,) int64. rows: (offsets[-1],) int32. size: rows of the matrix.
@@ -22,7 +22,7 @@ class Parts(NamedTuple):
     size: int
 
     @classmethod
-    def of(cls, words: Sequence[str], config: EmbeddingsConfig) -> Parts:
+    def of(cls, words: Sequence[str], config: EmbeddingsConfig) -> WordParts:
         if not config.subwords or config.buckets is None:
             return cls(np.arange(len(words) + 1), np.arange(len(words), dtype=np.int32), len(words))
         offsets, rows = parts_of(words, config.min_ngram, config.max_ngram, config.buckets)

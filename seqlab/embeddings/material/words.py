@@ -36,7 +36,7 @@ class TrainingText(NamedTuple):
         return int(self.vocab.counts[self.is_word].sum())
 
 
-class Words(NamedTuple):
+class ChosenWords(NamedTuple):
     """The words that get vectors, in descending frequency. V rows, I ids of the text."""
 
     words: list[str]
@@ -44,7 +44,7 @@ class Words(NamedTuple):
     row_of_id_I: np.ndarray
 
 
-def choose_words(text: TrainingText, min_count: int, max_vocab: int | None = None) -> Words:
+def choose_words(text: TrainingText, min_count: int, max_vocab: int | None = None) -> ChosenWords:
     """Words seen `min_count` times or more, the `max_vocab` most frequent of them; control tokens and white space
     are none. Raises InputError when fewer than two are left."""
     vocab, is_word = text.vocab, text.is_word
@@ -59,12 +59,12 @@ def choose_words(text: TrainingText, min_count: int, max_vocab: int | None = Non
         )
     rows = np.full(len(vocab), -1, np.int32)
     rows[ids] = np.arange(len(ids))
-    return Words([vocab.itos[id] for id in ids], vocab.counts[ids], rows)
+    return ChosenWords([vocab.itos[id] for id in ids], vocab.counts[ids], rows)
 
 
 def grown(
-    words: Words, text: TrainingText, old_words: list[str], old_counts: np.ndarray, max_vocab: int | None = None
-) -> Words:
+    words: ChosenWords, text: TrainingText, old_words: list[str], old_counts: np.ndarray, max_vocab: int | None = None
+) -> ChosenWords:
     """`words` of a text together with all `old_words` of an earlier training, counts added up, in descending
     frequency. A word known before stays however rare it is in this text; of the others the most frequent enter, until
     there are `max_vocab` words. Raises InputError when the old ones alone are more."""
@@ -83,4 +83,4 @@ def grown(
     here = np.flatnonzero(ids[order] >= 0)
     rows = np.full(len(vocab), -1, np.int32)
     rows[ids[order][here]] = here
-    return Words([together[place] for place in order], counts[order], rows)
+    return ChosenWords([together[place] for place in order], counts[order], rows)

@@ -18,14 +18,15 @@ from ...base.errors import InputError, SeqlabError
 from ...base.interrupts import interruptible
 from ...base.progress import Progress
 from ...config import EmbeddingsConfig
-from ..engines.table import Engine, build_engine, choose_engine
+from ..engines.table import Engine, build_engine, possible_engines
 from ..folder import TENSORS, Table, write_folder
-from ..material.parts import Parts
+from ..material.parts import WordParts
 from ..material.subwords import Subwords
-from ..material.words import TrainingText, Words
+from ..material.words import ChosenWords, TrainingText
 from ..vectors import WordVectors
-from .planning import Job, document_starts, plan, settled
-from .state import Origin, Position, load_state, save_state
+from .jobs import Job, document_starts, plan_jobs
+from .planning import resolved
+from .state import Origin, VectorPosition, load_state, save_state
 
 DIVERGED = 100.0
 """Nats per prediction that no healthy training comes near."""
@@ -54,7 +55,7 @@ class Epoch(NamedTuple):
 Callback = Callable[[Epoch], None]
 
 
-class Trainer:
+class VectorTrainer:
     """Trains an engine on a text, from the start or from a saved position.
 
     Args:
@@ -65,23 +66,24 @@ class Trainer:
     def __init__(
         self,
         text: TrainingText,
-        words: Words,
+        words: ChosenWords,
         config: EmbeddingsConfig,
         folder: Path | None = None,
         callback: Callback | None = None,
     ):
-        config = settled(config, text.words, len(words.words)).model_copy(update={"engine": choose_engine(config)})
+        engine = possible_engines(config)[0]
+        config = resolved(config, text.words, len(words.words)).model_copy(update={"engine": engine})
         assert config.epochs is not None
         assert config.lr is not None
         self.text, self.words, self.config = text, words, config
         self.folder, self.callback = folder, callback
         self.epochs, self.lr = config.epochs, config.lr
-        self.jobs = plan(len(text.train), self.epochs, self.lr, config.seed)
+        self.jobs = plan_jobs(len(text.train), self.epochs, self.lr, config.seed)
         self.origin = Origin.of(config, text.digest, words.words)
-        self.parts = Parts.of(words.words, config)
+        self.parts = WordParts.of(words.words, config)
         self.engine: Engine = build_engine(words, config, self.parts)
         self.workers = (config.workers or available_cores()) if self.engine.concurrent else 1
-        self.position = Position()
+        self.position = VectorPosition()
 
     def resume(self) -> bool:
         """Go on from the state in the folder, where it has one. Raises InputError when that is of something else, or
@@ -267,4 +269,4 @@ def check_loss(job: Job, loss: float, predictions: int, lr: float) -> None:
 
 
 def advice(lr: float) -> str:
-    return f"take a smaller learning rate than --lr {lr:g}."
+    return f"take a smaller learning rate than lr = {lr:g}."

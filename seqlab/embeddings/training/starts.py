@@ -13,8 +13,8 @@ from ...config import EmbeddingsConfig, merge
 from ...config.checks import LOOPS_DEVICES, NO_WORDS
 from ..engines.table import Engine
 from ..folder import NOT_FINISHED, STATE, is_unfinished
-from ..material.parts import Parts
-from ..material.words import Words
+from ..material.parts import WordParts
+from ..material.words import ChosenWords
 from ..vectors import WordVectors
 from .state import load_state, settings_begun_with
 
@@ -62,12 +62,6 @@ def inherited(values: Mapping[str, Any], folder: str | Path, out: str | Path | N
     return merge(earlier, EmbeddingsConfig.qualified(values))
 
 
-def check_one_start(config: EmbeddingsConfig, resume: str | Path | None) -> None:
-    """Raise InputError where a training is to start from two things."""
-    if resume is not None and config.init:
-        raise InputError("resume, init: each says what to start from; give either --resume or --init.")
-
-
 def with_engine_of(folder: Path, config: EmbeddingsConfig) -> EmbeddingsConfig:
     """The settings with, where they leave it open, the engine of the training whose state `folder` holds, so that what
     began on a GPU goes on without one and the other way round."""
@@ -109,7 +103,7 @@ class Earlier(NamedTuple):
             inputs = np.concatenate([inputs, vectors.subwords.matrix])
         return cls(vectors.words, vectors.counts, inputs, arrays["outputs"], origin.settings)
 
-    def settle(self, config: EmbeddingsConfig) -> EmbeddingsConfig:
+    def resolve(self, config: EmbeddingsConfig) -> EmbeddingsConfig:
         """The settings, with what was left open as it was."""
         return config.model_copy(update={key: self.settings[key] for key in ("subwords", "buckets")})
 
@@ -120,7 +114,7 @@ def shared(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {key: settings.get(key) for key in SHARED_SETTINGS} | {key: text.get(key) for key in TEXT_SETTINGS}
 
 
-def start_from_earlier(engine: Engine, words: Words, earlier: Earlier) -> str:
+def start_from_earlier(engine: Engine, words: ChosenWords, earlier: Earlier) -> str:
     """Give the words that an earlier training knew its vectors, input and output, and the n-grams theirs."""
     arrays = {name: array.copy() for name, array in engine.arrays().items()}
     row_of = {word: row for row, word in enumerate(words.words)}
@@ -132,7 +126,7 @@ def start_from_earlier(engine: Engine, words: Words, earlier: Earlier) -> str:
     return f"continues a training: {old:,} words known, {len(words.words) - old:,} new."
 
 
-def start_from_vectors(engine: Engine, parts: Parts, words: Words, vectors: WordVectors) -> str:
+def start_from_vectors(engine: Engine, parts: WordParts, words: ChosenWords, vectors: WordVectors) -> str:
     """Give the words that `vectors` know these as their input vectors. Raises InputError for another width."""
     arrays = {name: array.copy() for name, array in engine.arrays().items()}
     dim = arrays["inputs"].shape[1]

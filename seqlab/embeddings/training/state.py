@@ -29,7 +29,7 @@ FREE = ("workers", "save_every", "device")
 
 
 @dataclass
-class Position:
+class VectorPosition:
     """Where training stands. The lists have one entry per epoch begun (`held_out`: per epoch ended); `lines` are
     those of metrics.jsonl."""
 
@@ -82,7 +82,7 @@ class Origin:
             raise InputError(f"{folder}: was trained for other words; name another output folder.")
 
 
-def save_state(folder: Path, arrays: Mapping[str, np.ndarray], position: Position, origin: Origin) -> None:
+def save_state(folder: Path, arrays: Mapping[str, np.ndarray], position: VectorPosition, origin: Origin) -> None:
     """Replace the state in a folder, atomically."""
     (folder / STATE).parent.mkdir(parents=True, exist_ok=True)
     values = {"position": asdict(position), "origin": asdict(origin)}
@@ -91,14 +91,14 @@ def save_state(folder: Path, arrays: Mapping[str, np.ndarray], position: Positio
         handle.write("".join(json.dumps(line) + "\n" for line in position.lines).encode())
 
 
-def load_state(folder: Path) -> tuple[dict[str, np.ndarray], Position, Origin] | None:
+def load_state(folder: Path) -> tuple[dict[str, np.ndarray], VectorPosition, Origin] | None:
     """The state in a folder, None where it has none. Raises InputError where it is damaged."""
     if not (folder / STATE).is_file():
         return None
     arrays, metadata = load_tensors(folder / STATE)
     try:
         values = json.loads(metadata["values"])
-        return arrays, Position(**values["position"]), Origin(**values["origin"])
+        return arrays, VectorPosition(**values["position"]), Origin(**values["origin"])
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{folder / STATE}: not a state of word vectors ({error}); it is damaged.") from None
 

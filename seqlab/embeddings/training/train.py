@@ -11,15 +11,14 @@ from ...base.files import check_replaceable
 from ...base.interrupts import interruptible
 from ...config import EmbeddingsConfig
 from ...text import Corpus
-from ..engines.table import check, memory_needed
 from ..folder import STATE
 from ..formats.table import load_vectors
-from ..material.phrases import join_phrases
-from ..material.words import TrainingText, choose_words, grown
 from ..vectors import WordVectors
-from .loop import Callback, Trainer
-from .planning import settled
-from .starts import Earlier, check_one_start, start_from_earlier, start_from_vectors, with_engine_of
+from .checks import check, memory_needed
+from .loop import Callback, VectorTrainer
+from .planning import plan
+from .starts import start_from_earlier, start_from_vectors
+from .trial import choose_engine
 
 
 def train_embeddings(
@@ -51,33 +50,25 @@ def train_embeddings(
     state was saved.
     """
     begun = time.perf_counter()
-    check(config)
-    check_one_start(config, resume)
-    config = as_read(config, corpus)
+    check(config, resume)
     folder = Path(out) if out is not None else None
     if folder is not None:
         check_replaceable(folder, STATE)
-        config = with_engine_of(folder, config)
-    earlier = Earlier.open(resume, config, folder) if resume is not None else None
-    text = TrainingText.of(corpus)
-    if config.phrases:
-        text, _ = join_phrases(text, config.phrases, config.phrase_threshold, config.min_count, quiet=quiet)
-    words = choose_words(text, config.min_count, config.max_vocab)
-    if earlier:
-        words = grown(words, text, earlier.words, earlier.counts, config.max_vocab)
-        config = earlier.settle(config)
-    needed = memory_needed(len(words.words), settled(config, text.words, len(words.words)))
-    trainer = Trainer(text, words, config, folder, callback)
-    told = [opening(trainer, needed)]
+    text, words, config, earlier = plan(corpus, config, folder, resume, quiet)
+    choice = choose_engine(text, words, config)
+    config = config.model_copy(update={"engine": choice.engine})
+    needed = memory_needed(len(words.words), config)
+    trainer = VectorTrainer(text, words, config, folder, callback)
+    said = [choice.sentence, opening(trainer, needed)]
     if trainer.resume():
-        stands = "is finished; nothing is left to do" if trainer.finished else f"goes on at {trainer.done:.0%}"
-        told.append(f"{folder} {stands}.")
+        state = "is finished; nothing is left to do" if trainer.finished else f"resumes at {trainer.done:.0%}"
+        said.append(f"{folder} {state}.")
     elif earlier:
-        told.append(start_from_earlier(trainer.engine, words, earlier))
+        said.append(start_from_earlier(trainer.engine, words, earlier))
     elif config.init:
-        told.append(start_from_vectors(trainer.engine, trainer.parts, words, load_vectors(config.init)))
+        said.append(start_from_vectors(trainer.engine, trainer.parts, words, load_vectors(config.init)))
     if not quiet:
-        print(*(f"seqlab: {sentence}" for sentence in told), sep="\n", file=sys.stderr)
+        print(*(f"seqlab: {sentence}" for sentence in said if sentence), sep="\n", file=sys.stderr)
     if folder is not None and trainer.finished:
         return WordVectors.load(folder), {**trainer.summary(), "start_up_seconds": time.perf_counter() - begun}
     trainer.engine.compile()
@@ -88,15 +79,7 @@ def train_embeddings(
     return vectors, {**trainer.summary(), "start_up_seconds": started - begun}
 
 
-def as_read(config: EmbeddingsConfig, corpus: Corpus) -> EmbeddingsConfig:
-    """The settings with the tokenizer that the corpus was really read with."""
-    tokenizer = corpus.tokenizer
-    return config.updated(
-        {"text.tokenizer": tokenizer.kind, "text.lowercase": tokenizer.options.get("lowercase", False)}
-    )
-
-
-def opening(trainer: Trainer, needed: int) -> str:
+def opening(trainer: VectorTrainer, needed: int) -> str:
     """What is about to be trained, in a sentence."""
     config, text = trainer.config, trainer.text
     ngrams = f" and {config.buckets:,} buckets of n-grams" if config.subwords else ""

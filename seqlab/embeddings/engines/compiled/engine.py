@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from ....config import EmbeddingsConfig
-from ...material.noise import NOISE, alias_table, as_threshold, keep_probabilities
-from ...material.parts import Parts
-from ...material.words import Words
+from ...material.noise import WORD_NOISE, alias_table, as_threshold, keep_probabilities
+from ...material.parts import WordParts
+from ...material.words import ChosenWords
 from .kernels import Kernel, aligned, build_kernel
 from .simd import padded
 
@@ -26,9 +26,9 @@ class CpuEngine:
 
     name, concurrent = "cpu", True
 
-    def __init__(self, words: Words, config: EmbeddingsConfig, parts: Parts):
+    def __init__(self, words: ChosenWords, config: EmbeddingsConfig, parts: WordParts):
         self.config, self.parts = config, parts
-        noise = NOISE[config.noise](words.counts_V, config.noise_power)
+        noise = WORD_NOISE[config.noise](words.counts_V, config.noise_power)
         self.alias_table = alias_table(noise)
         self.log_expected = np.log(config.samples * noise).astype(np.float32)
         self.rows = words.row_of_id_I

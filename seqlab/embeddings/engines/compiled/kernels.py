@@ -21,7 +21,9 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from .losses import HIT, LOSSES, compiled
+from ....base import numerics
+from ..losses import LOSSES
+from .losses import FORMS, HIT, compiled
 from .simd import (
     CACHE_LINE,
     LANES,
@@ -93,8 +95,8 @@ def aligned(rows: int, columns: int) -> Any:
 
 def _sources() -> int:
     """Checksum of the other files that are compiled into a kernel."""
-    folder = Path(__file__).parent
-    return zlib.crc32(b"".join((folder / name).read_bytes() for name in ("losses.py", "simd.py")))
+    files = [Path(__file__).with_name("losses.py"), Path(__file__).with_name("simd.py"), Path(numerics.__file__)]
+    return zlib.crc32(b"".join(file.read_bytes() for file in files))
 
 
 @lru_cache(maxsize=16)
@@ -104,7 +106,7 @@ def build_kernel(dim: int, samples: int, loss: str, cbow: bool = False, lanes: i
     Args:
         dim: D, columns of both matrices, a multiple of `lanes`.
         samples: K.
-        loss: a name of LOSSES.
+        loss: a name of LOSSES that is sampled.
         cbow: one prediction from the mean of the contexts instead of one from each.
 
     The result is called with
@@ -129,7 +131,7 @@ def build_kernel(dim: int, samples: int, loss: str, cbow: bool = False, lanes: i
     A word is composed when the first window reaches it, changes in a local block, and its change is added to its
     parts when the last window has left it.
     """
-    objective, log_corrected = LOSSES[loss]
+    form, log_corrected = FORMS[LOSSES[loss].form], LOSSES[loss].corrected
     scored = samples + 1
     width = padded(scored, lanes)
     sources = _sources()
@@ -210,7 +212,7 @@ def build_kernel(dim: int, samples: int, loss: str, cbow: bool = False, lanes: i
                     else:
                         for i in range(m):
                             dot_rows(G_MJ, i, X_SD, first + i + (i >= left), Y_JD, dim, scored, lanes)
-                    loss_sum += objective(G_MJ, m, offsets_J, width)
+                    loss_sum += form(G_MJ, m, offsets_J, width)
                     predictions += m
                     for i in range(m):
                         for j in range(width):

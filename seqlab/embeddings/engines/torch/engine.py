@@ -16,10 +16,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding
 
-from ....base.errors import InputError, did_you_mean
+from ....base.devices import resolve_device
+from ....base.errors import InputError, choose
 from ....config import EmbeddingsConfig
-from ...material.parts import Parts
-from .losses import LOSSES, full_losses, offsets, sampled_losses
+from ...material.parts import WordParts
+from ..losses import LOSSES
+from .losses import full_losses, offsets, sampled_losses
 from .rows import Gradient, PartRows, WordRows
 from .windows import Windows, WindowSampler
 
@@ -36,16 +38,6 @@ NCE and the full softmax diverged at 0.8 and learnt at 0.4. After 5 epochs of 3 
 """
 FULL_SCORES = 1 << 25
 """Scores of the full softmax that are in memory at once (128 MB in float32, and the same a few times over)."""
-
-
-def resolve_device(name: str) -> torch.device:
-    """`auto` becomes cuda where there is one, else cpu. Raises InputError when the device cannot be had."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        return torch.empty(0, device=name).device
-    except (RuntimeError, AssertionError):
-        raise InputError(f"device: {name!r} is not available here; use auto, cpu or cuda.") from None
 
 
 class TorchEngine:
@@ -65,7 +57,7 @@ class TorchEngine:
         counts_V: np.ndarray,
         row_of_id_I: np.ndarray,
         config: EmbeddingsConfig,
-        parts: Parts | None = None,
+        parts: WordParts | None = None,
         dtype: torch.dtype = torch.float32,
     ):
         """Args:
@@ -75,11 +67,8 @@ class TorchEngine:
 
         Raises InputError when the loss or the device does not exist.
         """
-        if config.loss not in LOSSES:
-            hint = did_you_mean(config.loss, LOSSES)
-            raise InputError(f"loss: {config.loss!r} is none of {', '.join(LOSSES)}.{hint}")
-        self.config, self.objective = config, LOSSES[config.loss]
-        self.device, self.dtype = resolve_device(config.device), dtype
+        self.config, self.loss = config, choose("loss", config.loss, LOSSES)
+        self.device, self.dtype = torch.device(resolve_device(config.device)), dtype
         self.sampler = WindowSampler(counts_V, row_of_id_I, config, self.device, dtype)
         size = (parts.size if parts else len(counts_V), config.dim)
         self.rows = PartRows(parts, self.device) if parts and parts.size > len(counts_V) else WordRows()
@@ -112,8 +101,8 @@ class TorchEngine:
         """What `run` returns, without training."""
         total, predictions = self._zeros()
         for windows in self.sampler.batches(ids, starts, seed):
-            for piece in self._pieces(windows):
-                loss, count = self._loss(self.input_rows(piece.contexts_BM), self._output_rows(piece), piece)
+            for chunk in self._chunks(windows):
+                loss, count = self._loss(self.input_rows(chunk.contexts_BM), self._output_rows(chunk), chunk)
                 total += loss
                 predictions += count
         return total.item(), int(predictions.item())
@@ -127,31 +116,31 @@ class TorchEngine:
         total, predictions = self._zeros()
         of_contexts: list[Tensor] = []
         dY: Tensor | None = None
-        for piece in self._pieces(windows):
-            X_BMD, Y = self.input_rows(piece.contexts_BM).requires_grad_(), self._output_rows(piece).requires_grad_()
-            loss, count = self._loss(X_BMD, Y, piece)
-            dX_BMD, dY_piece = torch.autograd.grad(loss, (X_BMD, Y))
+        for chunk in self._chunks(windows):
+            X_BMD, Y = self.input_rows(chunk.contexts_BM).requires_grad_(), self._output_rows(chunk).requires_grad_()
+            loss, count = self._loss(X_BMD, Y, chunk)
+            dX_BMD, dY_chunk = torch.autograd.grad(loss, (X_BMD, Y))
             total += loss.detach()
             predictions += count
             of_contexts.append(dX_BMD)
-            dY = dY_piece if dY is None else dY.add_(dY_piece)  # several pieces share all outputs
+            dY = dY_chunk if dY is None else dY.add_(dY_chunk)  # several chunks share all outputs
         of_words = self._of_contexts(windows, torch.cat(of_contexts))
         assert dY is not None
-        of_outputs = self._of_scored(windows, dY) if self.objective.sampled else self._of_all(windows, dY)
+        of_outputs = self._of_scored(windows, dY) if self.loss.sampled else self._of_all(windows, dY)
         self._descend(self.inputs, self.rows.spread(of_words), lr)
         self._descend(self.outputs, of_outputs, lr)
         return total, predictions
 
-    def _pieces(self, windows: Windows) -> list[Windows]:
+    def _chunks(self, windows: Windows) -> list[Windows]:
         """The batch in parts that fit in memory: all of it, but for the full softmax."""
         count, places = windows.contexts_BM.shape
         predictions = 1 if self.config.model == "cbow" else places
-        size = count if self.objective.sampled else max(1, FULL_SCORES // (predictions * len(self.outputs)))
+        size = count if self.loss.sampled else max(1, FULL_SCORES // (predictions * len(self.outputs)))
         return [Windows(*parts) for parts in zip(*(tensor.split(size) for tensor in windows), strict=True)]
 
     def _output_rows(self, windows: Windows) -> Tensor:
         """Output vectors (B, J, D) of the scored words, or (V, D) of all words for the full softmax."""
-        return embedding(windows.scored_BJ, self.outputs) if self.objective.sampled else self.outputs.detach()
+        return embedding(windows.scored_BJ, self.outputs) if self.loss.sampled else self.outputs.detach()
 
     def _loss(self, X_BMD: Tensor, Y: Tensor, windows: Windows) -> tuple[Tensor, Tensor]:
         """Sum of the losses in float64 and number of predictions, from the contexts' and the output vectors."""
@@ -160,9 +149,9 @@ class TorchEngine:
             found_B1 = windows.mask_BM.sum(1, keepdim=True)
             share_BM = windows.mask_BM.to(self.dtype) / found_B1.clamp(min=1)
             hidden_BPD, predicts_BP = share_BM[:, None] @ X_BMD, found_B1 > 0
-        if self.objective.sampled:
-            offsets_BJ = offsets(windows.scored_BJ, self.sampler.log_expected_V, self.objective.corrected)
-            losses = sampled_losses(hidden_BPD, Y, offsets_BJ, self.objective) * predicts_BP
+        if self.loss.sampled:
+            offsets_BJ = offsets(windows.scored_BJ, self.sampler.log_expected_V, self.loss.corrected)
+            losses = sampled_losses(hidden_BPD, Y, offsets_BJ, self.loss) * predicts_BP
         else:
             targets_BP = windows.scored_BJ[:, :1].expand_as(predicts_BP)
             losses = full_losses(hidden_BPD[predicts_BP], Y, targets_BP[predicts_BP])

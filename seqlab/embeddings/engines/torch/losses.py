@@ -1,9 +1,9 @@
-"""Objectives of word vectors as plain torch formulas that autograd differentiates, in any precision.
+"""The two forms of a loss as plain torch formulas that autograd differentiates, in any precision.
 
 Shapes: B windows, P predictions of a window, J scored words (the target first), N rows of any list, V words, D width.
 
-An objective sees z (..., J): the scores of a prediction minus one offset per column. The offset of a corrected
-objective is log K q(w), how often the noise q was expected to draw that word, for the target as for the noise (Jean et
+A form sees z (..., J): the scores of a prediction minus one offset per column. The offset of a corrected
+loss is log K q(w), how often the noise q was expected to draw that word, for the target as for the noise (Jean et
 al. 2015, https://arxiv.org/abs/1412.2007); a noise word that happens to equal the target does not count, which an
 infinite offset says.
 """
@@ -11,11 +11,12 @@ infinite offset says.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn.functional import softplus
+
+from ..losses import Form, Loss
 
 
 def softmax(z: Tensor) -> Tensor:
@@ -32,21 +33,8 @@ def logistic(z: Tensor) -> Tensor:
     return softplus(-z[..., 0]) + softplus(z[..., 1:]).sum(-1)
 
 
-class Objective(NamedTuple):
-    loss: Callable[[Tensor], Tensor]
-    """z (..., J) -> nats (...)."""
-    corrected: bool
-    """Whether offsets carry log K q(w), or only hits."""
-    sampled: bool
-    """Whether the target is scored against noise, or against all other words."""
-
-
-LOSSES: dict[str, Objective] = {
-    "sampled-softmax": Objective(softmax, corrected=True, sampled=True),
-    "negative-sampling": Objective(logistic, corrected=False, sampled=True),
-    "nce": Objective(logistic, corrected=True, sampled=True),
-    "softmax": Objective(softmax, corrected=False, sampled=False),
-}
+FORMS: dict[Form, Callable[[Tensor], Tensor]] = {"softmax": softmax, "logistic": logistic}
+"""Form of a loss -> z (..., J) -> nats (...)."""
 
 
 def offsets(scored_BJ: Tensor, log_expected_V: Tensor, corrected: bool) -> Tensor:
@@ -57,9 +45,9 @@ def offsets(scored_BJ: Tensor, log_expected_V: Tensor, corrected: bool) -> Tenso
     return values.masked_fill(hits_BJ, torch.inf)
 
 
-def sampled_losses(hidden_BPD: Tensor, scored_BJD: Tensor, offsets_BJ: Tensor, objective: Objective) -> Tensor:
+def sampled_losses(hidden_BPD: Tensor, scored_BJD: Tensor, offsets_BJ: Tensor, loss: Loss) -> Tensor:
     """Losses (B, P) of predicting a window's target, whose output vector is scored_BJD[:, 0], against its noise."""
-    return objective.loss(hidden_BPD @ scored_BJD.mT - offsets_BJ[:, None])
+    return FORMS[loss.form](hidden_BPD @ scored_BJD.mT - offsets_BJ[:, None])
 
 
 def full_losses(hidden_ND: Tensor, outputs_VD: Tensor, targets_N: Tensor) -> Tensor:

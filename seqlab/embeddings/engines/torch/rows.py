@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding, embedding_bag
 
-from ...material.parts import Parts
+from ...material.parts import WordParts
 
 
 class Gradient(NamedTuple):
@@ -44,7 +44,7 @@ class PartRows:
     moves as far as one with a row of its own.
     """
 
-    def __init__(self, parts: Parts, device: torch.device):
+    def __init__(self, parts: WordParts, device: torch.device):
         self.offsets_V1 = torch.as_tensor(parts.offsets, dtype=torch.int64, device=device)
         self.rows_P = torch.as_tensor(parts.rows, dtype=torch.int64, device=device)
 
