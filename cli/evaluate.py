@@ -218,7 +218,7 @@ def _evaluate_vectors(
 ) -> None:
     from seqlab.embeddings import evaluate_vectors
 
-    result = evaluate_vectors(open_vectors(path), questions, similarity, method=method, top=top)
+    result = evaluate_vectors(open_vectors(path), questions, similarity, method=method, top=top).to_json()
     if json:
         print_json(result)
         return

@@ -215,7 +215,7 @@ def main() -> None:
                 per_cpu.setdefault(name, []).append(asked.epochs * words / (time.process_time() - started))
                 print(f"round {number + 1}: {name}: {rate / 1e6:.2f}M words/s", file=sys.stderr)
                 if name not in quality and (asked.questions or asked.similarity):
-                    quality[name] = summary(evaluate_vectors(vectors, asked.questions, asked.similarity))
+                    quality[name] = summary(evaluate_vectors(vectors, asked.questions, asked.similarity).to_json())
     medians = {name: statistics.median(values) for name, values in rates.items()}
     cpu_medians = {name: statistics.median(values) for name, values in per_cpu.items()}
     base, cpu_base = next(iter(medians.values())), next(iter(cpu_medians.values()))

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import Annotated, Literal
 
 import typer
 
 from ..console import JsonFlag, print_json, print_table
 from .neighbors import Count, VectorsArgument, open_vectors, say_composed
-
-if TYPE_CHECKING:
-    from seqlab.embeddings.vectors import Method
 
 
 def parse_expression(text: str) -> tuple[list[str], list[str]]:
@@ -41,10 +38,8 @@ def analogy(
     ],
     k: Count = 5,
     method: Annotated[
-        str,
-        typer.Option(
-            metavar="[add|mul]", help="add: nearest to the sum (3CosAdd); mul: product of similarities (3CosMul)."
-        ),
+        Literal["add", "mul"],
+        typer.Option(help="add: nearest to the sum (3CosAdd); mul: product of similarities (3CosMul)."),
     ] = "add",
     as_json: JsonFlag = False,
 ) -> None:
@@ -63,7 +58,7 @@ def analogy(
             f"give three words A B C, or one expression such as 'king - man + woman', not {len(words)} words."
         )
     opened = open_vectors(vectors, mapped=True)
-    best = opened.neighbors(added, k, negative=subtracted, method=cast("Method", method))
+    best = opened.neighbors(added, k, negative=subtracted, method=method)
     say_composed(opened, added + subtracted)
     if as_json:
         print_json({"method": method, "results": best.to_json()})

@@ -41,7 +41,7 @@ BLOCK_BYTES = 1 << 19
 """Rows are read and written in blocks of about this size."""
 
 
-class Table(NamedTuple):
+class VectorTable(NamedTuple):
     """Words (V), their vectors (V, D) float32, which may lie in a file, counts (V,) and n-grams where known, and JSON
     values."""
 
@@ -69,7 +69,7 @@ def is_unfinished(folder: str | Path) -> bool:
     return kind_of(folder) == "unfinished vectors"
 
 
-def write_folder(folder: str | Path, table: Table, keep: Callable[[Path], None] | None = None) -> None:
+def write_folder(folder: str | Path, table: VectorTable, keep: Callable[[Path], None] | None = None) -> None:
     """Write an embeddings folder, atomically. The matrices may be larger than memory.
 
     Args:
@@ -109,7 +109,7 @@ def _write_tensors(path: Path, matrix: np.ndarray, metadata: Mapping[str, str] |
         write_rows(handle, matrix)
 
 
-def read_folder(folder: str | Path, mapped: bool = False, verify: bool | None = None) -> Table:
+def read_folder(folder: str | Path, mapped: bool = False, verify: bool | None = None) -> VectorTable:
     """Open an embeddings folder.
 
     Args:
@@ -145,7 +145,7 @@ def read_folder(folder: str | Path, mapped: bool = False, verify: bool | None = 
         raise InputError(f"{folder}: not an embeddings folder ({error}); it is damaged.") from None
     if matrix.ndim != 2 or len(matrix) != len(words) or (counts is not None and counts.shape != (len(words),)):
         raise InputError(f"{folder}: {len(words):,} words and a matrix of shape {matrix.shape} do not match.")
-    return Table(words, matrix, counts, meta, _read_subwords(folder, matrix.shape[1]))
+    return VectorTable(words, matrix, counts, meta, _read_subwords(folder, matrix.shape[1]))
 
 
 def _read_subwords(folder: Path, dim: int) -> Subwords | None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from ..base.errors import InputError, counted
-from .folder import Table, read_folder, write_folder
+from ..base.results import Table, line
+from .evaluation.evaluate import TOP, evaluate_vectors
+from .evaluation.results import VectorEvaluation
+from .folder import VectorTable, read_folder, write_folder
 from .material.subwords import Subwords
 from .queries import batched, single
 from .queries.all_but_the_top import shared_directions, without
@@ -17,6 +20,16 @@ from .queries.gensim_names import GensimNames
 from .queries.results import ScoredWords
 from .queries.terms import Method as Method
 from .queries.terms import Terms, as_words
+
+if TYPE_CHECKING:
+    import pandas
+    from gensim.models import KeyedVectors
+
+    from ..visualization import MapPicture
+    from ..visualization.choices import MapColor, MapMethod
+
+SHOWN = 10
+"""Words that a notebook shows."""
 
 
 class WordVectors(GensimNames):
@@ -59,7 +72,7 @@ class WordVectors(GensimNames):
             facts.append(f"n-grams {self.subwords.shortest}-{self.subwords.longest}")
         if self.path is not None:
             facts.append(str(self.path))
-        return f"WordVectors({' · '.join(facts)})"
+        return line(type(self).__name__, facts)
 
     def neighbors(self, words: Terms, k: int = 10, *, negative: Terms = (), method: Method = "add") -> ScoredWords:
         """The k words nearest to a word, or to a sum of words minus others; the words given are left out.
@@ -131,6 +144,89 @@ class WordVectors(GensimNames):
         norms = float(np.linalg.norm(means[0]) * np.linalg.norm(means[1]))
         return float(means[0] @ means[1]) / norms if norms > 0 else 0.0
 
+    def evaluate(
+        self,
+        questions: str | Path | Sequence[str | Path] | None = None,
+        *,
+        similarity: str | Path | Sequence[str | Path] = (),
+        method: Method = "add",
+        top: int = TOP,
+    ) -> VectorEvaluation:
+        """Score the vectors on analogies, and on similarity judged by people.
+
+        Compare two trainings by it, or your vectors with published ones; the protocol is part of the result.
+
+        Args:
+            questions: a set that comes with seqlab ("english", "python-docs"), a file of questions, or several. None:
+                "english", unless similarity files are given.
+            similarity: a file of lines "word TAB word TAB score", or several.
+            method: "add" (3CosAdd) or "mul" (3CosMul), as in `analogy`.
+            top: answers are sought among the so many most frequent words; 0 for all.
+
+        Returns:
+            The scores: `.accuracy`, `.sections`, `.similarity`, `.to_frame()`.
+
+        Raises:
+            InputError: no such set or file, or a malformed one, with its line.
+        """
+        if questions is None:
+            questions = () if similarity else "english"
+        return evaluate_vectors(self, questions, similarity, method=method, top=top)
+
+    def map(
+        self,
+        *,
+        words: int = 500,
+        only: Iterable[str] | None = None,
+        highlight: str | Sequence[str] = (),
+        method: MapMethod = "tsne",
+        perplexity: float = 30.0,
+        color: MapColor = "cluster",
+        symbols: bool = False,
+        neighbors: int = 8,
+        seed: int = 1,
+        title: str | None = None,
+        quiet: bool = False,
+    ) -> MapPicture:
+        """Draw a map of the words, similar ones near each other.
+
+        Args:
+            words: how many of the most frequent words are drawn; not used with `only`.
+            only: the words to draw instead.
+            highlight: a word or several that are always drawn, labelled and set off, with their neighbours.
+            method: "tsne" keeps neighbourhoods together, "pca" is quicker and shows the largest directions.
+            perplexity: about how many neighbours t-SNE keeps together.
+            color: "cluster" (k-means on the unit vectors) or "frequency".
+            symbols: also draw tokens without a letter or digit.
+            neighbors: how many nearest words are listed for each word.
+            seed: the same seed draws the same map.
+            title: of the picture.
+            quiet: show no progress.
+
+        Returns:
+            A picture that shows itself in a notebook; `.save("map.html")` or .png, .svg, .pdf writes it.
+
+        Raises:
+            InputError: an unknown highlighted word, an unknown method or colouring, fewer than two words.
+        """
+        from ..visualization import draw_map
+
+        return draw_map(
+            self,
+            words=words,
+            only=only,
+            highlight=highlight,
+            method=method,
+            perplexity=perplexity,
+            color=color,
+            symbols=symbols,
+            neighbors=neighbors,
+            seed=seed,
+            source=self.path.name if self.path is not None else "",
+            title=title,
+            quiet=quiet,
+        )
+
     def subset(self, words: int | str | Iterable[str]) -> WordVectors:
         """Vectors of the first so many words, or of the words given, in their order. The matrix is copied."""
         chosen = self.words[: max(0, int(words))] if isinstance(words, int | np.integer) else as_words(words)
@@ -167,7 +263,54 @@ class WordVectors(GensimNames):
         It holds vectors.safetensors, vocab.json, config.json, manifest.json, and ngrams.safetensors where there are
         subwords. `seqlab.embeddings.save_vectors` writes the formats of other programs.
         """
-        write_folder(folder, Table(self.words, self.matrix, self.counts, self.meta, self.subwords))
+        write_folder(folder, VectorTable(self.words, self.matrix, self.counts, self.meta, self.subwords))
+
+    def to_gensim(self) -> KeyedVectors:
+        """These vectors as gensim's KeyedVectors, or FastTextKeyedVectors where there are n-grams.
+
+        Both answer every question as these vectors do. `meta` has no place there. The matrices are shared, not
+        copied: gensim's must not be changed in place.
+
+        Raises:
+            InputError: gensim is not installed.
+        """
+        from .queries.gensim_objects import to_gensim
+
+        return to_gensim(self)
+
+    @classmethod
+    def from_gensim(cls, keyed: KeyedVectors) -> Self:
+        """Vectors of a gensim KeyedVectors or FastTextKeyedVectors, or of a model that has them as `wv`.
+
+        Counts come along where gensim has them; vectors are copied, n-grams are shared.
+
+        Raises:
+            InputError: it is not such an object, or its keys are not words.
+        """
+        from .queries.gensim_objects import from_gensim
+
+        words, matrix, counts, subwords = from_gensim(keyed)
+        return cls(words, matrix, counts, {"format": "gensim"}, subwords=subwords)
+
+    def table(self) -> Table:
+        """The first words, their counts and nearest words, as a notebook shows them."""
+        first = self.words[:SHOWN]
+        near = [", ".join(word for word, _ in best) for best in self.neighbors_of_each(first, 5)]
+        counts: Sequence[int | None] = [None] * len(first) if self.counts is None else self.counts[:SHOWN].tolist()
+        rows = [(word, count, words) for word, count, words in zip(first, counts, near, strict=True)]
+        return Table(("word", "count", "nearest words"), rows, repr(self))
+
+    def to_frame(self) -> pandas.DataFrame:
+        """The matrix as a pandas data frame with the words as its index. Raises InputError without pandas."""
+        try:
+            import pandas
+        except ImportError:
+            raise InputError("to_frame() needs pandas, which is not installed here: pip install pandas.") from None
+        return pandas.DataFrame(self.matrix, index=self.words)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return self.table().html()
 
     @classmethod
     def load(cls, folder: str | Path, *, mapped: bool = False, verify: bool | None = None) -> Self:

@@ -264,7 +264,7 @@ def test_training_starts_from_given_vectors(corpus: Corpus, tmp_path: Path, caps
         for word in ("w3", "w59"):
             np.testing.assert_allclose(vectors[word], given[word], atol=1e-5)
         assert np.abs(vectors["w4"]).max() <= 0.5 / 16
-    with pytest.raises(InputError, match="have 16 dimensions, not 20; use --dim 16"):
+    with pytest.raises(InputError, match="have 16 dimensions, not 20; use dim = 16"):
         train_embeddings(corpus, QUICK.updated({"init": str(tmp_path / "given"), "dim": 20}), quiet=True)
     WordVectors(["elsewhere"], np.ones((1, 16), np.float32)).save(tmp_path / "other")
     with pytest.raises(InputError, match="none of the words of this text has a vector there"):
@@ -300,9 +300,7 @@ def test_a_training_continues_on_a_text_with_new_words(
 
 def test_continuing_needs_a_state(corpus: Corpus, tmp_path: Path) -> None:
     WordVectors(["a"], np.ones((1, 16), np.float32)).save(tmp_path / "v")
-    with pytest.raises(
-        InputError, match="keeps no state of a training to continue; start from its vectors with --init"
-    ):
+    with pytest.raises(InputError, match="keeps no state of a training to continue; start from its vectors with init"):
         train_embeddings(corpus, QUICK, quiet=True, resume=tmp_path / "v")
 
 

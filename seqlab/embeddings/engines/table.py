@@ -12,7 +12,7 @@ from ..material.parts import WordParts
 from ..material.words import ChosenWords
 from .losses import LOSSES
 
-EngineName = Literal["cpu", "torch"]
+RunningEngine = Literal["cpu", "torch"]
 
 
 class Engine(Protocol):
@@ -41,7 +41,7 @@ class Engine(Protocol):
         """Continue from `arrays()`."""
 
 
-def possible_engines(config: EmbeddingsConfig) -> tuple[EngineName, ...]:
+def possible_engines(config: EmbeddingsConfig) -> tuple[RunningEngine, ...]:
     """The engines that settings and machine leave possible; of several, the faster one is to be measured.
 
     Args:

@@ -9,6 +9,7 @@ a 95 % interval, so that chance is not taken for progress.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from ...base.errors import InputError
 from ..queries.lexicon import Lexicon
 from ..queries.terms import Method, check_method
 from .questions import read_questions, read_similarity
+from .results import VectorEvaluation
 
 TOP = 30_000
 """Most frequent words among which answers to analogies are sought."""
@@ -30,8 +32,6 @@ RESAMPLES, SEED = 2_000, 1
 """Bootstrap draws of the pairs of a similarity file, and their seed."""
 FEWEST = 10
 """With fewer pairs than this, resampling them says nothing about the correlation."""
-NORMAL_975 = 1.959963984540054
-"""The 97.5 % point of the normal distribution: 95 % of it lie within plus or minus this."""
 
 
 class _Folded:
@@ -147,16 +147,15 @@ def _score(correct: np.ndarray) -> dict[str, Any]:
 def wilson_interval(right: int, count: int) -> list[float] | None:
     """95 % interval [low, high] of a share (Wilson 1927, https://doi.org/10.1080/01621459.1927.10502953).
 
-    It takes the questions as independent. Those of one section share their pairs, so that the interval for other
-    pairs of the same kind is wider.
+    It takes the questions as independent. Those of one section share their pairs, so the interval for other pairs of
+    the same kind is wider.
     """
     if not count:
         return None
-    share, z2 = right / count, NORMAL_975**2
-    centre = share + z2 / (2 * count)
-    half = NORMAL_975 * np.sqrt(share * (1 - share) / count + z2 / (4 * count**2))
-    scale = 1 + z2 / count
-    return [max(0.0, float((centre - half) / scale)), min(1.0, float((centre + half) / scale))]
+    from scipy.stats import binomtest
+
+    interval = binomtest(right, count).proportion_ci(0.95, "wilson")
+    return [float(interval.low), float(interval.high)]
 
 
 def evaluate_similarity(vectors: Lexicon, path: str | Path) -> dict[str, Any]:
@@ -174,9 +173,9 @@ def evaluate_similarity(vectors: Lexicon, path: str | Path) -> dict[str, Any]:
         rows = folded.first_row[np.array([classes for classes, _ in found])]
         cosines = np.einsum("nd,nd->n", vectors.unit[rows[:, 0]], vectors.unit[rows[:, 1]])
         scores = np.array([score for _, score in found])
-        coefficient = float(rank_correlation(cosines, scores))
+        coefficient = rank_correlation(cosines, scores)
         if np.isfinite(coefficient):
-            spearman = coefficient
+            spearman = float(coefficient)
             interval = bootstrap_interval(cosines, scores) if len(found) >= FEWEST else None
     return {
         "name": Path(path).stem,
@@ -191,15 +190,16 @@ def evaluate_similarity(vectors: Lexicon, path: str | Path) -> dict[str, Any]:
     }
 
 
-def rank_correlation(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Spearman's coefficients (...) of x and y (..., N); ties share their mean rank. NaN where one does not vary."""
-    from scipy.stats import rankdata
+def rank_correlation(x: np.ndarray, y: np.ndarray, axis: int = -1) -> np.ndarray:
+    """Spearman's coefficients of x and y along an axis; ties share their mean rank. NaN where one does not vary.
 
-    mean = (x.shape[-1] + 1) / 2
-    x, y = rankdata(x, axis=-1) - mean, rankdata(y, axis=-1) - mean
-    product, x2, y2 = (np.einsum("...n,...n->...", a, b) for a, b in ((x, y), (x, x), (y, y)))
-    scale = np.sqrt(x2 * y2)
-    return np.divide(product, scale, out=np.full_like(scale, np.nan), where=scale > 0)
+    Pearson's coefficient of the ranks. scipy's `spearmanr` is the same, but takes one pair of samples at a time.
+    """
+    from scipy.stats import pearsonr, rankdata
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "An input array is constant")
+        return np.asarray(pearsonr(rankdata(x, axis=axis), rankdata(y, axis=axis), axis=axis).statistic)
 
 
 def bootstrap_interval(
@@ -210,26 +210,49 @@ def bootstrap_interval(
 
     Draws in which one side does not vary have no coefficient and are left out; None where all are so.
     """
-    random = np.random.default_rng(seed)
-    step = max(1, DRAWN // len(x_N))
-    draws = []
-    for start in range(0, resamples, step):
-        drawn_RN = random.integers(len(x_N), size=(min(step, resamples - start), len(x_N)))
-        draws.append(rank_correlation(x_N[drawn_RN], y_N[drawn_RN]))
-    coefficients = np.concatenate(draws)
-    coefficients = coefficients[np.isfinite(coefficients)]
-    return [float(bound) for bound in np.percentile(coefficients, [2.5, 97.5])] if len(coefficients) else None
+    from scipy.stats import DegenerateDataWarning, bootstrap
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DegenerateDataWarning)
+        drawn = bootstrap(
+            (x_N, y_N),
+            rank_correlation,
+            n_resamples=resamples,
+            batch=max(1, DRAWN // len(x_N)),
+            vectorized=True,
+            paired=True,
+            method="percentile",
+            random_state=np.random.default_rng(seed),
+        ).bootstrap_distribution
+    drawn = drawn[np.isfinite(drawn)]
+    return [float(bound) for bound in np.percentile(drawn, [2.5, 97.5])] if len(drawn) else None
 
 
 def evaluate_vectors(
     vectors: Lexicon,
-    questions: Sequence[str | Path] = (),
-    similarity: Sequence[str | Path] = (),
+    questions: str | Path | Sequence[str | Path] = (),
+    similarity: str | Path | Sequence[str | Path] = (),
+    *,
     method: Method = "add",
     top: int = TOP,
-) -> dict[str, Any]:
-    """Everything `seqlab evaluate VECTORS` reports: {"analogies": {...} or None, "similarity": [{...}, ...]}."""
-    return {
-        "analogies": evaluate_analogies(vectors, questions, method, top) if questions else None,
-        "similarity": [evaluate_similarity(vectors, path) for path in similarity],
-    }
+) -> VectorEvaluation:
+    """Evaluate word vectors on analogies and on similarity judged by people.
+
+    Args:
+        vectors: the word vectors.
+        questions: question files or names of shipped sets, one or several.
+        similarity: similarity files, one or several.
+        method, top: as in `evaluate_analogies`.
+
+    Returns:
+        The scores; its `to_json()` is what `seqlab evaluate VECTORS --json` prints.
+
+    Raises:
+        InputError: what `evaluate_analogies` and `evaluate_similarity` refuse.
+    """
+    files = [similarity] if isinstance(similarity, str | Path) else similarity
+    none = not isinstance(questions, str | Path) and not len(questions)
+    return VectorEvaluation(
+        None if none else evaluate_analogies(vectors, questions, method, top),
+        [evaluate_similarity(vectors, path) for path in files],
+    )

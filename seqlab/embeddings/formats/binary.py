@@ -19,7 +19,7 @@ import numpy as np
 
 from ...base.errors import InputError, counted
 from ...base.files import atomic_file
-from ..folder import Table, block_rows, write_rows
+from ..folder import VectorTable, block_rows, write_rows
 from .rows import DEFLATE_RATIO, RowBuffer, VectorFile, WordCollector, check_dim, opened
 from .text import Header, check_words, packed_file, read_header, rows_of
 
@@ -66,7 +66,7 @@ def _read_rows(path: Path, header: Header, words: WordCollector) -> Iterator[np.
     yield buffer.take()
 
 
-def write_word2vec_binary(path: Path, table: Table) -> None:
+def write_word2vec_binary(path: Path, table: VectorTable) -> None:
     """Header, words and bit-exact vectors."""
     check_words(path, table, " \n", "word2vec")
     with packed_file(path) as handle:
@@ -186,7 +186,7 @@ def _blocks(archive: zipfile.ZipFile, member: _Member, step: int) -> Iterator[np
             raise ValueError(f"{member.name} goes on after its last row")
 
 
-def write_npz(path: Path, table: Table) -> None:
+def write_npz(path: Path, table: VectorTable) -> None:
     """The arrays `words`, `matrix` and `counts`, as numpy.load opens them, block by block; always the same bytes."""
     for word in table.words:
         if word.endswith("\0") or len(word) > LONGEST_WORD:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...base.errors import InputError, choose
-from ..folder import Table, block_rows, read_folder, write_folder
+from ..folder import VectorTable, block_rows, read_folder, write_folder
 from ..material.subwords import Subwords
 from ..vectors import WordVectors
 from . import fasttext
@@ -51,7 +51,7 @@ class Format(NamedTuple):
     title: str
     endings: tuple[str, ...]
     read: Callable[[Path], VectorFile]
-    write: Callable[[Path, Table], None] | None
+    write: Callable[[Path, VectorTable], None] | None
 
 
 def read_seqlab(path: Path) -> VectorFile:
@@ -166,7 +166,9 @@ def load_vectors(path: str | Path, mapped: bool = False) -> WordVectors:
     _collect(source, rows.append, None, allow_nonfinite=False)
     counts = np.array(source.words.counts, np.int64) if source.words.counts else None
     meta = {"format": source.format, "notes": source.words.notes()}
-    return WordVectors(list(source.words.rows), rows.matrix(), counts, meta, subwords=source.subwords)
+    vectors = WordVectors(list(source.words.rows), rows.matrix(), counts, meta, subwords=source.subwords)
+    vectors.path = path
+    return vectors
 
 
 class _MemoryRows:
@@ -220,7 +222,7 @@ def format_of(path: str | Path, format: str | None = None) -> str:
         endings = {ending: name for name, kind in FORMATS.items() for ending in kind.endings}
         if ending and ending not in endings:
             raise InputError(
-                f"{path}: no format is known by the ending {ending}; give --format or use one of "
+                f"{path}: no format is known by the ending {ending}; name a format or use one of "
                 f"{', '.join(endings)}, or none for a seqlab folder."
             )
         name = endings[ending] if ending else "seqlab"
@@ -241,7 +243,7 @@ def save_vectors(vectors: WordVectors, path: str | Path, format: str | None = No
     """
     path = Path(path)
     name = format_of(path, format)
-    _writer(name)(path, Table(vectors.words, vectors.matrix, vectors.counts, vectors.meta, vectors.subwords))
+    _writer(name)(path, VectorTable(vectors.words, vectors.matrix, vectors.counts, vectors.meta, vectors.subwords))
     return _left_out(name, vectors.subwords)
 
 
@@ -255,7 +257,7 @@ def _left_out(name: str, subwords: Subwords | None) -> list[str]:
     ]
 
 
-def _writer(name: str) -> Callable[[Path, Table], None]:
+def _writer(name: str) -> Callable[[Path, VectorTable], None]:
     write = FORMATS[name].write
     if write is None:
         raise InputError(f"format: {name} is only read, not written.")
@@ -292,7 +294,7 @@ def convert_vectors(
     if name == "seqlab" and allow_nonfinite:
         raise InputError(
             f"{target}: a seqlab folder never holds NaN or infinity, so that every question has an answer; name a file "
-            "of another format to pass them on, or leave --allow-nonfinite out to be told which word has them."
+            "of another format to pass them on, or do not allow them, to be told which word has them."
         )
     opened_source = FORMATS[recognise(source)].read(source)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -305,7 +307,7 @@ def convert_vectors(
         meta = opened_source.meta or {"format": opened_source.format}
         if name == "seqlab":
             _check_ngrams(opened_source)
-        _writer(name)(target, Table(list(kept.rows)[:count], matrix, counts, meta, opened_source.subwords))
+        _writer(name)(target, VectorTable(list(kept.rows)[:count], matrix, counts, meta, opened_source.subwords))
     return {
         "from": opened_source.format,
         "to": FORMATS[name].title,

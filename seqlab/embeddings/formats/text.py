@@ -19,7 +19,7 @@ import numpy as np
 
 from ...base.errors import InputError, counted
 from ...base.files import atomic_file
-from ..folder import Table, block_rows
+from ..folder import VectorTable, block_rows
 from .rows import RowBuffer, VectorFile, WordCollector, capacity, check_dim, opened
 
 LONGEST_HEADER = 100
@@ -175,7 +175,7 @@ def packed_file(path: Path) -> Iterator[IO[bytes]]:
         yield handle
 
 
-def check_words(path: Path, table: Table, forbidden: str, format: str) -> None:
+def check_words(path: Path, table: VectorTable, forbidden: str, format: str) -> None:
     """Raise InputError for the first word that is empty or holds a character the format separates by."""
     for word in table.words:
         if not word or any(character in word for character in forbidden):
@@ -188,12 +188,12 @@ def check_words(path: Path, table: Table, forbidden: str, format: str) -> None:
 NAMES = {" ": "spaces", "\n": "line ends", "\t": "tabs", "\r": "carriage returns"}
 
 
-def write_word2vec(path: Path, table: Table) -> None:
+def write_word2vec(path: Path, table: VectorTable) -> None:
     """Header and rows as text, 9 significant digits: exact as float32."""
     _write_text(path, table, b"%d %d\n" % table.matrix.shape)
 
 
-def write_glove(path: Path, table: Table) -> None:
+def write_glove(path: Path, table: VectorTable) -> None:
     """Rows as text, 9 significant digits: exact as float32."""
     first = _text_row(table.words[0], table.matrix[0]) if len(table.words) else b""
     if parse_header(first):
@@ -201,7 +201,7 @@ def write_glove(path: Path, table: Table) -> None:
     _write_text(path, table, b"")
 
 
-def _write_text(path: Path, table: Table, header: bytes) -> None:
+def _write_text(path: Path, table: VectorTable, header: bytes) -> None:
     check_words(path, table, " \n", "text")
     with packed_file(path) as handle:
         handle.write(header)
@@ -266,7 +266,7 @@ def _read_pair(path: Path, metadata: Path, dim: int, words: WordCollector) -> It
     yield buffer.take()
 
 
-def write_projector(path: Path, table: Table) -> None:
+def write_projector(path: Path, table: VectorTable) -> None:
     """Vectors at `path`, words beside it; both are complete before either appears."""
     check_words(path, table, "\t\n\r", "TSV")
     with packed_file(path) as handle, packed_file(metadata_path(path)) as names:

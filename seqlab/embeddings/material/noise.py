@@ -30,7 +30,7 @@ WORD_NOISE: dict[str, Callable[[np.ndarray, float], np.ndarray]] = {
 
 
 def alias_table(probabilities: np.ndarray) -> np.ndarray:
-    """Table (V, 2) uint32 for drawing from `probabilities` (V,) with one random row r and one 32-bit integer x:
+    """VectorTable (V, 2) uint32 for drawing from `probabilities` (V,) with one random row r and one 32-bit integer x:
     r where x < table[r, 0], else table[r, 1].
 
     Alias method: Walker 1977, built as in Vose 1991, doi:10.1109/32.92917.

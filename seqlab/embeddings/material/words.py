@@ -54,7 +54,7 @@ def choose_words(text: TrainingText, min_count: int, max_vocab: int | None = Non
         most = int(vocab.counts[is_word].max()) if is_word.any() else 0
         raise InputError(
             f"min_count: {len(ids)} of the {int(is_word.sum()):,} different words of this text occur "
-            f"{min_count} times or more (the most frequent one {counted(most, 'time')}); take a smaller --min-count "
+            f"{min_count} times or more (the most frequent one {counted(most, 'time')}); take a smaller min_count "
             "or a longer text."
         )
     rows = np.full(len(vocab), -1, np.int32)
@@ -71,7 +71,7 @@ def grown(
     if max_vocab is not None and max_vocab < len(old_words):
         raise InputError(
             f"max_vocab: {max_vocab:,} is less than the {len(old_words):,} words of the training to continue, which "
-            "all stay; take a larger --max-vocab."
+            "all stay; take a larger max_vocab."
         )
     vocab = text.vocab
     together = list(dict.fromkeys([*old_words, *words.words]))[:max_vocab]

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...base.results import Result, Table
 
-class ScoredWords(list[tuple[str, float]]):
-    """(word, score) pairs, best first: a list in every way, and a table in a notebook."""
+
+class ScoredWords(list[tuple[str, float]], Result):
+    """(word, score) pairs, best first: a list in every way, equal to a plain one, and a table in a notebook."""
+
+    def table(self) -> Table:
+        """A row for each word."""
+        return Table(("word", "score"), self)
 
     def to_json(self) -> list[dict[str, Any]]:
         """[{"word", "score"}, ...], as the command line prints it with `--json`."""

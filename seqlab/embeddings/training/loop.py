@@ -19,7 +19,7 @@ from ...base.interrupts import interruptible
 from ...base.progress import Progress
 from ...config import EmbeddingsConfig
 from ..engines.table import Engine, build_engine, possible_engines
-from ..folder import TENSORS, Table, write_folder
+from ..folder import TENSORS, VectorTable, write_folder
 from ..material.parts import WordParts
 from ..material.subwords import Subwords
 from ..material.words import ChosenWords, TrainingText
@@ -216,8 +216,9 @@ class VectorTrainer:
         if self.folder:
             arrays = self.engine.arrays()
             arrays["inputs"] = arrays["inputs"][: len(self.words.words)]
-            table = Table(vectors.words, vectors.matrix, vectors.counts, vectors.meta, vectors.subwords)
+            table = VectorTable(vectors.words, vectors.matrix, vectors.counts, vectors.meta, vectors.subwords)
             write_folder(self.folder, table, lambda place: save_state(place, arrays, self.position, self.origin))
+            vectors.path = self.folder
         return vectors
 
     def vectors(self) -> WordVectors:

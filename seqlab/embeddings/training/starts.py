@@ -46,7 +46,7 @@ def settings_to_continue(folder: str | Path, out: str | Path | None = None) -> d
         raise InputError(f"{folder}: {NOT_FINISHED} first.")
     settings = settings_begun_with(folder)
     if settings is None:
-        instead = needed or "start from its vectors with --init instead"
+        instead = needed or "start from its vectors with init instead"
         raise InputError(f"{folder}: keeps no state of a training to continue; {instead}.")
     return settings
 
@@ -131,7 +131,7 @@ def start_from_vectors(engine: Engine, parts: WordParts, words: ChosenWords, vec
     arrays = {name: array.copy() for name, array in engine.arrays().items()}
     dim = arrays["inputs"].shape[1]
     if vectors.dim != dim:
-        raise InputError(f"init: its vectors have {vectors.dim} dimensions, not {dim}; use --dim {vectors.dim}.")
+        raise InputError(f"init: its vectors have {vectors.dim} dimensions, not {dim}; use dim = {vectors.dim}.")
     known = np.array([row for row, word in enumerate(words.words) if word in vectors], np.int64)
     if not len(known):
         raise InputError("init: none of the words of this text has a vector there; is it of another language?")

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from ...base.cores import available_cores
 from ...base.errors import InputError
 from ...config import EmbeddingsConfig
-from ..engines.table import Engine, EngineName, build_engine, possible_engines
+from ..engines.table import Engine, RunningEngine, build_engine, possible_engines
 from ..material.parts import WordParts
 from ..material.words import ChosenWords, TrainingText
 from .checks import memory_needed
@@ -30,7 +30,7 @@ Clock = Callable[[], float]
 class Choice(NamedTuple):
     """The engine to train with, and why."""
 
-    engine: EngineName
+    engine: RunningEngine
     sentence: str
     """What was measured, for the person watching; empty where there was nothing to choose."""
 
