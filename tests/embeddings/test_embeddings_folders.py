@@ -186,7 +186,7 @@ def test_a_training_starts_from_one_thing(corpus: Corpus, trained: Path) -> None
 @pytest.mark.parametrize("kind", ["char", "byte", "bpe"])
 def test_tokens_that_are_no_words_get_vectors_only_on_purpose(kind: str, tmp_path: Path) -> None:
     (tmp_path / "text.txt").write_text("the cat sat on the mat .\n" * 50)
-    with pytest.raises(InputError, match=f"tokenizer: the tokens of {kind} are no words; use word or whitespace"):
+    with pytest.raises(InputError, match=f"tokenizer: {kind} does not make words; use word or whitespace"):
         api.train_embeddings(tmp_path / "text.txt", tmp_path / "v", quiet=True, tokenizer=kind)
     assert not (tmp_path / "v").exists()
     corpus = prepare(tmp_path / "text.txt", tmp_path / "corpus", TextConfig(tokenizer=kind), quiet=True)
