@@ -581,7 +581,7 @@ def test_training_goes_on_exactly_where_it_stopped() -> None:
 def test_wrong_settings_are_answered() -> None:
     with pytest.raises(InputError, match="Did you mean 'softmax'"):
         topics_engine(loss="softmx")
-    with pytest.raises(InputError, match="device: 'tpu' is not available here; use auto, cpu or cuda"):
+    with pytest.raises(InputError, match="device 'tpu' is not available here; use auto, cpu or cuda"):
         topics_engine(device="tpu")
     if not torch.cuda.is_available():
         with pytest.raises(InputError, match="device 'cuda' is not available here"):
