@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import unicodedata
 from dataclasses import dataclass
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -65,8 +66,7 @@ def inspect(
     given = {"train": sources, **_comparisons(sources, valid, test)}
     files = {name: resolve_sources(source) for name, source in given.items()}
     with tempfile.TemporaryDirectory(prefix="seqlab-") as folder:
-        texts = _read(Path(folder), files, field, quiet, workers)
-        return Inspection(_report(texts))
+        return Inspection(_report(*_read(Path(folder), files, field, quiet, workers)))
 
 
 def _comparisons(sources: Sources, valid: Sources | None, test: Sources | None) -> dict[str, Sources]:
@@ -81,62 +81,43 @@ def _comparisons(sources: Sources, valid: Sources | None, test: Sources | None) 
 class InspectedText:
     """One text, read and counted.
 
-    words, spaces: its tokens under the tokenizers `word` and `whitespace`, counted; their types are shared by all
-    texts. tokens: the ids under `whitespace`.
+    counts: occurrences of every type under `word` and `whitespace`, whose types all texts share. tokens: its ids under
+    `whitespace`.
     """
 
     files: list[dict[str, Any]]
     spool: Spool
     look: Look
-    words: SplitNumbering
-    spaces: SplitNumbering
+    counts: dict[str, np.ndarray]
     tokens: TokenFile
-
-
-@dataclass
-class InspectedTexts:
-    """All texts of an inspection by name, `train` first, and the types they share under each tokenizer of words."""
-
-    texts: dict[str, InspectedText]
-    types: dict[str, list[str]]
-
-    def counts(self, name: str, kind: str) -> np.ndarray:
-        """Occurrences in a text of every type under the tokenizer `kind`."""
-        text = self.texts[name]
-        return (text.words if kind == "word" else text.spaces).counts_of(len(self.types[kind]))
 
 
 def _read(
     folder: Path, files: dict[str, list[SourceFile]], field: str, quiet: bool, workers: int | None
-) -> InspectedTexts:
+) -> tuple[dict[str, InspectedText], dict[str, list[str]]]:
+    """All texts by name, `train` first, and their types by kind of tokenizer."""
     config = TextConfig(errors="replace", field=field)
-    spools, listed, looks = {}, {}, {}
+    spools, reports = {}, {name: ReadReport() for name in files}
     for name, group in files.items():
-        report = ReadReport()
-        spools[name] = read_spool(folder / f"{name}.txt", group, config, report, quiet)
-        listed[name] = [_file(file, entry, field) for file, entry in zip(group, report.files, strict=True)]
-        looks[name] = _look(spools[name], quiet, workers)
-    numberings = {}
+        spools[name] = read_spool(folder / f"{name}.txt", group, config, reports[name], quiet)
+    types, counts = {}, {}
     for kind in ("word", "whitespace"):
-        numberings[kind] = Numbering(folder, {name: SplitNumbering(spool.chunks) for name, spool in spools.items()})
-        numberings[kind].segment(TOKENIZERS[kind](), kind == "whitespace", workers, quiet)
-    types = {kind: list(numbering.types) for kind, numbering in numberings.items()}
-    spaces = numberings["whitespace"]
-    headers = spaces.write(folder, TOKENIZERS["whitespace"](Vocab(types["whitespace"])))
-    return InspectedTexts(
-        {
-            name: InspectedText(
-                listed[name],
-                spools[name],
-                looks[name],
-                numberings["word"].splits[name],
-                spaces.splits[name],
-                open_split(folder, name, headers[name]),
-            )
-            for name in files
-        },
-        types,
-    )
+        numbering = Numbering(folder, {name: SplitNumbering(spool.chunks) for name, spool in spools.items()})
+        numbering.segment(TOKENIZERS[kind](), kind == "whitespace", workers, quiet)
+        types[kind] = list(numbering.types)
+        counts[kind] = {name: split.counts_of(len(types[kind])) for name, split in numbering.splits.items()}
+    headers = numbering.write(folder, TOKENIZERS["whitespace"](Vocab(types["whitespace"])))
+    texts = {
+        name: InspectedText(
+            [_file(file, entry, field) for file, entry in zip(group, reports[name].files, strict=True)],
+            spools[name],
+            _look(spools[name], quiet, workers),
+            {kind: counts[kind][name] for kind in counts},
+            open_split(folder, name, headers[name]),
+        )
+        for name, group in files.items()
+    }
+    return texts, types
 
 
 def _look(spool: Spool, quiet: bool, workers: int | None) -> Look:
@@ -153,16 +134,9 @@ def _look(spool: Spool, quiet: bool, workers: int | None) -> Look:
 
 
 def _file(file: SourceFile, entry: FileReport, field: str) -> dict[str, Any]:
-    return {
-        "name": entry.name,
-        "bytes": entry.bytes_read,
-        "compression": entry.compression,
-        "encoding": entry.encoding,
-        "byte_order_mark": entry.byte_order_mark,
-        "carriage_returns": entry.carriage_returns,
-        "invalid": entry.replaced,
-        "first_invalid": _first_invalid(file, field) if entry.replaced and not file.is_stream else None,
-    }
+    found = {name: getattr(entry, name) for name in ("compression", "encoding", "byte_order_mark", "carriage_returns")}
+    first = _first_invalid(file, field) if entry.replaced and not file.is_stream else None
+    return {"name": entry.name, "bytes": entry.bytes_read, **found, "invalid": entry.replaced, "first_invalid": first}
 
 
 def _first_invalid(file: SourceFile, field: str) -> str | None:
@@ -175,36 +149,40 @@ def _first_invalid(file: SourceFile, field: str) -> str | None:
     return None
 
 
-def _report(texts: InspectedTexts) -> dict[str, Any]:
-    train = texts.texts["train"]
-    sample = train.spool.sample()
+def _report(texts: dict[str, InspectedText], types: dict[str, list[str]]) -> dict[str, Any]:
+    train, sample = texts["train"], texts["train"].spool.sample()
     kind, reason = choose_tokenizer(sample, train.spool.characters)
     tokenised = looks_tokenised(sample)
     pieces = _pieces(train.spool)
-    repeats = Repeats(len(texts.types["whitespace"]), texts.types["whitespace"].index(EOS))
-    lines = {name: repeats.lines(text.tokens, text.look.lines) for name, text in texts.texts.items()}
+    repeats = Repeats(len(types["whitespace"]), types["whitespace"].index(EOS))
+    lines = {name: repeats.lines(text.tokens, text.look.lines) for name, text in texts.items()}
     splits = {}
-    for name in [name for name in texts.texts if name != "train"]:
-        runs = repeats.runs(texts.texts[name].tokens, len(texts.texts[name].tokens))
+    for name in [name for name in texts if name != "train"]:
+        runs = repeats.runs(texts[name].tokens, len(texts[name].tokens))
         found = repeats.found((lines[name], runs), train.tokens)
-        overlap = {"lines": lines[name].share_of(found[0]), "runs": runs.share_of(found[1]), "run_words": RUN}
         splits[name] = {
-            **_figures(texts, name, kind, pieces, lines[name]),
-            "files": texts.texts[name].files,
-            **_unknown(texts, name),
-            "overlap": overlap,
+            **_figures(texts[name], kind, pieces, lines[name]),
+            "files": texts[name].files,
+            **_unknown(texts[name], train),
+            "overlap": {"lines": lines[name].share_of(found[0]), "runs": runs.share_of(found[1]), "run_words": RUN},
         }
+    best = "whitespace" if tokenised else "word"
+    literal = dict(zip(types["whitespace"], train.counts["whitespace"].tolist(), strict=True))
     report = {
         "sources": [file["name"] for file in train.files],
         "tokenizer": kind,
         "reason": reason,
-        **_figures(texts, "train", kind, pieces, lines["train"]),
+        **_figures(train, kind, pieces, lines["train"]),
         "tokenised": tokenised,
         "files": train.files,
-        **_words(texts, "whitespace" if tokenised else "word"),
+        **_words(types[best], train.counts[best]),
         "longest_line": {"chars": train.look.longest[0], "line": train.look.longest[1]},
-        "duplicate_lines": _duplicates(texts, lines["train"]),
-        "characters": _characters(texts),
+        "duplicate_lines": _duplicates(train.tokens, types["whitespace"], lines["train"]),
+        "characters": {
+            **_characters(train.look),
+            "literal_unk": literal.get(UNK, 0),
+            "literal_eos": literal.get(escape(EOS), 0),
+        },
         "splits": splits,
         "estimated": ["duplicate_lines"] * (lines["train"].share < 1) + ["tokenizers.bpe"],
     }
@@ -218,23 +196,23 @@ def _pieces(spool: Spool) -> tuple[float, int]:
     return len(tokenizer.segment(sample)[1]) / len(sample), len(tokenizer.learned)
 
 
-def _figures(texts: InspectedTexts, name: str, kind: str, pieces: tuple[float, int], lines: Hashes) -> dict[str, Any]:
+def _figures(text: InspectedText, kind: str, pieces: tuple[float, int], lines: Hashes) -> dict[str, Any]:
     """Counts of a text; tokens and types under each tokenizer, with every `<eos>` that `prepare` would add."""
-    text, counts = texts.texts[name], {kind: texts.counts(name, kind) for kind in texts.types}
     characters, documents = text.spool.characters, text.spool.documents
     closing = documents if documents > 1 else 0
     bytes_used = {byte for code in text.look.codes for byte in chr(code).encode("utf-8")}
+    used = {kind: int(np.count_nonzero(counts)) for kind, counts in text.counts.items()}
     kinds = {
         "char": {"tokens": characters + closing, "types": len(text.look.codes)},
         "byte": {"tokens": text.spool.bytes + closing, "types": len(bytes_used)},
-        "word": {"tokens": text.words.tokens + closing, "types": int(np.count_nonzero(counts["word"]))},
-        "whitespace": {"tokens": text.spaces.tokens, "types": int(np.count_nonzero(counts["whitespace"]))},
+        "word": {"tokens": int(text.counts["word"].sum()) + closing, "types": used["word"]},
+        "whitespace": {"tokens": len(text.tokens), "types": used["whitespace"]},
         "bpe": {"tokens": round(pieces[0] * characters) + closing, "types": pieces[1]},
     }
     return {
         **kinds[kind],
         "chars": characters,
-        "words": text.spaces.words,
+        "words": text.tokens.words,
         "bytes": text.spool.bytes,
         "documents": documents,
         "lines": text.look.lines,
@@ -243,69 +221,58 @@ def _figures(texts: InspectedTexts, name: str, kind: str, pieces: tuple[float, i
     }
 
 
-def _unknown(texts: InspectedTexts, name: str) -> dict[str, Any]:
+def _unknown(text: InspectedText, train: InspectedText) -> dict[str, Any]:
     """Shares of a text's tokens that the training text lacks, or has too rarely for its vocabulary."""
-    codes, known = texts.texts[name].look.codes, texts.texts["train"].look.codes
-    characters = [code for code in sorted(codes) if code not in known]
-    shares: dict[str, float | None] = {}
-    for kind in texts.types:
-        own, train = texts.counts(name, kind), texts.counts("train", kind)
-        shares[kind] = float(own[train < MIN_COUNT[kind]].sum() / own.sum()) if own.any() else None
-    shares["char"] = sum(codes[code] for code in characters) / codes.total()
+    codes = text.look.codes
+    characters = [code for code in sorted(codes) if code not in train.look.codes]
+    shares: dict[str, float | None] = {"char": sum(codes[code] for code in characters) / codes.total()}
+    for kind, own in text.counts.items():
+        shares[kind] = float(own[train.counts[kind] < MIN_COUNT[kind]].sum() / own.sum()) if own.any() else None
     return {"unknown": shares, "unknown_characters": "".join(map(chr, characters[:100]))}
 
 
-def _words(texts: InspectedTexts, kind: str) -> dict[str, Any]:
-    """Frequent and rare words: tokens with a letter or digit, of the tokenizer that suits the words."""
-    types, counts = texts.types[kind], texts.counts("train", kind)
-    once = np.flatnonzero(counts == 1)
-    frequent: list[dict[str, Any]] = []
-    for place in np.argsort(-counts, kind="stable").tolist():
-        if len(frequent) == SHOWN or not counts[place]:
-            break
-        if types[place] != EOS and any(map(str.isalnum, types[place])):
-            frequent.append({"word": unescape(types[place]), "count": int(counts[place])})
-    words = [types[place] for place in once.tolist() if any(map(str.isalnum, types[place]))]
-    rare = [unescape(word) for word in words[:: max(1, len(words) // SHOWN)][:SHOWN]]
+def _words(types: list[str], counts: np.ndarray) -> dict[str, Any]:
+    """Frequent and rare words: tokens with a letter or digit."""
+    order = np.argsort(-counts, kind="stable")[: np.count_nonzero(counts)].tolist()
+    words = ((types[place], int(counts[place])) for place in order)
+    frequent = islice(((word, count) for word, count in words if word != EOS and _is_word(word)), SHOWN)
+    rare = [types[place] for place in np.flatnonzero(counts == 1).tolist() if _is_word(types[place])]
     return {
-        "frequent": frequent,
-        "rare": rare,
-        "hapax_share": len(once) / max(1, int(np.count_nonzero(counts))),
+        "frequent": [{"word": unescape(word), "count": count} for word, count in frequent],
+        "rare": [unescape(word) for word in rare[:: max(1, len(rare) // SHOWN)][:SHOWN]],
+        "hapax_share": float(np.count_nonzero(counts == 1) / len(order)),
     }
 
 
-def _duplicates(texts: InspectedTexts, lines: Hashes) -> dict[str, Any]:
+def _is_word(token: str) -> bool:
+    return any(map(str.isalnum, token))
+
+
+def _duplicates(tokens: TokenFile, types: list[str], lines: Hashes) -> dict[str, Any]:
     """The share of the lines that repeat an earlier one, and the lines that occur most often."""
-    tokens, types = texts.texts["train"].tokens, texts.types["whitespace"]
     repeated = []
     for place in np.lexsort((lines.places, -lines.counts))[:5].tolist():
         if lines.counts[place] > 1:
             start = int(lines.places[place])
-            words = [types[id] for id in tokens[start : start + 200].tolist()]
-            words = [unescape(word) for word in words[: words.index(EOS) if EOS in words else None]]
-            repeated.append({"line": " ".join(words)[:200], "count": int(lines.counts[place])})
+            words = takewhile(lambda word: word != EOS, (types[id] for id in tokens[start : start + 200].tolist()))
+            repeated.append({"line": " ".join(map(unescape, words))[:200], "count": int(lines.counts[place])})
     share = 1 - len(lines.values) / lines.counts.sum() if lines.total else 0.0
     return {"share": float(share), "most_repeated": repeated}
 
 
-def _characters(texts: InspectedTexts) -> dict[str, Any]:
+def _characters(look: Look) -> dict[str, Any]:
     """What the text holds besides letters, marks, digits, punctuation and ordinary white space."""
     odd: dict[str, dict[str, int]] = {"control": {}, "format": {}, "private": {}, "line_breaks": {}}
-    spaceless, look = 0, texts.texts["train"].look
+    kinds = {"Cc": "control", "Cf": "format", "Co": "private", "Cn": "private", "Cs": "private"}
+    spaceless = 0
     for code, count in sorted(look.codes.items()):
-        character, name = chr(code), f"U+{code:04X}"
-        category = unicodedata.category(character)
+        character, category = chr(code), unicodedata.category(chr(code))
         if character in "\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029":
-            odd["line_breaks"][name] = count
-        elif category == "Cc" and character not in "\t\n":
-            odd["control"][name] = count
-        elif category == "Cf":
-            odd["format"][name] = count
-        elif category in ("Co", "Cn", "Cs"):
-            odd["private"][name] = count
+            odd["line_breaks"][f"U+{code:04X}"] = count
+        elif category in kinds and character not in "\t\n":
+            odd[kinds[category]][f"U+{code:04X}"] = count
         elif 0x3040 <= code <= 0x30FF or 0x3400 <= code <= 0x9FFF or 0x20000 <= code <= 0x3134F:
             spaceless += count
-    literal = dict(zip(texts.types["whitespace"], texts.counts("train", "whitespace").tolist(), strict=True))
     return {
         **odd,
         "replacement": look.codes[0xFFFD],
@@ -313,6 +280,4 @@ def _characters(texts: InspectedTexts) -> dict[str, Any]:
         "spaceless": spaceless,
         "decomposed": look.decomposed,
         "markup": look.tags,
-        "literal_unk": literal.get(UNK, 0),
-        "literal_eos": literal.get(escape(EOS), 0),
     }
