@@ -28,7 +28,7 @@ def list_corpora(json: JsonFlag = False) -> None:
 
     A registry of your own, named in the environment variable SEQLAB_CORPORA, adds to the list.
     """
-    from seqlab.text.sources import corpora
+    from seqlab.catalogue import corpora
 
     found = corpora.listing()
     if json:
@@ -74,7 +74,7 @@ def fetch_corpus(
 
     Example: seqlab data fetch wikitext-2
     """
-    from seqlab.text.sources.fetch import fetch
+    from seqlab.catalogue.fetch import fetch
 
     found = fetch(name, force, quiet)
     files = {split: [str(path) for path in paths] for split, paths in found.splits.items()}

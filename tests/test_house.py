@@ -24,6 +24,7 @@ ROOMS = """
     base
     config | schedules
     options
+    catalogue
     text | nn | visualization
     models | embeddings
     run
@@ -34,8 +35,9 @@ ROOMS = """
 """
 """THE list of rooms: each line imports only from lines above it. Rooms of a line do not import one another."""
 SUBROOMS = {
+    "catalogue": "docstrings python_docs corpora fetch",
     "config": "names settings groups checks presets book",
-    "text": "workers python_docs sources tokenizers ids preparation inspection",
+    "text": "workers sources tokenizers ids preparation inspection",
     "nn": "products dropout zoneout characters kernels cells outputs",
     "embeddings": "material engines queries folder evaluation vectors formats training",
     "training": "distributed budget presets optimize step graphs watch starts planning state loop report train",

@@ -299,3 +299,12 @@ def load_tensors(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, str
     if digest is None or digest != tensor_digest(tensors, metadata):
         raise InputError(f"{path}: its content differs from its digest; the file is damaged.")
     return tensors, metadata
+
+
+def cache_folder() -> Path:
+    """Where seqlab keeps what it can make again: $SEQLAB_CACHE, or the folder that the system has for caches."""
+    if os.environ.get("SEQLAB_CACHE"):
+        return Path(os.environ["SEQLAB_CACHE"])
+    import pooch
+
+    return Path(pooch.os_cache("seqlab"))

@@ -17,12 +17,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqlab.base.errors import InputError, SeqlabError
+from seqlab.catalogue import corpora
 from seqlab.config import TextConfig
 from seqlab.text import TOKENIZERS, Corpus, TokenFile, load_tokenizer, prepare, tokenize
 from seqlab.text.ids import spelling, token_file
 from seqlab.text.preparation import jobs
 from seqlab.text.preparation.spool import Spool
-from seqlab.text.sources import corpora
 from seqlab.text.tokenizers.bpe import sample_blocks
 from seqlab.text.tokenizers.cuts import LIMIT
 from seqlab.text.workers import Workers

@@ -22,11 +22,10 @@ from typing import Any
 import numpy as np
 
 from ...base.errors import InputError
-from ...base.files import atomic_folder, read_json, verify_manifest, write_json, write_manifest
+from ...base.files import atomic_folder, cache_folder, read_json, verify_manifest, write_json, write_manifest
 from ...base.progress import Progress
 from ...text import TokenFile, Vocab
 from ...text.ids.token_file import VERIFY_BELOW, SplitWriter, open_split
-from ...text.sources.cache import cache_folder
 from .phrase_pairs import HALF, JOINT, LOW, Pairs, Sweeps, find_pairs, join_block, new_table, put
 from .words import TrainingText
 

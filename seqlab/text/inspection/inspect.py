@@ -13,12 +13,12 @@ import numpy as np
 
 from ...base.errors import InputError
 from ...base.progress import Progress
+from ...catalogue import corpora
 from ...config import TextConfig
 from ..ids.token_file import TokenFile, open_split
 from ..preparation.numbering import Numbering, SplitNumbering, worker_count
 from ..preparation.prepare import read_spool
 from ..preparation.spool import Spool
-from ..sources import corpora
 from ..sources.plain_text import FileReport
 from ..sources.readers import ReadReport, SourceFile, Sources, corpus_name, read_documents, resolve_sources
 from ..tokenizers.bpe import train_bpe

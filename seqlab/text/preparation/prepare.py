@@ -13,12 +13,14 @@ import json
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ...base.errors import InputError
-from ...base.files import atomic_folder, check_replaceable, write_json, write_manifest
+from ...base.files import atomic_folder, cache_folder, check_replaceable, write_json, write_manifest
 from ...base.progress import Progress
+from ...catalogue import corpora
 from ...config import TextConfig
 from ..ids.token_file import (
     FORMAT,
@@ -28,8 +30,6 @@ from ..ids.token_file import (
     SplitCounts,
     corpus_digest,
 )
-from ..sources import corpora
-from ..sources.cache import cache_folder
 from ..sources.readers import ReadReport, SourceFile, Sources, corpus_name, listed, read_documents, resolve_sources
 from ..tokenizers.base import Tokenizer
 from ..tokenizers.bpe import BpeTokenizer
@@ -201,41 +201,36 @@ def _cache_key(entries: dict[str, list[dict[str, Any]]], config: TextConfig, hin
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
 
 
+@dataclass
 class _Preparation:
     """The steps of `prepare`, inside a folder that is not in place yet."""
 
-    def __init__(
-        self,
-        folder: Path,
-        config: TextConfig,
-        hint: str | None,
-        for_words: bool,
-        quiet: bool,
-        chunk_bytes: int,
-        workers: int | None,
-    ):
-        self.folder, self.work = folder, folder / "work"
-        self.config, self.hint, self.for_words, self.quiet = config, hint, for_words, quiet
-        self.chunk_bytes, self.workers = chunk_bytes, workers
+    folder: Path
+    config: TextConfig
+    hint: str | None
+    for_words: bool
+    quiet: bool
+    chunk_bytes: int
+    workers: int | None
 
     def run(self, files: dict[str, list[SourceFile]]) -> dict[str, Any]:
         """Do everything; returns the header of the corpus but for its sources."""
-        self.work.mkdir()
-        report = ReadReport()
+        work, report = self.folder / "work", ReadReport()
+        work.mkdir()
         spools = {
-            name: read_spool(self.work / f"{name}.txt", group, self.config, report, self.quiet, self.chunk_bytes)
+            name: read_spool(work / f"{name}.txt", group, self.config, report, self.quiet, self.chunk_bytes)
             for name, group in files.items()
         }
         kind, reason = self._choose(spools["train"])
         several = spools["train"].documents > 1
         splits = self._splits(spools, TOKENIZERS[kind].cuts_anywhere)
         blank = self._rule(kind, splits["train"].chunks, spools["train"].characters, several)
-        numbering = Numbering(self.work, splits)
+        numbering = Numbering(work, splits)
         numbering.segment(blank, several or kind == "whitespace", self.workers, self.quiet)
         tokenizer = blank.with_vocab(self._vocab(blank, numbering, files["train"][0].name))
         tokenizer.save(self.folder / TOKENIZER)
         headers = numbering.write(self.folder, tokenizer)
-        shutil.rmtree(self.work)
+        shutil.rmtree(work)
         counts = {name: SplitCounts(**header["counts"]) for name, header in headers.items()}
         return {
             "seqlab": FORMAT,
@@ -290,14 +285,8 @@ class _Preparation:
         min_count = self.config.min_count or (1 if self.for_words else MIN_COUNT.get(tokenizer.kind, 1))
         controls = [UNK] if tokenizer.has_unk else []
         controls += [EOS] if EOS in types else []
-        vocab = Vocab.build(
-            types,
-            train.counts_of(len(types)),
-            controls,
-            tokenizer.required,
-            min_count,
-            self.config.vocab_size,
-        )
+        counts = train.counts_of(len(types))
+        vocab = Vocab.build(types, counts, controls, tokenizer.required, min_count, self.config.vocab_size)
         if not any(token not in (UNK, EOS, "\n") for token in vocab.itos):
             raise InputError(
                 f"{name}: all words occur fewer than min_count = {min_count} times in the training text; "

@@ -13,7 +13,7 @@ from typing import IO
 
 from ...base.errors import InputError, did_you_mean
 from ...base.kinds import DESCRIPTIONS, kind_of
-from . import corpora
+from ...catalogue import corpora
 from .plain_text import COMPRESSED_SUFFIXES, FileReport, read_text
 
 TEXT_SUFFIXES = {".txt", ".text", ".md", ".markdown", ".rst", ".tex", ".jsonl", ".ndjson"}

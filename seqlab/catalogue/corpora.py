@@ -17,12 +17,11 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from ...base.errors import InputError, did_you_mean
-from ...base.files import read_json
-from ...base.results import Result, Table, line
-from ...config import Settings
-from ..python_docs import extraction as python_docs
-from .cache import cache_folder
+from ..base.errors import InputError, did_you_mean
+from ..base.files import cache_folder, read_json
+from ..base.results import Result, Table, line
+from ..config import Settings
+from . import python_docs
 
 PYTHON_DOCS = "python-docs"
 RECEIPT = "fetched.json"

@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from ... import __version__
-from ...base.errors import SeqlabError
-from ...base.files import atomic_folder, read_json, sha256, write_json
-from ...base.progress import Progress
+from .. import __version__
+from ..base.errors import SeqlabError
+from ..base.files import atomic_folder, read_json, sha256, write_json
+from ..base.progress import Progress
 from . import corpora
 from .corpora import RECEIPT, Download, Entry, FileRange
 

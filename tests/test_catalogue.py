@@ -19,10 +19,9 @@ from pathlib import Path
 import pytest
 
 from seqlab.base.errors import InputError, SeqlabError
-from seqlab.text.python_docs import extraction as python_docs
-from seqlab.text.python_docs.docstrings import paragraphs
-from seqlab.text.sources import corpora
-from seqlab.text.sources.fetch import fetch
+from seqlab.catalogue import corpora, python_docs
+from seqlab.catalogue.docstrings import paragraphs
+from seqlab.catalogue.fetch import fetch
 from seqlab.text.sources.readers import read_documents
 
 BOOK = (

@@ -6,7 +6,6 @@ Docstrings and the language reference are read from source files with `ast`; not
 from __future__ import annotations
 
 import ast
-import gc
 import hashlib
 import importlib.metadata
 import importlib.util
@@ -17,14 +16,13 @@ import re
 import sysconfig
 import warnings
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ...base.files import atomic_folder, read_json, write_json
-from ...base.progress import Progress
-from ..workers import Workers
+from ..base.files import atomic_folder, read_json, write_json
+from ..base.progress import Progress
 from .docstrings import paragraphs, word_set
 
 EXTRACTOR_VERSION = 2
@@ -118,24 +116,17 @@ def _files() -> list[tuple[str, Path]]:
 
 
 def _extract(quiet: bool) -> list[Document]:
-    """Every document, the language reference first, then file by file. Two processes share the parsing."""
+    """Every document, the language reference first, then file by file. Two processes share the work."""
+    import joblib
+
     found = [(f"python.{name}", paragraphs(text)) for name, text in sorted(_topics().items())]
     files = _files()
-    with (
-        Progress("reading documentation", len(files), "files", quiet) as progress,
-        Workers(2, _reader) as workers,
-    ):
-        for number, documents in enumerate(workers.map(files), 1):
+    pool = joblib.Parallel(2, "loky", return_as="generator", batch_size=16, pre_dispatch=256, idle_worker_timeout=2)
+    with Progress("reading documentation", len(files), "files", quiet) as progress:
+        for number, documents in enumerate(pool(joblib.delayed(_documents)(*file) for file in files), 1):
             found += documents
             progress.update(number)
     return found
-
-
-def _reader() -> Callable[[tuple[str, Path]], list[Document]]:
-    """A worker's job: (module, path) -> its documents."""
-    gc.disable()  # syntax trees hold no cycles
-    warnings.simplefilter("ignore", SyntaxWarning)  # of other people's source
-    return lambda file: list(_documents(*file))
 
 
 def _topics() -> dict[str, str]:
@@ -149,17 +140,18 @@ def _topics() -> dict[str, str]:
     return {}
 
 
-def _documents(module: str, path: Path) -> Iterator[Document]:
+def _documents(module: str, path: Path) -> list[Document]:
+    """The documents of a source file."""
     source = path.read_bytes()
     if b'"""' not in source and b"'''" not in source:
-        return
+        return []
     try:
-        tree = ast.parse(source)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SyntaxWarning)  # of other people's source
+            tree = ast.parse(source)
     except (SyntaxError, ValueError):  # a template, or written for another Python version
-        return
-    for name, docstring in _docstrings(tree, module):
-        if kept := paragraphs(docstring):
-            yield name, kept
+        return []
+    return [(name, kept) for name, docstring in _docstrings(tree, module) if (kept := paragraphs(docstring))]
 
 
 def _docstrings(node: ast.AST, name: str) -> Iterator[tuple[str, str]]:

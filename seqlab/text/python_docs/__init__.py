@@ -1,1 +1,0 @@
-"""The embedded corpus: the documentation on this machine as English prose."""
