@@ -238,8 +238,6 @@ STUDIES = {
         {
             "log-uniform": {},
             "unigram": {"noise": "unigram"},
-            "unigram, power 1": {"noise": "unigram", "noise_power": 1.0},
-            "log-uniform, repeats": {"unique_noise": False},
         },
     ),
     "tokenizers": Study(

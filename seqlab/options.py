@@ -155,19 +155,12 @@ class LanguageModelOptions(TypedDict, total=False):
     noise: NoiseName
     """Distribution that noise words are drawn from (sampled, nce). Default: "log-uniform". Usual: log-uniform. unigram
     follows the counts of your text; it was slightly worse after 400 steps."""
-    noise_power: float
-    """Exponent of the counts of unigram noise. Default: 0.75. Usual: 0.75. Lower draws rare words more often."""
-    unique_noise: bool
-    """Whether the noise words of a batch are distinct. Default: True. Usual: true. Distinct words say more."""
     label_smoothing: float
     """Share of the target's probability spread over the vocabulary in training (full). Default: 0.0. Usual: 0 to 0.1.
     Less confident predictions; perplexity usually gets worse."""
     cutoffs: list[int] | None
     """First id of each cluster of the adaptive softmax; None: the cheapest clusters for a vocabulary that follows
     Zipf's law. Default: None. Usual: None. Moves words between the fast short list and the clusters."""
-    tail_shrink: float | None
-    """Factor by which each adaptive cluster is narrower than the one before; None: 1 when tied, else 2. Default: None.
-    Usual: None. Narrower clusters are cheaper."""
     mixture: int
     """Number of softmaxes in the mixture. Default: 4. Usual: 2 to 15. More can model more contexts; a step takes that
     many times longer."""
@@ -223,8 +216,6 @@ class LanguageModelOptions(TypedDict, total=False):
     plateau_factor: float
     """What the learning rate is multiplied by when a validation is no new best (plateau). Default: 0.25. Usual: 0.1 to
     0.5. Lower ends training sooner."""
-    plateau_patience: int
-    """Validations in a row without a new best before that. Default: 1. Usual: 1. Higher waits longer."""
     batch_size: int
     """Parallel streams of text in an update, over all processes. Default: 32. Usual: 16 to 128. Larger uses the
     machine better and makes fewer, smoother updates: often worse in a short training."""
@@ -272,11 +263,6 @@ class LanguageModelOptions(TypedDict, total=False):
     evaluations: int
     """Validations during training, evenly spaced. Default: 10. Usual: 5 to 50. More finds the best weights more
     precisely and draws a finer curve."""
-    validation_share: float
-    """Arithmetic a validation may take, as a share of that of the training since the one before. Default: 0.05. Usual:
-    0.05. More validates on more tokens."""
-    log_lines: int
-    """Lines of metrics.jsonl, evenly spaced over the budget. Default: 500. Usual: 500. More draws finer curves."""
     seed: int
     """Seed of everything random: the same seed gives the same model on the same machine. Default: 1. Usual: any whole
     number. Another seed shows how much of a difference is chance."""
@@ -289,8 +275,6 @@ class LanguageModelOptions(TypedDict, total=False):
     cuda_graphs: bool
     """On a CUDA device: record a window's kernels once and replay them (small models, exact softmax). Default: False.
     Usual: false. Saves the time of launching kernels."""
-    save_every: float
-    """Seconds between two saves of the exact state. Default: 30.0. Usual: 30. Longer loses more after a crash."""
     init: str | Path | None
     """A run whose weights training starts from. Its sizes, type of tokenizer and lower-casing are taken over; the
     vocabulary comes from the new text, and known tokens keep their rows. Default: None. Usual: a run trained on more

@@ -20,6 +20,7 @@ import numpy as np
 
 import seqlab
 from seqlab.text import Corpus
+from seqlab.training import loop
 
 from .. import rows
 
@@ -38,7 +39,8 @@ def descent(preset: str, steps: int) -> dict[str, Any]:
     """Losses of training and perplexities of validation."""
     with tempfile.TemporaryDirectory() as folder:
         corpus = excerpt(Path(folder), "char" if preset.startswith("char") else "word")
-        shorter = {"steps": steps, "batch_size": 20, "bptt": 35, "evaluations": 1, "log_lines": steps, "quiet": True}
+        shorter = {"steps": steps, "batch_size": 20, "bptt": 35, "evaluations": 1, "quiet": True}
+        loop.LOG_LINES = steps
         model = seqlab.train_language_model(corpus, Path(folder) / "run", preset=preset, **shorter)
         lines = model.run.metrics()
     return {

@@ -15,12 +15,11 @@
 
 from ..config.checks import check_batches
 from ..config.checks import check_language_model as check
-from ..config.presets import preset, presets
 from .distributed import World, join
 from .loop import Trainer
 from .optimize.averages import AVERAGES
 from .optimize.optimizers import OPTIMIZERS, Optimizer
-from .presets import describe, suggest
+from .presets import describe, preset, presets, suggest
 from .starts.from_run import start_from_run
 from .starts.from_vectors import Coverage, start_from_vectors
 from .step import TrainingStep

@@ -28,6 +28,10 @@ from .step import TrainingStep, bptt_length
 from .watch.metrics import Activity, MetricSums
 from .watch.validation import Validator
 
+SAVE_EVERY = 30.0
+"""Seconds between two saves of the exact state: a crash loses no more, and writing them takes well under a percent."""
+LOG_LINES = 500
+"""Lines of metrics.jsonl, evenly spaced over the budget: more than a curve has pixels to show."""
 LOWEST_PLATEAU = 1e-3
 """Share of the learning rate that the plateau schedule keeps: with less, nothing more would be learned."""
 
@@ -83,7 +87,7 @@ class Trainer:
         self.carried = CarriedState(model, self.reader, self.world)
         self.step = TrainingStep(model, self.config, self.world)
         self.windows = GraphedWindowReader(model) if self.config.cuda_graphs else self.step.windows
-        self.validator = Validator(model, corpus, self.step.average, self.config.validation_share)
+        self.validator = Validator(model, corpus, self.step.average)
         self.sums = MetricSums(list(self.step.optimizer.parameters), model.device)
         self.activity = Activity(model)
         self.checkpoint = Checkpoint(
@@ -211,7 +215,7 @@ class Trainer:
     def look_at_the_clock(self, last_save: float, interrupted: bool) -> tuple[bool, bool]:
         """Note the time; whether to save, and whether to stop: the same for all processes."""
         now = time.monotonic()
-        seconds, save_due = self.world.agreed(now - self.started, now - last_save >= self.config.save_every)
+        seconds, save_due = self.world.agreed(now - self.started, now - last_save >= SAVE_EVERY)
         self.position.seconds = seconds
         return bool(save_due), self.world.any(interrupted)
 
@@ -234,8 +238,7 @@ class Trainer:
             position.best, position.without_improvement = found["valid_loss"], 0
         else:
             position.without_improvement += 1
-            patient = position.without_improvement % self.config.plateau_patience
-            if self.config.schedule == "plateau" and not patient:
+            if self.config.schedule == "plateau":
                 position.plateau = max(LOWEST_PLATEAU, position.plateau * self.config.plateau_factor)
         return {**found, **self.validator.log_normalizer()}
 
@@ -256,7 +259,7 @@ class Trainer:
 
     def claims_line(self) -> bool:
         """Whether a line of metrics belongs to the step to be taken now; true once for every share of the budget."""
-        due = int(self.used() * self.config.log_lines) + 1
+        due = int(self.used() * LOG_LINES) + 1
         if due <= self.position.lines:
             return False
         self.position.lines = due

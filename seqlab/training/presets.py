@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..config import LanguageModelConfig
-from ..config.presets import preset, presets
+from ..config.presets import preset as preset
+from ..config.presets import presets as presets
 from ..text.ids.token_file import Corpus
 
 FEWEST_WINDOWS = 20

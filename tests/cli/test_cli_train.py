@@ -170,7 +170,7 @@ def sentence(capsys) -> str:
                 ["train", "lm", "text.txt", "-o", "x", "--set", f"{key}={value}"],
                 f"training.{key}: must be a finite",
             )
-            for key in ("l1", "l2", "weight_decay", "clip_value", "save_every")
+            for key in ("l1", "l2", "weight_decay", "clip_value", "temporal_penalty")
             for value in ("inf", "nan")
         ],
         (["train", "lm", "text.txt", "-o", "x", "--dropout", "nan"], "model.dropout: must be a finite"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import get_args
 
 import pytest
@@ -113,3 +114,39 @@ def test_no_setting_of_a_language_model_has_the_name_of_another():
 def test_a_bad_value_is_answered_in_one_plain_sentence(values, sentence):
     with pytest.raises(InputError, match=f"^{sentence}$"):
         LanguageModelConfig.build(values, "given")
+
+
+def record(**changed):
+    """The settings of a language model as version 0.1 wrote them."""
+    values = LanguageModelConfig().model_dump()
+    for key, value in (LanguageModelConfig.REMOVED | LanguageModelConfig.FORGOTTEN | changed).items():
+        section, _, name = key.partition(".")
+        values[section][name] = value
+    return values
+
+
+def test_settings_that_became_constants_are_read_from_old_folders():
+    values = record()
+    kept = json.dumps(values)
+    assert LanguageModelConfig.of_record(values, "config.json") == LanguageModelConfig()
+    assert json.dumps(values) == kept, "nothing is changed in place"
+    free = {"training.log_lines": 40, "training.save_every": 1.0, "training.validation_share": 0.2}
+    assert LanguageModelConfig.of_record(record(**free), "config.json") == LanguageModelConfig()
+    assert EmbeddingsConfig.of_record(EmbeddingsConfig().model_dump(), "config.json") == EmbeddingsConfig()
+
+
+@pytest.mark.parametrize("key", LanguageModelConfig.REMOVED)
+def test_another_value_of_a_constant_needs_the_version_that_had_it(key):
+    with pytest.raises(
+        InputError, match=rf"run/config\.json: {key} = 3 is a setting that only seqlab 0\.1 has; open it"
+    ):
+        LanguageModelConfig.of_record(record(**{key: 3}), "run/config.json")
+
+
+@pytest.mark.parametrize("kind", [LanguageModelConfig, EmbeddingsConfig])
+def test_setting_a_constant_says_what_it_is(kind):
+    for key, value in (kind.REMOVED | kind.FORGOTTEN).items():
+        for name in (key, key.rpartition(".")[2]):
+            with pytest.raises(InputError) as caught:
+                kind().updated({name: 3})
+            assert str(caught.value) == f"configuration: {key}: is no longer a setting; it is always {value!r}."

@@ -126,8 +126,8 @@ def test_a_model_is_the_same_for_the_same_seed_and_loads_into_another(softmax):
 def test_knobs_reach_the_output_layer():
     assert build(softmax="mixture", mixture=3).output.mixture == 3
     assert build(softmax="adaptive", cutoffs=[2, 5]).output.clusters == [(2, 5), (5, 11)]
-    sampled = build(softmax="sampled", samples=4, noise="unigram", noise_power=0.5, unique_noise=False).output
-    assert (sampled.samples, sampled.noise.power, sampled.noise.unique) == (4, 0.5, False)
+    sampled = build(softmax="sampled", samples=4, noise="unigram").output
+    assert (sampled.samples, sampled.noise.power, sampled.noise.unique) == (4, 0.75, True)
     assert build(label_smoothing=0.1).output.label_smoothing == 0.1
     with pytest.raises(InputError, match=r"model\.label_smoothing: .*mixture"):
         build(softmax="mixture", label_smoothing=0.1)

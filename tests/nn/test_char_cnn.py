@@ -395,7 +395,7 @@ def test_training_and_validation_read_rare_words_by_their_spelling(rare):
 
 def test_a_run_that_was_stopped_reads_the_same_words(rare, tmp_path):
     whole = api.train_language_model(rare / "new", tmp_path / "whole", steps=6, lr=0.02, **SIZES)
-    options = {**SIZES, "steps": 6, "lr": 0.02, "save_every": 1e-9}
+    options = {**SIZES, "steps": 6, "lr": 0.02}
     from seqlab.training import Trainer
 
     original, steps = Trainer.train_step, []
@@ -408,6 +408,7 @@ def test_a_run_that_was_stopped_reads_the_same_words(rare, tmp_path):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Trainer, "train_step", stopping)
+        patch.setattr("seqlab.training.loop.SAVE_EVERY", 1e-9)
         with pytest.raises(KeyboardInterrupt):
             api.train_language_model(rare / "new", tmp_path / "parts", **options)
     parts = api.train_language_model(rare / "new", tmp_path / "parts", **options)

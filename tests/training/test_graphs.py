@@ -79,8 +79,9 @@ def recorded(monkeypatch):
         {"cell": "mingru", "optimizer": "sgd", "lr": 1.0, "clip": 0.1, "l2": 1e-4},
     ],
 )
-def test_replayed_windows_train_as_plain_ones_do(options, corpus, recorded, tmp_path):
-    options = {**SMALL, "softmax": "full", "log_lines": 5, **options}
+def test_replayed_windows_train_as_plain_ones_do(options, corpus, recorded, tmp_path, monkeypatch):
+    monkeypatch.setattr("seqlab.training.loop.LOG_LINES", 5)
+    options = {**SMALL, "softmax": "full", **options}
     plain = api.train_language_model(corpus, tmp_path / "plain", **options)
     assert not recorded
     graphed = api.train_language_model(corpus, tmp_path / "graphed", cuda_graphs=True, **options)
@@ -92,8 +93,9 @@ def test_replayed_windows_train_as_plain_ones_do(options, corpus, recorded, tmp_
 
 
 @pytest.mark.parametrize("cell", [name for name in CELLS if not CELLS[name].rectified])
-def test_every_cell_that_may_be_recorded_trains_as_before(cell, corpus, recorded, tmp_path):
-    options = {**SMALL, "softmax": "full", "steps": 6, "cell": cell, "log_lines": 2}
+def test_every_cell_that_may_be_recorded_trains_as_before(cell, corpus, recorded, tmp_path, monkeypatch):
+    monkeypatch.setattr("seqlab.training.loop.LOG_LINES", 2)
+    options = {**SMALL, "softmax": "full", "steps": 6, "cell": cell}
     runs = [
         api.train_language_model(corpus, tmp_path / str(graphed), cuda_graphs=graphed, **options)
         for graphed in (False, True)

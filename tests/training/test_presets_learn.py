@@ -42,8 +42,9 @@ SHORT = {"evaluations": 1, "batch_size": 20, "quiet": True}
 
 
 @pytest.mark.parametrize("name", ["awd-lstm-ptb", "awd-lstm-wt2"])
-def test_a_narrower_awd_lstm_learns(name, text, tmp_path):
-    narrow = {"embed_dim": 50, "hidden_dim": 80, "last_dim": 50, "bptt": 20, "steps": 800, "log_lines": 80}
+def test_a_narrower_awd_lstm_learns(name, text, tmp_path, monkeypatch):
+    monkeypatch.setattr("seqlab.training.loop.LOG_LINES", 80)
+    narrow = {"embed_dim": 50, "hidden_dim": 80, "last_dim": 50, "bptt": 20, "steps": 800}
     lm = api.train_language_model(text, tmp_path / "run", preset=name, **SHORT, **narrow)
     losses = [line["loss"] for line in lm.run.metrics()]
     assert np.mean(losses[-20:]) < np.mean(losses[5:10]) - 1.0
@@ -51,13 +52,14 @@ def test_a_narrower_awd_lstm_learns(name, text, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "steps"), STEPS.items())
-def test_it_knows_more_than_word_frequencies(name, steps, tmp_path):
+def test_it_knows_more_than_word_frequencies(name, steps, tmp_path, monkeypatch):
+    monkeypatch.setattr("seqlab.training.loop.LOG_LINES", 60)
     kind = "char" if name.startswith("char") else "word"
     docs = api.prepare("python-docs", quiet=True, tokenizer=kind, vocab_size=None if kind == "char" else 5_000)
     for part, count in {"train": 400_000, "valid": 4_000}.items():
         (tmp_path / part).write_text(docs.tokenizer.decode(docs.splits[part][:count]))
     corpus = api.prepare(tmp_path / "train", tmp_path / "corpus", valid=tmp_path / "valid", quiet=True, tokenizer=kind)
-    lm = api.train_language_model(corpus, tmp_path / "run", preset=name, steps=steps, bptt=35, log_lines=60, **SHORT)
+    lm = api.train_language_model(corpus, tmp_path / "run", preset=name, steps=steps, bptt=35, **SHORT)
     losses = [line["loss"] for line in lm.run.metrics()]
     assert len(losses) >= 60
     assert np.isfinite(losses).all()

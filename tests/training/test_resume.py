@@ -13,7 +13,7 @@ from seqlab.base.files import load_tensors
 from seqlab.run import Run
 from seqlab.training import Trainer
 
-SIZES = {"embed_dim": 10, "hidden_dim": 10, "layers": 2, "batch_size": 4, "bptt": 8, "log_lines": 40}
+SIZES = {"embed_dim": 10, "hidden_dim": 10, "layers": 2, "batch_size": 4, "bptt": 8}
 REGULARISED = {
     "weight_drop": 0.3,
     "locked_dropout": True,
@@ -112,6 +112,12 @@ MEASURED = {"seconds", "tokens_per_second"}
 
 class Killed(Exception):
     """Stands for a power cut."""
+
+
+@pytest.fixture(autouse=True)
+def fewer_lines_than_steps(monkeypatch):
+    """So that training is also stopped between two lines of metrics."""
+    monkeypatch.setattr("seqlab.training.loop.LOG_LINES", 40)
 
 
 @pytest.fixture(scope="module")

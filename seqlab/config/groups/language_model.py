@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, ClassVar
+
 from ..settings import Settings
 from .model import ModelConfig
 from .text import TextConfig
@@ -14,3 +16,15 @@ class LanguageModelConfig(Settings):
     text: TextConfig = TextConfig()
     model: ModelConfig = ModelConfig()
     training: TrainingConfig = TrainingConfig()
+
+    REMOVED: ClassVar[dict[str, Any]] = {
+        "model.noise_power": 0.75,
+        "model.unique_noise": True,
+        "model.tail_shrink": None,
+        "training.plateau_patience": 1,
+    }
+    FORGOTTEN: ClassVar[dict[str, Any]] = {
+        "training.validation_share": 0.05,
+        "training.log_lines": 500,
+        "training.save_every": 30.0,
+    }

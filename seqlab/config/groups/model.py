@@ -243,22 +243,6 @@ class ModelConfig(Settings):
         effect="unigram follows the counts of your text; it was slightly worse after 400 steps.",
         source=MEASURED,
     )
-    noise_power: float = knob(
-        0.75,
-        "Exponent of the counts of unigram noise.",
-        tier="internal",
-        usual="0.75",
-        effect="Lower draws rare words more often.",
-        ge=0,
-        le=1,
-    )
-    unique_noise: bool = knob(
-        True,
-        "Whether the noise words of a batch are distinct.",
-        tier="internal",
-        usual="true",
-        effect="Distinct words say more.",
-    )
     label_smoothing: float = knob(
         0.0,
         "Share of the target's probability spread over the vocabulary in training (full).",
@@ -277,14 +261,6 @@ class ModelConfig(Settings):
         usual="None",
         effect="Moves words between the fast short list and the clusters.",
         source="Grave et al. 2017, https://arxiv.org/abs/1609.04309",
-    )
-    tail_shrink: float | None = knob(
-        None,
-        "Factor by which each adaptive cluster is narrower than the one before; None: 1 when tied, else 2.",
-        tier="internal",
-        usual="None",
-        effect="Narrower clusters are cheaper.",
-        ge=1,
     )
     mixture: int = knob(
         4,

@@ -167,14 +167,6 @@ class TrainingConfig(Settings):
         gt=0,
         lt=1,
     )
-    plateau_patience: int = knob(
-        1,
-        "Validations in a row without a new best before that.",
-        tier="internal",
-        usual="1",
-        effect="Higher waits longer.",
-        ge=1,
-    )
     batch_size: int = knob(
         32,
         "Parallel streams of text in an update, over all processes.",
@@ -312,22 +304,6 @@ class TrainingConfig(Settings):
         source=PRACTICE,
         ge=1,
     )
-    validation_share: float = knob(
-        0.05,
-        "Arithmetic a validation may take, as a share of that of the training since the one before.",
-        tier="internal",
-        usual="0.05",
-        effect="More validates on more tokens.",
-        gt=0,
-    )
-    log_lines: int = knob(
-        500,
-        "Lines of metrics.jsonl, evenly spaced over the budget.",
-        tier="internal",
-        usual="500",
-        effect="More draws finer curves.",
-        ge=1,
-    )
     seed: Seed = knob(
         1,
         "Seed of everything random: the same seed gives the same model on the same machine.",
@@ -357,14 +333,6 @@ class TrainingConfig(Settings):
         usual="false",
         effect="Saves the time of launching kernels.",
         source="not measured on a GPU yet",
-    )
-    save_every: float = knob(
-        30.0,
-        "Seconds between two saves of the exact state.",
-        tier="internal",
-        usual="30",
-        effect="Longer loses more after a crash.",
-        gt=0,
     )
     init: PathText | None = knob(
         None,

@@ -16,7 +16,8 @@ from .costs import flops_per_token
 
 FEWEST_TOKENS = 5_000
 """Validation tokens used at least, however short the training: fewer could not tell two models apart."""
-
+VALIDATION_SHARE = 0.05
+"""Arithmetic a validation takes, as a share of that of the training since the one before."""
 NORMALIZER_TOKENS = 500
 """Validation tokens that the normalisation error of NCE is measured on."""
 
@@ -24,8 +25,9 @@ NORMALIZER_TOKENS = 500
 class Validator:
     """Validates a model and its average; the weights of the better one are kept when they are the best so far."""
 
-    def __init__(self, model: LanguageModel, corpus: Corpus, average: Average, share: float):
-        self.model, self.corpus, self.average, self.share = model, corpus, average, share
+    def __init__(self, model: LanguageModel, corpus: Corpus, average: Average, share: float | None = None):
+        self.model, self.corpus, self.average = model, corpus, average
+        self.share = VALIDATION_SHARE if share is None else share
         self.start_id = corpus.tokenizer.start_id
 
     def choose_tokens(self, trained: int) -> int:
