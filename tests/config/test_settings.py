@@ -20,11 +20,10 @@ from seqlab.config import (
     TextConfig,
     TrainingConfig,
 )
-from seqlab.config.checks import FULL_SOFTMAX
 from seqlab.config.names import RESTRAINTS as RESTRAINT_NAMES
 from seqlab.config.names import TYPES, Tier
-from seqlab.embeddings.engines.compiled.losses import LOSSES as VECTOR_LOSSES
-from seqlab.embeddings.material.noise import NOISE as VECTOR_NOISE
+from seqlab.embeddings.engines.losses import LOSSES as VECTOR_LOSSES
+from seqlab.embeddings.material.noise import WORD_NOISE
 from seqlab.evaluation.additions.dynamic import RULES as DYNAMIC_RULES
 from seqlab.evaluation.runs import Adaptation
 from seqlab.generation.rules import RESTRAINTS, RULES
@@ -62,12 +61,12 @@ def test_every_setting_is_documented(group, name):
         ("cells", CELLS),
         ("softmaxes", SOFTMAXES),
         ("noise", NOISE),
-        ("noise", VECTOR_NOISE),
+        ("noise", WORD_NOISE),
         ("optimizers", OPTIMIZERS),
         ("schedules", SCHEDULES),
         ("averages", AVERAGES),
         ("scalings", BATCH_SCALING),
-        ("vector_losses", {*VECTOR_LOSSES, FULL_SOFTMAX}),
+        ("vector_losses", VECTOR_LOSSES),
         ("rules", RULES),
         ("dynamic_rules", DYNAMIC_RULES),
     ],
