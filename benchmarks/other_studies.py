@@ -50,6 +50,10 @@ RULES: dict[str, dict[str, Any]] = {
     "min_p": {"min_p": 0.1},
     "epsilon": {"rules": ["epsilon=0.02"]},
     "temperature 0": {"temperature": 0.0, "num": 1},
+    **{
+        f"temperature 0, {rule.partition('=')[0]}": {"temperature": 0.0, "num": 1, "rules": [rule]}
+        for rule in ("no_repeat_ngram=16", "repetition_penalty=1.1", "presence_penalty=0.3", "frequency_penalty=0.02")
+    },
     "best_of": {"best_of": 32, "num": 8},
     "beam": {"beam": 8, "num": 1},
 }
@@ -94,7 +98,7 @@ def decoding() -> Iterator[Line]:
                 "line ends in a text": statistics.fmean(text.count("\n") for text in texts),
                 "CPU time [s]": seconds / len(texts),
             },
-            ", ".join(f"{key} {value}" for key, value in options.items()),
+            described(options),
         )
     text = shakespeare("valid").read_text("utf-8")
     cuts = [text[start : start + 400] for start in range(0, 6400, 400)]
@@ -109,6 +113,12 @@ def decoding() -> Iterator[Line]:
         },
         "text that the model has not seen",
     )
+
+
+def described(options: dict[str, Any]) -> str:
+    """Options as a note: "temperature 0.7", "ban '\\n'"."""
+    rules = [rule if isinstance(rule, str) else f"{rule[0]}={rule[1]!r}" for rule in options.get("rules", [])]
+    return ", ".join([*(f"{key}={value}" for key, value in options.items() if key != "rules"), *rules])
 
 
 def repeated(words: list[str]) -> float:

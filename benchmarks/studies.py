@@ -190,7 +190,7 @@ STUDIES = {
         {**CHARS, "optimizer": "sgd", "cell": "rnn-relu", "clip": 0.0},
         {
             "none": grid("lr", 0.1, 0.5),
-            "clip 1": grid("lr", 0.5, 3.0, clip=1.0),
+            "clip": [{"lr": 0.5, "clip": 1.0}, {"lr": 3.0, "clip": 1.0}, {"lr": 3.0, "clip": 0.1}],
             "clip_value 0.01": grid("lr", 0.5, 3.0, clip_value=0.01),
             "clip_value 0.1": grid("lr", 0.5, 3.0, clip_value=0.1),
         },

@@ -302,7 +302,7 @@ def test_weights_cannot_be_fitted_where_nothing_is_possible():
 
 
 def test_wikitext2(shared_data: Path, tmp_path: Path):
-    """The figures of benchmarks/RESULTS.md, and every probability those of a real model."""
+    """The figures of benchmarks/LOG.md, and every probability those of a real model."""
     folder = shared_data / "wikitext-2"
     corpus = prepare(folder / "train.txt", tmp_path / "c", valid=folder / "valid.txt", quiet=True)
     assert corpus.valid is not None
