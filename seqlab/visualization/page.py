@@ -43,6 +43,7 @@ class Page:
             may use what `page.js` defines. plotly renders text as markup, so words must be escaped before plotly gets
             them.
         controls: markup of `assets` for the head of the page, or "".
+        height: of the picture in a notebook, in pixels.
     """
 
     title: str
@@ -50,6 +51,7 @@ class Page:
     data: Mapping[str, Any]
     script: str
     controls: str = ""
+    height: int = 620
 
     def document(self) -> str:
         """The page as a file: plotly's script is in it as it is, and a policy forbids the network."""
@@ -57,19 +59,16 @@ class Page:
 
         return self._filled(f"<script>{get_plotlyjs()}</script>", f"<script>{self._code()}</script>")
 
-    def cell(self, height: int = 620) -> str:
+    def cell(self) -> str:
         """The page as an element for the output of a notebook's cell; it works offline, and in a saved notebook too.
 
         The frame is a sandbox: the picture and the notebook cannot touch each other. plotly's script is compressed,
         which makes the notebook 2 MB larger instead of 5.
-
-        Args:
-            height: of the frame, in pixels; it is as wide as the cell.
         """
         library = f'<script id="library" type="text/plain">{_packed_library()}</script>'
         code = f'<script id="code" type="text/plain">{self._code()}</script>\n<script>{asset("unpack.js")}</script>'
         source = html.escape(self._filled(library, code))
-        style = f"width: 100%; height: {height}px; border: 0"
+        style = f"width: 100%; height: {self.height}px; border: 0"
         return (
             f'<iframe title="{html.escape(self.title)}" style="{style}" sandbox="allow-scripts allow-downloads" '
             f'srcdoc="{source}"></iframe>'

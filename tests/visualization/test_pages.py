@@ -197,7 +197,7 @@ def test_nothing_is_drawn_before_it_is_needed_and_nothing_twice(
     assert calls == [1]
 
 
-def test_a_notebook_shows_the_page_in_a_frame_that_needs_no_network() -> None:
+def test_a_notebook_shows_the_page_in_a_frame_that_needs_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     picture = draw_map(some_vectors(), method="pca", only=["king", "queen", "<b>bold</b>", "gone"])
     shown = picture._repr_html_()
     assert picture.missing == ["gone"]
@@ -211,6 +211,8 @@ def test_a_notebook_shows_the_page_in_a_frame_that_needs_no_network() -> None:
     assert json.loads(re.search(r'<script id="data"[^>]*>(.*?)</script>', page)[1])["words"][:2] == ["king", "queen"]
     assert len(shown) < 3_000_000
     assert picture._repr_png_().startswith(b"\x89PNG")
+    monkeypatch.setattr("seqlab.visualization.maps.draw.MOST_STILL", 2)
+    assert picture._repr_png_() is None
 
 
 @needs_node
@@ -258,7 +260,8 @@ def test_progress_of_a_layout_counts_its_iterations(
     out, err = capfd.readouterr()
     assert out == ""
     lines = err.splitlines()
-    assert lines[0].startswith("laying out 39 words    5%  50/1000 iterations")
+    assert lines[0].startswith("laying out 39 words    0%  0/1000 iterations")
+    assert any(line.startswith("laying out 39 words    5%  50/1000 iterations") for line in lines)
     assert len(lines) >= 5
     assert "100%  1000/1000 iterations" in lines[-1]
 

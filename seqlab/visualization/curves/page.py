@@ -19,6 +19,7 @@ CAPTION = (
 def curves_page(curves: Sequence[RunCurves], x: CurveAxis) -> Page:
     """The interactive picture of training curves."""
     low, high = loss_range(curves)
+    panels = small_panels(curves)
     data = {
         "x": AXES[x][1],
         "unit": curves[0].unit,
@@ -32,7 +33,7 @@ def curves_page(curves: Sequence[RunCurves], x: CurveAxis) -> Page:
                     for name, color, run, curve in panel.lines
                 ],
             }
-            for panel in small_panels(curves)
+            for panel in panels
         ],
         "range": [low, high],
         "ticks": [float(f"{tick:.4g}") for tick in perplexity_ticks(low, high)],
@@ -49,7 +50,7 @@ def curves_page(curves: Sequence[RunCurves], x: CurveAxis) -> Page:
             for run in curves
         ],
     }
-    return Page(TITLE, CAPTION, data, "curves.js")
+    return Page(TITLE, CAPTION, data, "curves.js", height=620 if len(panels) <= 3 else 800)
 
 
 def _points(curve: Curve) -> dict[str, list[float]]:

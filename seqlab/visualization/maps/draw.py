@@ -18,6 +18,9 @@ from .page import map_page
 from .projection import PROJECTIONS, usable_perplexity
 from .wordmap import COLORS, DEFAULT_WORDS, Mappable, WordMap, build_map, choose_words
 
+MOST_STILL = 2000
+"""Words up to which a notebook gets a still map next to the page; of more, placing the labels takes longer."""
+
 
 def draw_map(
     vectors: Mappable,
@@ -119,6 +122,9 @@ class MapPicture(Picture):
         content, labels, notes = map_bytes(self.wordmap, kind)
         self._labels, self._drawn_notes = labels, notes
         return content
+
+    def _repr_png_(self) -> bytes | None:
+        return super()._repr_png_() if len(self._rows_N) <= MOST_STILL else None
 
     @property
     def notes(self) -> list[str]:

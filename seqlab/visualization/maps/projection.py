@@ -90,8 +90,8 @@ def _reported(progress: Progress) -> Iterator[None]:
 
     class Iterations(io.TextIOBase):
         def write(self, text: str) -> int:
-            if found := re.search(r"Iteration (\d+)", text):
-                progress.update(int(found[1]))
+            found = re.search(r"Iteration (\d+)", text)
+            progress.update(int(found[1]) if found else progress.done)
             return len(text)
 
     with redirect_stdout(Iterations()):
