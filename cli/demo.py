@@ -127,11 +127,11 @@ def show_scores(model: TrainedLanguageModel, corpus: Corpus) -> None:
 def show_samples(model: TrainedLanguageModel, seed: int) -> None:
     for prompt in PROMPTS:
         text = model.generate(prompt, length=60, temperature=0.8, top_p=0.95, seed=seed)
-        print(indented(f"{prompt}{text}"), end="\n\n")
+        print(indented(text), end="\n\n")
     text = model.generate(PROMPTS[0], length=30, best_of=8, temperature=0.8, seed=seed)
-    print(indented(f"[best of 8] {PROMPTS[0]}{text}"), end="\n\n")
+    print(indented(f"[best of 8] {text}"), end="\n\n")
     text = model.generate(PROMPTS[0], length=30, beam=8)
-    print(indented(f"[beam of 8] {PROMPTS[0]}{text}"))
+    print(indented(f"[beam of 8] {text}"))
 
 
 def indented(text: str) -> str:

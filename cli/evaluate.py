@@ -193,7 +193,7 @@ def _evaluate_run(
     from seqlab.api import load_language_model
     from seqlab.evaluation import evaluate_source
 
-    lm = load_language_model(path, device)
+    lm = load_language_model(path, device=device)
     evaluator = lm.evaluator(quiet=quiet, **sources, **adaptation)
     if not texts:
         return {split: evaluate_source(lm.run, evaluator, None, split, tokens)}

@@ -161,10 +161,10 @@ def train_lm(
         say(f"seqlab: {planned.sentence}")
         print_json(planned.config.model_dump())
         return
-    from seqlab.api import train_language_model
+    from seqlab.training.train import train_language_model
 
     before = _written(out)
-    trained = train_language_model(source, out, valid=valid, test=test, quiet=quiet, preset=preset, values=values)
+    trained = train_language_model(source, out, valid=valid, test=test, quiet=quiet, preset=preset, given=values)
     if not trained.summary:  # another of the processes that trained together reports
         return
     if not quiet:

@@ -1,12 +1,16 @@
 """seqlab: word vectors, recurrent language models, generated text and pictures from your own text.
 
     import seqlab
-    corpus  = seqlab.prepare("book.txt", tokenizer="bpe", vocab_size=8000)
-    vectors = seqlab.train_embeddings(corpus, dim=100)
-    lm      = seqlab.train_language_model(corpus, minutes=5)
+
+    corpus = seqlab.prepare("book.txt")
+    lm = seqlab.train_language_model(corpus, minutes=3)
     print(lm.generate("Once upon", temperature=0.8, seed=1))
 
-Names are loaded on first use, so that `import seqlab` costs nothing.
+    vectors = seqlab.train_embeddings(corpus, dim=100)
+    vectors.neighbors("king")
+    vectors.map(words=300).save("map.html")
+
+Names are loaded on first use, so `import seqlab` costs nothing.
 """
 
 from __future__ import annotations
@@ -18,8 +22,12 @@ from .base.lazy import lazy_names
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from .api import TrainedLanguageModel as TrainedLanguageModel
+    from .api import corpora as corpora
+    from .api import draw_curves as draw_curves
+    from .api import draw_map as draw_map
     from .api import evaluate as evaluate
+    from .api import inspect as inspect
+    from .api import load as load
     from .api import load_language_model as load_language_model
     from .api import load_vectors as load_vectors
     from .api import prepare as prepare
@@ -27,33 +35,56 @@ if TYPE_CHECKING:
     from .api import train_language_model as train_language_model
     from .base.errors import InputError as InputError
     from .base.errors import SeqlabError as SeqlabError
+    from .config.book import settings as settings
     from .embeddings import WordVectors as WordVectors
+    from .evaluation import Scores as Scores
+    from .evaluation import TextScore as TextScore
+    from .generation import Sample as Sample
+    from .generation import Samples as Samples
+    from .run import History as History
+    from .run import Run as Run
     from .text import Corpus as Corpus
+    from .text import TokenFile as TokenFile
     from .text import Tokenizer as Tokenizer
-    from .visualization import draw_curves as draw_curves
-    from .visualization import draw_map as draw_map
+    from .text.inspection.inspection import Inspection as Inspection
+    from .trained import TrainedLanguageModel as TrainedLanguageModel
+    from .visualization import Picture as Picture
 
 _HOMES = {
     "Corpus": "text",
+    "History": "run",
     "InputError": "base.errors",
+    "Inspection": "text.inspection.inspection",
+    "Picture": "visualization",
+    "Run": "run",
+    "Sample": "generation",
+    "Samples": "generation",
+    "Scores": "evaluation",
     "SeqlabError": "base.errors",
+    "TextScore": "evaluation",
+    "TokenFile": "text",
     "Tokenizer": "text",
-    "TrainedLanguageModel": "api",
+    "TrainedLanguageModel": "trained",
     "WordVectors": "embeddings",
-    "draw_curves": "visualization",
-    "draw_map": "visualization",
+    "corpora": "api",
+    "draw_curves": "api",
+    "draw_map": "api",
     "evaluate": "api",
+    "inspect": "api",
+    "load": "api",
     "load_language_model": "api",
     "load_vectors": "api",
     "prepare": "api",
+    "settings": "config.book",
     "train_embeddings": "api",
     "train_language_model": "api",
 }
 
 __all__ = ["__version__", *sorted(_HOMES)]
 
-__getattr__ = lazy_names(__name__, _HOMES)
+if not TYPE_CHECKING:  # a module-level __getattr__ would let type checkers believe in any name
+    __getattr__ = lazy_names(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOMES])
+    return sorted(__all__)

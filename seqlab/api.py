@@ -2,241 +2,396 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-import torch
+from typing import TYPE_CHECKING, Any, Unpack
 
 from .base.errors import InputError
 from .base.files import check_replaceable
-from .config import EmbeddingsConfig, LanguageModelConfig, TextConfig, merge
-from .embeddings import WordVectors
-from .embeddings.folder import STATE as VECTORS_STATE
-from .evaluation import (
-    Adaptation,
-    Evaluator,
-    evaluator_of,
-    read_source,
-    write_token_scores,
+from .base.kinds import DESCRIPTIONS, kind_of
+from .config import EmbeddingsConfig, LanguageModelConfig, TextConfig, read_config
+from .config.explicit import explicit
+from .options import (
+    EmbeddingsOptions,
+    EvaluationOptions,
+    LanguageModelOptions,
+    TextOptions,
 )
-from .generation import TextGenerator
-from .models import LanguageModel
-from .opening import open_vectors, vectors_of_model
-from .run import Run
-from .text.ids.token_file import Corpus
-from .text.preparation.prepare import prepare as prepare_corpus
-from .text.sources.readers import Sources
-from .text.tokenizers.base import Tokenizer
-from .training.planning import Source
-from .training.train import train_language_model as train_run
 
 if TYPE_CHECKING:
-    from .embeddings.training.loop import Callback
+    from .catalogue.corpora import NamedCorpora
+    from .embeddings import WordVectors
+    from .embeddings.training.loop import Epoch
+    from .evaluation import Scores
+    from .text import Corpus, Sources
+    from .text.inspection.inspection import Inspection
+    from .trained import TrainedLanguageModel
+    from .visualization import CurveAxis, MapColor, MapMethod, Picture
+
+Openable = str | Path
+"""A path; a `str` that names a corpus will do where a text is wanted."""
 
 
-class TrainedLanguageModel:
-    """A language model ready to use: generates, scores, evaluates.
-
-    Attributes:
-        run: the run folder it came from.
-        model: the weights.
-        tokenizer: text to ids and back.
-        summary: what training reported (empty for a model loaded from disk).
-    """
-
-    def __init__(
-        self,
-        run: Run,
-        device: str = "cpu",
-        summary: Mapping[str, Any] | None = None,
-        model: LanguageModel | None = None,
-    ):
-        self.run, self.summary = run, dict(summary or {})
-        self.model: LanguageModel = run.load_model(device) if model is None else model
-        self.tokenizer: Tokenizer = run.tokenizer
-        self.generator = TextGenerator(self.model, self.tokenizer)
-
-    def generate(self, prompt: str = "", **options: Any) -> str:
-        """The text of one sample, the prompt not included. Options as in `TextGenerator.generate`."""
-        return self.generator.generate(prompt, **options)[0].text
-
-    def log_prob(self, text: str) -> float:
-        """Exact log-probability of a text in nats. Raises InputError for an empty text."""
-        ids = self.tokenizer.encode(text)
-        if not len(ids):
-            raise InputError("text: is empty; give at least one token.")
-        ids_T = torch.from_numpy(np.asarray(ids, dtype=np.int64)).to(self.model.device)
-        if not self.model.reads_characters:
-            return self.model.log_prob(ids_T, self.tokenizer.start_id)
-        spelt, words = self.tokenizer.encode_spelt(text)
-        with self.model.extra_words(words):
-            return self.model.log_prob(ids_T, self.tokenizer.start_id, torch.from_numpy(spelt).to(ids_T.device))
-
-    def evaluate(
-        self,
-        text: Sources | None = None,
-        *,
-        split: str = "test",
-        valid: Sources | None = None,
-        train_text: Sources | None = None,
-        token_scores: str | Path | None = None,
-        quiet: bool = True,
-        **adaptation: Any,
-    ) -> dict[str, Any]:
-        """Exact scores on a text: tokens, nats_per_token, perplexity, nats_per_char, bits_per_char, bits_per_byte,
-        unknown_rate. A model that reads characters reads words outside its vocabulary as they are spelt; they are
-        predicted as <unk> all the same.
-
-        Args:
-            text: what to score; None takes a `split` ("valid" or "test") of the corpus the run was trained on.
-            valid: the text to tune on where something is to be tuned; by default that corpus's validation split.
-            train_text: the text to count, and for dynamic evaluation to take the size of gradients from; by default
-                its training split.
-            token_scores: a JSON Lines file to write every token's log-probability, rank and entropy to.
-            **adaptation: what to add, by name: temperature=True, mc_dropout=8, dynamic=True, cache=2000, counts=True,
-                ensemble=[RUN, ...], seed=1 (`seqlab.evaluation.Adaptation`). Each is then a section of the result.
-
-        Raises:
-            InputError: a text or an addition that cannot be had.
-        """
-        evaluator = self.evaluator(valid, train_text, quiet, **adaptation)
-        return self.evaluate_with(evaluator, text, split, token_scores)
-
-    def evaluator(
-        self, valid: Sources | None = None, train_text: Sources | None = None, quiet: bool = True, **adaptation: Any
-    ) -> Evaluator:
-        """What `evaluate` uses, tuned once for any number of texts."""
-        chosen = Adaptation.of(adaptation)
-        return evaluator_of(self.run, self.model, chosen, valid, train_text, quiet)
-
-    def evaluate_with(
-        self,
-        evaluator: Evaluator,
-        text: Sources | None = None,
-        split: str = "test",
-        token_scores: str | Path | None = None,
-    ) -> dict[str, Any]:
-        """`evaluate` with an evaluator of this model."""
-        tokens = read_source(self.run, text, split, self.model.reads_characters).tokens
-        if token_scores is None:
-            return evaluator.evaluate(tokens)
-        evaluation = evaluator.evaluate_tokens(tokens, ranked=True)
-        write_token_scores(token_scores, tokens, self.tokenizer, evaluation)
-        return evaluation.report
-
-    def vectors(self) -> WordVectors:
-        """The input vectors of the vocabulary's words."""
-        return vectors_of_model(self.model, self.tokenizer)
-
-
+@explicit(TextConfig)
 def prepare(
-    source: Source,
+    source: Sources | Corpus,
     out: str | Path | None = None,
-    valid: Any = None,
-    test: Any = None,
+    *,
+    valid: Sources | None = None,
+    test: Sources | None = None,
+    workers: int | None = None,
     quiet: bool = False,
-    **options: Any,
+    **options: Unpack[TextOptions],
 ) -> Corpus:
-    """Text becomes ids: a corpus folder at `out`, or in the cache. Options are those of `TextConfig`."""
-    if isinstance(source, Corpus):
-        return source
-    config = TextConfig().updated(options)
-    return prepare_corpus(source, Path(out) if out else None, config, valid=valid, test=test, quiet=quiet)
+    """Turn text into ids once; every training takes the result.
 
+    Args:
+        source: text file(s), a folder, a compressed or .jsonl file, or a name from `seqlab.corpora()`. A corpus is
+            returned as it is.
+        out: a folder for the corpus; None keeps it in the cache, where the same text is found again.
+        valid: a validation text; None sets aside the end of the text.
+        test: a test text.
+        workers: processes; None uses all cores.
+        quiet: show no progress.
+        **options: how text becomes ids, listed below.
 
-def load_language_model(path: str | Path, device: str = "cpu") -> TrainedLanguageModel:
-    """A trained model from its run folder."""
-    return TrainedLanguageModel(Run.open(path), device)
+    Returns:
+        The corpus: tokenizer and memory-mapped ids of its splits.
 
-
-def load_vectors(path: str | Path, mapped: bool = False) -> WordVectors:
-    """Word vectors from any file or folder seqlab reads, or the input embedding of a language-model run.
-
-    mapped: leave the matrix of an embeddings folder in its file, unchecked; nothing else can be opened so.
+    Raises:
+        InputError: a text that cannot be read, with file and line, or an unknown option.
     """
+    from .text import prepare as prepare_corpus
+
+    config = TextConfig().updated(options)
+    return prepare_corpus(
+        source, Path(out) if out else None, config, valid=valid, test=test, quiet=quiet, workers=workers
+    )
+
+
+def inspect(
+    source: Sources,
+    *,
+    valid: Sources | None = None,
+    test: Sources | None = None,
+    field: str = "text",
+    quiet: bool = False,
+) -> Inspection:
+    """Report what a text is like before training on it: figures, oddities, and what to mend.
+
+    Args:
+        source: what `prepare` reads.
+        valid: a validation text to compare with the first: unknown words, and overlap.
+        test: a test text to compare in the same way.
+        field: the field of a JSON Lines record that holds its text.
+        quiet: show no progress.
+
+    Returns:
+        The figures, and `findings`: plain sentences on what to mend.
+
+    Raises:
+        InputError: a source does not exist, is empty, or is not what its name says.
+    """
+    from .text.inspection.inspect import inspect as inspect_text
+
+    return inspect_text(source, valid=valid, test=test, field=field, quiet=quiet)
+
+
+def corpora() -> NamedCorpora:
+    """List the named corpora: what they are, under which licence, and whether they are on this machine.
+
+    A registry of your own, named in the environment variable SEQLAB_CORPORA, adds to the list.
+    """
+    from .catalogue.corpora import listing
+
+    return listing()
+
+
+def load(path: str | Path) -> Corpus | WordVectors | TrainedLanguageModel:
+    """Open whatever seqlab wrote, and word vectors of other programs.
+
+    Args:
+        path: a run folder, a folder of word vectors, a prepared corpus, or a vector file of any format that seqlab
+            reads (word2vec text or binary, GloVe, fastText, .npz, Projector .tsv).
+
+    Returns:
+        A `TrainedLanguageModel`, `WordVectors` or `Corpus`.
+
+    Raises:
+        InputError: nothing is there, a file is damaged, or it is none of these.
+    """
+    if not isinstance(path, str | Path):
+        raise InputError(f"load: give the path of a folder or file, not {type(path).__name__}.")
+    kind = kind_of(path)
+    if kind == "run":
+        return load_language_model(path)
+    if kind == "corpus":
+        from .text import Corpus
+
+        return Corpus.open(path)
+    if kind in ("nothing", "folder"):
+        raise InputError(f"{path}: {DESCRIPTIONS[kind]}; give a run, word vectors or a prepared corpus.")
+    return load_vectors(path)
+
+
+def load_language_model(path: str | Path, *, device: str = "cpu") -> TrainedLanguageModel:
+    """Open a language model from its run folder.
+
+    Args:
+        path: the folder.
+        device: "cpu", "cuda" or "auto".
+
+    Raises:
+        InputError: no such run, or a damaged file.
+    """
+    from .trained import TrainedLanguageModel
+
+    return TrainedLanguageModel.load(path, device)
+
+
+def load_vectors(path: str | Path, *, mapped: bool = False) -> WordVectors:
+    """Open word vectors from any file or folder that seqlab reads, or the input embedding of a language-model run.
+
+    Args:
+        path: a folder or file.
+        mapped: leave the matrix of an embeddings folder in its file, unchecked; nothing else can be opened so.
+
+    Raises:
+        InputError: nothing there holds vectors, or a file is damaged; file and line are named.
+    """
+    from .opening import open_vectors
+
     return open_vectors(path, mapped=mapped)
 
 
-def evaluate(run: str | Path, text: Sources | None = None, **options: Any) -> dict[str, Any]:
-    """Exact scores of a language-model run on a text. Options as in `TrainedLanguageModel.evaluate`."""
-    return load_language_model(run).evaluate(text, **options)
-
-
+@explicit(EmbeddingsConfig)
 def train_embeddings(
-    source: Source,
+    source: Sources | Corpus,
     out: str | Path | None = None,
-    quiet: bool = False,
+    *,
     resume: str | Path | None = None,
-    callback: Callback | None = None,
-    **options: Any,
+    callback: Callable[[Epoch], None] | None = None,
+    config: str | Path | Mapping[str, Any] | None = None,
+    quiet: bool = False,
+    **options: Unpack[EmbeddingsOptions],
 ) -> WordVectors:
-    """Word vectors from a text.
+    """Train word vectors on a text.
 
     Args:
-        out: a folder to save them in; the same call on an unfinished one goes on where it stopped.
-        resume: vectors trained here, to continue from on this text; its words stay, new ones are added. Settings of
-            the model, its objective and the text that are not given are those it was trained with.
+        source: text file(s), a folder, a corpus name, or a prepared `Corpus`.
+        out: a folder to save them in; the same call on an unfinished one resumes it. None keeps them in memory only.
+        resume: vectors trained here, to continue from on this text: its words stay, new ones are added, and settings
+            that are not given are those it was trained with.
         callback: called with an `Epoch` (number, loss, held_out, vectors() and more) after every pass.
-        **options: those of `EmbeddingsConfig`.
+        config: a TOML or JSON file of settings, or the same as nested values; options override it.
+        quiet: show no progress.
+        **options: how vectors are trained, listed below.
+
+    Returns:
+        The vectors; `.report` says how training went.
+
+    Raises:
+        InputError: a bad text or option, or too little memory.
+        SeqlabError: training diverged.
     """
-    return train_embeddings_with_report(source, out, quiet, options, resume, callback)[0]
+    given = {**config_values(config), **EmbeddingsConfig.qualified(options)}
+    return train_embeddings_with_report(source, out, quiet, given, resume, callback)[0]
 
 
 def train_embeddings_with_report(
-    source: Source,
+    source: Sources | Corpus,
     out: str | Path | None,
     quiet: bool,
     values: Mapping[str, Any],
     resume: str | Path | None = None,
-    callback: Callback | None = None,
+    callback: Callable[[Epoch], None] | None = None,
 ) -> tuple[WordVectors, dict[str, Any]]:
-    """Word vectors, and what training reported: words_per_second, seconds, loss and more."""
-    config = EmbeddingsConfig().updated(values)
-    from .embeddings.training.checks import (
-        check as check_vectors,  # these bring numba, which nothing else here waits for
-    )
+    """`train_embeddings` for the command line: also returns words_per_second, seconds, loss and more."""
+    from .embeddings.folder import STATE
+    from .embeddings.training.checks import check
     from .embeddings.training.starts import inherited
-    from .embeddings.training.train import train_embeddings as train_vectors
+    from .embeddings.training.train import train_embeddings as train
+    from .text import prepare as prepare_corpus
 
+    settings = EmbeddingsConfig().updated(values)
     if resume is not None:
-        check_vectors(config, resume)
-        config = EmbeddingsConfig().updated(inherited(values, resume, out))
-    check_vectors(config)
+        check(settings, resume)
+        settings = EmbeddingsConfig().updated(inherited(values, resume, out))
+    check(settings)
     if out is not None:
-        check_replaceable(out, VECTORS_STATE)
-    if isinstance(source, Corpus):
-        corpus = source
-    else:
-        corpus = prepare_corpus(source, None, config.text, for_words=True, quiet=quiet)
-    return train_vectors(corpus, config, quiet, out, resume, callback)
+        check_replaceable(out, STATE)
+    corpus = prepare_corpus(source, None, settings.text, for_words=True, quiet=quiet)
+    return train(corpus, settings, quiet, out, resume, callback)
 
 
+@explicit(LanguageModelConfig)
 def train_language_model(
-    source: Source,
+    source: Sources | Corpus,
     out: str | Path | None = None,
-    valid: Any = None,
-    test: Any = None,
-    quiet: bool = False,
+    *,
+    valid: Sources | None = None,
+    test: Sources | None = None,
     preset: str | None = None,
-    values: Mapping[str, Any] | None = None,
-    **options: Any,
+    config: str | Path | Mapping[str, Any] | None = None,
+    quiet: bool = False,
+    **options: Unpack[LanguageModelOptions],
 ) -> TrainedLanguageModel:
-    """Train a language model on a text, or go on with the unfinished run at `out`.
+    """Train a language model on a text, or resume the unfinished run at `out`.
+
+    With no options the tokenizer, the sizes and the time are chosen from the text, and reported.
 
     Args:
-        source: text file(s), folder, corpus name or prepared corpus.
-        out: run folder; None uses a temporary one.
-        valid: a text to validate on; by default the end of the text is kept for it.
-        test: a text to evaluate on once at the end.
-        preset: a preset; by default the one that suits the text.
-        values: nested configuration, as read from a file.
-        **options: configuration by name, such as minutes=5, hidden_dim=512 or cell="gru".
+        source: text file(s), a folder, a corpus name, or a prepared `Corpus`.
+        out: run folder. None makes a temporary one that goes with the returned object; its `save` makes it permanent.
+        valid: text to validate on; None sets aside the end of the text.
+        test: text to score once at the end.
+        preset: named settings; None takes those that suit the text.
+        config: a TOML or JSON file of settings, or the same as nested values; options override it.
+        quiet: show no progress.
+        **options: settings by name, listed below, such as minutes=5, hidden_dim=512 or cell="gru".
 
     Raises:
         InputError: a bad text or option, or a run at `out` made with another text or configuration.
+        SeqlabError: training diverged.
     """
-    given = merge(values or {}, LanguageModelConfig.qualified(options))
-    run, best, summary = train_run(source, out, valid=valid, test=test, quiet=quiet, preset=preset, given=given)
-    return TrainedLanguageModel(run, summary=summary, model=best)
+    from .trained import TrainedLanguageModel
+    from .training.planning import Layer
+    from .training.train import train_language_model as train
+
+    layers = [
+        Layer(origin_of(config), LanguageModelConfig.qualified(config_values(config))),
+        Layer("options", LanguageModelConfig.qualified(options)),
+    ]
+    run, best, summary = train(source, out, valid=valid, test=test, quiet=quiet, preset=preset, given=layers)
+    return TrainedLanguageModel(run, str(best.device), summary=summary, model=best)
+
+
+def config_values(config: str | Path | Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """Nested settings from a file, or as they are given. Raises InputError for anything else."""
+    if config is None:
+        return {}
+    if isinstance(config, str | Path):
+        return read_config(config)
+    if isinstance(config, Mapping):
+        return config
+    raise InputError(f"config: give a TOML or JSON file or nested values, not {type(config).__name__}.")
+
+
+def origin_of(config: str | Path | Mapping[str, Any] | None) -> str:
+    """Where settings come from, for error sentences."""
+    return str(config) if isinstance(config, str | Path) else "config"
+
+
+def evaluate(
+    model: str | Path | TrainedLanguageModel,
+    text: Sources | None = None,
+    *,
+    split: str | None = None,
+    **options: Unpack[EvaluationOptions],
+) -> Scores:
+    """Exact scores of a language model on a text.
+
+    Args:
+        model: a run folder or an open model.
+        text, split, **options: as for `TrainedLanguageModel.evaluate`.
+
+    Raises:
+        InputError: no such run or text.
+    """
+    return language_model(model).evaluate(text, split=split, **options)
+
+
+def language_model(model: str | Path | TrainedLanguageModel) -> TrainedLanguageModel:
+    """An open language model, from its folder where a path is given. Raises InputError for anything else."""
+    from .trained import TrainedLanguageModel
+
+    if isinstance(model, TrainedLanguageModel):
+        return model
+    if isinstance(model, str | Path):
+        return load_language_model(model)
+    raise InputError(f"give a language model or the path of its run folder, not {type(model).__name__}.")
+
+
+def draw_map(
+    vectors: str | Path | WordVectors | TrainedLanguageModel,
+    *,
+    words: int = 500,
+    only: Iterable[str] | None = None,
+    highlight: str | Sequence[str] = (),
+    method: MapMethod = "tsne",
+    perplexity: float = 30.0,
+    color: MapColor = "cluster",
+    symbols: bool = False,
+    seed: int = 1,
+    title: str | None = None,
+) -> Picture:
+    """Draw a map of word vectors, similar words near each other.
+
+    Args:
+        vectors: word vectors, a language model, or the path of either.
+        words: how many of the most frequent words are drawn.
+        only: the words to draw instead.
+        highlight: a word or several to set off, with their neighbours.
+        method: "tsne" keeps neighbourhoods together, "pca" is quicker.
+        perplexity: about how many neighbours t-SNE keeps together.
+        color: "cluster" or "frequency".
+        symbols: also draw tokens without a letter or digit.
+        seed: the same seed draws the same map.
+        title: of the picture.
+
+    Returns:
+        A picture: a notebook shows it, `.save("map.html")` or `.save("map.png")` writes it.
+
+    Raises:
+        InputError: not word vectors, or a word that they lack.
+    """
+    from .embeddings import WordVectors
+    from .trained import TrainedLanguageModel
+
+    if isinstance(vectors, TrainedLanguageModel):
+        opened = vectors.vectors()
+    elif isinstance(vectors, str | Path):
+        opened = load_vectors(vectors)
+    elif isinstance(vectors, WordVectors):
+        opened = vectors
+    else:
+        raise InputError(f"vectors: give word vectors or the path of some, not {type(vectors).__name__}.")
+    return opened.map(
+        words=words,
+        only=only,
+        highlight=highlight,
+        method=method,
+        perplexity=perplexity,
+        color=color,
+        symbols=symbols,
+        seed=seed,
+        title=title,
+    )
+
+
+def draw_curves(
+    runs: str | Path | TrainedLanguageModel | Iterable[str | Path | TrainedLanguageModel], *, x: CurveAxis = "tokens"
+) -> Picture:
+    """Draw the training curves of one or several language models: losses, learning rate, gradients, speed.
+
+    Args:
+        runs: a run folder or an open model, or several.
+        x: the horizontal axis: "tokens", "steps" or "seconds".
+
+    Returns:
+        A picture: a notebook shows it, `.save("curves.png")` writes it.
+
+    Raises:
+        InputError: not a run, or one that has no metrics yet.
+    """
+    from .run import Run
+    from .trained import TrainedLanguageModel
+    from .visualization import draw_curves as draw
+
+    several = [runs] if isinstance(runs, str | Path | TrainedLanguageModel) else list(runs)
+    opened = []
+    for one in several:
+        if not isinstance(one, str | Path | TrainedLanguageModel):
+            raise InputError(f"runs: give run folders or open models, not {type(one).__name__}.")
+        opened.append(one.run if isinstance(one, TrainedLanguageModel) else Run.open(one))
+    return draw([(str(run.path), run.history.lines) for run in opened], x=x)

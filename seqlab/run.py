@@ -32,7 +32,7 @@ import numpy as np
 from .base.devices import resolve_device, torch_globals_restored
 from .base.errors import InputError
 from .base.files import load_tensors, read_json, save_tensors, verify_manifest, write_json, write_manifest
-from .base.kinds import RUN_KIND
+from .base.kinds import RUN_KIND, description
 from .base.results import Result, Table, abbreviated, line
 from .config import LanguageModelConfig
 from .models import LanguageModel
@@ -193,11 +193,11 @@ class Run:
         if not path.exists():
             raise InputError(f"{path}: no such run folder.")
         if not (path / CONFIG).is_file():
-            raise InputError(f"{path}: not a language-model run (it has no {CONFIG}).")
+            raise InputError(f"{path}: {description(path)}, not a language-model run (it has no {CONFIG}).")
         verify_manifest(path)
         record = read_json(path / CONFIG)
         if not isinstance(record, dict) or record.get("kind") != RUN_KIND:
-            raise InputError(f"{path}: not a language-model run.")
+            raise InputError(f"{path}: {description(path)}, not a language-model run.")
         config = LanguageModelConfig.of_record(record["config"], str(path / CONFIG))
         return cls(path, config, load_tokenizer(path / TOKENIZER), record)
 

@@ -343,7 +343,7 @@ def everything(home):
 
 def test_every_variant_is_reported_with_what_was_tuned(home, everything):
     lm, _, (report, log_p_N, parts, _) = everything
-    plain = lm.evaluate()
+    plain = lm.evaluate().to_json()
     rows = ["static", "temperature", "mc_dropout", "dynamic", "cache", "counts", "ensemble", "mixture"]
     assert [name for name, value in report.items() if isinstance(value, dict)] == [*rows, "tuned_on"]
     assert {name: report[name] for name in plain} == pytest.approx(plain)
@@ -432,7 +432,7 @@ def test_refusals_are_one_sentence(home, everything):
     with pytest.raises(InputError, match="Did you mean 'dynamic'"):
         lm.evaluate(dynamics=True)
     with pytest.raises(InputError, match="no test split"):
-        api.load_language_model(home / "other").evaluate()
+        api.load_language_model(home / "other").evaluate(split="test")
 
 
 def test_scores_of_single_tokens(home, everything, tmp_path):
@@ -517,7 +517,7 @@ def test_a_text_that_shares_much_with_the_tuning_text_is_refused(home, made, ref
         with pytest.raises(InputError, match="in common with the one to tune on"):
             lm.evaluate(wanted, cache=10)
     else:
-        assert lm.evaluate(wanted, cache=10)["cache"]["size"] == 10
+        assert lm.evaluate(wanted, cache=10).to_json()["cache"]["size"] == 10
 
 
 def test_a_tuning_text_of_a_few_tokens_is_refused(home, tmp_path):
@@ -540,7 +540,7 @@ def test_scores_say_what_was_scored_and_print_like_json(home):
     lm = api.load_language_model(home / "run")
     scores = evaluate_source(lm.run, lm.evaluator())
     assert (scores.split, scores.text_name) == ("test", "test")
-    assert scores.to_json() == lm.evaluate()
+    assert scores.to_json() == lm.evaluate().to_json()
     assert scores.perplexity == pytest.approx(math.exp(scores.nats_per_token))
     expected = f"perplexity {scores.perplexity:.4g} · {scores.bits_per_char:.3g} bits per character"
     assert repr(scores) == f"Scores(test: {expected} · {scores.tokens:,} tokens)"
@@ -558,7 +558,7 @@ def test_without_a_test_split_the_validation_split_is_scored_and_named(home, tmp
     corpus = api.prepare(home / "train.txt", tmp_path / "corpus", tokenizer="whitespace")
     lm = api.train_language_model(corpus, tmp_path / "run", steps=2, quiet=True, hidden_dim=8, embed_dim=8)
     scores = evaluate_source(lm.run, lm.evaluator())
-    assert (scores.split, scores.to_json()) == ("valid", lm.evaluate(split="valid"))
+    assert (scores.split, scores.to_json()) == ("valid", lm.evaluate(split="valid").to_json())
 
 
 @pytest.mark.parametrize("options", [{}, {"input": "characters"}])

@@ -31,12 +31,13 @@ ROOMS = """
     opening
     evaluation | generation
     training
+    trained
     api
 """
 """THE list of rooms: each line imports only from lines above it. Rooms of a line do not import one another."""
 SUBROOMS = {
     "catalogue": "docstrings python_docs corpora fetch",
-    "config": "names settings groups checks presets book",
+    "config": "names settings explicit groups checks presets book",
     "text": "workers sources tokenizers ids preparation inspection",
     "nn": "products dropout zoneout characters kernels cells outputs",
     "embeddings": "material engines queries folder evaluation vectors formats training",

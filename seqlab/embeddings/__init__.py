@@ -34,4 +34,5 @@ _HOMES = {
 
 __all__ = sorted(_HOMES)
 
-__getattr__ = lazy_names(__name__, _HOMES)
+if not TYPE_CHECKING:  # a module-level __getattr__ would let type checkers believe in any name
+    __getattr__ = lazy_names(__name__, _HOMES)

@@ -26,7 +26,7 @@ from ..base.files import (
     write_json,
     write_manifest,
 )
-from ..base.kinds import kind_of
+from ..base.kinds import description, kind_of
 from .material.subwords import Subwords
 
 TENSORS, VOCAB, CONFIG = "vectors.safetensors", "vocab.json", "config.json"
@@ -126,7 +126,7 @@ def read_folder(folder: str | Path, mapped: bool = False, verify: bool | None = 
     if is_unfinished(folder):
         raise InputError(f"{folder}: {NOT_FINISHED} first.")
     if not (folder / VOCAB).exists() and not (folder / TENSORS).exists():
-        raise InputError(f"{folder}: not an embeddings folder (it has no {TENSORS}).")
+        raise InputError(f"{folder}: {description(folder)}, not an embeddings folder (it has no {TENSORS}).")
     if verify or (verify is None and not mapped):
         verify_manifest(folder)
     else:

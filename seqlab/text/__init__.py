@@ -46,4 +46,5 @@ _NAMES = {
     "tokenizers.vocab": "Vocab",
 }
 
-__getattr__ = lazy_names(__name__, {name: home for home, names in _NAMES.items() for name in names.split()})
+if not TYPE_CHECKING:  # a module-level __getattr__ would let type checkers believe in any name
+    __getattr__ = lazy_names(__name__, {name: home for home, names in _NAMES.items() for name in names.split()})

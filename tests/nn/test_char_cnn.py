@@ -263,7 +263,7 @@ def test_unknown_words_of_a_text_are_read_as_they_are_spelt(lm, tmp_path):
             hidden, cell_state = model.cells[0](vectors[read][None, None], state[0])
             state = [cell_state]
             total -= float(model.output.log_probs(hidden)[0, 0, target])
-    found = lm.evaluate(tmp_path / "new.txt")
+    found = lm.evaluate(tmp_path / "new.txt").to_json()
     assert found["nats_per_token"] * found["tokens"] == pytest.approx(total, rel=1e-5)
     assert found["unknown_rate"] == 2 / len(tokens)
     assert lm.log_prob((tmp_path / "new.txt").read_text()) == pytest.approx(-total, rel=1e-5)
@@ -378,7 +378,7 @@ def test_splits_read_unknown_words_as_given_texts_do(rare, capsys):
     from seqlab.evaluation import evaluate_language_model
 
     unread = evaluate_language_model(lm.model, plain, lm.tokenizer.start_id, quiet=True)
-    assert unread["perplexity"] > 1.05 * lm.evaluate(split="test")["perplexity"]
+    assert unread["perplexity"] > 1.05 * lm.evaluate(split="test").perplexity
 
 
 def test_training_and_validation_read_rare_words_by_their_spelling(rare):
@@ -386,10 +386,10 @@ def test_training_and_validation_read_rare_words_by_their_spelling(rare):
     new, old = (api.load_language_model(rare / f"{name}-run") for name in ("new", "old"))
     assert new.run.record["corpus"]["digest"] == old.run.record["corpus"]["digest"]
     losses = [lm.run.metrics()[-1]["valid_loss"] for lm in (new, old)]
-    final = [lm.evaluate(split="test")["nats_per_token"] for lm in (new, old)]
+    final = [lm.evaluate(split="test").nats_per_token for lm in (new, old)]
     for read, unread in (losses, final):
         assert unread - read > 0.5 * math.log(2) / 4  # two choices, once in four tokens
-    assert new.evaluate(split="valid")["nats_per_token"] == pytest.approx(losses[0], rel=0.02)
+    assert new.evaluate(split="valid").nats_per_token == pytest.approx(losses[0], rel=0.02)
     assert len(new.model.characters.words_VL) == len(new.tokenizer.vocab)
 
 

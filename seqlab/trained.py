@@ -1,0 +1,271 @@
+"""`TrainedLanguageModel`: a language model ready to use, the object that a person holds."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, Unpack
+
+from .base.errors import InputError
+from .base.files import atomic_folder
+from .base.results import Result, Table, abbreviated, line
+from .run import CONFIG, History, Run
+
+if TYPE_CHECKING:
+    from .embeddings import WordVectors
+    from .evaluation import Evaluator, Scores, TextScore
+    from .generation import Samples, TextGenerator
+    from .models import LanguageModel
+    from .options import EvaluationOptions, GenerationOptions
+    from .text import Sources, Tokenizer
+    from .visualization import CurveAxis, Picture
+
+
+class TrainedLanguageModel(Result):
+    """A language model ready to use: it writes, scores and evaluates text, and shows how it was trained.
+
+    Made by `seqlab.train_language_model` and `seqlab.load`. Its weights are read when they are first needed.
+
+    Attributes:
+        run: the run folder it lives in. Without `out`, training makes a temporary one that goes when this object
+            does; `save` makes it permanent.
+        summary: what training reported (empty for a model loaded from disk).
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        device: str = "cpu",
+        *,
+        summary: Mapping[str, Any] | None = None,
+        model: LanguageModel | None = None,
+    ):
+        self.run, self.device, self.summary = run, device, dict(summary or {})
+        if model is not None:
+            self.model = model
+
+    @classmethod
+    def load(cls, path: str | Path, device: str = "cpu") -> Self:
+        """Open a run folder and read its weights.
+
+        Args:
+            path: the folder that `seqlab train lm` or `train_language_model(out=...)` wrote.
+            device: "cpu", "cuda" or "auto".
+
+        Raises:
+            InputError: no such run, a damaged file, or a device that this machine does not have.
+        """
+        loaded = cls(Run.open(path), device)
+        loaded.model  # noqa: B018 - a damaged file is reported now, not at the first question
+        return loaded
+
+    @cached_property
+    def model(self) -> LanguageModel:
+        """The network with its best weights, in evaluation mode: a `torch.nn.Module`."""
+        return self.run.load_model(self.device)
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """Text to ids and back."""
+        return self.run.tokenizer
+
+    @cached_property
+    def generator(self) -> TextGenerator:
+        """What writes: model and tokenizer together."""
+        from .generation import TextGenerator
+
+        return TextGenerator(self.model, self.tokenizer)
+
+    def generate(
+        self, prompt: str = "", *, stream: Callable[[str], None] | None = None, **options: Unpack[GenerationOptions]
+    ) -> str:
+        """One text that begins with `prompt`, as `seqlab generate` prints it.
+
+        Use `sample` for several texts, or for probabilities.
+
+        Args:
+            prompt: how the text begins; empty for a text from its beginning.
+            stream: called with every stretch of the continuation as soon as it is written.
+            **options: see `seqlab.settings("generation")`: temperature, top_k, top_p, min_p, length, seed, beam, ...
+
+        Raises:
+            InputError: `num`, contradictory options, or a prompt with words that the model has never seen.
+        """
+        if options.get("num", 1) != 1:
+            raise InputError("num: generate() returns one text; use sample(prompt, n=...) for several.")
+        [sample] = self.generator.generate(prompt, stream=stream, **options)
+        return str(sample)
+
+    def sample(self, prompt: str = "", *, n: int = 1, **options: Unpack[GenerationOptions]) -> Samples:
+        """Several texts that continue `prompt`, each with the probability, rank and entropy of every token.
+
+        Args:
+            prompt: how the texts begin.
+            n: how many.
+            **options: as for `generate`; with `best_of` or `beam` the n best, best first.
+
+        Returns:
+            A list of `Sample`: `.text` is the continuation, `str(sample)` begins with the prompt.
+
+        Raises:
+            InputError: as for `generate`.
+        """
+        if "num" in options:
+            raise InputError("num: sample() takes n, such as sample(prompt, n=3).")
+        several: GenerationOptions = {**options, "num": n}
+        return self.generator.generate(prompt, **several)
+
+    def log_prob(self, text: str) -> float:
+        """Exact log-probability of a text from its beginning, in nats.
+
+        Raises:
+            InputError: the text is empty.
+        """
+        return self.score(text).log_prob
+
+    def score(self, text: str) -> TextScore:
+        """Log-probability, rank and entropy of every token of a text; a notebook shades them by probability.
+
+        Raises:
+            InputError: the text is empty.
+        """
+        from .evaluation import score_text
+
+        return score_text(self.model, self.tokenizer, text)
+
+    def evaluate(
+        self,
+        text: Sources | None = None,
+        *,
+        split: str | None = None,
+        valid: Sources | None = None,
+        train_text: Sources | None = None,
+        token_scores: str | Path | None = None,
+        quiet: bool = True,
+        **options: Unpack[EvaluationOptions],
+    ) -> Scores:
+        """Exact scores on a text: the full softmax, every token once.
+
+        Words outside the vocabulary are predicted as <unk>; a model that reads characters reads them as they are
+        spelled.
+
+        Args:
+            text: file(s), folder or corpus name to score. None takes a split of the corpus the run was trained on.
+            split: "valid" or "test"; None takes the test split, else the validation split, and the result says which.
+            valid: the text to tune on where something is tuned; by default that corpus's validation split.
+            train_text: the text to count, and for dynamic evaluation to take the size of gradients from; by default
+                the training split.
+            token_scores: a JSON Lines file to write every token's log-probability, rank and entropy to.
+            quiet: show no progress.
+            **options: what to add to the network: dynamic, cache, counts, temperature, ensemble, ...; see
+                `seqlab.settings("evaluation")`. Each becomes a section of the result.
+
+        Raises:
+            InputError: a text or an addition that cannot be had.
+        """
+        evaluator = self.evaluator(valid=valid, train_text=train_text, quiet=quiet, **options)
+        return self.evaluate_with(evaluator, text, split=split, token_scores=token_scores)
+
+    def evaluator(
+        self,
+        *,
+        valid: Sources | None = None,
+        train_text: Sources | None = None,
+        quiet: bool = True,
+        **options: Unpack[EvaluationOptions],
+    ) -> Evaluator:
+        """What `evaluate` uses: tuned once, for any number of texts."""
+        from .evaluation import Adaptation, evaluator_of
+
+        return evaluator_of(self.run, self.model, Adaptation.of(options), valid, train_text, quiet)
+
+    def evaluate_with(
+        self,
+        evaluator: Evaluator,
+        text: Sources | None = None,
+        *,
+        split: str | None = None,
+        token_scores: str | Path | None = None,
+    ) -> Scores:
+        """`evaluate` with an evaluator of this model."""
+        from .evaluation import evaluate_source
+
+        return evaluate_source(self.run, evaluator, text, split, token_scores)
+
+    def vectors(self) -> WordVectors:
+        """The input vectors of the vocabulary's words."""
+        from .opening import vectors_of_model
+
+        return vectors_of_model(self.model, self.tokenizer)
+
+    @property
+    def history(self) -> History:
+        """The lines of metrics that training wrote: losses, learning rate, gradient norms, speed."""
+        return self.run.history
+
+    def curves(self, *, x: CurveAxis = "tokens") -> Picture:
+        """The training curves as a picture that a notebook shows and `.save(path)` writes.
+
+        Args:
+            x: the horizontal axis: "tokens", "steps" or "seconds".
+        """
+        from .visualization import draw_curves
+
+        return draw_curves([(self.run.path.name, self.history.lines)], x=x)
+
+    def save(self, path: str | Path) -> Path:
+        """Copy the run to a folder, complete or not at all; a run that is there is replaced.
+
+        Returns:
+            The folder: `seqlab.load` opens it, on any machine.
+
+        Raises:
+            InputError: a file or a folder with other things in it is there.
+        """
+        path = Path(path)
+        if path.resolve() == self.run.path.resolve():
+            return path
+        with atomic_folder(path, CONFIG) as temporary:
+            shutil.copytree(self.run.path, temporary, dirs_exist_ok=True)
+        return path
+
+    def __repr__(self) -> str:
+        return line("TrainedLanguageModel", [self._architecture(), *self._quality(), self._home()])
+
+    def _architecture(self) -> str:
+        model = self.run.config.model
+        softmax = "" if model.softmax == "full" else f", {model.softmax} softmax"
+        return f"{model.layers}x{model.hidden_dim} {model.cell}{softmax}"
+
+    def _quality(self) -> list[str]:
+        facts = [f"{abbreviated(self.run.parameters)} parameters"]
+        if "valid" in self.summary:
+            facts.append(f"validation perplexity {self.summary['valid']['perplexity']:,.4g}")
+        elif (best := self.history.best_perplexity) is not None:
+            facts.append(f"best validation perplexity {best:,.4g} in training")
+        return facts
+
+    def _home(self) -> str:
+        return "temporary" if self.run.temporary else str(self.run.path)
+
+    def table(self) -> Table:
+        """What the model is, a fact a row."""
+        model, training = self.run.config.model, self.run.config.training
+        rows: list[tuple[str, Any]] = [
+            ("cells", f"{model.layers} x {model.hidden_dim} {model.cell}"),
+            ("output layer", f"{model.softmax} softmax over {len(self.tokenizer.vocab):,} types"),
+            ("tokenizer", self.tokenizer.kind),
+            ("parameters", self.run.parameters),
+            ("optimizer", f"{training.optimizer}, learning rate {training.lr:g}"),
+            ("steps", self.history.last.get("step")),
+            ("tokens", self.history.last.get("tokens")),
+            ("best validation perplexity", self.history.best_perplexity),
+            ("folder", self._home()),
+        ]
+        return Table(("", ""), rows, repr(self))
+
+    def to_json(self) -> dict[str, Any]:
+        """The run's configuration and what training reported."""
+        return {"run": str(self.run.path), "config": self.run.config.model_dump(), "summary": self.summary}
