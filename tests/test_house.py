@@ -220,21 +220,16 @@ def parsed(*tops: str) -> dict[Path, ast.Module]:
     return {path: ast.parse(path.read_text("utf-8")) for top in tops for path in sorted((ROOT / top).rglob("*.py"))}
 
 
-CLASSES_STILL_TWICE = {"Table", "Objective", "Words", "Trainer", "Chunk", "Window"}
-"""To be emptied: each means two things yet."""
-
-
 def test_one_class_name_means_one_thing():
     places: dict[str, list[str]] = {}
     for path, tree in parsed("seqlab", "cli").items():
         for node in ast.walk(tree):
             if isinstance(node, ast.ClassDef):
                 places.setdefault(node.name, []).append(str(path.relative_to(ROOT)))
-    twice = {name: files for name, files in places.items() if len(files) > 1}
-    assert {name: files for name, files in twice.items() if name not in CLASSES_STILL_TWICE} == {}
+    assert {name: files for name, files in places.items() if len(files) > 1} == {}
 
 
-NAMES_STILL_TWICE = {"resolve_device", "printable", "PARTS"}
+NAMES_STILL_TWICE = {"printable", "PARTS"}
 """To be emptied: each is written in several files yet."""
 
 
