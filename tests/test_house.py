@@ -40,7 +40,7 @@ SUBROOMS = {
     "config": "names settings explicit groups checks presets book",
     "text": "workers sources tokenizers ids preparation inspection",
     "nn": "products dropout zoneout characters kernels cells outputs",
-    "embeddings": "material engines queries folder evaluation vectors formats training",
+    "embeddings": "material engines queries folder evaluation vectors formats vectorizer training",
     "training": "distributed budget presets optimize step graphs watch starts planning state loop report train",
     "visualization": "choices output style page picture maps curves",
 }

@@ -17,11 +17,13 @@ if TYPE_CHECKING:
     from .formats.table import load_vectors as load_vectors
     from .formats.table import save_vectors as save_vectors
     from .training.train import train_embeddings as train_embeddings
+    from .vectorizer import TextVectorizer as TextVectorizer
     from .vectors import WordVectors as WordVectors
 
 _HOMES = {
     "FORMATS": "formats.table",
     "LOSSES": "engines.losses",
+    "TextVectorizer": "vectorizer",
     "WordVectors": "vectors",
     "convert_vectors": "formats.table",
     "evaluate_analogies": "evaluation.evaluate",

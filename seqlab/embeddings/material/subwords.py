@@ -73,6 +73,10 @@ class Subwords:
             raise InputError(f"the n-grams of {words[int(np.argmin(finite))]!r} hold NaN or infinity.")
         return vectors
 
+    def has_ngrams(self, words: Sequence[str]) -> np.ndarray:
+        """(N,) bool: which words a vector can be composed of."""
+        return ngram_buckets(words, self.shortest, self.longest, self.buckets)[0] > 0
+
 
 def check_lengths(shortest: int, longest: int) -> None:
     """Raise InputError unless n-grams of `shortest` to `longest` characters exist and are of a sane length."""
