@@ -31,7 +31,7 @@ def open_vectors(path: str | Path, *, mapped: bool = False) -> WordVectors:
             word vectors.
     """
     if kind_of(path) != "run":
-        return load_vectors(path, mapped)
+        return load_vectors(path, mapped=mapped)
     if mapped:
         raise InputError(
             f"{path}: a language-model run cannot be left in its file; save its vectors to a folder first."

@@ -140,7 +140,7 @@ def _is_whole_binary(rows: bytes, header: Header) -> bool:
     return position <= len(rows) and not rows[position:].strip(b"\n")
 
 
-def load_vectors(path: str | Path, mapped: bool = False) -> WordVectors:
+def load_vectors(path: str | Path, *, mapped: bool = False) -> WordVectors:
     """Open an embeddings folder or a file of any of `FORMATS`, text and word2vec binary also compressed with gzip.
 
     Args:
