@@ -4,6 +4,9 @@
 Most of the pairs a text holds occur once, so they are not all counted. A first sweep adds every pair to one byte of a
 sketch, where pairs that share a byte only make it larger; a second one counts exactly those few whose byte, taken as
 their count, would pass. Words that are too rare or too frequent to be part of any phrase are left out of both.
+
+Sorting all pairs block by block and merging them gives the same phrases in 0.85 times the time, but takes 1.4 times the
+memory on 15 million words (552 against 404 MB), and more for a longer text, because pairs that occur once are kept.
 """
 
 from __future__ import annotations
