@@ -341,9 +341,6 @@ class EmbeddingsOptions(TypedDict, total=False):
     noise: NoiseName
     """Distribution that noise words are drawn from: by count to the power 0.75, or by rank. Default: "unigram". Usual:
     unigram. log-uniform draws by rank alone."""
-    noise_power: float
-    """Unigram noise words are drawn by their count to this power. Default: 0.75. Usual: 0.75. Lower draws rare words
-    more often."""
     epochs: int | None
     """Passes over the text; None: 8 for 17 million words, more for smaller texts, at most 50. Default: None. Usual: 5
     to 50. More helps small texts most."""
@@ -388,8 +385,6 @@ class EmbeddingsOptions(TypedDict, total=False):
     init: str | Path | None
     """Word vectors that training starts from, in any format seqlab reads. Default: None. Usual: vectors trained on
     more text. Known words begin where those vectors are."""
-    save_every: float
-    """Seconds between two saves of the exact state. Default: 60.0. Usual: 60. Longer loses more after a crash."""
     seed: int
     """Seed of everything random. Default: 1. Usual: any whole number. Another seed shows how much of a difference is
     chance."""

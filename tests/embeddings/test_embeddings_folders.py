@@ -23,7 +23,6 @@ from seqlab.embeddings.training.state import VectorPosition, load_state, save_st
 from seqlab.text import Corpus, prepare
 
 SUBWORDS = QUICK.updated({"subwords": True, "buckets": 50, "max_ngram": 4})
-OFTEN = {"save_every": 1e-9}
 
 
 class Killed(Exception):
@@ -42,8 +41,9 @@ def interrupt(corpus: Corpus, folder: Path, config: EmbeddingsConfig = QUICK, **
         if epoch.number == 3:
             raise Killed
 
-    with pytest.raises(Killed):
-        train_embeddings(corpus, config.updated(OFTEN), quiet=True, out=folder, callback=stop, **options)
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(trainer, "SAVE_EVERY", 1e-9)
+        train_embeddings(corpus, config, quiet=True, out=folder, callback=stop, **options)
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +91,7 @@ def test_a_training_killed_while_it_is_written_goes_on(
     config: EmbeddingsConfig, save_every: float, corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between the vectors and the last state: the folder is as it was, and the same command finishes it."""
-    config = config.updated({"save_every": save_every})
+    monkeypatch.setattr(trainer, "SAVE_EVERY", save_every)
     whole, _ = train_embeddings(corpus, config, quiet=True)
 
     def killed(folder: Path, arrays: Any, position: VectorPosition, origin: Any) -> None:
@@ -270,3 +270,19 @@ def test_a_largest_vocabulary_holds_for_a_training_that_is_continued(trained: Pa
     together = grown(choose_words(text, 1), text, ["w62", "gone"], np.array([1, 1]), max_vocab=4)
     assert len(together.words) == 4
     assert {"w62", "gone"} < set(together.words)
+
+
+def test_a_training_of_an_earlier_version_is_continued_if_its_settings_are_todays(
+    trained: Path, corpus: Corpus, tmp_path: Path
+) -> None:
+    for power in (0.75, 0.5):
+        folder = tmp_path / str(power)
+        shutil.copytree(trained / "old", folder)
+        arrays, position, origin = load_state(folder) or pytest.fail("no state")
+        origin.settings.update(noise_power=power, save_every=1.0)
+        save_state(folder, arrays, position, origin)
+        if power == 0.75:
+            train_embeddings(corpus, QUICK, quiet=True, resume=folder)
+        else:
+            with pytest.raises(InputError, match=r"noise_power = 0\.5 is a setting that only seqlab 0\.1 has"):
+                train_embeddings(corpus, QUICK, quiet=True, resume=folder)

@@ -46,7 +46,7 @@ def test_a_killed_training_goes_on_bit_for_bit(
     config: EmbeddingsConfig, corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Killed again and again at random moments, with a state saved before most jobs."""
-    config = config.updated({"save_every": 1e-9})
+    monkeypatch.setattr(trainer, "SAVE_EVERY", 1e-9)
     whole, report = train_embeddings(corpus, config, quiet=True)
     random = np.random.default_rng(3)
     left = 0
@@ -304,7 +304,9 @@ def test_continuing_needs_a_state(corpus: Corpus, tmp_path: Path) -> None:
         train_embeddings(corpus, QUICK, quiet=True, resume=tmp_path / "v")
 
 
-def test_a_continued_training_itself_goes_on_where_it_was_killed(tmp_path: Path) -> None:
+def test_a_continued_training_itself_goes_on_where_it_was_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ids = topics_ids(20_000)
     train_embeddings(corpus_of(ids[ids < 40]), QUICK, quiet=True, out=tmp_path / "old")
     second = corpus_of(ids[ids >= 30])
@@ -317,10 +319,10 @@ def test_a_continued_training_itself_goes_on_where_it_was_killed(tmp_path: Path)
         if heard == 3:
             raise Killed
 
-    often = QUICK.updated({"save_every": 1e-9})
+    monkeypatch.setattr(trainer, "SAVE_EVERY", 1e-9)
     with pytest.raises(Killed):
-        train_embeddings(second, often, quiet=True, out=tmp_path / "new", resume=tmp_path / "old", callback=stop)
-    vectors, _ = train_embeddings(second, often, quiet=True, out=tmp_path / "new", resume=tmp_path / "old")
+        train_embeddings(second, QUICK, quiet=True, out=tmp_path / "new", resume=tmp_path / "old", callback=stop)
+    vectors, _ = train_embeddings(second, QUICK, quiet=True, out=tmp_path / "new", resume=tmp_path / "old")
     assert vectors.matrix.tobytes() == whole.matrix.tobytes()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 from ..names import EngineName, NoiseName, VectorLossName, VectorModelName
 from ..settings import MEASURED, PRACTICE, PathText, Seed, Settings, knob
@@ -92,15 +92,6 @@ class EmbeddingsConfig(Settings):
         usual="unigram",
         effect="log-uniform draws by rank alone.",
         source=WORD2VEC,
-    )
-    noise_power: float = knob(
-        0.75,
-        "Unigram noise words are drawn by their count to this power.",
-        tier="internal",
-        usual="0.75",
-        effect="Lower draws rare words more often.",
-        ge=0,
-        le=1,
     )
     epochs: int | None = knob(
         None,
@@ -245,14 +236,6 @@ class EmbeddingsConfig(Settings):
         usual="vectors trained on more text",
         effect="Known words begin where those vectors are.",
     )
-    save_every: float = knob(
-        60.0,
-        "Seconds between two saves of the exact state.",
-        tier="internal",
-        usual="60",
-        effect="Longer loses more after a crash.",
-        gt=0,
-    )
     seed: Seed = knob(
         1,
         "Seed of everything random.",
@@ -260,3 +243,6 @@ class EmbeddingsConfig(Settings):
         usual="any whole number",
         effect="Another seed shows how much of a difference is chance.",
     )
+
+    REMOVED: ClassVar[dict[str, Any]] = {"noise_power": 0.75}
+    FORGOTTEN: ClassVar[dict[str, Any]] = {"save_every": 60.0}

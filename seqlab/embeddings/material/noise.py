@@ -22,6 +22,8 @@ def log_uniform_noise(counts: np.ndarray, power: float) -> np.ndarray:
     return np.log1p(1 / rank) / np.log(len(counts) + 1.0)
 
 
+NOISE_POWER = 0.75
+"""Exponent of the counts that unigram noise is drawn by (Mikolov et al. 2013)."""
 WORD_NOISE: dict[str, Callable[[np.ndarray, float], np.ndarray]] = {
     "unigram": unigram_noise,
     "log-uniform": log_uniform_noise,

@@ -28,6 +28,8 @@ from .jobs import Job, document_starts, plan_jobs
 from .planning import resolved
 from .state import Origin, VectorPosition, load_state, save_state
 
+SAVE_EVERY = 60.0
+"""Seconds between two saves of the exact state."""
 DIVERGED = 100.0
 """Nats per prediction that no healthy training comes near."""
 HELD_OUT_TOKENS = 100_000
@@ -123,7 +125,7 @@ class VectorTrainer:
             progress.start_at(self.done * (progress.total or 0))
 
             def pause() -> bool:
-                due = self.folder is not None and time.monotonic() - saved >= self.config.save_every
+                due = self.folder is not None and time.monotonic() - saved >= SAVE_EVERY
                 return due or interrupted.is_set()
 
             while not self.finished:

@@ -28,7 +28,6 @@ OBJECTIVE_SETTINGS = (
     "dynamic_window",
     "samples",
     "noise",
-    "noise_power",
     "subsample",
     "phrase_threshold",
 )

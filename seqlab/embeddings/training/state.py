@@ -24,7 +24,7 @@ from ...config import EmbeddingsConfig
 from ..folder import STATE
 
 METRICS = "metrics.jsonl"
-FREE = ("workers", "save_every", "device")
+FREE = ("workers", "device")
 """Settings that may differ when a training goes on. On another device it draws other random numbers from there on."""
 
 
@@ -72,6 +72,7 @@ class Origin:
         """Raise InputError naming what differs from the training whose state `folder` holds."""
         if saved.text != self.text:
             raise InputError(f"{folder}: was trained on another text; use that text to go on, or another folder.")
+        EmbeddingsConfig.without_removed(saved.settings, str(folder))
         for key, value in self.settings.items():
             if saved.settings.get(key) != value:
                 raise InputError(
@@ -112,9 +113,10 @@ def settings_begun_with(folder: Path) -> dict[str, Any] | None:
 
     try:
         with safetensors.safe_open(folder / STATE, framework="numpy") as handle:
-            return dict(json.loads(handle.metadata()["values"])["origin"]["settings"])
+            settings = dict(json.loads(handle.metadata()["values"])["origin"]["settings"])
     except (safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"{folder / STATE}: not a state of word vectors ({error}); it is damaged.") from None
+    return EmbeddingsConfig.without_removed(settings, str(folder))
 
 
 def read_metrics(folder: Path) -> list[dict[str, Any]]:

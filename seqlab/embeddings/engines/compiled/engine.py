@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ....config import EmbeddingsConfig
-from ...material.noise import WORD_NOISE, alias_table, as_threshold, keep_probabilities
+from ...material.noise import NOISE_POWER, WORD_NOISE, alias_table, as_threshold, keep_probabilities
 from ...material.parts import WordParts
 from ...material.words import ChosenWords
 from .kernels import Kernel, aligned, build_kernel
@@ -28,7 +28,7 @@ class CpuEngine:
 
     def __init__(self, words: ChosenWords, config: EmbeddingsConfig, parts: WordParts):
         self.config, self.parts = config, parts
-        noise = WORD_NOISE[config.noise](words.counts_V, config.noise_power)
+        noise = WORD_NOISE[config.noise](words.counts_V, NOISE_POWER)
         self.alias_table = alias_table(noise)
         self.log_expected = np.log(config.samples * noise).astype(np.float32)
         self.rows = words.row_of_id_I

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ....config import EmbeddingsConfig
-from ...material.noise import WORD_NOISE, alias_table, keep_probabilities
+from ...material.noise import NOISE_POWER, WORD_NOISE, alias_table, keep_probabilities
 
 
 class Windows(NamedTuple):
@@ -44,7 +44,7 @@ class WindowSampler:
         device: torch.device,
         dtype: torch.dtype,
     ):
-        noise_V = WORD_NOISE[config.noise](counts_V, config.noise_power)
+        noise_V = WORD_NOISE[config.noise](counts_V, NOISE_POWER)
         table = alias_table(noise_V)
         keep_I = np.zeros(len(row_of_id_I))
         keep_I[row_of_id_I >= 0] = keep_probabilities(counts_V, config.subsample)[row_of_id_I[row_of_id_I >= 0]]
