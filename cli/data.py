@@ -17,7 +17,7 @@ app = typer.Typer(help="List, inspect, fetch and prepare texts.", no_args_is_hel
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
 Source = Annotated[list[str], typer.Argument(help=SOURCE_HELP)]
-Field = Annotated[str, typer.Option(help="Field of a .jsonl record that holds its text.")]
+Field = Annotated[str, typer.Option(help="Field of a .jsonl record that contains its text.")]
 
 
 @app.command("list")
@@ -46,7 +46,7 @@ def inspect_text(
     json: JsonFlag = False,
     quiet: Quiet = False,
 ) -> None:
-    """Say what a text is like before training on it: figures, oddities, and what to mend.
+    """Look at a text before training on it: figures, oddities, and what to mend.
 
     Example: seqlab data inspect book.txt --valid other.txt
     """
@@ -102,10 +102,10 @@ def prepare_text(
     valid: Annotated[list[str] | None, typer.Option(help="Validation text; repeatable.")] = None,
     test: Annotated[list[str] | None, typer.Option(help="Test text; repeatable.")] = None,
     valid_fraction: Annotated[
-        float | None, typer.Option(help="Share of the end kept for validation without --valid.")
+        float | None, typer.Option(help="Share of the end set apart for validation when there is no --valid.")
     ] = None,
     errors: Annotated[str | None, typer.Option(help="Invalid bytes: strict or replace.")] = None,
-    field: Annotated[str | None, typer.Option(help="Field of a .jsonl record that holds its text.")] = None,
+    field: Annotated[str | None, typer.Option(help="Field of a .jsonl record that contains its text.")] = None,
     workers: Annotated[int | None, typer.Option(min=0, help="Processes; default: all cores.")] = None,
     json: JsonFlag = False,
     quiet: Quiet = False,

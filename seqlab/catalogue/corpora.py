@@ -31,7 +31,7 @@ SplitName = Literal["train", "valid", "test"]
 
 
 class Download(Settings):
-    """One file to download. Without `sha256` and `md5` the digest met first is remembered."""
+    """One file to download. Without `sha256` and `md5` the digest of the first download is remembered."""
 
     addresses: list[str] = Field(min_length=1)
     """Where the same bytes are served, tried in turn."""
@@ -159,7 +159,7 @@ def folder(name: str) -> Path:
 
 
 def texts_folder() -> Path:
-    """The part of the user's cache that holds fetched texts."""
+    """Where fetched texts are cached."""
     return cache_folder() / "texts"
 
 

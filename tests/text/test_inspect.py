@@ -186,7 +186,7 @@ def test_unknown_words_and_overlap_equal_brute_force(tmp_path: Path) -> None:
     assert split["unknown"]["word"] == pytest.approx(rare)
     assert set(split["unknown_characters"]) == set(valid) - set(train) > {"Ü", "ß"}
     assert "valid: " in "\n".join(report["findings"])
-    assert "runs of 8 words stand in the training text too" in "\n".join(report["findings"])
+    assert "runs of 8 words occur in the training text too" in "\n".join(report["findings"])
 
 
 def test_invalid_bytes_are_located(tmp_path: Path) -> None:

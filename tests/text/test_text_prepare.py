@@ -133,7 +133,7 @@ def test_ids_do_not_depend_on_the_chunks(
         if ids is not None:
             assert ids.counts.words == len(part.split())
             assert ids.unknown == (0 if corpus.tokenizer.unk_id is None else expected.count(corpus.tokenizer.unk_id))
-    if corpus.valid is not None:  # a part of nothing but white space may have no tokens
+    if corpus.valid is not None:  # a part of contains only white space may have no tokens
         assert corpus.summary["chars"] == len(clean)
         assert corpus.summary["bytes"] == len(clean.encode())
 
@@ -472,7 +472,7 @@ def test_spelling_that_does_not_fit_the_ids_is_refused(tmp_path: Path, monkeypat
     shard.write_bytes(data)
     found = json.loads(words.read_bytes())
     words.write_bytes(json.dumps(found[1:]).encode().ljust(words.stat().st_size))
-    with pytest.raises(InputError, match=r"train\.unknown\.json: does not hold"):
+    with pytest.raises(InputError, match=r"train\.unknown\.json: does not contain"):
         Corpus.open(corpus.path).with_spelling()
 
 
@@ -580,7 +580,7 @@ def test_large_corpora_are_opened_by_size(tmp_path: Path, monkeypatch: pytest.Mo
     [
         ("", {}, r"a\.txt: the text is empty"),
         (" \n \t\n", {"tokenizer": "word", "min_count": 9}, "fewer than min_count|white space"),
-        ("   ", {"tokenizer": "word"}, "nothing but white space"),
+        ("   ", {"tokenizer": "word"}, "contains only white space"),
         ("a b c", {"tokenizer": "word"}, "all words occur fewer than min_count = 2 times"),
         (
             "a b c\n" * 3,
@@ -723,7 +723,9 @@ def test_a_corpus_is_a_source_and_other_kinds_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="run: is a language-model run, not a text"):
         prepare(tmp_path / "run")
     for wrong in (5, None, [path, 5], {path: 1}):
-        with pytest.raises(InputError, match=r"^source: must be a path, several, or a corpus, not (int|NoneType|dict)"):
+        with pytest.raises(
+            InputError, match=r"^source: must be the path of a text or a list of .*not (int|NoneType|dict)"
+        ):
             prepare(wrong)  # type: ignore[arg-type]
     for text in ("Call me Ishmael.\nSome years ago", "word " * 99):
         with pytest.raises(InputError, match="this is a text, not the name of one"):

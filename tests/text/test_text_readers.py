@@ -225,7 +225,7 @@ def test_missing_sources_are_named(tmp_path: Path) -> None:
         resolve_sources(str(tmp_path / "nowhere.txt"))
     with pytest.raises(InputError, match="Did you mean 'python-docs'"):
         resolve_sources("python-doc")
-    with pytest.raises(InputError, match="holds no files"):
+    with pytest.raises(InputError, match="contains no files"):
         resolve_sources(tmp_path)
     with pytest.raises(InputError, match="only once"):
         resolve_sources(["-", "-"])

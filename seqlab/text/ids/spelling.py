@@ -1,6 +1,6 @@
 """How the unknown words of a split are spelt, beside its ids: for models that read words by their characters.
 
-Of every token whose id is that of `<unk>` one small number is kept: 0 for a literal `<unk>`, else k for the k-th word
+Of every token whose id is that of `<unk>` one small number is stored: 0 for a literal `<unk>`, else k for the k-th word
 of a list of the split's distinct unknown words. Where those tokens are, the ids tell.
 """
 
@@ -95,7 +95,7 @@ class Spelling:
             return []
         words = read_json(self.words_file)
         if not isinstance(words, list) or len(words) != self.count or not all(isinstance(word, str) for word in words):
-            raise InputError(f"{self.words_file}: does not hold {self.count:,} words; prepare the text again.")
+            raise InputError(f"{self.words_file}: does not contain {self.count:,} words; prepare the text again.")
         return words
 
     @cached_property
@@ -133,7 +133,7 @@ class SpeltIds:
         """Unknown tokens before each block."""
         if self.before[-1] != len(self.numbers):
             raise InputError(
-                f"{spelling.numbers_file}: numbers {len(self.numbers):,} unknown tokens where the ids hold "
+                f"{spelling.numbers_file}: numbers {len(self.numbers):,} unknown tokens where the ids have "
                 f"{self.before[-1]:,}; prepare the text again."
             )
 

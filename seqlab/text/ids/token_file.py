@@ -34,7 +34,7 @@ VERIFY_BELOW = 256 << 20
 
 @dataclass(frozen=True)
 class SplitCounts:
-    """What a split holds. `characters`, `bytes` (UTF-8) and `words` count its text, `unknown` its `<unk>`.
+    """Counts of a split. `characters`, `bytes` (UTF-8) and `words` count its text, `unknown` its `<unk>`.
 
     words: stretches between white space. types: distinct tokens that occur. sha256: of the ids as stored,
     followed by the document offsets.
@@ -54,7 +54,7 @@ class TokenFile:
     """The ids of one split, memory-mapped; `tokens[a:b]` is an array, wherever the shards' borders are.
 
     shards: memory maps of uint16 or uint32, one after another. documents: (D,) int64 offset of every
-    document's first token. Counts as in `SplitCounts`. spelling: of the unknown words, None where it was not kept.
+    document's first token. Counts as in `SplitCounts`. spelling: of the unknown words, None where it was not stored.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class TokenFile:
         self.counts = counts
         self.spelling = spelling
         self.spelt: np.ndarray | SpeltIds | None = None
-        """(N,) the same ids for a model that reads characters, if asked for by `with_spelling`: those from V on stand
+        """(N,) the same ids for a model that reads characters, made by `with_spelling`: those from V on stand
         for `extra_words`, which the vocabulary lacks."""
         self.extra_words: list[str] = []
         self._ends = np.cumsum([len(shard) for shard in self.shards])
@@ -122,13 +122,13 @@ class TokenFile:
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def with_spelling(self, tokenizer: Tokenizer) -> TokenFile:
-        """The same for a model that reads characters: with `spelt` and `extra_words`, where the spelling was kept and
+        """The same for a model that reads characters: with `spelt` and `extra_words`, where the spelling was stored and
         there are unknown words. Raises InputError when its files are damaged."""
-        told = TokenFile(self.shards, self.documents, self.counts, self.spelling)
+        spelt = TokenFile(self.shards, self.documents, self.counts, self.spelling)
         if self.spelling and self.spelling.count and tokenizer.unk_id is not None:
-            told.spelt = SpeltIds(told, self.spelling, tokenizer.unk_id, len(tokenizer.vocab))
-            told.extra_words = self.spelling.words
-        return told
+            spelt.spelt = SpeltIds(spelt, self.spelling, tokenizer.unk_id, len(tokenizer.vocab))
+            spelt.extra_words = self.spelling.words
+        return spelt
 
     @classmethod
     def of(cls, ids: np.ndarray | Sequence[int], dtype: type = np.uint32) -> TokenFile:
@@ -240,17 +240,17 @@ class Corpus(Result):
 
     def with_spelling(self, *names: str, quiet: bool = False) -> Corpus:
         """The same with the splits `names`, by default all, for a model that reads characters: see
-        `TokenFile.with_spelling`. It is said on stderr where the spelling was not kept."""
+        `TokenFile.with_spelling`. A line on stderr says where the spelling was not stored."""
         splits = {name: self.splits[name] for name in names or self.splits}
         lost = sum(split.unknown for split in splits.values() if split.spelling is None)
         if lost and not quiet:
             print(
-                f"seqlab: {self.path}: was prepared by an earlier version, which did not keep how unknown words are "
+                f"seqlab: {self.path}: was prepared by an earlier version, which did not store how unknown words are "
                 f"spelt: {lost:,} unknown tokens are read as <unk>; prepare the text again to have them read",
                 file=sys.stderr,
             )
-        told = {name: split.with_spelling(self.tokenizer) for name, split in splits.items()}
-        return Corpus(self.path, self.header, self.tokenizer, {**self.splits, **told})
+        spelt = {name: split.with_spelling(self.tokenizer) for name, split in splits.items()}
+        return Corpus(self.path, self.header, self.tokenizer, {**self.splits, **spelt})
 
     @cached_property
     def digest(self) -> str:
@@ -299,8 +299,13 @@ class Corpus(Result):
     def open(cls, path: str | Path, verify: bool | None = None) -> Corpus:
         """Open a corpus folder.
 
-        verify: compare every file with its sha256; None does so below VERIFY_BELOW bytes (a quarter of a
-            second) and compares only sizes above. Raises InputError naming what is missing or damaged.
+        Args:
+            path: the folder.
+            verify: compare every file with its sha256; None does so below VERIFY_BELOW bytes (a quarter of a second)
+                and compares only sizes above.
+
+        Raises:
+            InputError: something is missing or damaged; the message names it.
         """
         path = Path(path)
         if not cls.is_corpus(path):
@@ -344,13 +349,13 @@ def open_split(path: Path, name: str, header: Mapping[str, Any]) -> TokenFile:
             raise InputError(f"{file}: missing or not {entry['bytes']:,} bytes long; prepare the text again.")
         shards.append(np.memmap(file, dtype, "r"))
     if sum(len(shard) for shard in shards) != counts.tokens:
-        raise InputError(f"{path / HEADER}: the shards of {name} do not hold {counts.tokens:,} tokens.")
+        raise InputError(f"{path / HEADER}: the shards of {name} do not contain {counts.tokens:,} tokens.")
     file = path / f"{name}.documents.npy"
     try:
         documents = np.load(file, allow_pickle=False)
     except (OSError, ValueError, EOFError):
         raise InputError(f"{file}: missing or damaged; prepare the text again.") from None
     if documents.dtype != np.int64 or documents.shape != (counts.documents,):
-        raise InputError(f"{file}: does not hold {counts.documents:,} document offsets; prepare the text again.")
+        raise InputError(f"{file}: does not contain {counts.documents:,} document offsets; prepare the text again.")
     spelling = Spelling.open(path, name, header["spelling"], counts.unknown) if "spelling" in header else None
     return TokenFile(shards, documents, counts, spelling)

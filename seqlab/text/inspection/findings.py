@@ -1,4 +1,4 @@
-"""What an inspected text should have mended, and which flags suit it: plain sentences."""
+"""What to mend in an inspected text, and which flags suit it: plain sentences."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Report = dict[str, Any]
 
 
 def findings(report: Report) -> list[str]:
-    """Sentences on what to mend or to choose, the gravest first; the last says which tokenizer suits."""
+    """Judge the figures of an inspection: sentences on what to mend, the gravest first, and which tokenizer suits."""
     return [sentence for check in CHECKS for sentence in check(report)]
 
 
@@ -36,7 +36,7 @@ def _encoding(report: Report) -> Iterator[str]:
             where = f", the first: {file['first_invalid']}" if file["first_invalid"] else ""
             yield (
                 f"{printable(file['name'])}: {_many(file['invalid'], 'invalid byte sequence')}{where}; convert "
-                "the file to UTF-8, or go on with --errors replace."
+                "the file to UTF-8, or use --errors replace."
             )
         if file["encoding"] != "utf-8":
             yield f"{printable(file['name'])}: is {file['encoding'].upper()} by its byte order mark and read as such."
@@ -52,23 +52,23 @@ def _control_characters(report: Report) -> Iterator[str]:
             "a byte order mark; convert it to UTF-8."
         )
     elif nuls:
-        yield f"The text holds {_many(nuls, 'NUL character')}; remove them."
+        yield f"The text contains {_many(nuls, 'NUL character')}; remove them."
     if "U+001B" in control:
         yield (
-            f"The text holds {_many(control.pop('U+001B'), 'escape character')} (U+001B), as terminal "
+            f"The text contains {_many(control.pop('U+001B'), 'escape character')} (U+001B), as terminal "
             "colours have; remove them, or a model will learn to print them."
         )
     if control:
-        yield f"The text holds control characters: {_listed(control)}; remove them, or a model prints them."
+        yield f"The text contains control characters: {_listed(control)}; remove them, or a model prints them."
     if characters["format"]:
-        yield f"The text holds invisible characters: {_listed(characters['format'])}; are they meant?"
+        yield f"The text contains invisible characters: {_listed(characters['format'])}; are they meant?"
     if characters["line_breaks"]:
         yield (
-            f"The text holds line breaks other than LF and CR: {_listed(characters['line_breaks'])}; "
+            f"The text contains line breaks other than LF and CR: {_listed(characters['line_breaks'])}; "
             "they are kept as characters and end no line."
         )
     if characters["private"]:
-        yield f"The text holds private or unassigned code points: {_listed(characters['private'])}."
+        yield f"The text contains private or unassigned code points: {_listed(characters['private'])}."
 
 
 def _damage(report: Report) -> Iterator[str]:
@@ -76,7 +76,7 @@ def _damage(report: Report) -> Iterator[str]:
     genuine = characters["replacement"] - sum(file["invalid"] for file in report["files"])
     if genuine > 0:
         yield (
-            f"The text holds {_many(genuine, 'replacement character')} (U+FFFD): it was decoded wrongly "
+            f"The text contains {_many(genuine, 'replacement character')} (U+FFFD): it was decoded wrongly "
             "before; fetch the original."
         )
     if characters["decomposed"]:
@@ -85,16 +85,16 @@ def _damage(report: Report) -> Iterator[str]:
             "NFC, or one word may count as two."
         )
     if characters["markup"] > MARKUP * report["words"]:
-        yield f"The text holds {characters['markup']:,} HTML or XML tags or entities; strip the markup."
+        yield f"The text contains {characters['markup']:,} HTML or XML tags or entities; strip the markup."
 
 
 def _controls(report: Report) -> Iterator[str]:
     literal = report["characters"]["literal_eos"]
     if literal:
-        yield f"The text holds {literal:,} literal <eos>; it stays ordinary text and ends nothing."
+        yield f"The text contains {literal:,} literal <eos>; it stays ordinary text and ends nothing."
     literal = report["characters"]["literal_unk"]
     if literal and not report["tokenised"]:
-        yield f"The text holds {literal:,} literal <unk>; only --tokenizer whitespace reads it as unknown."
+        yield f"The text contains {literal:,} literal <unk>; only --tokenizer whitespace reads it as unknown."
 
 
 def _duplicates(report: Report) -> Iterator[str]:
@@ -109,7 +109,7 @@ def _duplicates(report: Report) -> Iterator[str]:
 def _size(report: Report) -> Iterator[str]:
     if report["chars"] < SMALL:
         yield (
-            f"{report['chars']:,} characters are very little: a model will learn them by heart; "
+            f"{report['chars']:,} characters are very little: a model will memorise them; "
             "a million characters make a good start."
         )
 
@@ -138,14 +138,14 @@ def _splits(report: Report) -> Iterator[str]:
             )
         if split["unknown_characters"]:
             yield (
-                f"{name}: holds {_many(len(split['unknown_characters']), 'character')} that the training "
+                f"{name}: contains {_many(len(split['unknown_characters']), 'character')} that the training "
                 f"text lacks: {_quoted(split['unknown_characters'][:20])}."
             )
         overlap = split["overlap"]["runs"]
         if overlap and overlap > OVERLAP:
             yield (
-                f"{name}: {overlap:.0%} of its runs of {split['overlap']['run_words']} words stand in the "
-                "training text too, so that it tests memory; split by document, or remove the copies."
+                f"{name}: {overlap:.0%} of its runs of {split['overlap']['run_words']} words occur in the "
+                "training text too, so it tests memory; split by document, or remove the copies."
             )
 
 

@@ -23,11 +23,20 @@ def tokenize(
     quiet: bool = True,
     spelt: bool = False,
 ) -> TokenFile:
-    """Read `sources` (anything `prepare` reads), encode them as `prepare` would and hold the ids in memory.
+    """Encode a text with a tokenizer that exists already, such as a model's, and keep the ids in memory.
 
-    Every document is closed by `<eos>` where the tokenizer has one. `spelt`: for a model that reads characters, words
-    that the vocabulary lacks are told apart too, in `TokenFile.spelt`. Raises InputError as `read_documents` does, and
-    for an empty text.
+    Every document is closed by `<eos>` where the tokenizer has one.
+
+    Args:
+        sources: anything `prepare` reads.
+        tokenizer: a tokenizer with a vocabulary.
+        config: how to read: `errors` and `field`.
+        quiet: no progress on stderr.
+        spelt: also tell apart the words that the vocabulary lacks (`TokenFile.spelt`), for a model that reads
+            characters.
+
+    Raises:
+        InputError: as `read_documents`, or the text is empty.
     """
     files = resolve_sources(sources)
     with tempfile.TemporaryDirectory(prefix="seqlab-") as name:
@@ -37,10 +46,10 @@ def tokenize(
         numbering.segment(tokenizer, tokenizer.eos_id is not None, quiet=quiet)
         headers = numbering.write(folder, tokenizer)
         if not headers:
-            raise InputError(f"{files[0].name}: the text holds nothing but white space.")
+            raise InputError(f"{files[0].name}: the text contains only white space.")
         stored = open_split(folder, "text", headers["text"])
         tokens = TokenFile([np.array(stored[:])], stored.documents, stored.counts)
         if spelt:
-            told = stored.with_spelling(tokenizer)
-            tokens.spelt, tokens.extra_words = None if told.spelt is None else told.spelt[:], told.extra_words
+            known = stored.with_spelling(tokenizer)
+            tokens.spelt, tokens.extra_words = None if known.spelt is None else known.spelt[:], known.extra_words
         return tokens

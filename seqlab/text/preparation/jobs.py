@@ -25,7 +25,7 @@ MEMORY = 32 << 20
 class Segmented(NamedTuple):
     """A chunk as tokens.
 
-    worker: the process. fresh: whether it counts types from nought again. types, indices: as in `Segments`.
+    worker: the process. fresh: whether it starts counting types anew. types, indices: as in `Segments`.
     ends: where the tokens of each document that ends in the chunk end. words: number of stretches of non-space;
     `begins_in_word` and `ends_in_word` tell whether the first and the last of them may continue in the
     neighbouring chunk.

@@ -281,7 +281,7 @@ class _Preparation:
     def _vocab(self, tokenizer: Tokenizer, numbering: Numbering, name: str) -> Vocab:
         train, types = numbering.splits["train"], numbering.types
         if not train.tokens:
-            raise InputError(f"{name}: the text holds nothing but white space.")
+            raise InputError(f"{name}: the text contains only white space.")
         min_count = self.config.min_count or (1 if self.for_words else MIN_COUNT.get(tokenizer.kind, 1))
         controls = [UNK] if tokenizer.has_unk else []
         controls += [EOS] if EOS in types else []
@@ -303,7 +303,7 @@ def read_spool(
     quiet: bool = False,
     chunk_bytes: int = CHUNK_BYTES,
 ) -> Spool:
-    """The clean text of `files` in one file at `path`; what was found out is added to `report`."""
+    """Write the clean text of `files` into one file at `path`; what was found is added to `report`."""
     spool, own = Spool(path, chunk_bytes), ReadReport()
     documents = read_documents(files, config.errors, config.field, own)
     with Progress("reading", sum(file.size for file in files) / 1e6, "MB", quiet) as progress:

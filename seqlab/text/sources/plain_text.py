@@ -41,7 +41,7 @@ _MANY_NULS = 0.3
 
 @dataclass
 class FileReport:
-    """What reading one file found out. `bytes_read` counts the file's own (compressed) bytes."""
+    """What was found while reading one file. `bytes_read` counts the file's own (compressed) bytes."""
 
     name: str
     bytes_read: int = 0
@@ -63,7 +63,10 @@ def read_text(handle: IO[bytes], report: FileReport, errors: str = "strict", suf
         report: names the file in messages and is filled in while reading.
         errors: "strict" raises InputError at the first invalid byte (file, line, byte offset); "replace" puts
             U+FFFD and counts.
-        suffix: the file's last suffix; a compressed one whose content is not compressed so is refused.
+        suffix: the file's last suffix; one of compressed files must fit the content.
+
+    Raises:
+        InputError: the data is damaged, truncated, binary, or not what the suffix says.
     """
     buffered: io.BufferedReader[Any] = io.BufferedReader(_CountingReader(handle, report))
     yield from _clean_newlines(_decoded(_decompressed(buffered, report, suffix), report, errors), report)
@@ -194,7 +197,7 @@ def _decode_block(data: bytes, final: bool, offset: int, report: FileReport, err
         value = " ".join(f"0x{byte:02x}" for byte in data[error.start : error.end][:4])
         raise InputError(
             f"{report.name}: line {line}: invalid {report.encoding.upper()} at byte offset "
-            f"{offset + error.start} ({value}); convert the file to UTF-8, or go on with --errors replace."
+            f"{offset + error.start} ({value}); convert the file to UTF-8, or use --errors replace."
         ) from None
     if errors == "replace" and "\ufffd" in text:
         report.replaced += text.count("\ufffd") - _genuine_replacements(data[:used], report.encoding)
@@ -219,7 +222,7 @@ def _refuse_binary(head: bytes, report: FileReport) -> None:
     if nuls > _MANY_NULS * len(head):
         raise InputError(
             f"{report.name}: {nuls / len(head):.0%} of its first bytes are NUL: this is not UTF-8 text but "
-            "binary data or UTF-16 without a byte order mark; convert it to UTF-8, or go on with "
+            "binary data or UTF-16 without a byte order mark; convert it to UTF-8, or use "
             "--errors replace."
         )
 

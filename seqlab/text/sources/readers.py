@@ -69,7 +69,7 @@ class SourceFile:
 
 @dataclass
 class ReadReport:
-    """What reading found out, file by file; filled in while `read_documents` runs."""
+    """What was found while reading, file by file; filled in while `read_documents` runs."""
 
     files: list[FileReport] = field(default_factory=list)
 
@@ -84,11 +84,16 @@ class ReadReport:
 
 
 def resolve_sources(sources: Sources) -> list[SourceFile]:
-    """The files behind SOURCE arguments, in order: a file, a folder (recursive, sorted), `-`, a corpus name.
+    """Find the files behind SOURCE arguments, in order.
 
-    From a folder come the visible files whose names end in one of TEXT_SUFFIXES, compressed or not; if there
-    are none, every visible file. Links to folders are not followed. Raises InputError naming what does not
-    exist.
+    From a folder come, sorted, the visible files whose names end in one of TEXT_SUFFIXES, compressed or not; if there
+    are none, every visible file. Links to folders are not followed.
+
+    Args:
+        sources: one or more of: a file, a folder, `-` for standard input, a corpus of `seqlab data list`.
+
+    Raises:
+        InputError: a source does not exist, or is no text.
     """
     given = listed(sources)
     if not given:
@@ -106,7 +111,7 @@ def listed(sources: object) -> list[str | Path]:
     given = sources if isinstance(sources, Sequence) and not isinstance(sources, str) else [sources]
     for source in given:
         if not isinstance(source, str | Path):
-            raise InputError(f"source: must be a path, several, or a corpus, not {type(source).__name__}.")
+            raise InputError(f"source: must be the path of a text or a list of paths, not {type(source).__name__}.")
         if "\n" in str(source) or len(Path(source).name) > LONGEST_NAME:
             raise InputError("source: this is a text, not the name of one; write it to a file and give its path.")
     return list(given)
@@ -134,7 +139,7 @@ def _text_files(folder: Path) -> list[Path]:
     visible = sorted((path for path in visible if path.is_file()), key=lambda path: path.parts)
     texts = [path for path in visible if _has_text_suffix(path)]
     if not (texts or visible):
-        raise InputError(f"{folder}: the folder holds no files to read.")
+        raise InputError(f"{folder}: the folder contains no files to read.")
     return texts or visible
 
 
@@ -166,7 +171,7 @@ def read_documents(
     field: str = "text",
     report: ReadReport | None = None,
 ) -> Iterator[tuple[bool, str]]:
-    """Stream the documents of SOURCE arguments as (starts_document, text) blocks of about a megabyte.
+    """Stream the documents of SOURCE arguments, whatever their size.
 
     Every file is a document; every record of a JSON Lines file is one. Empty documents are left out.
 
@@ -176,8 +181,12 @@ def read_documents(
         field: the field of a JSON Lines record that holds its text.
         report: filled in file by file.
 
-    Raises InputError naming file and line (or byte offset) for damaged or truncated compressed data, invalid
-    bytes, and JSON Lines records that are broken or lack the field.
+    Yields:
+        (starts_document, text) blocks of about a megabyte.
+
+    Raises:
+        InputError: compressed data is damaged or truncated, bytes are invalid, or a JSON Lines record is broken or
+            lacks the field; the message names file and line or byte offset.
     """
     report = report if report is not None else ReadReport()
     for source in _as_files(sources):
@@ -211,8 +220,8 @@ def _json_lines(texts: Iterator[str], report: FileReport, errors: str, field: st
         lone = sum("\ud800" <= character <= "\udfff" for character in text) if not text.isascii() else 0
         if lone and errors == "strict":
             raise InputError(
-                f"{report.name}: line {number}: the text holds half of a UTF-16 pair (a lone surrogate); "
-                "mend the record, or go on with --errors replace."
+                f"{report.name}: line {number}: the text contains half of a UTF-16 pair (a lone surrogate); "
+                "mend the record, or use --errors replace."
             )
         if lone:
             report.replaced += lone

@@ -29,7 +29,7 @@ class IncrementalDecoder(ABC):
         """The text that is now certain; never half a character."""
 
     def flush(self) -> str:
-        """What is still held back at the end."""
+        """What is still pending at the end."""
         return ""
 
 
@@ -95,7 +95,7 @@ class Tokenizer(ABC):
         return True
 
     def encode(self, text: str) -> np.ndarray:
-        """Ids of `text`, (N,) int64. What the vocabulary does not hold becomes `unk_id`."""
+        """Ids of `text`, (N,) int64. What the vocabulary lacks becomes `unk_id`."""
         types, indices = self.segment(text)
         return self.ids_of(types)[indices]
 
@@ -129,7 +129,7 @@ class Tokenizer(ABC):
         """A fresh incremental decoder."""
 
     def unknown(self, text: str) -> list[str]:
-        """Distinct tokens of `text` that the vocabulary does not hold, in order of appearance."""
+        """Distinct tokens of `text` that the vocabulary lacks, in order of appearance."""
         if not self.has_unk:
             return []
         return [self.plain(token) for token in self.segment(text)[0] if token not in self.vocab.stoi]
@@ -145,7 +145,7 @@ class Tokenizer(ABC):
         return np.fromiter(words, bool, len(self.vocab))
 
     def to_dict(self) -> dict[str, Any]:
-        """What tokenizer.json holds."""
+        """What tokenizer.json contains."""
         return {
             "seqlab": FORMAT,
             "kind": self.kind,

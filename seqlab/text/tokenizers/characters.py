@@ -27,7 +27,7 @@ def _code_points(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
 
 
 class CharTokenizer(Tokenizer):
-    """A token is a Unicode code point; `<unk>` stands for characters the training text did not hold."""
+    """A token is a Unicode code point; `<unk>` stands for characters the training text lacks."""
 
     kind = "char"
     has_unk = True
@@ -65,7 +65,7 @@ def utf8(text: str) -> bytes:
         return text.encode("utf-8")
     except UnicodeEncodeError as error:
         raise InputError(
-            f"the text holds a lone surrogate (U+{ord(text[error.start]):04X}) at character {error.start}, "
+            f"the text contains a lone surrogate (U+{ord(text[error.start]):04X}) at character {error.start}, "
             "which is half a character; replace it."
         ) from None
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 UNK = "<unk>"
-"""Control token of what the vocabulary does not hold."""
+"""Control token for what the vocabulary lacks."""
 EOS = "<eos>"
 """Control token that ends a document, or a line in pre-tokenised text."""
 
