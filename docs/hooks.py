@@ -25,7 +25,10 @@ SECTIONS = {
     "training": ("Training of a language model", "Optimisation, schedule, regularisation, budget."),
     "embeddings": ("Word vectors", "`seqlab train embeddings`."),
     "generation": ("Generation", "`seqlab generate`."),
+    "evaluation": ("Evaluation", "What `seqlab evaluate` can add to a language model."),
 }
+TIERS = ("essential", "recipe", "internal")
+RESULTS = ("SCOREBOARD", "FEATURES", "LOG")
 MATH = re.compile(r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]</\1>', re.DOTALL)
 
 
@@ -37,8 +40,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         "reference/python.md": python_page(),
         "project/contributing.md": (ROOT / "CONTRIBUTING.md").read_text("utf-8"),
         "project/changelog.md": (ROOT / "CHANGELOG.md").read_text("utf-8"),
-        "project/results.md": results_page(),
     }
+    pages |= {f"project/{name}.md": (ROOT / "benchmarks" / f"{name}.md").read_text("utf-8") for name in RESULTS}
     pages |= {f"tutorials/{path.stem}.md": notebook_page(path) for path in sorted(NOTEBOOKS.glob("*.ipynb"))}
     for address, content in pages.items():
         files.append(File.generated(config, address, content=content))
@@ -57,53 +60,60 @@ def on_page_content(content: str, **_: Any) -> str:
 
 
 def settings_page() -> str:
-    """Every setting: meaning, kind, default."""
+    """Every setting with all that seqlab.config knows of it, then every name that a setting can take."""
+    from seqlab.config import NAMES
+
     lines = [
         "# Settings",
         "",
-        "Every setting by its name. On the command line: `--set NAME=VALUE`, or a flag of its own where `--help` lists",
-        "one; in a `--config` file: `NAME = VALUE` under `[model]`, `[training]` or `[text]`; in Python: a keyword",
-        "argument. `None` means that seqlab chooses.",
+        "Every setting by its name. On the command line a setting is a flag where `--help` lists one, and otherwise",
+        "`--set NAME=VALUE`. In a `--config` file it is `NAME = VALUE` under `[model]`, `[training]` or `[text]`, in",
+        "Python a keyword argument. A default of `None` means that seqlab chooses.",
+        "",
+        "*Essential* settings are those that most people set some day, *recipe* settings are parts of published or",
+        "measured recipes, *internal* ones are for machines and experiments.",
     ]
-    for section, fields in settings():
+    for section, tiers in settings().items():
         title, about = SECTIONS[section]
         lines += ["", f"## {title}", "", about]
-        for name, kind, default, meaning in fields:
-            lines += [
-                "",
-                f"### `{name}` {{ #{section}.{name} }}",
-                "",
-                f"`{kind}`, default `{default}`",
-                "",
-                _text(meaning),
-            ]
+        for tier, entries in tiers.items():
+            if entries:
+                lines += ["", f"### {tier.capitalize()} {{ #{section}-{tier} }}", *entries]
+    lines += ["", "## Names", "", "What the settings that take a name can be."]
+    for table, names in NAMES.items():
+        lines += ["", f"### {table.replace('_', ' ').capitalize()}", "", "| name | |", "| --- | --- |"]
+        lines += [f"| `{name}` | {_text(meaning)} |" for name, meaning in names.items()]
     return "\n".join(lines) + "\n"
 
 
-def settings() -> Iterator[tuple[str, list[tuple[str, str, str, str]]]]:
-    """(section, [(name, kind, default, meaning)]) of all of seqlab.config."""
-    from seqlab import config as book
+def settings() -> dict[str, dict[str, list[str]]]:
+    """Section -> tier -> the lines of its settings."""
+    from seqlab import config
 
-    classes = {
-        "text": book.TextConfig,
-        "model": book.ModelConfig,
-        "training": book.TrainingConfig,
-        "embeddings": book.EmbeddingsConfig,
-        "generation": book.GenerationConfig,
-    }
-    for section, cls in classes.items():
-        fields = []
-        for name, field in cls.model_fields.items():
-            if isinstance(field.annotation, type) and issubclass(field.annotation, book.TextConfig):
-                continue
-            kind = re.sub(r"\b(?:typing|annotated_types)\.", "", _kind(field.annotation))
-            fields.append((name, kind, repr(field.get_default(call_default_factory=True)), field.description or ""))
-        yield section, fields
+    books = {section: getattr(config, f"{section.capitalize()}Config") for section in SECTIONS}
+    found: dict[str, dict[str, list[str]]] = {}
+    for section, book in books.items():
+        found[section] = {tier: [] for tier in TIERS}
+        for name, field in book.model_fields.items():
+            extra = field.json_schema_extra
+            if not isinstance(extra, dict):
+                continue  # a section within a section
+            knob: Any = extra["knob"]
+            default = field.get_default(call_default_factory=True)
+            found[section][knob.tier] += [
+                "",
+                f"#### `{name}` {{ #{section}.{name} }}",
+                "",
+                f"{_text(field.description)} {_text(knob.effect)}",
+                "",
+                f"Default `{default!r}`. Usual: {_text(knob.usual)}.{_source(knob.source)}",
+            ]
+    return found
 
 
-def _kind(annotation: Any) -> str:
-    text = annotation.__name__ if isinstance(annotation, type) and "[" not in str(annotation) else str(annotation)
-    return text.replace("Literal", "one of ").replace("NoneType", "None")
+def _source(source: str) -> str:
+    """Where a default or method comes from, if from anywhere but the person's own wish."""
+    return "" if source.startswith("depends on your") else f" Source: {_text(source)}."
 
 
 def commands_page() -> str:
@@ -171,12 +181,6 @@ def python_page() -> str:
     ):
         lines += ["", f"## {title}", "", *(f"::: seqlab.{name}\n" for name in chosen)]
     return "\n".join(lines) + "\n"
-
-
-def results_page() -> str:
-    """The measured figures, generated tables first."""
-    names = [name for name in ("SCOREBOARD.md", "LOG.md", "RESULTS.md") if (ROOT / "benchmarks" / name).is_file()]
-    return "\n\n".join((ROOT / "benchmarks" / name).read_text("utf-8") for name in names)
 
 
 def notebook_page(path: Path) -> str:

@@ -1,9 +1,9 @@
-"""Every command and every Python line of the README runs, on a text written here, with training budgets cut short."""
+"""Every command and every Python line of the README runs, on the text it names, with training budgets cut short."""
 
 from __future__ import annotations
 
-import random
 import re
+import runpy
 import shlex
 from pathlib import Path
 
@@ -12,12 +12,14 @@ from seqlab_cli.main import run
 
 import seqlab
 
-README = (Path(__file__).resolve().parents[1] / "README.md").read_text("utf-8")
-COMMANDS = [
-    line.removeprefix("$ ")
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text("utf-8")
+CONSOLE = [
+    part.split("\n", 1)
     for block in re.findall(r"```console\n(.*?)```", README, re.DOTALL)
-    for line in block.splitlines()
+    for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]
 ]
+COMMANDS = [command for command, _ in CONSOLE]
 PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
@@ -25,37 +27,41 @@ PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 def home(tmp_path_factory):
     """A folder with book.txt and chapter.txt, where the README's reader stands."""
     folder = tmp_path_factory.mktemp("home")
-    generator = random.Random(1)
-    subjects = ["The old captain", "A young reader", "Once upon a time the king", "Nobody in the village", "The is"]
-    verbs = ["saw", "remembered", "wrote down", "is", "would never forget"]
-    objects = ["a quiet harbour", "the last letter", "an open window", "the long winter", "a small boat"]
-    ends = [".", ", and went home.", "; the others slept.", "!", " — or so they said."]
-    for name, count in (("book.txt", 2500), ("chapter.txt", 100)):
-        sentences = [
-            " ".join(map(generator.choice, (subjects, verbs, objects))) + generator.choice(ends) for _ in range(count)
-        ]
-        (folder / name).write_text("\n".join(sentences) + "\n")
+    chronicle = runpy.run_path(str(ROOT / "docs" / "tutorials" / "harbour.py"))["chronicle"]
+    (folder / "book.txt").write_text(chronicle(400), "utf-8")
+    (folder / "chapter.txt").write_text(chronicle(20, seed=2), "utf-8")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("SEQLAB_CACHE", str(folder / "cache"))
         yield folder
 
 
-def test_the_readme_shows_every_verb():
+def test_the_readme_is_short_and_shows_the_main_verbs():
+    assert len(README.splitlines()) <= 150
     verbs = {command.split()[1] for command in COMMANDS}
-    assert {"train", "generate", "evaluate", "curves", "neighbors", "analogy", "visualize", "info", "data"} <= verbs
+    assert {"train", "generate", "evaluate", "curves", "neighbors", "analogy", "visualize"} <= verbs
+
+
+def test_the_readme_never_scores_the_text_it_trained_on():
+    trained = {command.split()[3] for command in COMMANDS if command.startswith("seqlab train lm")}
+    scored = {text for command in COMMANDS for text in re.findall(r"evaluate .*--text (\S+)", command)}
+    assert scored
+    assert not trained & scored
 
 
 def test_the_commands_of_the_readme_run_one_after_the_other(home, capsys):
-    for command in COMMANDS:
-        arguments = shlex.split(re.sub(r"--minutes \S+", "--minutes 0.03", command))
+    for command, shown in CONSOLE:
+        arguments = shlex.split(re.sub(r"(lm .*)--epochs \S+", r"\1--steps 4", command))
         assert arguments[0] == "seqlab"
         assert run(arguments[1:]) == 0, f"{command}: {capsys.readouterr().err}"
-        shown = capsys.readouterr().out.strip()
+        printed = capsys.readouterr().out.strip()
         if "-o" in arguments:
             assert Path(arguments[arguments.index("-o") + 1]).exists(), command
         else:
-            assert shown, command
+            assert printed, command
+        if "evaluate" in arguments:
+            labels = [line.rsplit("  ", 1)[0].strip() for line in shown.strip().splitlines()]
+            assert labels == [line.rsplit("  ", 1)[0].strip() for line in printed.splitlines()]
 
 
 @pytest.mark.parametrize("code", PYTHON)

@@ -60,13 +60,35 @@ def test_formulas_are_rendered(site):
 
 def test_every_setting_has_a_place_in_the_reference(site):
     built = (site / "reference" / "settings.html").read_text("utf-8")
-    assert not [name for name in SETTINGS if f">{name}<" not in built]
+    assert not [name for name in SETTINGS if f">{name}</code>" not in built]
 
 
 def test_every_command_has_a_place_in_the_reference(site):
     built = (site / "reference" / "commands.html").read_text("utf-8")
     for command in ("train lm", "train embeddings", "generate", "evaluate", "neighbors", "data prepare", "visualize"):
         assert f"seqlab {command}" in built
+
+
+def test_the_map_of_the_rooms_is_that_of_the_house():
+    house = re.search(r'ROOMS = """(.*?)"""', (ROOT / "tests" / "test_house.py").read_text("utf-8"), re.DOTALL)
+    lines = [set(line.split()) for line in house[1].replace("|", " ").strip().splitlines()]
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    named = [name.removesuffix(".py") for name in re.findall(r"^\| `seqlab/([\w.]+)/?` \|", text, re.MULTILINE)]
+    order = [next(i for i, line in enumerate(lines) if name in line) for name in named]
+    assert set(named) == set().union(*lines)
+    assert order == sorted(order)
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "README.md", ROOT / "CONTRIBUTING.md"], ids=lambda page: page.stem)
+def test_files_that_a_page_names_exist(page):
+    named = re.findall(r"`((?:seqlab|cli|data|tests|docs|benchmarks)/[\w./-]*)`", page.read_text("utf-8"))
+    assert not [name for name in named if not (ROOT / name).exists()]
+
+
+def test_tables_that_contributing_names_exist():
+    named = set(re.findall(r"`([A-Z]{4,})`", (ROOT / "CONTRIBUTING.md").read_text("utf-8")))
+    code = "\n".join(path.read_text("utf-8") for path in (ROOT / "seqlab").rglob("*.py"))
+    assert not [name for name in named if not re.search(rf"^{name}(:.*)? = ", code, re.MULTILINE)]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
