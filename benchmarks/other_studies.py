@@ -246,7 +246,7 @@ def processes() -> Iterator[Line]:
     for _ in range(ROUNDS):
         for name, start in launch.items():
             threads = 2 if "two threads" in name else 1
-            knobs = {**CHARS, "hidden_dim": 384, "batch_size": 32, "bptt": 128, "steps": 60, "threads": threads}
+            knobs = {**CHARS, "hidden_dim": 256, "batch_size": 32, "bptt": 128, "steps": 30, "threads": threads}
             with tempfile.TemporaryDirectory() as folder:
                 command = [*start, "train", "lm", str(shakespeare("train")), "--valid", str(shakespeare("valid"))]
                 command += ["--tokenizer", "char", "-o", str(Path(folder) / "run")]
@@ -272,7 +272,7 @@ def processes() -> Iterator[Line]:
         yield (
             name,
             {key: statistics.median(run[key] for run in runs) for key in runs[0]},
-            f"60 steps, medians of {ROUNDS} alternated",
+            f"30 steps, medians of {ROUNDS} alternated",
         )
 
 
