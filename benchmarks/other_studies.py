@@ -146,7 +146,7 @@ def maps() -> Iterator[Line]:
     unit_ND = vectors.matrix[:1000] / np.linalg.norm(vectors.matrix[:1000], axis=1, keepdims=True)
     for name, project in PROJECTIONS.items():
         started = time.perf_counter()
-        position_N2 = project(unit_ND, 1, 30.0)
+        position_N2 = project(unit_ND, 1, 30.0, True)
         seconds = time.perf_counter() - started
         before, after = nearest(unit_ND), nearest(np.asarray(position_N2))
         kept = statistics.fmean(len(set(a) & set(b)) / 10 for a, b in zip(before, after, strict=True))
@@ -168,8 +168,7 @@ def quality(vectors: Any) -> dict[str, float]:
 
     pairs = rows.data("similarity", "EN-WS-353-ALL.txt")
     scores = evaluate_vectors(vectors, [rows.data("questions", "questions-words.txt")], [pairs])
-    accuracy, spearman = scores["analogies"]["accuracy"], scores["similarity"][0]["spearman"]
-    return {"analogies [%]": accuracy, "WordSim-353 [Spearman]": spearman}
+    return {"analogies [%]": scores.accuracy or 0.0, "WordSim-353 [Spearman]": scores.similarity[0].spearman or 0.0}
 
 
 def vectors() -> Iterator[Line]:

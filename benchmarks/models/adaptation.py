@@ -100,7 +100,7 @@ def main() -> None:
     if options.only is not None:
         chosen = {name: adaptation for name, adaptation in chosen.items() if name.split()[0] in options.only}
     for name, adaptation in chosen.items():
-        (part,) = adaptation.parts(run, network)
+        (part,) = adaptation.additions(run, network)
         valid_N, test_N, result[name] = measure(part, valid, test)
         columns[name] = (valid_N, test_N)
         print(f"{name}: {result[name]}", file=sys.stderr, flush=True)
