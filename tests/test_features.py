@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import json
+import tomllib
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -93,3 +95,83 @@ def test_a_benchmark_keeps_its_figures(rows, tmp_path):
     assert plain.also == [rows.Figure(metric="memory", value=3.0, unit="MB")]
     assert (plain.note, ours.note) == ("the peer", "")
     assert rows.record(None, lines) == []
+
+
+def named_features() -> dict[str, set[str]]:
+    """Every table of the code whose entries are features, as the code has them."""
+    from seqlab.config import EmbeddingsConfig, ModelConfig, TrainingConfig
+    from seqlab.embeddings import LOSSES
+    from seqlab.embeddings.material.noise import WORD_NOISE
+    from seqlab.evaluation import Adaptation
+    from seqlab.generation import RULES
+    from seqlab.nn import CELLS, NOISE, SOFTMAXES
+    from seqlab.schedules import BATCH_SCALING, SCHEDULES
+    from seqlab.text.tokenizers.table import TOKENIZERS
+    from seqlab.training import AVERAGES, OPTIMIZERS
+    from seqlab.visualization.maps.projection import PROJECTIONS
+
+    def choices(config, name: str) -> set[str]:
+        return set(get_args(config.model_fields[name].annotation))
+
+    dropout = {name for name in ModelConfig.model_fields if "drop" in name or name == "zoneout"}
+    penalties = {name for name in TrainingConfig.model_fields if name in ("l1", "l2", "patience") or "clip" in name}
+    penalties |= {name for name in TrainingConfig.model_fields if "penalty" in name or "decay" in name}
+    return {
+        "CELLS": set(CELLS),
+        "SOFTMAXES": set(SOFTMAXES),
+        "NOISE": set(NOISE),
+        "OPTIMIZERS": set(OPTIMIZERS),
+        "SCHEDULES": set(SCHEDULES),
+        "BATCH_SCALING": set(BATCH_SCALING),
+        "AVERAGES": set(AVERAGES),
+        "RULES": set(RULES),
+        "TOKENIZERS": set(TOKENIZERS),
+        "PROJECTIONS": set(PROJECTIONS),
+        "VECTOR_LOSSES": {*LOSSES, "softmax"},
+        "VECTOR_NOISE": set(WORD_NOISE),
+        "VECTOR_MODELS": choices(EmbeddingsConfig, "model"),
+        "VECTOR_ENGINES": choices(EmbeddingsConfig, "engine") - {"auto"},
+        "evaluation": set(Adaptation.model_fields) - {"seed"},
+        "dropout": dropout,
+        "penalties": penalties - {"average_decay"} | {"label_smoothing"},
+        **{
+            name: choices(config, name)
+            for config, name in (
+                (ModelConfig, "input"),
+                (ModelConfig, "precision"),
+                (TrainingConfig, "reset_state"),
+                (TrainingConfig, "output_bias"),
+            )
+        },
+    }
+
+
+TABLES = named_features()
+PENDING = {"OPTIMIZERS", "TOKENIZERS", "VECTOR_LOSSES", "VECTOR_NOISE", "dropout", "penalties"}
+"""Tables whose measurements are not finished."""
+
+
+@pytest.mark.parametrize(
+    "table",
+    [pytest.param(name, marks=[pytest.mark.xfail(reason="being measured")] * (name in PENDING)) for name in TABLES],
+)
+def test_every_entry_of_a_table_has_a_row_and_a_verdict(report, rows, table):
+    listed = tomllib.loads((BENCHMARKS / "features.toml").read_text("utf-8"))[table]
+    there = {name for name, entry in listed.items() if entry["verdict"] != "removed"}
+    assert TABLES[table] == there, "benchmarks/features.toml: measure what is new, name what is gone"
+    ids = {row.id for row in rows.read()}
+    for name, entry in listed.items():
+        assert entry["verdict"] in report.VERDICTS, name
+        assert set(entry["rows"]) <= ids, name
+        assert entry["rows"] or entry["note"], f"{name}: measure it, or say why that could not be done"
+        assert entry["rows"] or entry["verdict"] == "unmeasured", name
+
+
+def test_features_without_a_table_have_rows_too(rows):
+    listed = tomllib.loads((BENCHMARKS / "features.toml").read_text("utf-8"))
+    others = {name: entry for kind in listed.keys() - TABLES.keys() for name, entry in listed[kind].items()}
+    ids = {row.id for row in rows.read()}
+    assert len(others) > 10
+    for name, entry in others.items():
+        assert set(entry["rows"]) <= ids, name
+        assert entry["rows"] or (entry["verdict"] == "unmeasured" and entry["note"]), name
