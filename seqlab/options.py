@@ -11,6 +11,7 @@ from typing import Any, Literal, TypedDict
 from .config.names import (
     AverageName,
     CellName,
+    CharSize,
     EngineName,
     InputName,
     NoiseName,
@@ -102,15 +103,9 @@ class LanguageModelOptions(TypedDict, total=False):
     input: InputName
     """Where a word's input vector comes from: a row of its own, or its characters. Default: "embedding". Usual:
     characters for word models with many rare words. With characters no input word is unknown, and a step is slower."""
-    char_dim: int
-    """Width of a byte's vector. Default: 16. Usual: 16. Wider is slower."""
-    char_filters: list[tuple[int, int]] | None
-    """Pairs (bytes a filter sees, number of such filters); None: of 1 to 6 bytes, 2 embed_dim in all. Default: None.
-    Usual: None. More is slower."""
-    char_highway: int
-    """Highway layers between filters and word vector. Default: 1. Usual: 1. More is slower."""
-    char_length: int
-    """Bytes of a word that are read, two marks included. Default: 32. Usual: 32. Longer words are cut off."""
+    char_size: CharSize
+    """Size of the network that reads characters (input = "characters"). Default: "medium". Usual: medium. Larger knows
+    more spellings and is slower."""
     embed_dim: int
     """Width of the input vectors. Default: 256. Usual: 64 to 400. Wider holds more about each token and costs memory
     with every type."""

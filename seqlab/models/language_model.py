@@ -27,11 +27,11 @@ from ..nn import (
     held_masks,
     sampling_dropout,
 )
+from ..nn.characters import CHARACTER_SIZES
 
 ModelState = list[State]
 
 OPTIONAL: dict[str, dict[str, str]] = {
-    "input": {},
     "softmax": {"label_smoothing": "label smoothing"},
     "cell": {
         "weight_drop": "dropped recurrent weights",
@@ -105,8 +105,7 @@ class LanguageModel(nn.Module):
         self.embedding: nn.Parameter | None = None
         self.characters: CharacterEmbedding | None = None
         if config.input == "characters":
-            knobs = knobs_of(CharacterEmbedding, "input", config)
-            self.characters = CharacterEmbedding(config.embed_dim, **knobs)
+            self.characters = CharacterEmbedding(config.embed_dim, **CHARACTER_SIZES[config.char_size])
         else:
             self.embedding = nn.Parameter(torch.empty(vocab_size, config.embed_dim))
             nn.init.normal_(self.embedding, std=config.embed_dim**-0.5)

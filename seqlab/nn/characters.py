@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -41,6 +42,14 @@ def usual_filters(width: int) -> list[tuple[int, int]]:
     """(bytes, filters) for word vectors of `width`: of 1 to 6 bytes, more of the longer ones, as in Kim et al.; about
     twice as many together as the width."""
     return [(k, max(1, round(k * width / 10))) for k in range(1, 7)]
+
+
+CHARACTER_SIZES: dict[str, dict[str, Any]] = {
+    "small": {"char_dim": 15, "char_filters": [(k, 25 * k) for k in range(1, 7)], "char_highway": 1},
+    "medium": {"char_dim": 16, "char_filters": None, "char_highway": 1},
+    "large": {"char_dim": 15, "char_filters": [(k, min(200, 50 * k)) for k in range(1, 8)], "char_highway": 2},
+}
+"""Arguments of `CharacterEmbedding` by a word; small and large are the two models of Kim et al. 2016 (table 2)."""
 
 
 class Highway(nn.Module):
@@ -149,8 +158,8 @@ class CharacterEmbedding(nn.Module):
         widest = max((span for span, _ in char_filters or []), default=0)
         if widest > char_length:
             raise InputError(
-                f"model.char_filters: a filter of {widest} characters is wider than the char_length = {char_length} "
-                "characters that are read of a word; give narrower ones, or a larger model.char_length."
+                f"char_filters: a filter of {widest} characters is wider than the char_length = {char_length} "
+                "characters that are read of a word; use narrower ones, or a larger char_length."
             )
         self.cnn = CharCNN(width, char_dim, char_filters, char_highway)
         self.register_buffer("words_VL", torch.empty(0, char_length, dtype=torch.int16), persistent=False)

@@ -28,6 +28,7 @@ from seqlab.evaluation.additions.dynamic import RULES as DYNAMIC_RULES
 from seqlab.evaluation.runs import Adaptation
 from seqlab.generation.rules import RESTRAINTS, RULES
 from seqlab.nn import CELLS, NOISE, SOFTMAXES
+from seqlab.nn.characters import CHARACTER_SIZES
 from seqlab.schedules import BATCH_SCALING, SCHEDULES
 from seqlab.text.tokenizers.table import TOKENIZERS
 from seqlab.training import AVERAGES, OPTIMIZERS
@@ -60,6 +61,7 @@ def test_every_setting_is_documented(group, name):
         ("tokenizers", {"auto", *TOKENIZERS}),
         ("cells", CELLS),
         ("softmaxes", SOFTMAXES),
+        ("char_sizes", CHARACTER_SIZES),
         ("noise", NOISE),
         ("noise", WORD_NOISE),
         ("optimizers", OPTIMIZERS),

@@ -18,7 +18,7 @@ from seqlab.config import ModelConfig
 from seqlab.embeddings import WordVectors
 from seqlab.models import LanguageModel
 from seqlab.nn import CharacterEmbedding, CharCNN
-from seqlab.nn.characters import BEGIN, END, PAD, spell, usual_filters
+from seqlab.nn.characters import BEGIN, CHARACTER_SIZES, END, PAD, spell, usual_filters
 from seqlab.text import Batch, Corpus, EvaluationBatches, prepare
 from seqlab.text.preparation.encoding import tokenize
 from seqlab.training import Optimizer
@@ -142,8 +142,10 @@ def test_remembered_vectors_are_those_of_the_weights_as_they_are(monkeypatch):
 
 def build(**options) -> LanguageModel:
     torch.manual_seed(0)
-    sizes = {"embed_dim": 6, "hidden_dim": 8, "layers": 1, "char_dim": 4, "char_length": 12, "input": "characters"}
-    model = LanguageModel(ModelConfig(**{**sizes, **options}), len(WORDS))
+    sizes = {"embed_dim": 6, "hidden_dim": 8, "layers": 1, "input": "characters"}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(CHARACTER_SIZES, "medium", {"char_dim": 4, "char_length": 12})
+        model = LanguageModel(ModelConfig(**{**sizes, **options}), len(WORDS))
     model.set_words(WORDS)
     return model
 
@@ -187,10 +189,15 @@ def test_training_and_evaluation_read_the_same_vectors():
         pass
 
 
+@pytest.fixture(scope="module", autouse=True)
+def small_networks():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(CHARACTER_SIZES, "medium", {"char_dim": 6, "char_filters": [(2, 8), (3, 12)]})
+        yield
+
+
 SIZES = {
     "input": "characters",
-    "char_dim": 6,
-    "char_filters": [(2, 8), (3, 12)],
     "embed_dim": 10,
     "hidden_dim": 16,
     "layers": 1,
@@ -300,23 +307,18 @@ def test_what_needs_an_embedding_is_refused_before_the_text_is_read(tmp_path):
         start_from_vectors(build(), None, vectors, False, 1)
 
 
-@pytest.mark.parametrize(
-    ("filters", "message"),
-    [
-        ([], r"model\.char_filters: must hold at least one entry"),
-        ([[0, 5]], r"model\.char_filters\.0\.0: must be above 0, not 0"),
-        ([[2, 5], [3, -1]], r"model\.char_filters\.1\.1: must be above 0, not -1"),
-        ([[2, 5], [40, 5]], r"model\.char_filters: a filter of 40 characters is wider than the char_length = 32"),
-    ],
-)
-def test_filters_that_cannot_be_are_refused(filters, message, text, tmp_path, capsys):
-    with pytest.raises(InputError, match=message):
-        api.train_language_model(text, tmp_path / "run", **{**SIZES, "char_filters": filters}, steps=1)
-    assert not (tmp_path / "run").exists()
-    command = ["train", "lm", str(text), "-o", str(tmp_path / "run"), "--set", "input=characters"]
-    assert cli([*command, "--set", f"char_filters={json.dumps(filters)}"]) == 2
-    assert not (tmp_path / "run").exists()
-    assert "Traceback" not in capsys.readouterr().err
+def test_filters_wider_than_what_is_read_are_refused():
+    with pytest.raises(InputError, match="char_filters: a filter of 40 characters is wider than the char_length = 32"):
+        CharacterEmbedding(4, char_filters=[(2, 5), (40, 5)])
+
+
+@pytest.mark.parametrize(("size", "filters", "highways"), [("small", 525, 1), ("large", 1100, 2)])
+def test_sizes_have_the_filters_they_are_published_with(size, filters, highways):
+    config = ModelConfig(input="characters", char_size=size, embed_dim=10, hidden_dim=8)
+    cnn = LanguageModel(config, len(WORDS)).characters.cnn
+    assert cnn.projection.in_features == filters
+    assert len(cnn.highways) == highways
+    assert cnn(torch.from_numpy(spell(WORDS, 32))).shape == (len(WORDS), 10)
 
 
 # --- the unknown words of a prepared corpus ---------------------------------------------------------------

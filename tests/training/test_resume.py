@@ -87,7 +87,6 @@ MODES = {
     "characters": {
         "epochs": 1.2,
         "input": "characters",
-        "char_dim": 4,
         "embedding_dropout": 0.2,
         "softmax": "sampled",
         "samples": 8,

@@ -18,6 +18,10 @@ class LanguageModelConfig(Settings):
     training: TrainingConfig = TrainingConfig()
 
     REMOVED: ClassVar[dict[str, Any]] = {
+        "model.char_dim": 16,
+        "model.char_filters": None,
+        "model.char_highway": 1,
+        "model.char_length": 32,
         "model.noise_power": 0.75,
         "model.unique_noise": True,
         "model.tail_shrink": None,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import PositiveInt
-
-from ..names import CellName, InputName, NoiseName, PrecisionName, SoftmaxName
+from ..names import CellName, CharSize, InputName, NoiseName, PrecisionName, SoftmaxName
 from ..settings import MEASURED, Settings, knob
 
 AWD_LSTM = "Merity et al. 2018, https://arxiv.org/abs/1708.02182"
@@ -75,37 +73,13 @@ class ModelConfig(Settings):
         effect="With characters no input word is unknown, and a step is slower.",
         source="Kim et al. 2016, https://arxiv.org/abs/1508.06615",
     )
-    char_dim: int = knob(
-        16,
-        "Width of a byte's vector.",
-        tier="internal",
-        usual="16",
-        effect="Wider is slower.",
-        ge=1,
-    )
-    char_filters: list[tuple[PositiveInt, PositiveInt]] | None = knob(
-        None,
-        "Pairs (bytes a filter sees, number of such filters); None: of 1 to 6 bytes, 2 embed_dim in all.",
-        tier="internal",
-        usual="None",
-        effect="More is slower.",
-        min_length=1,
-    )
-    char_highway: int = knob(
-        1,
-        "Highway layers between filters and word vector.",
-        tier="internal",
-        usual="1",
-        effect="More is slower.",
-        ge=0,
-    )
-    char_length: int = knob(
-        32,
-        "Bytes of a word that are read, two marks included.",
-        tier="internal",
-        usual="32",
-        effect="Longer words are cut off.",
-        ge=3,
+    char_size: CharSize = knob(
+        "medium",
+        'Size of the network that reads characters (input = "characters").',
+        tier="recipe",
+        usual="medium",
+        effect="Larger knows more spellings and is slower.",
+        source="small and large: Kim et al. 2016, https://arxiv.org/abs/1508.06615",
     )
     embed_dim: int = knob(
         256,

@@ -18,7 +18,7 @@ from ...run import Run
 from ...text import Tokenizer
 
 ARCHITECTURE = (
-    *("input", "char_dim", "char_filters", "char_highway"),
+    *("input", "char_size"),
     *("cell", "embed_dim", "hidden_dim", "layers", "last_dim", "residual", "tie", "softmax"),
 )
 """Settings of a model that its weights decide."""
