@@ -9,6 +9,7 @@ import os
 import secrets
 import shutil
 import time
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -305,6 +306,7 @@ def cache_folder() -> Path:
     """Where seqlab keeps what it can make again: $SEQLAB_CACHE, or the folder that the system has for caches."""
     if os.environ.get("SEQLAB_CACHE"):
         return Path(os.environ["SEQLAB_CACHE"])
-    import pooch
+    with warnings.catch_warnings(action="ignore"):  # tqdm asks notebooks for a package that seqlab does without
+        import pooch
 
     return Path(pooch.os_cache("seqlab"))

@@ -6,6 +6,7 @@ import gzip
 import re
 import shutil
 import tarfile
+import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -117,7 +118,8 @@ def _download(download: Download, path: Path, quiet: bool) -> str:
 
 
 def _retrieve(download: Download, address: str, path: Path, quiet: bool) -> None:
-    import pooch
+    with warnings.catch_warnings(action="ignore"):  # tqdm asks notebooks for a package that seqlab does without
+        import pooch
     from requests import exceptions
 
     pooch.get_logger().setLevel("ERROR")
