@@ -55,7 +55,8 @@ def fast_float32() -> Iterator[None]:
 @lru_cache(maxsize=1)
 def has_bfloat16_products() -> bool:
     """Whether the processor has instructions that multiply bfloat16 and add in float32."""
-    features = torch.cpu.get_capabilities()
+    tell = getattr(torch.cpu, "get_capabilities", None)  # torch 2.6 cannot say
+    features = tell() if tell is not None else {}
     return torch.backends.mkldnn.is_available() and bool(features.get("avx512_bf16") or features.get("amx_bf16"))
 
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 import gc
 import json
 import math
-import os
 import random
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -85,21 +83,12 @@ def test_budgets_are_kept(words, tmp_path, limit):
     assert last["lr"] == pytest.approx(4e-3 * 0.02, rel=0.1)
 
 
-def program(save_every):
-    """Python's arguments for the program, with another time between saves where one is wanted."""
-    if save_every is None:
-        return ["-m", "seqlab_cli.main"]
-    return [
-        "-c",
-        f"from seqlab.training import loop; loop.SAVE_EVERY = {save_every}; from seqlab_cli.main import main; main()",
-    ]
-
-
-def command(source, out, *more, save_every=None):
+def command(source, out, *more):
     flags = "--epochs 2 --embed-dim 12 --hidden-dim 12 --layers 2 --dropout 0.2 --batch-size 4 --bptt 8".split()
     return [
         sys.executable,
-        *program(save_every),
+        "-m",
+        "seqlab_cli.main",
         "train",
         "lm",
         str(source),
@@ -110,35 +99,53 @@ def command(source, out, *more, save_every=None):
     ]
 
 
+KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows ends a process for any signal
+DYING = """
+import os, signal, sys
+kill = getattr(signal, "SIGKILL", signal.SIGTERM)
+from seqlab.run import Run
+from seqlab.training import loop
+from seqlab_cli.main import run
+
+moment, left = sys.argv[1], int(sys.argv[2])
+plain_replace, plain_log = os.replace, Run.log
+
+def now():
+    global left
+    left -= 1
+    return left == 0
+
+def replace(source, target):
+    if moment == "saving" and os.path.basename(target) == "latest.safetensors" and now():
+        os.kill(os.getpid(), kill)
+    plain_replace(source, target)
+
+def log(self, line):
+    plain_log(self, line)
+    if moment != "saving" and now():
+        signal.raise_signal(signal.SIGINT) if moment == "interrupt" else os.kill(os.getpid(), kill)
+
+os.replace, Run.log = replace, log
+loop.SAVE_EVERY = 1000 if moment == "interrupt" else 0
+sys.exit(run(sys.argv[3:]))
+"""
+"""The command line in a process that is killed, or gets Ctrl-C, at the n-th save or line of metrics, on any machine."""
+
+
+def dying(moment: str, number: int, command: list[str]) -> subprocess.CompletedProcess[str]:
+    call = [sys.executable, "-c", DYING, moment, str(number), *command[3:]]
+    return subprocess.run(call, capture_output=True, text=True, check=False)
+
+
 def test_a_killed_process_resumes_to_bit_identical_weights(text, words, tmp_path):
-    """The real thing once: SIGKILL at any moment, also while saving; tests/test_resume.py goes through the modes."""
+    """The real thing once: SIGKILL between two steps and while saving; tests/test_resume.py goes through the modes."""
     more = ("--softmax", "sampled", "--samples", "16")
-    more = (*more, "--tokenizer", "whitespace", "--quiet")
-    subprocess.run(command(words.path, tmp_path / "whole", *more, save_every=0.2), check=True, capture_output=True)
-    generator = random.Random(len(more[1]))
-    kills = 0
-    for _ in range(2):
-        process = subprocess.Popen(
-            command(words.path, tmp_path / "killed", *more, save_every=0.2),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        state = tmp_path / "killed" / "state" / "latest.safetensors"
-        before = state.stat().st_mtime_ns if state.exists() else 0
-        deadline = time.monotonic() + 60
-        while process.poll() is None and time.monotonic() < deadline:
-            if state.exists() and state.stat().st_mtime_ns != before:
-                break
-            time.sleep(0.01)
-        time.sleep(generator.random() * 0.3)
-        if process.poll() is None:
-            os.kill(process.pid, signal.SIGKILL)
-            kills += 1
-        process.wait()
-    done = subprocess.run(
-        command(words.path, tmp_path / "killed", *more, save_every=0.2), check=True, capture_output=True, text=True
-    )
-    assert kills >= 1
+    more = (*more, "--tokenizer", "whitespace", "--quiet", "--epochs", "0.5")
+    subprocess.run(command(words.path, tmp_path / "whole", *more), check=True, capture_output=True)
+    for moment, number in (("saving", 40), ("logging", 12)):
+        killed = dying(moment, number, command(words.path, tmp_path / "killed", *more))
+        assert abs(killed.returncode) == KILL, killed.stderr
+    done = subprocess.run(command(words.path, tmp_path / "killed", *more), check=True, capture_output=True, text=True)
     whole, _ = load_tensors(tmp_path / "whole" / "model.safetensors")
     again, _ = load_tensors(tmp_path / "killed" / "model.safetensors")
     assert whole.keys() == again.keys()
@@ -151,20 +158,9 @@ def test_a_killed_process_resumes_to_bit_identical_weights(text, words, tmp_path
 
 
 def test_interrupt_saves_and_exits_130(words, tmp_path):
-    process = subprocess.Popen(
-        command(words.path, tmp_path / "run", "--set", "training.epochs=500", save_every=1000),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    metrics = tmp_path / "run" / "metrics.jsonl"
-    deadline = time.monotonic() + 60
-    while not (metrics.exists() and metrics.stat().st_size) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=60)
-    assert process.returncode == 130, stderr
-    assert stderr.splitlines()[-1].startswith("seqlab: interrupted")
+    stopped = dying("interrupt", 2, command(words.path, tmp_path / "run"))
+    assert stopped.returncode == 130, stopped.stderr
+    assert stopped.stderr.splitlines()[-1].startswith("seqlab: interrupted")
     _, values = Run.open(tmp_path / "run").load_state()
     assert values["position"]["step"] > 0
     assert not values["position"]["finished"]
