@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .console import SOURCE_HELP, JsonFlag, check_run, print_json, print_summary, say
+from .console import SOURCE_HELP, JsonFlag, check_run, print_json, print_summary, print_table, say
 from .flags import FILES, settings_of
 
 if TYPE_CHECKING:
@@ -31,10 +32,10 @@ YesNo = Annotated[bool | None, typer.Option()]
 """Flags that are settings: help and panel come from the configuration."""
 
 
-def requested(
+def layers_of(
     kind: type[Settings], config: Path | None, settings: list[str] | None, arguments: Mapping[str, Any]
-) -> dict[str, Any]:
-    """What the person set, as nested values: configuration file, then flags, then --set.
+) -> list[tuple[str, dict[str, Any]]]:
+    """What the person set, and where: configuration file, then flags, then --set.
 
     Args:
         kind: the configuration these are settings of.
@@ -49,15 +50,25 @@ def requested(
 
     names = {key.rpartition(".")[2] for key in kind.keys()}  # noqa: SIM118
     flags = {name: value for name, value in arguments.items() if name in names and value is not None}
-    values: dict[str, Any] = {}
-    for origin, layer in (
+    layers = []
+    for origin, values in (
         (str(config), read_config(config) if config else {}),
         ("flags", flags),
         ("--set", parse_set(settings or [])),
     ):
-        qualified = kind.qualified(layer)
+        qualified = kind.qualified(values)
         kind().updated(qualified, origin)
-        values = merge(values, qualified)
+        layers.append((origin, merge({}, qualified)))
+    return layers
+
+
+def merged(layers: list[tuple[str, dict[str, Any]]]) -> dict[str, Any]:
+    """All layers as nested values; a later one overrides an earlier one."""
+    from seqlab.config import merge
+
+    values: dict[str, Any] = {}
+    for _, layer in layers:
+        values = merge(values, layer)
     return values
 
 
@@ -140,7 +151,8 @@ def train_lm(
     from seqlab.config.checks import check_language_model
     from seqlab.config.presets import preset as preset_settings
 
-    values = requested(LanguageModelConfig, config, settings, arguments)
+    given = layers_of(LanguageModelConfig, config, settings, arguments)
+    values = merged(given)
     chosen = LanguageModelConfig.build(values)
     check_language_model(chosen)
     if preset:
@@ -155,11 +167,14 @@ def train_lm(
         _check_out(out)
 
     if dry_run:
-        from seqlab.training.planning import plan
+        from seqlab.training.planning import Layer, plan
 
-        planned = plan(source, valid, test, quiet, preset, values)
+        planned = plan(source, valid, test, quiet, preset, [Layer(*one) for one in given])
         say(f"seqlab: {planned.sentence}")
-        print_json(planned.config.model_dump())
+        if as_json or not sys.stdout.isatty():
+            print_json(planned.to_json())
+        else:
+            print_table(planned.table().headers, planned.table().rows)
         return
     from seqlab.training.train import train_language_model
 
@@ -243,7 +258,7 @@ def train_embeddings(
     from seqlab.config import EmbeddingsConfig
     from seqlab.config.checks import check_vectors
 
-    values = requested(EmbeddingsConfig, config, settings, arguments)
+    values = merged(layers_of(EmbeddingsConfig, config, settings, arguments))
     check_vectors(EmbeddingsConfig().updated(values))
     from seqlab.api import train_embeddings_with_report
 

@@ -66,6 +66,20 @@ def test_dry_run_prints_the_settings_and_writes_nothing(home, capsys):
     assert not (home / "dry").exists()
 
 
+def test_a_dry_run_on_a_terminal_says_where_each_setting_comes_from(home, capsys, monkeypatch):
+    (home / "d.toml").write_text("[training]\nclip = 9\n")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    command = ["train", "lm", str(home / "text.txt"), "--dry-run", "--quiet", "--config", str(home / "d.toml")]
+    assert run([*command, "--lr", "0.5", "--set", "warmup=0.5", "--preset", "char"]) == 0
+    rows = {line.split()[0]: line.split()[1:] for line in capsys.readouterr().out.splitlines()}
+    assert rows["setting"] == ["value", "from"]
+    assert rows["training.lr"] == ["0.5", "flags"]
+    assert rows["training.warmup"] == ["0.5", "--set"]
+    assert rows["training.clip"][1:] == [str(home / "d.toml")]
+    assert rows["model.hidden_dim"] == ["256", "preset", "char"]
+    assert rows["training.optimizer"] == ["adamw", "default"]
+
+
 def test_a_preset_for_characters_reads_characters_unless_told_otherwise(home, capsys):
     """The text, written by words as it is, would be read by words."""
     command = ["train", "lm", str(home / "text.txt"), "--dry-run", "--quiet"]
