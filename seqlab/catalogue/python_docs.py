@@ -6,6 +6,7 @@ Docstrings and the language reference are read from source files with `ast`; not
 from __future__ import annotations
 
 import ast
+import gc
 import hashlib
 import importlib.metadata
 import importlib.util
@@ -145,13 +146,18 @@ def _documents(module: str, path: Path) -> list[Document]:
     source = path.read_bytes()
     if b'"""' not in source and b"'''" not in source:
         return []
+    collecting = gc.isenabled()
+    gc.disable()  # syntax trees hold no cycles, and are many objects to look through
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", SyntaxWarning)  # of other people's source
             tree = ast.parse(source)
+        return [(name, kept) for name, docstring in _docstrings(tree, module) if (kept := paragraphs(docstring))]
     except (SyntaxError, ValueError):  # a template, or written for another Python version
         return []
-    return [(name, kept) for name, docstring in _docstrings(tree, module) if (kept := paragraphs(docstring))]
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def _docstrings(node: ast.AST, name: str) -> Iterator[tuple[str, str]]:
