@@ -168,6 +168,8 @@ def test_wheel_holds_the_three_packages_and_nothing_else(wheel):
     }
     assert expected <= {name.removeprefix("seqlab/") for name in names if name.startswith("seqlab/")}
     assert "seqlab/py.typed" in names
+    assets = {path.name for path in (ROOT / "seqlab" / "visualization" / "assets").iterdir()}
+    assert assets == {Path(name).name for name in names if name.startswith("seqlab/visualization/assets/")}
     assert "seqlab_data/corpora.toml" in names
 
 
