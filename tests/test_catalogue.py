@@ -422,6 +422,7 @@ def small_docs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("small_docs")
+@pytest.mark.filterwarnings("error::UserWarning")
 def test_python_docs_are_made_once_and_always_the_same(tmp_path: Path) -> None:
     first = python_docs.build(tmp_path / "a", quiet=True)
     second = python_docs.build(tmp_path / "b", quiet=True)

@@ -122,7 +122,7 @@ def _extract(quiet: bool) -> list[Document]:
 
     found = [(f"python.{name}", paragraphs(text)) for name, text in sorted(_topics().items())]
     files = _files()
-    pool = joblib.Parallel(2, "loky", return_as="generator", batch_size=16, pre_dispatch=256, idle_worker_timeout=2)
+    pool = joblib.Parallel(2, "loky", return_as="generator", batch_size=16, pre_dispatch=256, idle_worker_timeout=60)
     with Progress("reading documentation", len(files), "files", quiet) as progress:
         for number, documents in enumerate(pool(joblib.delayed(_documents)(*file) for file in files), 1):
             found += documents
