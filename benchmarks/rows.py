@@ -169,6 +169,7 @@ def record(
     note: str | Mapping[str, str] = "",
     folder: Path = ROWS,
     argv: str | None = None,
+    where: str = "",
 ) -> list[Row]:
     """Add one row for every line that was measured; without a `table` nothing is written.
 
@@ -178,6 +179,7 @@ def record(
         peer: the line that the others are compared with.
         note: anything a reader must know, of all lines or by line.
         argv: the command, where it is not the one that started this process.
+        where: a note on the machine, such as "one thread, shared with other work".
     """
     if table is None:
         return []
@@ -192,7 +194,7 @@ def record(
                 name=name,
                 date=date.today(),
                 commit=os.environ.get("SEQLAB_COMMIT") or commit(),
-                machine=machine(),
+                machine=machine(where),
                 command=argv or command(),
                 figure=figures[headline],
                 peer=Peer(name=peer, value=against) if peer and against is not None else None,

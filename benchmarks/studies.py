@@ -170,6 +170,16 @@ STUDIES = {
     "schedules-word": Study("schedules", "words", WORDS, SCHEDULES),
     "averages-constant": Study("averages", "chars", {**CHARS, "schedule": "constant", "lr": 8e-3}, AVERAGES),
     "averages-cosine": Study("averages", "chars", {**CHARS, "lr": 8e-3}, AVERAGES),
+    "averages-sgd": Study(
+        "averages, plain SGD",
+        "chars",
+        {**CHARS, "optimizer": "sgd", "schedule": "constant", "lr": 8.0, "evaluations": 15},
+        {
+            name: {**options, "evaluations": 15}
+            for name, options in AVERAGES.items()
+            if name in ("none", "asgd", "nt-asgd")
+        },
+    ),
     "dropouts": Study("kinds of dropout", "few", FEW, DROPOUTS),
     "penalties": Study("penalties", "few", FEW, PENALTIES),
     "penalties-dropout": Study(
