@@ -31,7 +31,17 @@ import numpy as np
 
 from .base.devices import resolve_device, torch_globals_restored
 from .base.errors import InputError
-from .base.files import load_tensors, read_json, save_tensors, verify_manifest, write_json, write_manifest
+from .base.files import (
+    json_line,
+    load_tensors,
+    read_json,
+    read_json_lines,
+    save_tensors,
+    verify_manifest,
+    write_json,
+    write_json_lines,
+    write_manifest,
+)
 from .base.kinds import RUN_KIND, description
 from .base.results import Result, Table, abbreviated, line
 from .config import LanguageModelConfig
@@ -243,23 +253,16 @@ class Run:
 
     def log(self, line: Mapping[str, Any]) -> None:
         """Append one line to metrics.jsonl."""
-        with open(self.path / METRICS, "a", encoding="utf-8", newline="\n") as handle:
-            handle.write(json.dumps(line) + "\n")
+        with open(self.path / METRICS, "ab") as handle:
+            handle.write(json_line(line))
 
     def metrics(self) -> list[dict[str, Any]]:
-        """The lines of metrics.jsonl; a line still being written is left out."""
-        if not (self.path / METRICS).exists():
-            return []
-        text = (self.path / METRICS).read_text("utf-8")
-        return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+        """The lines of metrics.jsonl; a line still being written is left out. Raises InputError for a damaged one."""
+        return read_json_lines(self.path / METRICS)
 
     def rewind_metrics(self, step: int) -> None:
         """Drop what was logged after `step`, where training resumes."""
-        from .base.files import atomic_file
-
-        kept = [line for line in self.metrics() if line["step"] <= step]
-        with atomic_file(self.path / METRICS) as handle:
-            handle.write("".join(json.dumps(line) + "\n" for line in kept).encode())
+        write_json_lines(self.path / METRICS, [line for line in self.metrics() if line["step"] <= step])
 
     def finish(self) -> None:
         """Write the manifest of the finished run."""

@@ -42,6 +42,25 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
+def check_same_settings(path: object, saved: Mapping[str, object], ours: Mapping[str, object]) -> None:
+    """Refuse to resume what was begun with other settings.
+
+    Args:
+        path: the folder, for the error's sentence.
+        saved: its settings, by dotted key.
+        ours: those of the new command.
+
+    Raises:
+        InputError: naming the first setting that differs.
+    """
+    for key, value in ours.items():
+        if saved.get(key) != value:
+            raise InputError(
+                f"{path}: was started with {key} = {saved.get(key)!r}, not {value!r}; "
+                "use the same setting to resume, or another output folder."
+            )
+
+
 def choose(key: str, name: str, table: Mapping[str, Value]) -> Value:
     """Look up a name that a person chose.
 

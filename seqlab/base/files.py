@@ -10,7 +10,7 @@ import secrets
 import shutil
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -198,6 +198,35 @@ def read_json(path: str | Path) -> Any:
         raise InputError(f"{path}: line {error.lineno}: not valid JSON ({error.msg}); the file is damaged.") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}).") from None
+
+
+def json_line(value: Any) -> bytes:
+    """A value as one line of a JSON Lines file."""
+    return json.dumps(value).encode() + b"\n"
+
+
+def write_json_lines(path: str | Path, values: Iterable[Any]) -> None:
+    """Write values as JSON Lines, complete or not at all."""
+    with atomic_file(path) as handle:
+        handle.writelines(map(json_line, values))
+
+
+def read_json_lines(path: str | Path) -> list[Any]:
+    """Read a JSON Lines file, [] where there is none; a last line that is still being written is left out.
+
+    Raises:
+        InputError: naming the file and the line that is damaged.
+    """
+    path, values = Path(path), []
+    if not path.exists():
+        return []
+    for number, line in enumerate(path.read_bytes().splitlines(keepends=True), 1):
+        try:
+            if line.endswith(b"\n"):
+                values.append(json.loads(line))
+        except ValueError:
+            raise InputError(f"{path}: line {number}: not valid JSON; the file is damaged.") from None
+    return values
 
 
 def sha256(path: str | Path) -> str:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import torch
 
 from ..base.devices import resolve_device
-from ..base.errors import InputError
+from ..base.errors import InputError, check_same_settings
 from ..base.kinds import kind_of
 from ..base.results import Result, Table, line
 from ..config import LanguageModelConfig, merge
@@ -271,11 +271,5 @@ def reopen(path: Path, config: LanguageModelConfig, corpus: Corpus) -> Run | Non
             f"{path}: was trained on another text (its corpus digest differs); "
             "use the same text to resume, or another output folder."
         )
-    ours, theirs = flat(config.model_dump()), flat(run.config.model_dump())
-    for key, value in ours.items():
-        if value != theirs[key]:
-            raise InputError(
-                f"{path}: was started with {key} = {theirs[key]!r}, not {value!r}; "
-                "use the same setting to resume, or another output folder."
-            )
+    check_same_settings(path, flat(run.config.model_dump()), flat(config.model_dump()))
     return run

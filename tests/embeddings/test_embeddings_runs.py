@@ -108,7 +108,7 @@ def test_a_finished_training_is_not_repeated_and_another_is_refused(
     assert (second.matrix == first.matrix).all()
     assert report["epochs"] == 4
     assert (tmp_path / "v" / "vectors.safetensors").stat().st_mtime_ns == written
-    with pytest.raises(InputError, match=r"v: was trained with dim = 16, not 17; use the same setting"):
+    with pytest.raises(InputError, match=r"v: was started with dim = 16, not 17; use the same setting"):
         train_embeddings(corpus, QUICK.updated({"dim": 17}), quiet=True, out=tmp_path / "v")
     with pytest.raises(InputError, match="was trained on another text"):
         train_embeddings(corpus_of(topics_ids(3_000)), QUICK, quiet=True, out=tmp_path / "v")

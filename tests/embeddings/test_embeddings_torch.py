@@ -385,7 +385,7 @@ def test_a_torch_training_that_was_stopped_goes_on_bit_for_bit_on_any_device(
     with pytest.raises(Killed):
         train_embeddings(corpus, begun, quiet=True, out=tmp_path / "v", callback=stop)
     assert not (tmp_path / "v" / "vectors.safetensors").exists()
-    with pytest.raises(InputError, match="v: was trained with engine = 'torch', not 'cpu'"):
+    with pytest.raises(InputError, match="v: was started with engine = 'torch', not 'cpu'"):
         train_embeddings(corpus, begun.updated({"engine": "cpu"}), quiet=True, out=tmp_path / "v")
     left_open = begun.updated({"engine": "auto", "device": "auto" if not torch.cuda.is_available() else "cpu"})
     vectors, again = train_embeddings(corpus, left_open, quiet=True, out=tmp_path / "v")

@@ -65,3 +65,12 @@ def test_settings_that_became_constants_are_dropped_or_refused(home, tmp_path, m
     assert Run.open(with_settings(home, tmp_path / "same", retired=3)).config == Run.open(home / "run").config
     with pytest.raises(InputError, match=r"training\.retired = 4 is a setting that only seqlab 0\.1 has"):
         Run.open(with_settings(home, tmp_path / "other", retired=4))
+
+
+def test_damaged_metrics_are_named_by_line_and_a_line_being_written_is_left_out(home, tmp_path):
+    folder = with_settings(home, tmp_path / "damaged")
+    (folder / "metrics.jsonl").write_bytes(b'{"step": 1}\n{"step": 2')
+    assert Run.open(folder).metrics() == [{"step": 1}]
+    (folder / "metrics.jsonl").write_bytes(b'{"step": 1}\n{"step\n{"step": 3}\n')
+    with pytest.raises(InputError, match=r"metrics\.jsonl: line 2: not valid JSON; the file is damaged"):
+        Run.open(folder).metrics()

@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from ...base.errors import InputError
-from ...base.files import atomic_file, load_tensors, save_tensors
+from ...base.errors import InputError, check_same_settings
+from ...base.files import load_tensors, read_json_lines, save_tensors, write_json_lines
 from ...config import EmbeddingsConfig
 from ..folder import STATE
 
@@ -71,14 +71,11 @@ class Origin:
     def check(self, folder: Path, saved: Origin) -> None:
         """Raise InputError naming what differs from the training whose state `folder` holds."""
         if saved.text != self.text:
-            raise InputError(f"{folder}: was trained on another text; use that text to go on, or another folder.")
+            raise InputError(
+                f"{folder}: was trained on another text; use the same text to resume, or another output folder."
+            )
         EmbeddingsConfig.without_removed(saved.settings, str(folder))
-        for key, value in self.settings.items():
-            if saved.settings.get(key) != value:
-                raise InputError(
-                    f"{folder}: was trained with {key} = {saved.settings.get(key)!r}, not {value!r}; use the same "
-                    "setting to go on, or another output folder."
-                )
+        check_same_settings(folder, saved.settings, self.settings)
         if saved.vocabulary != self.vocabulary:
             raise InputError(f"{folder}: was trained for other words; name another output folder.")
 
@@ -88,8 +85,7 @@ def save_state(folder: Path, arrays: Mapping[str, np.ndarray], position: VectorP
     (folder / STATE).parent.mkdir(parents=True, exist_ok=True)
     values = {"position": asdict(position), "origin": asdict(origin)}
     save_tensors(folder / STATE, arrays, {"values": json.dumps(values)})
-    with atomic_file(folder / METRICS) as handle:
-        handle.write("".join(json.dumps(line) + "\n" for line in position.lines).encode())
+    write_json_lines(folder / METRICS, position.lines)
 
 
 def load_state(folder: Path) -> tuple[dict[str, np.ndarray], VectorPosition, Origin] | None:
@@ -121,4 +117,4 @@ def settings_begun_with(folder: Path) -> dict[str, Any] | None:
 
 def read_metrics(folder: Path) -> list[dict[str, Any]]:
     """The lines of metrics.jsonl."""
-    return [json.loads(line) for line in (folder / METRICS).read_text("utf-8").splitlines()]
+    return read_json_lines(folder / METRICS)
