@@ -92,7 +92,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(
     monkeypatch.setattr(VectorPosition, "add", interrupting)
     with pytest.raises(KeyboardInterrupt):
         train_embeddings(corpus, QUICK, out=tmp_path / "v")
-    assert "stopped in epoch 2; run the same command again to go on" in capsys.readouterr().err
+    assert "stopped in epoch 2; run the same command again to resume" in capsys.readouterr().err
     vectors, _ = train_embeddings(corpus, QUICK, out=tmp_path / "v")
     assert "resumes at" in capsys.readouterr().err
     assert vectors.matrix.tobytes() == whole.matrix.tobytes()

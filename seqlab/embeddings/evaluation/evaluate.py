@@ -133,7 +133,7 @@ def evaluate_analogies(
 
 
 def _score(correct: np.ndarray) -> dict[str, Any]:
-    """What is told of the questions answered right or wrong: {"covered", "correct", "accuracy", "interval"}."""
+    """The figures of questions answered right or wrong: {"covered", "correct", "accuracy", "interval"}."""
     covered, right = len(correct), int(correct.sum())
     interval = wilson_interval(right, covered)
     return {

@@ -2,7 +2,8 @@
 
 A word2vec binary file holds the header line "V D", then V times a word, a space and D little-endian float32. An .npz
 file holds the arrays `words` (V,) and `matrix` (V, D), and `counts` (V,) where known; other names are understood when
-there is just one array of strings and one of two dimensions. Nothing is ever unpickled.
+there is just one array of strings and one of two dimensions. Nothing is ever unpickled. Arrays are read in blocks, not
+by numpy.load, which would need the whole matrix in memory to convert a file, and after their sizes were checked.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The training of word vectors as it runs: jobs go to threads, losses add up, states are kept."""
+"""The training of word vectors as it runs: jobs go to threads, losses add up, the state is saved."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ LINES = 200
 
 
 class Epoch(NamedTuple):
-    """What a callback is told after every pass over the text, while no thread is training.
+    """What a callback receives after every pass over the text, while no thread is training.
 
     Losses are in nats per prediction: `loss` the mean over the epoch while the vectors were changing, `held_out`
     with the vectors as they are, on text they were not trained on. None where nothing was predicted.
@@ -61,7 +61,7 @@ class VectorTrainer:
     """Trains an engine on a text, from the start or from a saved position.
 
     Args:
-        folder: where the exact state is kept, None for nowhere.
+        folder: where the exact state is saved, None for nowhere.
         callback: called after every epoch.
     """
 
@@ -142,7 +142,7 @@ class VectorTrainer:
                     saved = time.monotonic()
                 if interrupted.is_set() and not self.finished:
                     if self.folder:
-                        progress.note(f"stopped in epoch {epoch + 1}; run the same command again to go on")
+                        progress.note(f"stopped in epoch {epoch + 1}; run the same command again to resume")
                     raise KeyboardInterrupt
 
     def results(
@@ -213,7 +213,7 @@ class VectorTrainer:
 
     def finish(self) -> WordVectors:
         """The vectors; where there is a folder, they and the last state become its content by a single rename, so that
-        it holds either all or what goes on. The state is without the n-grams then, which are beside it."""
+        it holds either all or a training to resume. The state is without the n-grams then: they are next to it."""
         vectors = self.vectors()
         if self.folder:
             arrays = self.engine.arrays()

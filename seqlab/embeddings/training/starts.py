@@ -38,7 +38,7 @@ def settings_to_continue(folder: str | Path, out: str | Path | None = None) -> d
     """The settings of the finished training in `folder`. Raises InputError saying why it cannot be continued, and that
     the training in `out` needs it, where there is one that was started so."""
     folder = Path(folder)
-    needed = f"it is needed to go on with {out}" if out is not None and (Path(out) / STATE).is_file() else ""
+    needed = f"it is needed to resume {out}" if out is not None and (Path(out) / STATE).is_file() else ""
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder{needed and '; '}{needed}.")
     if is_unfinished(folder):
@@ -63,7 +63,7 @@ def inherited(values: Mapping[str, Any], folder: str | Path, out: str | Path | N
 
 def with_engine_of(folder: Path, config: EmbeddingsConfig) -> EmbeddingsConfig:
     """The settings with, where they leave it open, the engine of the training whose state `folder` holds, so that what
-    began on a GPU goes on without one and the other way round."""
+    began on a GPU resumes without one and the other way round."""
     settings = settings_begun_with(folder)
     if settings is None or config.engine != "auto" or config.device not in LOOPS_DEVICES:
         return config

@@ -1,10 +1,10 @@
-"""The exact state of a training of word vectors, kept in the folder of the vectors.
+"""The exact state of a training of word vectors, in the folder of the vectors.
 
     VECTORS/state/latest.safetensors    matrices, position, settings and text; verifies itself
     VECTORS/metrics.jsonl               losses and speed, for curves
 
-It is written while training goes on, so that the same command goes on where it stopped, and stays in the finished
-folder, so that another text can continue from there.
+It is written during training, so that the same command resumes where it stopped, and stays in the finished folder, so
+that training can continue there on another text.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ..folder import STATE
 
 METRICS = "metrics.jsonl"
 FREE = ("workers", "device")
-"""Settings that may differ when a training goes on. On another device it draws other random numbers from there on."""
+"""Settings that may differ when a training resumes. On another device it draws other random numbers from there on."""
 
 
 @dataclass
@@ -57,7 +57,7 @@ class VectorPosition:
 
 @dataclass(frozen=True)
 class Origin:
-    """What a training is of: equal for a training that goes on."""
+    """What a training is of: equal when it resumes."""
 
     settings: dict[str, Any]
     text: str

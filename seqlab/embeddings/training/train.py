@@ -33,7 +33,7 @@ def train_embeddings(
 
     Args:
         out: a folder to write them to. The exact state is saved there every SAVE_EVERY seconds; the same
-            call on an unfinished folder goes on where it stopped.
+            call on an unfinished folder resumes where it stopped.
         resume: a folder of vectors trained here, to continue from on this text: its words keep their vectors, input
             and output, and stay in the vocabulary; new words are added. What both must have in common, such as dim,
             is compared with `config`.

@@ -204,7 +204,7 @@ class TorchEngine:
         return np.concatenate([self.input_rows(chunk).float().cpu().numpy() for chunk in words_V.split(1 << 16)])
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Everything that training goes on from."""
+        """Everything that training has changed."""
         return {"inputs": self.inputs.cpu().numpy().copy(), "outputs": self.outputs.cpu().numpy().copy()}
 
     def load_arrays(self, arrays: Mapping[str, np.ndarray]) -> None:
