@@ -189,6 +189,9 @@ def notebook_page(path: Path) -> str:
     parts = []
     for cell in cells:
         source = "".join(cell["source"])
-        parts.append(source if cell["cell_type"] == "markdown" else f"```python\n{source}\n```")
+        if cell["cell_type"] == "markdown":
+            parts.append(re.sub(r"\]\(([\w-]+)\.ipynb\)", r"](\1.md)", source))
+        else:
+            parts.append(f"```python\n{source}\n```")
     note = f"*This page is the notebook `docs/tutorials/{path.name}`; open it in Jupyter to run it.*"
     return "\n\n".join([parts[0], note, *parts[1:]]) + "\n"

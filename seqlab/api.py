@@ -293,7 +293,9 @@ def evaluate(
 
     Args:
         model: a run folder or an open model.
-        text, split, **options: as for `TrainedLanguageModel.evaluate`.
+        text: file(s), folder or corpus name to score; None takes a split of the corpus the run was trained on.
+        split: "valid" or "test"; None takes the test split, else the validation split.
+        **options: what to add to the network, as for `TrainedLanguageModel.evaluate`.
 
     Raises:
         InputError: no such run or text.

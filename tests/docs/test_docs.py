@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 
@@ -105,10 +104,3 @@ def test_every_cell_is_explained():
 def test_every_schedule_is_named_in_the_guide():
     text = (DOCS / "guide" / "language-models.md").read_text("utf-8")
     assert not [name for name in SCHEDULES if not re.search(rf"[` ]{name}`", text)]
-
-
-@pytest.mark.parametrize("notebook", sorted((DOCS / "tutorials").glob("*.ipynb")), ids=lambda path: path.stem)
-def test_notebooks_are_stored_without_their_results(notebook):
-    for cell in json.loads(notebook.read_text("utf-8"))["cells"]:
-        assert not cell.get("outputs")
-        assert not cell.get("execution_count")
