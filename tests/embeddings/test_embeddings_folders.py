@@ -165,10 +165,10 @@ def test_the_folder_to_continue_has_to_be_there(corpus: Corpus, trained: Path, t
     shutil.copytree(trained / "old", old)
     interrupt(corpus, new, resume=old)
     shutil.rmtree(old)
-    with pytest.raises(InputError, match=r"old: no such folder; it is needed to go on with .*new\.$"):
+    with pytest.raises(InputError, match=r"old: no such folder; it is needed to resume .*new\.$"):
         train_embeddings(corpus, QUICK, quiet=True, out=new, resume=old)
     WordVectors(["a"], np.ones((1, 16), np.float32)).save(old)
-    with pytest.raises(InputError, match=r"old: keeps no state .*; it is needed to go on with .*new\.$"):
+    with pytest.raises(InputError, match=r"old: keeps no state .*; it is needed to resume .*new\.$"):
         train_embeddings(corpus, QUICK, quiet=True, out=new, resume=old)
 
 
