@@ -33,5 +33,5 @@ def test_it_runs(notebook, tmp_path, monkeypatch):
     book = nbformat.read(notebook, as_version=4)
     nbclient.NotebookClient(book, timeout=900, resources={"metadata": {"path": str(tmp_path)}}).execute()
     shown = [cell for cell in book.cells if cell.cell_type == "code" and cell.outputs]
-    assert len(shown) > len(book.cells) / 4
+    assert len(shown) >= sum(cell.cell_type == "code" for cell in book.cells) / 2
     assert not [out for cell in shown for out in cell.outputs if out.output_type == "error"]
