@@ -55,6 +55,7 @@ def test_formulas_are_rendered(site):
         blocks = page.read_text("utf-8").count("\n$$\n") // 2
         assert built.count('<math xmlns="http://www.w3.org/1998/Math/MathML" display="block">') == blocks, page
         assert "arithmatex" not in built, page
+        assert not re.search(r"<m[io]>(&amp;|&#x00026;|&|\\\\\w*)</m", built), f"{page}: TeX that is not understood"
 
 
 def test_every_setting_has_a_place_in_the_reference(site):
