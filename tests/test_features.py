@@ -147,7 +147,7 @@ def named_features() -> dict[str, set[str]]:
 
 
 TABLES = named_features()
-PENDING = {"OPTIMIZERS", "VECTOR_NOISE", "dropout", "penalties"}
+PENDING = {"OPTIMIZERS", "VECTOR_NOISE", "dropout"}
 """Tables whose measurements are not finished."""
 
 
