@@ -14,7 +14,7 @@ STAIRS = 4
 ONE_CYCLE_START = 1 / 25
 """Where the one-cycle schedule begins, as a share of its peak (Smith & Topin 2017)."""
 WARMUP = {"one-cycle": 0.3}
-"""Share of training during which a schedule rises when nothing else is said; USUAL_WARMUP for all others."""
+"""Share of training during which a schedule rises by default; USUAL_WARMUP for all others."""
 USUAL_WARMUP = 0.02
 
 

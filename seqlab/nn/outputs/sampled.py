@@ -33,7 +33,7 @@ class NoiseLayer(SoftmaxLayer):
     Args:
         vocab_size, width, weight: see `OutputLayer`.
         samples: S; a vocabulary of S words or fewer trains the exact softmax.
-        noise: a name of `NOISE`; "log-uniform" wants ids in descending frequency, "unigram" wants `set_counts`.
+        noise: a name of `NOISE`; "log-uniform" needs ids in descending frequency, "unigram" needs `set_counts`.
         noise_power: exponent of the counts (unigram).
         unique_noise: whether the S words are distinct.
         precision: of the products in training, see `ModelConfig`.
