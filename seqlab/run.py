@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .base.devices import resolve_device, torch_globals_restored
-from .base.errors import InputError
+from .base.errors import InputError, counted
 from .base.files import (
     json_line,
     load_tensors,
@@ -76,8 +76,8 @@ class History(Result):
         return line(
             "History",
             [
-                f"{len(self.lines):,} lines",
-                f"{last['step']:,} steps" if last else "",
+                counted(len(self.lines), "line"),
+                counted(last["step"], "step") if last else "",
                 f"{abbreviated(last['tokens'])} tokens" if last else "",
                 "" if best is None else f"best valid perplexity {best:.4g}",
             ],

@@ -231,10 +231,6 @@ def test_one_class_name_means_one_thing():
     assert {name: files for name, files in places.items() if len(files) > 1} == {}
 
 
-NAMES_STILL_TWICE = {"printable", "PARTS"}
-"""To be emptied: each is written in several files yet."""
-
-
 @pytest.mark.parametrize(
     "name", ["printable", "resolve_device", "unigram_log_probs", "LOSSES", "PARTS", "TUNING_TOKENS"]
 )
@@ -248,7 +244,7 @@ def test_what_is_needed_in_several_rooms_is_written_once(name):
                 places.append(str(path.relative_to(ROOT)))
     if name == "LOSSES":  # one table for each engine, the reference included, and their tests prove them equal
         assert {place.split("/")[2] for place in places} == {"engines"}
-    elif name not in NAMES_STILL_TWICE:
+    else:
         assert len(places) <= 1, places
 
 
