@@ -231,6 +231,14 @@ def in_notebook() -> bool:
     return getattr(shell, "kernel", None) is not None
 
 
+def notify(*sentences: str) -> None:
+    """Tell the person watching, a line a sentence: on stderr, or in a notebook on stdout, whose stderr looks like an
+    error."""
+    stream = sys.stdout if in_notebook() else sys.stderr
+    for sentence in sentences:
+        print(f"seqlab: {sentence}", file=stream, flush=True)
+
+
 def columns(stream: TextIO) -> int:
     """Width of a terminal: $COLUMNS, else what the terminal reports, else 80 (some report no size)."""
     variable = os.environ.get("COLUMNS", "")

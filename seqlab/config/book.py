@@ -90,6 +90,8 @@ class Setting:
         }
         if self.section not in ("generation", "evaluation") and self.default is not None:
             facts["shell"] = f"--set {self.name}={value}"
+            if self.tier == "essential" and not isinstance(self.default, bool):  # which all have flags
+                facts["shell"] = f"--{self.name.replace('_', '-')} {shown(self.default)}"
         lines = [self.key, *wrapped(self.meaning, "  ")]
         for name, fact in facts.items():
             lines += wrapped(fact, f"  {name:<9}")

@@ -99,6 +99,7 @@ class Samples(list[Sample]):
             return html.escape(f"{number} of {len(self)} · {one.nats_per_token:.2f} nats per token")
 
         return "".join(
-            (f"<p><b>{heading(number, one)}</b></p>" if len(self) > 1 else "") + one._repr_html_()
+            (f'<p style="margin-top:1em"><b>{heading(number, one)}</b></p>' if len(self) > 1 else "")
+            + one._repr_html_()
             for number, one in enumerate(self, 1)
         )

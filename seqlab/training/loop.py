@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 import time
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -13,7 +12,7 @@ import torch
 
 from ..base.errors import SeqlabError
 from ..base.interrupts import interruptible
-from ..base.progress import Progress
+from ..base.progress import Progress, notify
 from ..config import TrainingConfig
 from ..models import LanguageModel
 from ..run import Run
@@ -116,7 +115,7 @@ class Trainer:
         position = self.position
         if position.finished:
             if not self.quiet:
-                print(f"seqlab: {self.run.path} is finished; nothing is left to train", file=sys.stderr)
+                notify(f"{self.run.path} is finished; nothing is left to train")
             return position
         self.model.train()
         self.started = time.monotonic() - position.seconds

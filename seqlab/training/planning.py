@@ -3,7 +3,6 @@ model that training starts from, and the run folder last."""
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import torch
 from ..base.devices import resolve_device
 from ..base.errors import InputError, check_same_settings
 from ..base.kinds import kind_of
+from ..base.progress import notify
 from ..base.results import Result, Table, line
 from ..config import LanguageModelConfig, merge
 from ..config.checks import check_batches, check_language_model
@@ -218,7 +218,7 @@ def start(
         corpus = corpus.with_spelling(quiet=quiet)
     check_batches(config.training, processes, len(corpus.train))
     if not quiet:
-        print(f"seqlab: {planned.sentence}", file=sys.stderr)
+        notify(planned.sentence)
     model = fresh_model(config, corpus, planned.vectors, planned.origin, quiet)
     if run is None:
         about = {"digest": corpus.digest, **corpus.summary}
@@ -256,7 +256,7 @@ def fresh_model(
     if origin is not None:
         sentence = start_from_run(model, tokenizer, origin).sentence(str(origin.path))
     if sentence and not quiet:
-        print(f"seqlab: {sentence}", file=sys.stderr)
+        notify(sentence)
     return model
 
 

@@ -3,9 +3,9 @@ achieves on the same text."""
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
+from ..base.progress import notify
 from ..evaluation import evaluate_language_model
 from ..models import LanguageModel
 from ..run import Run
@@ -41,5 +41,5 @@ def report(run: Run, model: LanguageModel, corpus: Corpus, position: TrainingPos
     if "valid" in summary:
         summary["baselines"] = baselines(corpus)
         if not quiet:
-            print(f"seqlab: {validation_sentence(summary['valid'], summary['baselines'])}", file=sys.stderr)
+            notify(validation_sentence(summary["valid"], summary["baselines"]))
     return summary

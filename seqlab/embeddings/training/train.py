@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 from ...base.files import check_replaceable
 from ...base.interrupts import interruptible
+from ...base.progress import notify
 from ...config import EmbeddingsConfig
 from ...text import Corpus
 from ..folder import STATE
@@ -68,7 +68,7 @@ def train_embeddings(
     elif config.init:
         said.append(start_from_vectors(trainer.engine, trainer.parts, words, load_vectors(config.init)))
     if not quiet:
-        print(*(f"seqlab: {sentence}" for sentence in said if sentence), sep="\n", file=sys.stderr)
+        notify(*filter(None, said))
     if folder is not None and trainer.finished:
         return WordVectors.load(folder), {**trainer.summary(), "start_up_seconds": time.perf_counter() - begun}
     trainer.engine.compile()

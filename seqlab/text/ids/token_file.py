@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -17,6 +16,7 @@ from ...base.errors import InputError
 from ...base.files import read_json, verify_manifest
 from ...base.kinds import kind_of
 from ...base.printing import printable
+from ...base.progress import notify
 from ...base.results import Result, Table, abbreviated, line
 from ..tokenizers.base import Tokenizer
 from ..tokenizers.table import load_tokenizer
@@ -244,10 +244,9 @@ class Corpus(Result):
         splits = {name: self.splits[name] for name in names or self.splits}
         lost = sum(split.unknown for split in splits.values() if split.spelling is None)
         if lost and not quiet:
-            print(
-                f"seqlab: {self.path}: was prepared by an earlier version, which did not store how unknown words are "
-                f"spelt: {lost:,} unknown tokens are read as <unk>; prepare the text again to have them read",
-                file=sys.stderr,
+            notify(
+                f"{self.path}: was prepared by an earlier version, which did not store how unknown words are "
+                f"spelt: {lost:,} unknown tokens are read as <unk>; prepare the text again to have them read"
             )
         spelt = {name: split.with_spelling(self.tokenizer) for name, split in splits.items()}
         return Corpus(self.path, self.header, self.tokenizer, {**self.splits, **spelt})
