@@ -69,10 +69,11 @@ def run(arguments: list[str] | None = None) -> int:
     """Run with `arguments` (default: the process's own) and return the exit code."""
     from typer.exceptions import TyperException
 
-    from seqlab.base.errors import SeqlabError
+    from seqlab.base.errors import SeqlabError, in_words_of_the_shell
 
     try:
-        code = app(arguments, standalone_mode=False)
+        with in_words_of_the_shell():
+            code = app(arguments, standalone_mode=False)
         sys.stdout.flush()
         if code == INTERRUPTED:
             return _fail("interrupted.", INTERRUPTED)

@@ -36,7 +36,9 @@ if TYPE_CHECKING:
     from .base.errors import InputError as InputError
     from .base.errors import SeqlabError as SeqlabError
     from .config.book import settings as settings
+    from .embeddings import TextVectorizer as TextVectorizer
     from .embeddings import WordVectors as WordVectors
+    from .embeddings.evaluation.results import VectorEvaluation as VectorEvaluation
     from .evaluation import Scores as Scores
     from .evaluation import TextScore as TextScore
     from .generation import Sample as Sample
@@ -62,9 +64,11 @@ _HOMES = {
     "Scores": "evaluation",
     "SeqlabError": "base.errors",
     "TextScore": "evaluation",
+    "TextVectorizer": "embeddings",
     "TokenFile": "text",
     "Tokenizer": "text",
     "TrainedLanguageModel": "trained",
+    "VectorEvaluation": "embeddings.evaluation.results",
     "WordVectors": "embeddings",
     "corpora": "api",
     "draw_curves": "api",

@@ -289,7 +289,7 @@ def test_trust_on_first_use(server: Server, register: Callable[..., None]) -> No
     assert fetch("tiny").trusted == {f"{server.address}/tiny.txt": digest}
     server.content["/tiny.txt"] = b"two\n"
     corpora.splits("tiny")["train"][0].unlink()
-    with pytest.raises(SeqlabError, match=r"changed since it was first fetched .* --force"):
+    with pytest.raises(SeqlabError, match=r"changed since it was first fetched .* force"):
         fetch("tiny")
     fetch("tiny", force=True)
     assert texts("tiny") == {"train": [b"two\n"]}

@@ -3,10 +3,39 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TypeVar
 
 Value = TypeVar("Value")
+
+
+_shell = False
+"""Whether the person types commands, rather than Python."""
+
+
+@contextmanager
+def in_words_of_the_shell() -> Iterator[None]:
+    """Inside, sentences name options as the command line has them."""
+    global _shell
+    before, _shell = _shell, True
+    try:
+        yield
+    finally:
+        _shell = before
+
+
+def option(name: str, value: object = None) -> str:
+    """An option in the words of the face in use, for a sentence: `--min-count 2`, or `min_count=2` in Python.
+
+    Args:
+        name: as the settings have it.
+        value: what to set it to; None names the option alone.
+    """
+    if _shell:
+        flag = f"--{name.replace('_', '-')}"
+        return flag if value is None else f"{flag} {value}"
+    return name if value is None else f"{name}={value!r}"
 
 
 class SeqlabError(Exception):

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from .. import __version__
-from ..base.errors import SeqlabError
+from ..base.errors import SeqlabError, option
 from ..base.files import atomic_folder, read_json, sha256, write_json
 from ..base.progress import Progress
 from . import corpora
@@ -94,7 +94,7 @@ def _remember(address: str, digest: str, force: bool) -> None:
     if seen.get(address, digest) != digest and not force:
         raise SeqlabError(
             f"{address}: the file has changed since it was first fetched on this machine "
-            f"(sha256 {digest[:12]}..., then {seen[address][:12]}...); accept it with --force."
+            f"(sha256 {digest[:12]}..., then {seen[address][:12]}...); accept it with {option('force')}."
         )
     write_json(path, {**seen, address: digest})
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
-from ..base.errors import InputError
+from ..base.errors import InputError, option
 from .groups.embeddings import EmbeddingsConfig
 from .groups.generation import GenerationConfig
 from .groups.language_model import LanguageModelConfig
@@ -96,9 +96,13 @@ def check_vectors(config: EmbeddingsConfig) -> None:
         InputError: an engine that lacks the loss or the device, or a tokenizer that makes no words.
     """
     if config.loss == FULL_SOFTMAX and config.engine == "cpu":
-        raise InputError("loss: the full softmax needs --engine torch; the compiled loops have sampled losses only.")
+        raise InputError(
+            f"loss: the full softmax needs {option('engine', 'torch')}; the compiled loops have sampled losses only."
+        )
     if config.device not in LOOPS_DEVICES and config.engine == "cpu":
-        raise InputError(f"device: {config.device!r} needs --engine torch; the compiled loops run on the CPU only.")
+        raise InputError(
+            f"device: {config.device!r} needs {option('engine', 'torch')}; the compiled loops run on the CPU only."
+        )
     if config.min_ngram > config.max_ngram:
         raise InputError(
             f"n-grams of {config.min_ngram} to {config.max_ngram} characters: min_ngram must not be above max_ngram."

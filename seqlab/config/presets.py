@@ -6,7 +6,7 @@ import tomllib
 from importlib.resources import files
 from typing import Any
 
-from ..base.errors import choose
+from ..base.errors import choose, option
 
 
 def presets() -> dict[str, dict[str, Any]]:
@@ -22,5 +22,5 @@ def presets() -> dict[str, dict[str, Any]]:
 
 def preset(name: str) -> dict[str, Any]:
     """The settings of a preset by section. Raises InputError listing the names for an unknown one."""
-    chosen = choose("--preset", name, presets())
+    chosen = choose(option("preset"), name, presets())
     return {section: chosen[section] for section in ("text", "model", "training") if section in chosen}

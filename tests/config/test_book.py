@@ -47,7 +47,7 @@ def test_a_name_of_two_sections_finds_both_and_what_is_like_it():
     assert settings("lr").also == ("training.final_lr",)
     found = settings("training.lr")
     assert keys(found) == ["training.lr"]
-    for fact in ("number, above 0", "0.004", "0.001 to 0.01", "diverges", "essential", "--set lr=0.004"):
+    for fact in ("number, above 0", "0.004", "0.001 to 0.01", "diverges", "essential", "--lr 0.004"):
         assert fact in found.text()
 
 

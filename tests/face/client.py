@@ -37,7 +37,9 @@ assert_type(word, str)
 assert_type(score, float)
 assert_type(vectors.similarity("a", "b"), float)
 vectors.map(words=300, highlight="king").save("map.html")
+assert_type(vectors.evaluate("english"), seqlab.VectorEvaluation)
 assert_type(vectors.evaluate("english").to_json(), dict[str, Any])
+assert_type(seqlab.TextVectorizer(vectors, weighting="idf"), seqlab.TextVectorizer)
 
 opened = seqlab.load("runs/book")
 if isinstance(opened, seqlab.TrainedLanguageModel):

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from seqlab_cli.main import run
 
 import seqlab
 from seqlab.config import EmbeddingsConfig, LanguageModelConfig, TextConfig
@@ -301,3 +302,13 @@ def test_paths_do_wherever_objects_do(lm, vectors, corpus):
     assert seqlab.evaluate(lm.run.path).to_json() == lm.evaluate().to_json()
     assert "6 words" in repr(seqlab.draw_map(folder / "vectors", words=6))
     assert seqlab.draw_curves(str(lm.run.path)).to_json()["runs"]
+
+
+def test_sentences_name_options_in_the_words_of_the_face(text, tmp_path, capsys):
+    (tmp_path / "bad.txt").write_bytes(b"good \xff bad\n" * 20)
+    with pytest.raises(seqlab.InputError, match="errors='replace'"):
+        seqlab.prepare(tmp_path / "bad.txt", quiet=True)
+    assert run(["data", "prepare", str(tmp_path / "bad.txt"), "-o", str(tmp_path / "c"), "-q"]) == 2
+    assert "--errors replace" in capsys.readouterr().err
+    with pytest.raises(seqlab.InputError, match="errors='replace'"):
+        seqlab.prepare(tmp_path / "bad.txt", quiet=True)

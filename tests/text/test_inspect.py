@@ -195,7 +195,7 @@ def test_invalid_bytes_are_located(tmp_path: Path) -> None:
     assert report["files"][0]["invalid"] == 6
     assert report["files"][0]["first_invalid"].startswith("line 2: invalid UTF-8 at byte offset 14")
     assert "6 invalid byte sequences, the first: line 2" in report["findings"][0]
-    assert "--errors replace" in report["findings"][0]
+    assert "errors='replace'" in report["findings"][0]
 
 
 @pytest.mark.parametrize(
@@ -218,7 +218,7 @@ def test_invalid_bytes_are_located(tmp_path: Path) -> None:
         ("an <eos> b\n", "1 literal <eos>"),
         ("吾輩は猫である。名前はまだ無い。\n" * 5, "script without spaces"),
         ("QUJD" * 500 + "\n", "is this text, or something encoded?"),
-        ("he said , no . \n" * 30, "--tokenizer whitespace suits the text"),
+        ("he said , no . \n" * 30, "tokenizer='whitespace' suits the text"),
         ("short\n", "very little"),
     ],
 )
@@ -233,7 +233,7 @@ def test_a_clean_text_has_only_advice(tmp_path: Path) -> None:
     words = "one two three four five six seven eight nine ten".split()
     text = "\n".join(" ".join(rng.choices(words, k=9)).capitalize() + "." for _ in range(1000))
     assert findings_of(text, tmp_path) == (
-        f"--tokenizer char suits the text and is what seqlab chooses: {len(text):,} characters are too few to "
+        f"tokenizer='char' suits the text and is what seqlab chooses: {len(text):,} characters are too few to "
         "learn words from."
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from ...base.errors import option
 from ...base.printing import printable
 
 SMALL = 20_000
@@ -36,7 +37,7 @@ def _encoding(report: Report) -> Iterator[str]:
             where = f", the first: {file['first_invalid']}" if file["first_invalid"] else ""
             yield (
                 f"{printable(file['name'])}: {_many(file['invalid'], 'invalid byte sequence')}{where}; convert "
-                "the file to UTF-8, or use --errors replace."
+                f"the file to UTF-8, or use {option('errors', 'replace')}."
             )
         if file["encoding"] != "utf-8":
             yield f"{printable(file['name'])}: is {file['encoding'].upper()} by its byte order mark and read as such."
@@ -94,7 +95,8 @@ def _controls(report: Report) -> Iterator[str]:
         yield f"The text contains {literal:,} literal <eos>; it stays ordinary text and ends nothing."
     literal = report["characters"]["literal_unk"]
     if literal and not report["tokenised"]:
-        yield f"The text contains {literal:,} literal <unk>; only --tokenizer whitespace reads it as unknown."
+        only = option("tokenizer", "whitespace")
+        yield f"The text contains {literal:,} literal <unk>; only {only} reads it as unknown."
 
 
 def _duplicates(report: Report) -> Iterator[str]:
@@ -117,13 +119,13 @@ def _size(report: Report) -> Iterator[str]:
 def _vocabulary(report: Report) -> Iterator[str]:
     length = report["chars"] / max(1, report["words"])
     if report["characters"]["spaceless"] > SPACELESS * report["chars"]:
-        yield "Much of the text is in a script without spaces between words: use --tokenizer char or bpe."
+        yield f"Much of the text is in a script without spaces between words: use {option('tokenizer', 'char')} or bpe."
     elif length > LONG_WORDS:
         yield f"Words are {length:,.0f} characters long on average: is this text, or something encoded?"
     elif report["hapax_share"] > 0.6 and report["words"] > 50_000:
         yield (
-            f"{report['hapax_share']:.0%} of the different words occur only once: for words use --min-count "
-            "2 to 5, or take --tokenizer bpe."
+            f"{report['hapax_share']:.0%} of the different words occur only once: for words use "
+            f"{option('min_count')} 2 to 5, or take {option('tokenizer', 'bpe')}."
         )
 
 
@@ -134,7 +136,7 @@ def _splits(report: Report) -> Iterator[str]:
         if unknown and unknown > UNKNOWN_WORDS:
             yield (
                 f"{name}: {unknown:.1%} of the {kind} tokens are unknown to the training text's vocabulary; "
-                "use --tokenizer bpe or char, or give more training text."
+                f"use {option('tokenizer', 'bpe')} or char, or give more training text."
             )
         if split["unknown_characters"]:
             yield (
@@ -150,7 +152,7 @@ def _splits(report: Report) -> Iterator[str]:
 
 
 def _advice(report: Report) -> Iterator[str]:
-    yield f"--tokenizer {report['tokenizer']} suits the text and is what seqlab chooses: {report['reason']}."
+    yield f"{option('tokenizer', report['tokenizer'])} suits the text and is what seqlab chooses: {report['reason']}."
 
 
 CHECKS: tuple[Callable[[Report], Iterator[str]], ...] = (

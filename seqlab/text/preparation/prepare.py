@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...base.errors import InputError
+from ...base.errors import InputError, option
 from ...base.files import atomic_folder, cache_folder, check_replaceable, write_json, write_manifest
 from ...base.progress import Progress
 from ...catalogue import corpora
@@ -290,7 +290,7 @@ class _Preparation:
         if not any(token not in (UNK, EOS, "\n") for token in vocab.itos):
             raise InputError(
                 f"{name}: all words occur fewer than min_count = {min_count} times in the training text; "
-                "lower --min-count or give more text."
+                f"lower {option('min_count')} or give more text."
             )
         return vocab
 

@@ -13,7 +13,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from ...base.errors import InputError
+from ...base.errors import InputError, option
 
 BLOCK = 1 << 20
 """Bytes read at a time."""
@@ -197,7 +197,7 @@ def _decode_block(data: bytes, final: bool, offset: int, report: FileReport, err
         value = " ".join(f"0x{byte:02x}" for byte in data[error.start : error.end][:4])
         raise InputError(
             f"{report.name}: line {line}: invalid {report.encoding.upper()} at byte offset "
-            f"{offset + error.start} ({value}); convert the file to UTF-8, or use --errors replace."
+            f"{offset + error.start} ({value}); convert the file to UTF-8, or use {option('errors', 'replace')}."
         ) from None
     if errors == "replace" and "\ufffd" in text:
         report.replaced += text.count("\ufffd") - _genuine_replacements(data[:used], report.encoding)
@@ -223,7 +223,7 @@ def _refuse_binary(head: bytes, report: FileReport) -> None:
         raise InputError(
             f"{report.name}: {nuls / len(head):.0%} of its first bytes are NUL: this is not UTF-8 text but "
             "binary data or UTF-16 without a byte order mark; convert it to UTF-8, or use "
-            "--errors replace."
+            f"{option('errors', 'replace')}."
         )
 
 

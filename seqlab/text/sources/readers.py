@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from ...base.errors import InputError, did_you_mean
+from ...base.errors import InputError, did_you_mean, option
 from ...base.kinds import DESCRIPTIONS, kind_of
 from ...catalogue import corpora
 from .plain_text import COMPRESSED_SUFFIXES, FileReport, read_text
@@ -221,7 +221,7 @@ def _json_lines(texts: Iterator[str], report: FileReport, errors: str, field: st
         if lone and errors == "strict":
             raise InputError(
                 f"{report.name}: line {number}: the text contains half of a UTF-16 pair (a lone surrogate); "
-                "mend the record, or use --errors replace."
+                f"mend the record, or use {option('errors', 'replace')}."
             )
         if lone:
             report.replaced += lone
@@ -254,7 +254,7 @@ def _record_text(line: str, where: str, field: str) -> str:
     if field not in record:
         names = ", ".join(repr(name) for name in list(record)[:8]) or "none"
         raise InputError(
-            f"{where}: the record has no field {field!r}; its fields are {names}. Choose one with --field."
+            f"{where}: the record has no field {field!r}; its fields are {names}. Choose one with {option('field')}."
         )
     if not isinstance(record[field], str):
         raise InputError(f"{where}: the field {field!r} must be text, not {type(record[field]).__name__}.")
