@@ -21,7 +21,7 @@ check: .venv/.installed-dev
 	$(BIN)/mypy seqlab cli
 
 docs: .venv/.installed-dev
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict -q
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 .venv/pyvenv.cfg:
 	$(PYTHON) -m venv .venv

@@ -1,7 +1,7 @@
-"""Large matrix products on the CPU at the rate the processor has.
+"""Large matrix products on the CPU at the rate the CPU has.
 
-torch hands float32 products to MKL, which on some processors reaches half of the rate that oneDNN's kernels reach on
-the same float32 numbers. torch calls oneDNN when its float32 setting permits bfloat16 rounding; on processors without
+torch hands float32 products to MKL, which on some CPUs reaches half of the rate that oneDNN's kernels reach on
+the same float32 numbers. torch calls oneDNN when its float32 setting permits bfloat16 rounding; on CPUs without
 matrix tiles oneDNN makes no use of that permission, which is checked here once by a product.
 """
 
@@ -31,7 +31,7 @@ def _onednn() -> Iterator[None]:
 
 @lru_cache(maxsize=1)
 def onednn_keeps_float32() -> bool:
-    """Whether oneDNN multiplies float32 numbers without rounding them to bfloat16 on this processor."""
+    """Whether oneDNN multiplies float32 numbers without rounding them to bfloat16 on this CPU."""
     if not torch.backends.mkldnn.is_available():
         return False
     generator = torch.Generator().manual_seed(0)
@@ -54,7 +54,7 @@ def fast_float32() -> Iterator[None]:
 
 @lru_cache(maxsize=1)
 def has_bfloat16_products() -> bool:
-    """Whether the processor has instructions that multiply bfloat16 and add in float32."""
+    """Whether the CPU has instructions that multiply bfloat16 and add in float32."""
     tell = getattr(torch.cpu, "get_capabilities", None)  # torch 2.6 cannot say
     features = tell() if tell is not None else {}
     return torch.backends.mkldnn.is_available() and bool(features.get("avx512_bf16") or features.get("amx_bf16"))
@@ -113,7 +113,7 @@ class BFloat16Products(Products):
 
 
 def products_for(weight_VD: Tensor, rows: int, precision: str) -> Products:
-    """The products to train with. `precision` "auto" rounds to bfloat16 where the processor has it and V is large."""
+    """The products to train with. `precision` "auto" rounds to bfloat16 where the CPU has it and V is large."""
     if precision == "bfloat16":
         rounds = weight_VD.dtype == torch.float32
     else:

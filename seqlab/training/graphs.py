@@ -71,15 +71,15 @@ def unflattened(model: LanguageModel, parts: list[Tensor] | tuple[Tensor, ...]) 
 
 
 def check_graphs(config: LanguageModelConfig, device: str) -> None:
-    """Raises InputError where windows cannot be graphs: on a processor, or where they differ by more than words."""
+    """Raises InputError where windows cannot be graphs: on a CPU, or where they differ by more than words."""
     model, training, key = config.model, config.training, "training.cuda_graphs"
     if not training.cuda_graphs:
         return
     if not device.startswith("cuda"):
         raise InputError(f"{key}: training is on {device}, and only CUDA devices record graphs; leave it out.")
     reasons = {
-        f"model.softmax = {model.softmax!r} chooses words on the processor": model.softmax not in GRAPHED_SOFTMAXES,
-        "model.input = 'characters' reads words on the processor": model.input == "characters",
+        f"model.softmax = {model.softmax!r} chooses words on the CPU": model.softmax not in GRAPHED_SOFTMAXES,
+        "model.input = 'characters' reads words on the CPU": model.input == "characters",
         "training.random_bptt makes windows of any length": training.random_bptt,
         "training.reset_state = 'documents' cuts windows": training.reset_state == "documents",
         f"model.cell = {model.cell!r} is watched for dead units": CELLS[model.cell].rectified,

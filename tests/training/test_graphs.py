@@ -108,8 +108,8 @@ def test_every_cell_that_may_be_recorded_trains_as_before(cell, corpus, recorded
     ("model", "training", "device", "sentence"),
     [
         ({}, {}, "cpu", "training is on cpu, and only CUDA devices record graphs"),
-        ({"softmax": "sampled"}, {}, "cuda", r"model\.softmax = 'sampled' chooses words on the processor"),
-        ({"input": "characters"}, {}, "cuda", "reads words on the processor"),
+        ({"softmax": "sampled"}, {}, "cuda", r"model\.softmax = 'sampled' chooses words on the CPU"),
+        ({"input": "characters"}, {}, "cuda", "reads words on the CPU"),
         ({}, {"random_bptt": True}, "cuda", "random_bptt makes windows of any length"),
         ({}, {"reset_state": "documents"}, "cuda", "cuts windows"),
         ({"cell": "rnn-relu"}, {}, "cuda", "is watched for dead units"),

@@ -33,7 +33,7 @@ class FusedCell(Cell):
         hidden_dim: H.
         weight_drop: share of the recurrent weights that is zero in a window of training, the others scaled up
             (DropConnect as in Merity et al. 2018, https://arxiv.org/abs/1708.02182).
-        precision: of training on the CPU; "auto" takes bfloat16 where kernel and processor have it, "float32"
+        precision: of training on the CPU; "auto" takes bfloat16 where kernel and CPU have it, "float32"
             never does, "bfloat16" always where the kernel has it. Weights, state between windows and all evaluation
             stay float32.
     """

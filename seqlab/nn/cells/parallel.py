@@ -24,7 +24,7 @@ class ParallelCell(Cell):
     Args:
         input_dim: D.
         hidden_dim: H.
-        precision: of the product with the input in training on the CPU; "auto" takes bfloat16 where the processor
+        precision: of the product with the input in training on the CPU; "auto" takes bfloat16 where the CPU
             has it, "float32" never does, "bfloat16" always. The recurrence stays float32, as does all evaluation.
     """
 

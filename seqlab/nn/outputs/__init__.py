@@ -10,5 +10,5 @@ Which one when, by the size of the vocabulary; evaluation and generation always 
 | adaptive | large vocabularies, exactly | frequent words, and a cluster of rare ones where a target is in it |
 | mixture | the last few percent, at several times the cost | several softmaxes at each position |
 
-Products take bfloat16 where the processor multiplies it and the vocabulary has 512 types or more (`products_for`).
+Products take bfloat16 where the CPU multiplies it and the vocabulary has 512 types or more (`products_for`).
 """
