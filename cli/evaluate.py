@@ -45,9 +45,7 @@ def evaluate(
         ),
     ] = None,
     cache: Annotated[int, typer.Option(min=0, metavar="N")] = 0,
-    temperature: Annotated[bool, typer.Option("--temperature")] = False,
     counts: Annotated[bool, typer.Option("--counts")] = False,
-    mc_dropout: Annotated[int, typer.Option(min=0, metavar="N")] = 0,
     ensemble: Annotated[
         list[Path] | None,
         typer.Option(metavar="RUN", help="Average with this run, of the same tokenizer; repeatable."),
@@ -94,7 +92,7 @@ def evaluate(
 
     Example: seqlab evaluate vectors --questions english
 
-    Whatever is tuned (rates, weights, temperature) is tuned on validation text only; the output says on which, and the
+    Whatever is tuned (rates, weights) is tuned on validation text only; the output says on which, and the
     values found.
     """
     from seqlab.base.errors import InputError
@@ -126,8 +124,6 @@ def evaluate(
     if tokens:
         _check_output(tokens)
     adaptation = {
-        "temperature": temperature,
-        "mc_dropout": mc_dropout,
         "dynamic": dynamic_rule or dynamic,
         "cache": cache,
         "counts": counts,

@@ -435,11 +435,6 @@ class GenerationOptions(TypedDict, total=False):
 class EvaluationOptions(TypedDict, total=False):
     """What is added to a language model while it is evaluated."""
 
-    temperature: bool
-    """Calibrate: divide all logits by one number, tuned on validation text. Default: False. Usual: false. Helps an
-    overconfident model; measured as no gain on WikiText-2."""
-    mc_dropout: int
-    """Average over so many passes with dropout. Default: 0. Usual: 0. Measured as worse with strong dropout."""
     dynamic: bool | str
     """Keep learning from the text as it is scored: true or rms, or sgd for plain steps. Default: False. Usual: true. A
     quarter lower perplexity on WikiText-2, at three times the time."""
@@ -453,5 +448,4 @@ class EvaluationOptions(TypedDict, total=False):
     """Average with other runs of the same tokenizer. Default: []. Usual: 1 to 4 runs. Runs of different cells or seeds
     help each other."""
     seed: int
-    """Seed of mc_dropout and dynamic. Default: 1. Usual: any whole number. Another seed shows how much of a difference
-    is chance."""
+    """Seed of dynamic. Default: 1. Usual: any whole number. Another seed shows how much of a difference is chance."""

@@ -159,7 +159,7 @@ class TrainedLanguageModel(Result):
                 the training split.
             token_scores: a JSON Lines file to write every token's log-probability, rank and entropy to.
             quiet: show no progress.
-            **options: what to add to the network: dynamic, cache, counts, temperature, ensemble, ...; see
+            **options: what to add to the network: dynamic, cache, counts, ensemble, ...; see
                 `seqlab.settings("evaluation")`. Each becomes a section of the result.
 
         Raises:

@@ -29,11 +29,8 @@ from seqlab.evaluation import (
     score_text,
     write_token_scores,
 )
-from seqlab.evaluation import evaluator as evaluator_module
-from seqlab.evaluation import exact as exact_module
 from seqlab.evaluation.additions import cache as cache_module
 from seqlab.evaluation.additions.cache import Cache, cache_log_probs
-from seqlab.evaluation.additions.calibration import fit_temperature, tempered_log_probs
 from seqlab.evaluation.additions.counts import Counts
 from seqlab.evaluation.additions.dynamic import (
     DECAY_EVERY,
@@ -43,7 +40,6 @@ from seqlab.evaluation.additions.dynamic import (
     training_rules,
     tune_dynamic,
 )
-from seqlab.evaluation.evaluator import STRETCH, shared_stretches, stretch_hashes
 from seqlab.evaluation.exact import token_ranks
 from seqlab.evaluation.sources import Text
 from seqlab.models import LanguageModel
@@ -209,7 +205,7 @@ def test_no_score_depends_on_later_tokens(softmax):
     other = TokenFile.of(np.concatenate([one[:117], text_of(200, seed=9)[117:]]))
     assert not np.array_equal(one[:], other[:])
     network = Network(model, 3)
-    parts = Adaptation(temperature=True, mc_dropout=2, cache=50).additions(None, network)
+    parts = Adaptation(cache=50).additions(None, network)
     for part in [*parts, Dynamic(network)]:
         if isinstance(part, Cache):
             part.theta = 0.7
@@ -276,31 +272,6 @@ def test_cache_takes_the_best_theta_and_its_window_has_no_influence(monkeypatch)
         Cache(-1, VOCABULARY)
 
 
-@pytest.mark.parametrize("softmax", SOFTMAXES)
-def test_temperature_is_the_best_and_its_scores_are_exact(softmax, monkeypatch):
-    monkeypatch.setattr(exact_module, "CHUNK", 100 * VOCABULARY)
-    options = {"cutoffs": [10, 20]} if softmax == "adaptive" else {}
-    model, tokens = small_model(softmax=softmax, samples=10, **options), text_of(350)
-    passage = Network(model, 3).read(tokens)
-    logits = model.output.logits
-    logits_NV = 3.0 * logits(passage.hidden_ND).detach()
-    monkeypatch.setattr(model.output, "logits", lambda hidden: 3.0 * logits(hidden))  # far too sure
-    ids = torch.multinomial((logits_NV / 3.0).softmax(1), 1, generator=torch.Generator().manual_seed(0))[:, 0]
-    temperature = fit_temperature(model.output, passage.hidden_ND, ids)
-    assert 2.0 < temperature < 4.5
-
-    def expected(temperature):
-        return (logits_NV / temperature).log_softmax(1).gather(1, ids[:, None])[:, 0].numpy()
-
-    found = tempered_log_probs(model.output, passage.hidden_ND, ids, temperature)
-    np.testing.assert_allclose(found, expected(temperature), rtol=1e-9)
-    for factor in (0.99, 1.01):
-        assert expected(temperature * factor).sum() < found.sum()
-    monkeypatch.undo()
-    at_one = tempered_log_probs(model.output, passage.hidden_ND, ids_of(tokens), 1.0)
-    np.testing.assert_allclose(at_one, passage.log_p_N, rtol=1e-9)
-
-
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
     """Two runs of one corpus, one of another; texts beside them."""
@@ -336,7 +307,7 @@ def home(tmp_path_factory):
 @pytest.fixture(scope="module")
 def everything(home):
     lm = api.load_language_model(home / "run")
-    parts = {"temperature": True, "mc_dropout": 3, "dynamic": True, "cache": 100, "counts": True}
+    parts = {"dynamic": True, "cache": 100, "counts": True}
     evaluator = lm.evaluator(ensemble=[home / "second"], **parts)
     return lm, evaluator, evaluator.evaluate_tokens(run_corpus(lm.run).test)
 
@@ -344,7 +315,7 @@ def everything(home):
 def test_every_variant_is_reported_with_what_was_tuned(home, everything):
     lm, _, (report, log_p_N, parts, _) = everything
     plain = lm.evaluate().to_json()
-    rows = ["static", "temperature", "mc_dropout", "dynamic", "cache", "counts", "ensemble", "mixture"]
+    rows = ["static", "dynamic", "cache", "counts", "ensemble", "mixture"]
     assert [name for name, value in report.items() if isinstance(value, dict)] == [*rows, "tuned_on"]
     assert {name: report[name] for name in plain} == pytest.approx(plain)
     for row in rows:
@@ -374,17 +345,6 @@ def test_weights_come_from_the_validation_text_alone(everything):
     columns = [passage.log_p_N, *(part.log_probs(passage) for part in evaluator.additions)]
     expected = fit_weights(np.stack(columns, axis=1))
     np.testing.assert_allclose(list(report["mixture"]["weights"].values()), expected, atol=1e-6)
-
-
-def test_mc_dropout_averages_probabilities(everything):
-    lm, _, (_, _, parts, _) = everything
-    test = run_corpus(lm.run).test
-    passes = []
-    for seed in (1, 2, 3):
-        with lm.model.sampling_dropout(seed):
-            passes.append(read_text(lm.model, test, lm.tokenizer.start_id).log_p_N)
-    assert not np.array_equal(passes[0], passes[1])
-    np.testing.assert_allclose(parts["mc_dropout"], np.log(np.exp(passes).mean(0)), rtol=1e-9)
 
 
 def test_evaluation_leaves_run_and_model_alone(home, everything):
@@ -425,10 +385,8 @@ def test_refusals_are_one_sentence(home, everything):
         lm.evaluate(ensemble=[home / "second" / ".." / "run"])
     with pytest.raises(InputError, match="tokenizer differs"):
         lm.evaluate(ensemble=[home / "other"])
-    with pytest.raises(InputError, match="without dropout"):
-        api.load_language_model(home / "second").evaluate(mc_dropout=2)
-    with pytest.raises(InputError, match="mc_dropout: must be 0 or more"):
-        lm.evaluate(mc_dropout=-1)
+    with pytest.raises(InputError, match="cache: must be 0 or more"):
+        lm.evaluate(cache=-1)
     with pytest.raises(InputError, match="Did you mean 'dynamic'"):
         lm.evaluate(dynamics=True)
     with pytest.raises(InputError, match="no test split"):
@@ -475,29 +433,6 @@ def test_a_part_of_ones_own_needs_no_other_change():
     assert found["tuned_on"] == {"text": "another", "tokens": 200}
 
 
-def test_what_tunes_nothing_reads_no_text_to_tune_on(everything):
-    found = everything[0].evaluate(split="valid", mc_dropout=2, seed=7)
-    assert "tuned_on" not in found
-    assert found["mc_dropout"].keys() >= {"perplexity", "change"}
-    assert (found["mc_dropout"]["passes"], found["mc_dropout"]["seed"]) == (2, 7)
-
-
-def test_stretches_of_one_text_are_found_in_another(monkeypatch):
-    monkeypatch.setattr(evaluator_module, "BLOCK", 100)
-    generator = np.random.default_rng(0)
-    tuning, text = generator.integers(VOCABULARY, size=(2, 1000))
-
-    def brute(ids):
-        known = {tuple(tuning[i : i + STRETCH]) for i in range(len(tuning) - STRETCH + 1)}
-        return len(known & {tuple(ids[i : i + STRETCH]) for i in range(len(ids) - STRETCH + 1)})
-
-    for ids in (text, tuning, tuning[3:], np.concatenate([text, tuning[200:400]]), np.tile(tuning[:90], 20), text[:9]):
-        assert shared_stretches(TokenFile.of(tuning), TokenFile.of(ids)) == brute(ids)
-    assert len(stretch_hashes(tuning[:STRETCH])) == 1
-    assert len(stretch_hashes(tuning[: STRETCH - 1])) == 0
-    assert shared_stretches(TokenFile.of(tuning[:9]), TokenFile.of(tuning)) == 0
-
-
 @pytest.mark.parametrize(
     ("made", "refused"),
     [
@@ -525,8 +460,7 @@ def test_a_tuning_text_of_a_few_tokens_is_refused(home, tmp_path):
     model = run.load_model()
     (tmp_path / "short.txt").write_text("the noun1 verb1 a noun2 .\n" * 7)
     with pytest.raises(InputError, match="only 49 tokens, fewer than 50"):
-        evaluator_of(run, model, Adaptation(temperature=True), valid=tmp_path / "short.txt")
-    assert evaluator_of(run, model, Adaptation(mc_dropout=2), valid=tmp_path / "short.txt").valid is None
+        evaluator_of(run, model, Adaptation(cache=5), valid=tmp_path / "short.txt")
 
 
 def test_parts_state_what_they_were_given(home):

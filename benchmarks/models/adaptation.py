@@ -2,7 +2,7 @@
 
     python -m benchmarks.models.adaptation RUN  static, dynamic (rms and sgd), cache, counts, mixtures
     python -m benchmarks.models.adaptation RUN --tokens 50000  on the start of the test text only
-    python -m benchmarks.models.adaptation RUN --mc-dropout 8 --ensemble OTHER --only mc-dropout ensemble
+    python -m benchmarks.models.adaptation RUN --ensemble OTHER --only ensemble
 
 Perplexities are of the test split; all that is tuned is tuned on the start of the validation split. Seconds are wall
 time with the threads torch has, of tuning and of scoring apart. Set OMP_NUM_THREADS=1 beside other work.
@@ -70,7 +70,6 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("--tokens", type=int, help="of the test text; default: all")
     parser.add_argument("--cache", type=int, default=2000)
-    parser.add_argument("--mc-dropout", type=int, default=8, help="passes")
     parser.add_argument("--ensemble", type=Path, nargs="*", default=[], help="other runs of the same corpus")
     parser.add_argument("--only", nargs="*", metavar="NAME", help="these rows; default: all")
     rows.add_option(parser)
@@ -93,8 +92,6 @@ def main() -> None:
         "dynamic-sgd": Adaptation(dynamic="sgd"),
         "cache": Adaptation(cache=options.cache),
         "counts": Adaptation(counts=True),
-        "temperature": Adaptation(temperature=True),
-        "mc-dropout": Adaptation(mc_dropout=options.mc_dropout),
         **{f"ensemble {path}": Adaptation(ensemble=[path]) for path in options.ensemble},
     }
     if options.only is not None:

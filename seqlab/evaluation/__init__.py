@@ -4,7 +4,7 @@
 | --- | --- |
 | exact | log-probability of every token by the full softmax; scores |
 | scored_text | a text as the network reads it; `Addition`: what is added to the network |
-| additions | dynamic evaluation, cache, calibration, counts, ensembles |
+| additions | dynamic evaluation, cache, counts, ensembles |
 | sources | texts, or the splits of the run's own corpus |
 | evaluator, runs | the story; a run with options |
 | results | `Scores` of a text, `TextScore` of its tokens |

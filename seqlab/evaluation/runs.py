@@ -12,10 +12,9 @@ from ..models import LanguageModel
 from ..run import Run
 from ..text import Sources, TokenFile
 from .additions.cache import Cache
-from .additions.calibration import Temperature
 from .additions.counts import Counts
 from .additions.dynamic import Dynamic
-from .additions.ensembles import McDropout, Member
+from .additions.ensembles import Member
 from .evaluator import Evaluator
 from .results import Scores
 from .scored_text import Addition, Network
@@ -39,10 +38,6 @@ class Adaptation(EvaluationConfig):
     ) -> list[Addition]:
         """The requested additions. Raises InputError for one that this run cannot have."""
         vocab_size, found = network.model.vocab_size, list[Addition]()
-        if self.temperature:
-            found.append(Temperature(network))
-        if self.mc_dropout:
-            found.append(McDropout(network, self.mc_dropout, self.seed))
         if self.dynamic:
             rule = self.dynamic if isinstance(self.dynamic, str) else "rms"
             training = None if rule == "sgd" else available_text(run, train_text, network.model.reads_characters)

@@ -20,12 +20,10 @@ from ..nn import (
     Cell,
     CharacterEmbedding,
     Dropout,
-    DropoutLayer,
     LockedDropout,
     State,
     WordDropout,
     held_masks,
-    sampling_dropout,
 )
 from ..nn.characters import CHARACTER_SIZES
 
@@ -137,20 +135,6 @@ class LanguageModel(nn.Module):
     def reads_characters(self) -> bool:
         """Whether words are read by their characters, so that none is unknown on input."""
         return self.characters is not None
-
-    @property
-    def drops(self) -> bool:
-        """Whether any dropout is part of the model, so that `sampling_dropout` has something to sample."""
-        return any(part.p > 0.0 for part in self.modules() if isinstance(part, DropoutLayer))
-
-    @contextmanager
-    def sampling_dropout(self, seed: int) -> Iterator[None]:
-        """Within, the model drops as in training while all else is as in evaluation: `seqlab.nn.sampling_dropout`.
-
-        For MC dropout, average the probabilities that several seeds give: each is one member of the ensemble.
-        """
-        with sampling_dropout(self, seed):
-            yield
 
     def set_words(self, words: Sequence[str]) -> None:
         """How the vocabulary's V words are spelt; a model with `input` = "characters" needs it before it reads."""

@@ -11,7 +11,6 @@ from .dropout import (
     WeightDropout,
     WordDropout,
     held_masks,
-    sampling_dropout,
 )
 from .outputs.adaptive import AdaptiveSoftmax, choose_cutoffs
 from .outputs.base import OutputLayer, unigram_log_probs
@@ -51,6 +50,5 @@ __all__ = [
     "choose_cutoffs",
     "fast_float32",
     "held_masks",
-    "sampling_dropout",
     "unigram_log_probs",
 ]

@@ -39,9 +39,6 @@ def draw_mask(shape: Sequence[int], p: float, like: Tensor) -> Tensor:
 class DropoutLayer(nn.Module):
     """What all kinds share: something is zero with probability p in training, the rest is divided by 1 - p."""
 
-    sampling = False
-    """Whether the layer drops in evaluation too: see `sampling_dropout`."""
-
     def __init__(self, p: float):
         super().__init__()
         self.p = p
@@ -49,7 +46,7 @@ class DropoutLayer(nn.Module):
     @property
     def active(self) -> bool:
         """Whether anything is dropped now."""
-        return self.p > 0.0 and (self.training or self.sampling)
+        return self.p > 0.0 and self.training
 
     def extra_repr(self) -> str:
         return f"p={self.p}"
@@ -118,28 +115,3 @@ def held_masks(model: nn.Module) -> Iterator[None]:
     finally:
         for layer in layers:
             layer.holding, layer.held = False, None
-
-
-@contextmanager
-def sampling_dropout(model: nn.Module, seed: int) -> Iterator[None]:
-    """Dropout as in training while all else is as in evaluation: one member of the ensemble that dropout trains
-    (MC dropout, Gal & Ghahramani 2016, https://arxiv.org/abs/1506.02142).
-
-    Masks that training holds for a window (locked, of words, of weights) are held for the whole block; those of plain
-    dropout are drawn anew at every call. The same seed gives the same masks, and torch's generators are afterwards as
-    they were. The model is in evaluation mode inside, and in its former mode after.
-    """
-    layers = [part for part in model.modules() if isinstance(part, DropoutLayer)]
-    training = model.training
-    devices = {parameter.device for parameter in model.parameters() if parameter.device.type == "cuda"}
-    model.eval()
-    with torch.random.fork_rng(list(devices)), held_masks(model):
-        torch.manual_seed(seed)
-        for layer in layers:
-            layer.sampling = True
-        try:
-            yield
-        finally:
-            for layer in layers:
-                layer.sampling = False
-            model.train(training)

@@ -42,14 +42,11 @@ def test_json_keeps_its_keys_and_gains_sections(home, capsys):
         "--cache",
         50,
         "--counts",
-        "--temperature",
-        "--mc-dropout",
-        2,
         "--ensemble",
         home / "second",
     ]
     full = json.loads(evaluate(capsys, home / "run", "--split", "test", *options, "--json").out)
-    rows = {"static", "temperature", "mc_dropout", "dynamic", "cache", "counts", "ensemble", "mixture"}
+    rows = {"static", "dynamic", "cache", "counts", "ensemble", "mixture"}
     assert full.keys() == KEYS | rows | {"tuned_on"}
     assert {name: full[name] for name in KEYS} == pytest.approx(plain)
     assert all(full[row].keys() >= KEYS | {"change"} for row in rows)
@@ -85,19 +82,11 @@ def test_several_runs_and_texts(home, capsys):
     assert f"{home / 'second'} on test:" in out
 
 
-def test_what_mixes_nothing_says_nothing_of_weights(home, capsys):
-    out = evaluate(capsys, home / "run", "--split", "test", "--mc-dropout", 2, "--seed", 5).out
-    assert "mc dropout: passes 2, seed 5" in out
-    assert "weights" not in out
-    found = json.loads(evaluate(capsys, home / "run", "--split", "test", "--mc-dropout", 2, "--json").out)
-    assert (found["mc_dropout"]["passes"], found["mc_dropout"]["seed"]) == (2, 1)
-
-
 def test_a_warning_says_that_few_tokens_were_tuned_on(home, capsys):
     few = home / "few.txt"
     few.write_text("bato belu bir cato celu. " * 40)
     for more in ([], ["--json"]):
-        captured = evaluate(capsys, home / "run", "--split", "test", "--temperature", "--valid", few, *more)
+        captured = evaluate(capsys, home / "run", "--split", "test", "--cache", 9, "--valid", few, *more)
         assert captured.err.count("tokens were tuned on") == 1
         assert str(few) in captured.err
 
@@ -119,7 +108,6 @@ def test_a_warning_says_that_few_tokens_were_tuned_on(home, capsys):
         (["run", "--split", "test", "--tokens", "second"], "is a folder"),
         (["run", "--split", "test", "--tokens", "test.txt/a.jsonl"], "test.txt is not a folder you may write to"),
         (["run", "--split", "test", "--cache", "9", "--valid", "short.txt"], "fewer than 50"),
-        (["second", "--split", "test", "--mc-dropout", "2"], "without dropout"),
         (["untested", "--split", "test"], "no test split"),
         (["run", "second", "--split", "test", "--tokens", "t.jsonl"], "one of each"),
         (["run", "--split", "test", "--ensemble", "missing"], "no such run folder"),

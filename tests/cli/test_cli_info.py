@@ -83,7 +83,7 @@ def test_parameters_memory_and_arithmetic_are_those_counted_by_hand(home, capsys
 def test_output_layers_say_their_own_products():
     vocab, width = 40, 8
     counts = np.arange(vocab, 0, -1)
-    options = {"samples": 5, "cutoffs": [10, 20], "tail_shrink": 2.0, "mixture": 3}
+    options = {"samples": 5, "cutoffs": [10, 20], "mixture": 3}
     shares = counts[10:20].sum() / counts.sum(), counts[20:].sum() / counts.sum()
     adaptive = (10 + 2) * width + shares[0] * (width * 4 + 4 * 10) + shares[1] * (width * 2 + 2 * 20)
     mixture = 3 * vocab * width + 3 * width * width + 3 * width

@@ -11,11 +11,13 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+import torch
 from seqlab_cli.main import run
 
 import seqlab.run
 from seqlab.base.errors import InputError
 from seqlab.config import LanguageModelConfig
+from seqlab.models import LanguageModel
 
 WORDS = ["king", "queen", "man", "woman", "river", "lake", "sea", "<unk>", ".", "naïve"]
 
@@ -58,6 +60,10 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> None:
 
         def load_state(self) -> None:
             return None
+
+        def blueprint(self) -> LanguageModel:
+            with torch.device("meta"):
+                return LanguageModel(self.config.model, 9)
 
         @classmethod
         def open(cls, path: Path) -> FakeRun:
@@ -227,9 +233,6 @@ def test_runs_with_different_tokens_are_said_not_to_compare(
     kinds = iter(["char", "bpe"] * 9)
     cut = property(lambda self: SimpleNamespace(vocab=FakeVocab(), kind=(kind := next(kinds)), digest=kind))
     monkeypatch.setattr(seqlab.run.Run, "tokenizer", cut)
-    monkeypatch.setattr(
-        "seqlab.training.watch.costs.blueprint", lambda run: SimpleNamespace(output=SimpleNamespace(exact=True))
-    )
     assert run(["curves", "long", "long", "-o", str(tmp_path / "c.svg")]) == 0
     assert (
         "per token do not compare; seqlab evaluate RUN --text F compares them per character" in capsys.readouterr().err

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from seqlab.base.errors import InputError
 from seqlab.config import ModelConfig
 from seqlab.models.language_model import LanguageModel
-from seqlab.nn import CELLS, held_masks, sampling_dropout
+from seqlab.nn import CELLS, held_masks
 from seqlab.nn.kernels.lstm import unrolled
 from seqlab.nn.products import has_bfloat16_products
 
@@ -112,17 +112,6 @@ def test_masks_follow_torchs_generator_and_differ_between_steps_and_parts(kind):
     assert mask.double().mean().item() == pytest.approx(0.5, abs=0.01)
     assert not torch.equal(mask[0], mask[1])
     assert not torch.equal(mask[:, 0], mask[:, 1])
-
-
-def test_sampled_evaluation_zones_out_too(kind):
-    cell = CELLS[kind](D, H, zoneout=0.5).eval()
-    x, state = torch.randn(B, T, D), random_state(dtype=torch.float32)
-    with torch.no_grad():
-        expected = cell(x, state)[0]
-        with sampling_dropout(cell, 1):
-            sampled = cell(x, state)[0]
-        assert not torch.equal(sampled, expected)
-        assert torch.equal(cell(x, state)[0], expected)
 
 
 def test_dropped_weights_are_those_of_the_equations(kind):

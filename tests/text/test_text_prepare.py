@@ -467,7 +467,7 @@ def test_spelling_that_does_not_fit_the_ids_is_refused(tmp_path: Path, monkeypat
     shard, words = corpus.path / "train-00000.bin", corpus.path / "train.unknown.json"
     data = shard.read_bytes()
     shard.write_bytes(data[:-2] + np.uint16(corpus.tokenizer.unk_id).tobytes())
-    with pytest.raises(InputError, match=r"train\.unknown\.bin: numbers .* unknown tokens where the ids hold"):
+    with pytest.raises(InputError, match=r"train\.unknown\.bin: numbers .* unknown tokens where the ids have"):
         Corpus.open(corpus.path).with_spelling()
     shard.write_bytes(data)
     found = json.loads(words.read_bytes())

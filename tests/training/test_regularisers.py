@@ -14,7 +14,8 @@ from seqlab import api
 from seqlab.base.files import load_tensors
 from seqlab.config import ModelConfig
 from seqlab.models import LanguageModel
-from seqlab.nn import Dropout, LockedDropout, WeightDropout, WordDropout, held_masks, sampling_dropout
+from seqlab.nn import Dropout, LockedDropout, WeightDropout, WordDropout, held_masks
+from seqlab.run import Run
 from seqlab.text import Batch
 from seqlab.training import World
 from seqlab.training.optimize.penalties import ActivationPenalty
@@ -219,72 +220,14 @@ def test_gradients_reach_the_raw_recurrent_weights_where_they_are_not_dropped(ce
     assert bool(((raw != before) == (raw.grad != 0)).all())
 
 
-def test_sampled_dropout_is_that_of_training_with_all_else_as_in_evaluation():
-    model = build(**AWD, softmax="sampled", samples=4).eval()
-    tokens, state = torch.randint(0, V, (3, 8)), model.init_state(3)
-    torch_state = torch.get_rng_state()
-
-    def passes(seed):
-        with torch.inference_mode(), model.sampling_dropout(seed):
-            assert not model.training
-            return [model.sequence_logits(tokens, state)[0] for _ in range(2)]
-
-    with torch.inference_mode():
-        plain = model.sequence_logits(tokens, state)[0]
-    first, again = passes(1)
-    assert torch.equal(first, again)  # masks that a window holds are those of the whole pass
-    assert torch.equal(passes(1)[0], first)
-    assert not torch.allclose(passes(2)[0], first)
-    assert not torch.allclose(first, plain)
-    assert torch.equal(torch.get_rng_state(), torch_state)
-    with torch.inference_mode():
-        assert torch.equal(model.sequence_logits(tokens, state)[0], plain)
-    with torch.inference_mode(), model.train().sampling_dropout(1):
-        assert torch.equal(model.sequence_logits(tokens, state)[0], first)
-    assert model.training
-    assert model.drops
-    assert not build().drops
-
-
-def test_sampled_steps_equal_the_sampled_sequence_with_dropped_weights():
-    """One token at a time goes another way through the kernels; the weights dropped are the same."""
-    model = build(**AWD).double().eval()
-    tokens = torch.randint(0, V, (2, 6))
-    with torch.inference_mode(), model.sampling_dropout(4):
-        whole, _ = model.sequence_logits(tokens, model.init_state(2))
-        state, steps = model.init_state(2), []
-        for t in range(6):
-            logits, state = model.step(tokens[:, t], state)
-            steps.append(logits)
-    torch.testing.assert_close(torch.stack(steps, 1), whole)
-
-
-def test_the_mean_over_sampled_passes_tends_to_the_mean_over_training_passes():
-    model = build(dropout=0.4, precision="float32").eval()
-    tokens, state = torch.randint(0, V, (1, 5)), model.init_state(1)
-
-    def mean(draw):
-        with torch.inference_mode():
-            return torch.stack([draw(i).softmax(-1) for i in range(1000)]).mean(0)
-
-    def sampled(seed):
-        with model.sampling_dropout(seed):
-            return model.sequence_logits(tokens, state)[0]
-
-    ours = mean(sampled)
-    model.train()
-    theirs = mean(lambda _: model.sequence_logits(tokens, state)[0])
-    torch.testing.assert_close(ours, theirs, atol=0.01, rtol=0.05)
-
-
 def test_blocks_within_blocks_end_with_the_outer_one():
     layer = WeightDropout(0.5)
-    with sampling_dropout(layer.eval(), 1):
+    with held_masks(layer.train()):
         first = mask_of(layer, 40, 30)
         with held_masks(layer):
             assert torch.equal(mask_of(layer, 40, 30), first)
         assert torch.equal(mask_of(layer, 40, 30), first)
-    assert mask_of(layer, 2, 2).all()
+    assert not torch.equal(mask_of(layer, 40, 30), first)
     assert layer.held is None
 
 
@@ -338,7 +281,7 @@ def test_an_awd_lstm_learns_and_goes_on_after_a_stop(words, tmp_path, softmax, m
         patch.setattr(Trainer, "train_step", stopping)
         with pytest.raises(KeyboardInterrupt):
             api.train_language_model(words, tmp_path / "run", **options)
-    saved = api.Run.open(tmp_path / "run").load_state()[0]
+    saved = Run.open(tmp_path / "run").load_state()[0]
     raw = "cells.0.layer.weight_hh_l0"
     assert (saved[f"model.{raw}"] != 0).all()  # the weights kept are the raw ones, not those of some mask
     lm = api.train_language_model(words, tmp_path / "run", **options)

@@ -467,7 +467,7 @@ def test_torch_is_left_as_it_was(words, tmp_path):
     options = {"threads": threads + 1, "dropout": 0.1, "quiet": True, **TINY}
     lm = api.train_language_model(words, tmp_path / "run", steps=2, **options)
     lm.generate(length=3)
-    lm.evaluate(split="valid", mc_dropout=1)
+    lm.evaluate(split="valid")
     api.load_language_model(tmp_path / "run")
     assert torch.equal(torch.get_rng_state(), state)
     assert torch.get_num_threads() == threads

@@ -10,23 +10,6 @@ from ..settings import MEASURED, Seed, Settings, knob
 class EvaluationConfig(Settings):
     """What to add to a language model while it is evaluated; each addition is one more section of the result."""
 
-    temperature: bool = knob(
-        False,
-        "Calibrate: divide all logits by one number, tuned on validation text.",
-        tier="recipe",
-        usual="false",
-        effect="Helps an overconfident model; measured as no gain on WikiText-2.",
-        source=f"Guo et al. 2017, https://arxiv.org/abs/1706.04599; {MEASURED}",
-    )
-    mc_dropout: int = knob(
-        0,
-        "Average over so many passes with dropout.",
-        tier="recipe",
-        usual="0",
-        effect="Measured as worse with strong dropout.",
-        source=f"Gal & Ghahramani 2016, https://arxiv.org/abs/1512.05287; {MEASURED}",
-        ge=0,
-    )
     dynamic: bool | str = knob(
         False,
         "Keep learning from the text as it is scored: true or rms, or sgd for plain steps.",
@@ -62,7 +45,7 @@ class EvaluationConfig(Settings):
     )
     seed: Seed = knob(
         1,
-        "Seed of mc_dropout and dynamic.",
+        "Seed of dynamic.",
         tier="internal",
         usual="any whole number",
         effect="Another seed shows how much of a difference is chance.",

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...base.errors import InputError, counted
+from ...base.errors import InputError, counted, option
 from ...text import Corpus, TokenFile, Vocab
 
 
@@ -54,8 +54,8 @@ def choose_words(text: TrainingText, min_count: int, max_vocab: int | None = Non
         most = int(vocab.counts[is_word].max()) if is_word.any() else 0
         raise InputError(
             f"min_count: {len(ids)} of the {int(is_word.sum()):,} different words of this text occur "
-            f"{min_count} times or more (the most frequent one {counted(most, 'time')}); take a smaller min_count "
-            "or a longer text."
+            f"{min_count} times or more (the most frequent one {counted(most, 'time')}); take a smaller "
+            f"{option('min_count')} or a longer text."
         )
     rows = np.full(len(vocab), -1, np.int32)
     rows[ids] = np.arange(len(ids))

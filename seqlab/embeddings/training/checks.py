@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from ...base.devices import resolve_device
-from ...base.errors import InputError
+from ...base.errors import InputError, option
 from ...config import EmbeddingsConfig
 from ...config.checks import LOOPS_DEVICES, check_vectors
 from ..engines.compiled.simd import padded
@@ -49,8 +49,8 @@ def memory_needed(words: int, config: EmbeddingsConfig) -> int:
         if free is not None and needed > free:
             raise InputError(
                 f"{rows:,} vectors of {config.dim} dimensions need {needed / 1e9:.1f} GB of {kind}, of which "
-                f"{free / 1e9:.1f} GB are left; take a larger min_count, a smaller dim"
-                + (" or fewer buckets." if config.subwords else " or a smaller max_vocab.")
+                f"{free / 1e9:.1f} GB are left; take a larger {option('min_count')}, a smaller {option('dim')}"
+                + (" or fewer buckets." if config.subwords else f" or a smaller {option('max_vocab')}.")
             )
     return 2 * matrices
 
