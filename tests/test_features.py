@@ -147,13 +147,11 @@ def named_features() -> dict[str, set[str]]:
 
 
 TABLES = named_features()
-PENDING = {"OPTIMIZERS", "VECTOR_NOISE", "dropout"}
-"""Tables whose measurements are not finished."""
 
 
 @pytest.mark.parametrize(
     "table",
-    [pytest.param(name, marks=[pytest.mark.xfail(reason="being measured")] * (name in PENDING)) for name in TABLES],
+    TABLES,
 )
 def test_every_entry_of_a_table_has_a_row_and_a_verdict(report, rows, table):
     listed = tomllib.loads((BENCHMARKS / "features.toml").read_text("utf-8"))[table]
