@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 import typer
 
 from .console import SOURCE_HELP, JsonFlag, print_json, print_table, say
+from .pages import Program
 
 if TYPE_CHECKING:
     from seqlab.config import TextConfig
 
-app = typer.Typer(help="List, inspect, fetch and prepare texts.", no_args_is_help=True)
+app = Program(help="List, inspect, fetch and prepare texts.", no_args_is_help=True)
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
 Source = Annotated[list[str], typer.Argument(help=SOURCE_HELP)]

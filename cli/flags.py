@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
+from typer.core import TyperArgument, TyperOption
+
+from .pages import Command, Group
 
 FILES, PROGRAM = "Input and output", "Program"
 PANELS = {"essential": "Essential settings", "recipe": "Recipe settings", "internal": "Internal settings"}
@@ -18,7 +20,7 @@ OTHER_NAMES = {"rule": "rules"}
 """Flags that are called otherwise than their setting."""
 
 
-class SettingsCommand(TyperCommand):
+class SettingsCommand(Command):
     """A verb with flags of settings. sections: groups of settings its flags may be of, the first that has one wins."""
 
     sections: ClassVar[tuple[str, ...]] = ()
@@ -59,7 +61,7 @@ class SettingsCommand(TyperCommand):
         return super().shell_complete(ctx, incomplete)
 
 
-class Verbs(TyperGroup):
+class Verbs(Group):
     """The verbs of the program, those of a panel together, in the order of `panels`."""
 
     panels: ClassVar[tuple[str, ...]] = (

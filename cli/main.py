@@ -11,8 +11,9 @@ from typing import Annotated
 import typer
 
 from .flags import Verbs, settings_of
+from .pages import Program
 
-app = typer.Typer(
+app = Program(
     name="seqlab",
     cls=Verbs,
     help="Word vectors, recurrent language models, generated text and pictures from your own text.",

@@ -11,11 +11,12 @@ import typer
 
 from .console import SOURCE_HELP, JsonFlag, check_run, print_json, print_summary, print_table, say
 from .flags import FILES, settings_of
+from .pages import Program
 
 if TYPE_CHECKING:
     from seqlab.config import Settings
 
-app = typer.Typer(help="Train a language model or word vectors on your text.", no_args_is_help=True)
+app = Program(help="Train a language model or word vectors on your text.", no_args_is_help=True)
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="TOML or JSON file of settings.")]

@@ -37,7 +37,8 @@ def convert(
     json: JsonFlag = False,
 ) -> None:
     """Convert word vectors between formats, of any size: rows pass through a temporary file, not through memory.
-    A seqlab folder keeps the n-grams of a fastText model; other formats have no place for them.
+
+    A seqlab folder stores the n-grams of a fastText model; other formats have no place for them.
 
     Example: seqlab convert vectors vectors.txt --words 50000
     """

@@ -53,7 +53,7 @@ def neighbors(
     k: Count = 10,
     as_json: JsonFlag = False,
 ) -> None:
-    """The words nearest to a word, by cosine. Vectors with n-grams answer for words they do not hold, too.
+    """The words nearest to a word, by cosine. Vectors with n-grams also answer for words they never saw.
 
     Example: seqlab neighbors vectors king queen -k 5
     """

@@ -13,11 +13,12 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
-
-import numpy as np
+from typing import IO, TYPE_CHECKING, Any
 
 from .errors import InputError, SeqlabError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 MANIFEST = "manifest.json"
 WINDOWS = os.name == "nt"
@@ -275,6 +276,8 @@ def verify_manifest(folder: str | Path) -> None:
 
 def tensor_digest(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> str:
     """Compute the hexadecimal SHA-256 of arrays (names, types, shapes and bytes) and of metadata."""
+    import numpy as np
+
     digest = hashlib.sha256(json.dumps(sorted(metadata.items())).encode())
     for name in sorted(tensors):
         array = np.ascontiguousarray(tensors[name])
@@ -296,6 +299,7 @@ def save_tensors(
         tensors: arrays by name.
         metadata: texts to store with them.
     """
+    import numpy as np
     import safetensors.numpy
 
     arrays = {name: np.ascontiguousarray(array) for name, array in tensors.items()}

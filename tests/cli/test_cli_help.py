@@ -11,7 +11,7 @@ import sys
 import pytest
 import typer.main
 from seqlab_cli import console
-from seqlab_cli.flags import ORDER, PANELS, SettingsCommand
+from seqlab_cli.flags import ORDER, PANELS, SettingsCommand, Verbs
 from seqlab_cli.main import app, run
 
 from seqlab.config.book import settings
@@ -77,19 +77,61 @@ def test_help_pages_show_panels_and_the_essential_ones_first(capsys, monkeypatch
     monkeypatch.setenv("COLUMNS", "100")
     assert run(["train", "lm", "--help"]) == 0
     page = capsys.readouterr().out
-    places = [page.index(f" {panel} ") for panel in (*PANELS.values(), "Program")]
+    places = [page.index(f"\n{panel}:\n") for panel in ("Arguments", *ORDER[:4], "Program")]
     assert places == sorted(places)
     assert run(["--help"]) == 0
     page = capsys.readouterr().out
-    places = [page.index(panel) for panel in ("Start here", "─ Train ─", "Use a language model", "Look inside")]
+    places = [page.index(f"\n{panel}:\n") for panel in (*Verbs.panels, "Options")]
     assert places == sorted(places)
+
+
+def test_help_pages_fit_the_terminal_and_leave_nothing_out(capsys, monkeypatch):
+    for columns in (60, 100, 200):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        for name, command in COMMANDS.items():
+            assert run([*name.split(), "--help"]) == 0
+            lines = capsys.readouterr().out.splitlines()
+            assert max(len(line) for line in lines) <= min(columns, 100)
+            page = " ".join(" ".join(lines).split())
+            for param in command.params:
+                assert " ".join(param.help.split()) in page
+                if param.param_type_name == "option":
+                    assert all(flag in page for flag in param.opts)
+
+
+def test_a_long_name_has_a_line_to_itself_and_a_command_stays_in_one():
+    from seqlab_cli import pages
+
+    assert pages._row("--name", "what it is", 10, 40) == "  --name      what it is"
+    assert pages._row("--a-long-name <str>", "what it is", 10, 40) == (f"  --a-long-name <str>\n{' ' * 14}what it is")
+    text = "One sentence that is\ncontinued.\n\nSeveral processes:\ntorchrun -m seqlab_cli.main"
+    assert pages._paragraphs(text, 80) == [
+        "One sentence that is continued.",
+        "Several processes:\ntorchrun -m seqlab_cli.main",
+    ]
+
+
+@pytest.mark.parametrize(("terminal", "no_color", "bold"), [(True, "", True), (True, "1", False), (False, "", False)])
+def test_headings_are_bold_on_a_terminal_only(terminal, no_color, bold, monkeypatch):
+    out = Terminal() if terminal else io.StringIO()
+    monkeypatch.setattr(sys, "stdout", out)
+    monkeypatch.setenv("NO_COLOR", no_color)
+    assert run(["--help"]) == 0
+    assert ("\x1b[1mTrain:\x1b[0m\n" in out.getvalue()) == bold
+    assert ("\x1b" in out.getvalue()) == bold
+
+
+@pytest.mark.parametrize("arguments", ["--help", "data", "train lm --help", "neighbors --help", "nonsense"])
+def test_a_page_waits_for_nothing_heavy(arguments):
+    done = subprocess.run([sys.executable, "-c", LIGHT, *arguments.split()], capture_output=True, text=True, check=True)
+    assert done.stderr.splitlines()[-1].endswith(" []")
 
 
 LIGHT = """
 import sys, time
 import seqlab_cli.main as main
 code = main.run(sys.argv[1:])
-heavy = [name for name in ("torch", "numba", "sklearn", "tokenizers") if name in sys.modules]
+heavy = [name for name in ("torch", "numba", "sklearn", "tokenizers", "numpy", "rich") if name in sys.modules]
 print(code, heavy, file=sys.stderr)
 """
 

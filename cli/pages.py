@@ -1,0 +1,111 @@
+"""Help pages in plain text, a section for each panel: no page waits for rich, which costs more than all the rest."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import shutil
+import textwrap
+from collections.abc import Callable
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+WIDEST = 100
+NAMES = 30
+"""Columns of a page at most, and of its names; a longer name has a line to itself."""
+
+
+class Command(TyperCommand):
+    """A verb whose help is a page of this module."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        formatter.write(page(self, ctx))
+
+
+class Group(TyperGroup):
+    """A group of verbs whose help is a page of this module."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        formatter.write(page(self, ctx))
+
+
+class Program(typer.Typer):
+    """Typer without rich: its verbs and groups have the pages of this module unless they bring a class."""
+
+    def __init__(self, *, cls: type[TyperGroup] = Group, **options: Any) -> None:
+        super().__init__(cls=cls, rich_markup_mode=None, **options)
+
+    def command(
+        self, name: str | None = None, *, cls: type[TyperCommand] | None = None, **options: Any
+    ) -> Callable[[Any], Any]:
+        return super().command(name, cls=cls or Command, **options)
+
+
+def page(command: Any, ctx: Any) -> str:
+    """The help page of a verb or a group: usage, what it does, then its panels.
+
+    Args:
+        command: the verb or group.
+        ctx: its context, which knows the words that lead to it.
+    """
+    width = min(shutil.get_terminal_size().columns, WIDEST)
+    usage = " ".join([ctx.command_path, *command.collect_usage_pieces(ctx)])
+    parts = [_wrapped(usage, width, "Usage: ", " " * 7), *_paragraphs(command.help or "", width)]
+    panels: dict[str, list[tuple[str, str]]] = {}
+    for name in command.list_commands(ctx) if isinstance(command, TyperGroup) else ():
+        verb: Any = command.get_command(ctx, name)
+        if not verb.hidden:
+            panel = getattr(verb, "rich_help_panel", None) or "Commands"
+            panels.setdefault(panel, []).append((name, _first_paragraph(verb.help or "")))
+    for param in command.get_params(ctx):
+        record = param.get_help_record(ctx)
+        if record is not None:
+            default = "Arguments" if param.param_type_name == "argument" else "Options"
+            panels.setdefault(getattr(param, "rich_help_panel", None) or default, []).append(record)
+    widest = max((len(name) for rows in panels.values() for name, _ in rows if len(name) <= NAMES), default=0)
+    for title, rows in panels.items():
+        parts.append("\n".join([_bold(f"{title}:"), *(_row(name, text, widest, width) for name, text in rows)]))
+    return "\n\n".join(parts) + "\n"
+
+
+def _paragraphs(text: str, width: int) -> list[str]:
+    """The paragraphs of a docstring; a line that ends a sentence or leads to a command stays a line."""
+    paragraphs = []
+    for paragraph in inspect.cleandoc(text).split("\n\n"):
+        lines = [""]
+        for line in paragraph.splitlines():
+            lines[-1] = f"{lines[-1]} {line}".strip()
+            if line.endswith((".", ":")):
+                lines.append("")
+        paragraphs.append("\n".join(_wrapped(line, width) for line in lines if line))
+    return [paragraph for paragraph in paragraphs if paragraph]
+
+
+def _first_paragraph(text: str) -> str:
+    return " ".join(inspect.cleandoc(text).split("\n\n")[0].split())
+
+
+def _row(name: str, text: str, names: int, width: int) -> str:
+    """One name and its explanation, in two columns."""
+    column = " " * (names + 4)
+    if len(name) > names:
+        return f"  {name}\n{_wrapped(text, width, column, column)}"
+    return _wrapped(text, width, f"  {name:<{names}}  ", column) if text else f"  {name}"
+
+
+def _wrapped(text: str, width: int, first: str = "", others: str = "") -> str:
+    return textwrap.fill(
+        text,
+        max(width, len(others) + 20),
+        initial_indent=first,
+        subsequent_indent=others,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _bold(text: str) -> str:
+    """`text` in bold; typer drops the codes where the page does not go to a terminal."""
+    return text if os.environ.get("NO_COLOR") else typer.style(text, bold=True)
