@@ -17,9 +17,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .base.cores import wait_without_spinning
 from .base.lazy import lazy_names
 
 __version__ = "0.1.0"
+
+wait_without_spinning()
 
 if TYPE_CHECKING:
     from .api import corpora as corpora

@@ -1,11 +1,25 @@
-"""How many cores this process may use."""
+"""How many cores this process may use, and how its threads wait for one another."""
 
 from __future__ import annotations
 
 import os
 
+WAITING = {"GOMP_SPINCOUNT": "1000", "KMP_BLOCKTIME": "1"}
+"""How long a thread of OpenMP spins before it sleeps: rounds for GNU's library (Linux), milliseconds for LLVM's (macOS,
+Windows). GNU's default of 300,000 rounds burns the time of a core that other work needs, and the thread waited for gets
+none: on two busy cores a training step of 60 ms of processor time took 2.3 s with it, 0.17 s with 1,000."""
 CGROUPS = "/sys/fs/cgroup"
 """Where Linux tells a container its share of the processor: https://docs.kernel.org/admin-guide/cgroup-v2.html"""
+
+
+def wait_without_spinning() -> None:
+    """Make OpenMP's threads sleep while they wait, unless the environment says otherwise.
+
+    It works only before torch is imported: the library reads these variables when it is loaded.
+    """
+    if "OMP_WAIT_POLICY" not in os.environ:
+        for name, value in WAITING.items():
+            os.environ.setdefault(name, value)
 
 
 def _affinity() -> int:

@@ -298,3 +298,12 @@ def test_the_kernels_keep_their_sums_in_the_registers_of_apples_processors():
     loop = loops[0].split("\tb.ne\t")[0]
     assert loop.count("fmla") == rows * 2 * lanes // 4
     assert not re.search(r"(?:ldr|str|ldp|stp)\s+q[^\n]*\[sp", loop)
+
+
+def test_openmp_waits_without_spinning_unless_told_otherwise():
+    """What a person set stays; seqlab's own words count only before torch is loaded."""
+    code = "import os, sys, seqlab; print(os.environ.get('GOMP_SPINCOUNT'), 'torch' in sys.modules)"
+    bare = {name: value for name, value in os.environ.items() if name not in (*cores.WAITING, "OMP_WAIT_POLICY")}
+    for given, expected in (({}, "1000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "None")):
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={**bare, **given})
+        assert done.stdout == f"{expected} False\n", done.stderr
