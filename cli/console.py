@@ -63,6 +63,11 @@ def unescaped(text: str) -> str:
     return re.sub(r"\\([n\\])", lambda match: "\n" if match[1] == "n" else "\\", text)
 
 
+def yes_or_no(flag: bool | None) -> str | None:
+    """A flag such as --lines/--no-lines as the setting's word."""
+    return None if flag is None else "yes" if flag else "no"
+
+
 def print_table(headers: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """Aligned columns on stdout, as `seqlab.base.results.Table` lays them out; nothing in them can steer a terminal."""
     from seqlab.base.results import Table

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
-from .console import SOURCE_HELP, JsonFlag, print_json, print_table, say
+from .console import SOURCE_HELP, JsonFlag, print_json, print_table, say, yes_or_no
 from .pages import Program
 
 if TYPE_CHECKING:
@@ -100,10 +100,21 @@ def prepare_text(
     vocab_size: Annotated[int | None, typer.Option(help="Largest vocabulary.")] = None,
     min_count: Annotated[int | None, typer.Option(help="Rarer types become <unk>.")] = None,
     lowercase: Annotated[bool | None, typer.Option("--lowercase", help="Lower-case the text (word).")] = None,
+    lines: Annotated[
+        bool | None,
+        typer.Option(
+            "--lines/--no-lines",
+            help="One item a line (names, headlines): shuffle them, read each from its own beginning; default: from "
+            "the text.",
+        ),
+    ] = None,
     valid: Annotated[list[str] | None, typer.Option(help="Validation text; repeatable.")] = None,
     test: Annotated[list[str] | None, typer.Option(help="Test text; repeatable.")] = None,
     valid_fraction: Annotated[
-        float | None, typer.Option(help="Share of the end set apart for validation when there is no --valid.")
+        float | None,
+        typer.Option(
+            help="Share set apart for validation when there is no --valid: the end, or lines drawn at random."
+        ),
     ] = None,
     errors: Annotated[str | None, typer.Option(help="Invalid bytes: strict or replace.")] = None,
     field: Annotated[str | None, typer.Option(help="Field of a .jsonl record that contains its text.")] = None,
@@ -118,7 +129,7 @@ def prepare_text(
     arguments = dict(locals())
     from seqlab.text import prepare
 
-    config = _text_config(arguments)
+    config = _text_config({**arguments, "lines": yes_or_no(lines)})
     corpus = prepare(_one_or_more(source), out, config, valid=valid, test=test, quiet=quiet, workers=workers)
     if json:
         print_json(corpus.to_json())

@@ -14,6 +14,7 @@ from .flags import FILES, PANELS
 
 if TYPE_CHECKING:
     from seqlab.generation import TextGenerator
+    from seqlab.run import Run
 
 _ESCAPES = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"}
 
@@ -29,6 +30,19 @@ def generate(
     ] = None,
     length: Annotated[int | None, typer.Option()] = None,
     num: Annotated[int | None, typer.Option()] = None,
+    items: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Print N different items of a list (names, headlines), one a line; stderr tells which of them the "
+            "training text has.",
+            rich_help_panel=FILES,
+        ),
+    ] = None,
+    new: Annotated[
+        bool,
+        typer.Option("--new", help="With --items: only items that the training text lacks.", rich_help_panel=FILES),
+    ] = False,
     temperature: Annotated[float | None, typer.Option()] = None,
     top_k: Annotated[int | None, typer.Option()] = None,
     top_p: Annotated[float | None, typer.Option()] = None,
@@ -63,6 +77,8 @@ def generate(
     """Generate text from a language model.
 
     Example: seqlab generate runs/shakespeare --prompt "ROMEO:" --temperature 0.8
+
+    Items of a list, one a line: seqlab generate runs/names --items 10 --new
     """
     from seqlab.base.errors import InputError
     from seqlab.config import GenerationConfig
@@ -87,6 +103,10 @@ def generate(
         "allow_unknown": allow_unknown,
     }
     options = {name: value for name, value in given.items() if value is not None}
+    if new and items is None:
+        raise InputError("--new leaves out the known items of a list; say how many to print, such as --items 10.")
+    if items is not None and interactive:
+        raise InputError("--items prints whole items; leave out --interactive.")
     check_generation(GenerationConfig.build(options, "generate"))
     check_run(run)
     from seqlab.generation import TextGenerator
@@ -94,10 +114,17 @@ def generate(
 
     opened = Run.open(run)
     generator = TextGenerator(opened.load_model(device), opened.tokenizer)
+    if items is not None:
+        _print_items(opened, generator, items, new, _read_prompt(prompt or ""), options, as_json)
+        return
     if interactive:
         _converse(generator, options)
         return
     text = _read_prompt(prompt or "")
+    if opened.lines:  # an item begins where a line does
+        text = text.rpartition("\n")[2]
+        if sys.stderr.isatty():
+            say(f"this model writes items of a list; several at once: seqlab generate {run} --items 10")
     if as_json:
         samples = generator.generate(text, **options)
         print_json({"prompt": text, "seed": samples[0].seed, "samples": samples.to_json()})
@@ -116,6 +143,29 @@ def _read_prompt(prompt: str) -> str:
     except UnicodeDecodeError as error:
         raise InputError(f"stdin: not UTF-8 at byte {error.start}; give the prompt as UTF-8.") from None
     return text.replace("\r\n", "\n").removesuffix("\n")
+
+
+def _print_items(
+    run: Run, generator: TextGenerator, count: int, new: bool, prompt: str, options: dict[str, Any], as_json: bool
+) -> None:
+    """Print items, one a line and nothing else on stdout; what is to be said of them goes to stderr."""
+    from seqlab.generation.items import write_items
+
+    options = {name: value for name, value in options.items() if name != "stop" or value}
+    found = write_items(generator, count, prompt, known=run.items, separate=run.lines, new=new, **options)
+    if as_json:
+        print_json(found.to_json())
+        return
+    if "seed" not in options and options.get("temperature") != 0:
+        say(f"seed {found.seed}")
+    with _whole_lines() as write:
+        for item in found:
+            write(f"{item.text}\n")
+    if found.seen:
+        known = ", ".join(found.seen)
+        say(f"{len(found.seen)} of {len(found)} are in the training text: {known} (--new leaves them out)")
+    if len(found) < count:
+        say(f"only {len(found)} of {count} different{' new' * new} items in {found.drawn:,} texts drawn")
 
 
 def _print_texts(generator: TextGenerator, prompt: str, options: dict[str, Any]) -> None:

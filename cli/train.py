@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .console import SOURCE_HELP, JsonFlag, check_run, print_json, print_summary, print_table, say
+from .console import SOURCE_HELP, JsonFlag, check_run, print_json, print_summary, print_table, say, yes_or_no
 from .flags import FILES, settings_of
 from .pages import Program
 
@@ -51,6 +51,7 @@ def layers_of(
 
     names = {key.rpartition(".")[2] for key in kind.keys()}  # noqa: SIM118
     flags = {name: value for name, value in arguments.items() if name in names and value is not None}
+    flags |= {"lines": yes_or_no(flags["lines"])} if "lines" in flags else {}
     layers = []
     for origin, values in (
         (str(config), read_config(config) if config else {}),
@@ -92,6 +93,7 @@ def train_lm(
     vocab_size: Whole = None,
     min_count: Whole = None,
     lowercase: Annotated[bool | None, typer.Option("--lowercase")] = None,
+    lines: YesNo = None,
     cell: Text = None,
     embed_dim: Whole = None,
     hidden_dim: Whole = None,
@@ -185,7 +187,8 @@ def train_lm(
         return
     if not quiet:
         what = f"{out} is as it was" if _written(out) == before else f"wrote {out}"
-        say(f"seqlab: {what}; next: seqlab generate {out}")
+        items = " --items 10" * trained.run.lines
+        say(f"seqlab: {what}; next: seqlab generate {out}{items}")
     print_summary(trained.summary, as_json)
 
 

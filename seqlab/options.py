@@ -44,9 +44,13 @@ class TextOptions(TypedDict, total=False):
     lowercase: bool
     """Convert the text to lower case first (word tokenizer only). Default: False. Usual: true for small texts where
     case does not matter. Fewer types and more examples of each; generated text has no capitals."""
+    lines: Literal["auto", "yes", "no"]
+    """One item a line (names, headlines, titles): lines are shuffled for every pass, each is read from its own
+    beginning and ended by <eos>; auto recognises such lists. Default: "auto". Usual: yes for lists, no for prose,
+    verse, code and dialogue. The model writes one item after another, each independent of the one before."""
     valid_fraction: float
-    """Share of the end of the text set aside for validation when no validation text is given. Default: 0.1. Usual:
-    0.005 to 0.1. More makes validation steadier and leaves less to learn from."""
+    """Share of the text set aside for validation when no validation text is given: its end, or of a list lines drawn
+    at random. Default: 0.1. Usual: 0.005 to 0.1. More makes validation steadier and leaves less to learn from."""
     errors: Literal["strict", "replace"]
     """Bytes that are not UTF-8: refuse them with file, line and offset, or replace them by U+FFFD and count them.
     Default: "strict". Usual: replace for texts scanned or collected from the web. replace reads damaged files instead
@@ -72,9 +76,13 @@ class LanguageModelOptions(TypedDict, total=False):
     lowercase: bool
     """Convert the text to lower case first (word tokenizer only). Default: False. Usual: true for small texts where
     case does not matter. Fewer types and more examples of each; generated text has no capitals."""
+    lines: Literal["auto", "yes", "no"]
+    """One item a line (names, headlines, titles): lines are shuffled for every pass, each is read from its own
+    beginning and ended by <eos>; auto recognises such lists. Default: "auto". Usual: yes for lists, no for prose,
+    verse, code and dialogue. The model writes one item after another, each independent of the one before."""
     valid_fraction: float
-    """Share of the end of the text set aside for validation when no validation text is given. Default: 0.1. Usual:
-    0.005 to 0.1. More makes validation steadier and leaves less to learn from."""
+    """Share of the text set aside for validation when no validation text is given: its end, or of a list lines drawn
+    at random. Default: 0.1. Usual: 0.005 to 0.1. More makes validation steadier and leaves less to learn from."""
     errors: Literal["strict", "replace"]
     """Bytes that are not UTF-8: refuse them with file, line and offset, or replace them by U+FFFD and count them.
     Default: "strict". Usual: replace for texts scanned or collected from the web. replace reads damaged files instead
@@ -298,9 +306,13 @@ class EmbeddingsOptions(TypedDict, total=False):
     lowercase: bool
     """Convert the text to lower case first (word tokenizer only). Default: False. Usual: true for small texts where
     case does not matter. Fewer types and more examples of each; generated text has no capitals."""
+    lines: Literal["auto", "yes", "no"]
+    """One item a line (names, headlines, titles): lines are shuffled for every pass, each is read from its own
+    beginning and ended by <eos>; auto recognises such lists. Default: "auto". Usual: yes for lists, no for prose,
+    verse, code and dialogue. The model writes one item after another, each independent of the one before."""
     valid_fraction: float
-    """Share of the end of the text set aside for validation when no validation text is given. Default: 0.1. Usual:
-    0.005 to 0.1. More makes validation steadier and leaves less to learn from."""
+    """Share of the text set aside for validation when no validation text is given: its end, or of a list lines drawn
+    at random. Default: 0.1. Usual: 0.005 to 0.1. More makes validation steadier and leaves less to learn from."""
     errors: Literal["strict", "replace"]
     """Bytes that are not UTF-8: refuse them with file, line and offset, or replace them by U+FFFD and count them.
     Default: "strict". Usual: replace for texts scanned or collected from the web. replace reads damaged files instead

@@ -2,6 +2,7 @@
 
     config.json         resolved configuration, versions, command line, the corpus's digest
     tokenizer.json
+    items.npy           of a list: keys of its lines
     model.safetensors   best weights by validation
     state/latest.safetensors   exact state of training; one file, so that one rename replaces it
     metrics.jsonl       one line per log step
@@ -44,9 +45,10 @@ from .base.files import (
 )
 from .base.kinds import RUN_KIND, description
 from .base.results import Result, Table, abbreviated, line
-from .config import LanguageModelConfig
+from .config import LanguageModelConfig, TextConfig
 from .models import LanguageModel
 from .text import Tokenizer, load_tokenizer
+from .text.ids.token_file import ITEMS, read_items
 
 if TYPE_CHECKING:
     import pandas
@@ -166,6 +168,21 @@ class Run:
         """Numbers that the model learns; tied ones count once."""
         return sum(weight.numel() for weight in self.blueprint().parameters())
 
+    @property
+    def lines(self) -> bool:
+        """Whether the model was trained on a list, each line read from its own beginning."""
+        return bool(self.record["corpus"].get("lines"))
+
+    @cached_property
+    def items(self) -> np.ndarray | None:
+        """Sorted keys of the lines of the list that the model was trained on, None where it was no list."""
+        return read_items(self.path / ITEMS) if (self.path / ITEMS).exists() else None
+
+    @property
+    def text_settings(self) -> TextConfig:
+        """How to read another text as the training text was read."""
+        return self.config.text.model_copy(update={"lines": "yes" if self.lines else "no"})
+
     def blueprint(self) -> LanguageModel:
         """The model without its weights (torch's "meta" device), in no time and no memory."""
         import torch
@@ -177,9 +194,15 @@ class Run:
 
     @classmethod
     def create(
-        cls, path: str | Path, config: LanguageModelConfig, tokenizer: Tokenizer, corpus: Mapping[str, Any]
+        cls,
+        path: str | Path,
+        config: LanguageModelConfig,
+        tokenizer: Tokenizer,
+        corpus: Mapping[str, Any],
+        items: np.ndarray | None = None,
     ) -> Run:
-        """A new run in an empty or missing folder. `corpus` describes the text: its "digest" is compared on resume."""
+        """A new run in an empty or missing folder. `corpus` describes the text: its "digest" is compared on resume.
+        `items` are the keys of the lines of a list."""
         path = Path(path)
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise InputError(f"{path}: exists and is not a seqlab run; choose another output folder.")
@@ -193,7 +216,9 @@ class Run:
         }
         tokenizer.save(path / TOKENIZER)
         write_json(path / CONFIG, record)
-        write_manifest(path, [CONFIG, TOKENIZER])
+        if items is not None:
+            np.save(path / ITEMS, items, allow_pickle=False)
+        write_manifest(path, [name for name in (CONFIG, TOKENIZER, ITEMS) if (path / name).exists()])
         return cls(path, config, tokenizer, record)
 
     @classmethod
@@ -266,7 +291,7 @@ class Run:
 
     def finish(self) -> None:
         """Write the manifest of the finished run."""
-        names = [CONFIG, TOKENIZER, MODEL, STATE, METRICS]
+        names = [CONFIG, TOKENIZER, ITEMS, MODEL, STATE, METRICS]
         write_manifest(self.path, [name for name in names if (self.path / name).exists()])
 
 

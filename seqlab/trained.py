@@ -16,7 +16,7 @@ from .run import CONFIG, History, Run
 if TYPE_CHECKING:
     from .embeddings import WordVectors
     from .evaluation import Evaluator, Scores, TextScore
-    from .generation import Samples, TextGenerator
+    from .generation import Items, Samples, TextGenerator
     from .models import LanguageModel
     from .options import EvaluationOptions, GenerationOptions
     from .text import Sources, Tokenizer
@@ -116,6 +116,28 @@ class TrainedLanguageModel(Result):
             raise InputError("num: sample() takes n, such as sample(prompt, n=3).")
         several: GenerationOptions = {**options, "num": n}
         return self.generator.generate(prompt, **several)
+
+    def items(self, n: int = 10, prompt: str = "", *, new: bool = False, **options: Unpack[GenerationOptions]) -> Items:
+        """Different items of a list, such as names or headlines, one line each.
+
+        For a model of a list of lines each item also tells whether that list has it.
+
+        Args:
+            n: how many.
+            prompt: how every item begins.
+            new: leave out items that the training text has.
+            **options: as for `generate`, but not num, beam, best_of, stop and stop_at_eos.
+
+        Returns:
+            A list of `Item`: `.text`, `.seen`, `.sample`; fewer than n where even many draws give no more.
+
+        Raises:
+            InputError: as for `generate`, or `new` for a model that was not trained on a list.
+        """
+        from .generation.items import write_items
+
+        run = self.run
+        return write_items(self.generator, n, prompt, known=run.items, separate=run.lines, new=new, **options)
 
     def log_prob(self, text: str) -> float:
         """Exact log-probability of a text from its beginning, in nats.

@@ -34,6 +34,8 @@ def option(name: str, value: object = None) -> str:
     """
     if _shell:
         flag = f"--{name.replace('_', '-')}"
+        if value in ("yes", "no"):
+            return flag if value == "yes" else f"--no-{flag[2:]}"
         return flag if value is None else f"{flag} {value}"
     return name if value is None else f"{name}={value!r}"
 

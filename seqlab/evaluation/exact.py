@@ -18,6 +18,7 @@ from ..base.progress import Progress
 from ..models import LanguageModel
 from ..nn import OutputLayer, fast_float32
 from ..text import EvaluationBatches, TokenFile
+from ..text.ids.lines import line_windows, some_lines
 
 STREAM_TOKENS = 50_000
 """Tokens a parallel stream of a final evaluation holds at least: what starts without context weighs nothing."""
@@ -25,6 +26,8 @@ QUICK_STREAM_TOKENS = 1_000
 """The same for validation during training, where a fixed small bias hurts no comparison."""
 WINDOW = 128
 """Time steps a kernel call covers; has no influence on the result."""
+LINE_ROWS = 16
+"""Lines as long as a window that are read side by side; of shorter lines as many more."""
 CHUNK = 1 << 21
 """Logits held at once."""
 
@@ -71,6 +74,8 @@ def first_tokens(tokens: TokenFile, limit: int | None) -> TokenFile:
     """The first `limit` tokens of a text; all of it for None."""
     if limit is None or limit >= len(tokens):
         return tokens
+    if tokens.lines:
+        return some_lines(tokens, limit)
     first = TokenFile.of(tokens[:limit])
     if tokens.spelt is not None:
         first.spelt, first.extra_words = tokens.spelt[:limit], tokens.extra_words
@@ -81,7 +86,7 @@ def first_tokens(tokens: TokenFile, limit: int | None) -> TokenFile:
 def readable(model: LanguageModel, tokens: TokenFile) -> Iterator[TokenFile]:
     """The text as a model can read it: words outside the vocabulary spelt for one that reads characters, else <unk>."""
     if tokens.spelt is None or not model.reads_characters:
-        yield TokenFile(tokens.shards, tokens.documents, tokens.counts)
+        yield tokens.replica()
     else:
         with model.extra_words(tokens.extra_words):
             yield tokens
@@ -95,6 +100,9 @@ def read_windows(
     Every token comes exactly once. Memory does not depend on the length of the text. The model is used in the mode it
     is in; gradients are the caller's choice.
     """
+    if tokens.lines:
+        yield from read_lines(model, tokens, start_id)
+        return
     batches = EvaluationBatches(tokens, streams, window, start_id)
     state = model.init_state(len(batches.starts))
     for number, batch in enumerate(batches):
@@ -107,6 +115,17 @@ def read_windows(
         else:
             kept = torch.from_numpy(real_BT).to(model.device)
             yield ReadWindow(places_BT[real_BT], hidden_BTD[kept], targets_BT[kept])
+
+
+def read_lines(model: LanguageModel, tokens: TokenFile, start_id: int) -> Iterator[ReadWindow]:
+    """The same for a list: every line from its own beginning, lines of one length side by side."""
+    state = model.init_state(1)
+    for window in line_windows(tokens, LINE_ROWS, WINDOW, start_id):
+        inputs_BT, targets_BT = (torch.from_numpy(ids_BT).to(model.device) for ids_BT in window.batch)
+        hidden_BTD, state = model.hidden(inputs_BT, model.init_state(len(inputs_BT)) if window.begins else state)
+        real_BT = window.batch.targets_BT >= 0
+        kept = torch.from_numpy(real_BT).to(model.device)
+        yield ReadWindow(window.places_BT[real_BT], hidden_BTD[kept], targets_BT[kept])
 
 
 @torch.no_grad()

@@ -51,7 +51,7 @@ def read_source(run: Run, sources: Sources | None, split: str | None, spelt: boo
     """
     if sources is not None:
         name = str(sources) if isinstance(sources, str | Path) else ", ".join(map(str, sources))
-        return Text(tokenize(sources, run.tokenizer, run.config.text, spelt=spelt), name)
+        return Text(tokenize(sources, run.tokenizer, run.text_settings, spelt=spelt), name)
     corpus = run_corpus(run)
     if split is None:
         split = "test" if "test" in corpus.splits else "valid"

@@ -8,11 +8,13 @@
 | streaming | ids become text while they are made; stop strings |
 | samples | `Sample`, `Samples`: what was generated, as results |
 | generator | `TextGenerator`: prompt in, `Samples` out |
+| items | `write_items`: lines of a list, each different, known or new |
 """
 
 from ..models.tokens import Token
 from .generator import TextGenerator
+from .items import Item, Items
 from .rules import RULES
 from .samples import Sample, Samples
 
-__all__ = ["RULES", "Sample", "Samples", "TextGenerator", "Token"]
+__all__ = ["RULES", "Item", "Items", "Sample", "Samples", "TextGenerator", "Token"]

@@ -19,6 +19,7 @@ from ..run import Run
 from ..schedules import BATCH_SCALING, batch_size_at, learning_rate_factor
 from ..text import Batch, Corpus
 from ..text.ids.batches import StreamReader
+from ..text.ids.lines import LineReader
 from .budget import Budget
 from .distributed import World
 from .graphs import GraphedWindowReader
@@ -82,7 +83,8 @@ class Trainer:
         self.budget = Budget.of(self.config, len(corpus.train))
         self.position = TrainingPosition()
         batch_size = batch_size_at(0.0, self.config.batch_size, self.config.batch_schedule)
-        self.reader = StreamReader(corpus.train, batch_size, corpus.tokenizer.start_id)
+        reader = LineReader if corpus.train.lines else StreamReader
+        self.reader = reader(corpus.train, batch_size, corpus.tokenizer.start_id, self.config.seed)
         self.carried = CarriedState(model, self.reader, self.world)
         self.step = TrainingStep(model, self.config, self.world)
         self.windows = GraphedWindowReader(model) if self.config.cuda_graphs else self.step.windows

@@ -223,10 +223,10 @@ def start(
     if run is None:
         about = {"digest": corpus.digest, **corpus.summary}
         if out is not None:
-            run = Run.create(out, config, corpus.tokenizer, about)
+            run = Run.create(out, config, corpus.tokenizer, about, corpus.items)
         else:
             folder = Path(tempfile.mkdtemp(prefix="seqlab-run-"))
-            run = Run.create(folder / "run", config, corpus.tokenizer, about)
+            run = Run.create(folder / "run", config, corpus.tokenizer, about, corpus.items)
             run.remove_when_collected(folder)
     return run, model, corpus
 

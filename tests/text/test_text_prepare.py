@@ -233,7 +233,9 @@ def test_several_documents_are_closed_and_cut_at_a_border(kind: str, tmp_path: P
     texts = [f"document {n} " + WORDS for n in range(20)]
     path = tmp_path / "d.jsonl"
     path.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
-    corpus = prepare(path, tmp_path / "c", config(kind, **({} if kind in ("byte", "bpe") else {"min_count": 1})))
+    corpus = prepare(
+        path, tmp_path / "c", config(kind, lines="no", **({} if kind in ("byte", "bpe") else {"min_count": 1}))
+    )
     eos = corpus.tokenizer.eos_id
     assert eos is not None
     assert corpus.valid is not None

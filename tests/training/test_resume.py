@@ -38,6 +38,7 @@ MODES = {
     },
     "accumulate": {"steps": 50, "accumulate": 2, "dropout": 0.3, "softmax": "sampled", "samples": 8},
     "documents": {"epochs": 1.2, "reset_state": "documents", "tie": False},
+    "lines": {"epochs": 2.3, "dropout": 0.2, "batch_schedule": [[0.4, 8]]},
     "windows-relu": {"steps": 50, "reset_state": "windows", "cell": "rnn-relu"},
     "penalties": {"steps": 50, "l1": 1e-5, "l2": 1e-4, "clip_value": 0.01, "softmax": "sampled", "samples": 8},
     "rmsprop-decay": {"steps": 50, "optimizer": "rmsprop", "weight_decay": 0.01, "softmax": "sampled", "samples": 8},
@@ -132,6 +133,15 @@ def words(tmp_path_factory):
     return api.prepare(str(folder), tmp_path_factory.mktemp("corpus") / "words", tokenizer="whitespace")
 
 
+@pytest.fixture(scope="module")
+def items(tmp_path_factory):
+    """A list of a few hundred lines."""
+    generator, folder = random.Random(1), tmp_path_factory.mktemp("items")
+    lines = [" ".join(f"noun{generator.randrange(20)}" for _ in range(generator.randrange(1, 7))) for _ in range(400)]
+    (folder / "items.txt").write_text("\n".join(lines) + "\n")
+    return api.prepare(folder / "items.txt", folder / "corpus", tokenizer="word", lines="yes")
+
+
 def kill_at(monkeypatch, kills: list[int], save_steps: int) -> None:
     """Save every so many steps, and die in the steps named, whichever sitting reaches them."""
     step, clock = Trainer.train_step, Trainer.look_at_the_clock
@@ -159,7 +169,8 @@ def content(run: Run):
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_killed_at_random_moments_it_ends_with_the_same_bits(words, tmp_path, monkeypatch, mode):
+def test_killed_at_random_moments_it_ends_with_the_same_bits(words, items, tmp_path, monkeypatch, mode):
+    words = items if mode == "lines" else words
     options = {**SIZES, **MODES[mode], "quiet": True}
     kill_at(monkeypatch, [], 13)
     whole = api.train_language_model(words, tmp_path / "whole", **options).run

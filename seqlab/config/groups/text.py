@@ -41,9 +41,18 @@ class TextConfig(Settings):
         usual="true for small texts where case does not matter",
         effect="Fewer types and more examples of each; generated text has no capitals.",
     )
+    lines: Literal["auto", "yes", "no"] = knob(
+        "auto",
+        "One item a line (names, headlines, titles): lines are shuffled for every pass, each is read from its own "
+        "beginning and ended by <eos>; auto recognises such lists.",
+        tier="essential",
+        usual="yes for lists, no for prose, verse, code and dialogue",
+        effect="The model writes one item after another, each independent of the one before.",
+    )
     valid_fraction: float = knob(
         0.1,
-        "Share of the end of the text set aside for validation when no validation text is given.",
+        "Share of the text set aside for validation when no validation text is given: its end, or of a list lines "
+        "drawn at random.",
         tier="recipe",
         usual="0.005 to 0.1",
         effect="More makes validation steadier and leaves less to learn from.",

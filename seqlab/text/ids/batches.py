@@ -6,11 +6,12 @@ Shapes: B streams, T time steps.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from ...base.errors import InputError
+from .spelling import StoredIds
 from .token_file import TokenFile
 
 IGNORE = -1
@@ -24,7 +25,16 @@ class Batch(NamedTuple):
     targets_BT: np.ndarray
 
 
-def read_window(tokens: TokenFile, begins: np.ndarray, stops: np.ndarray, width: int, start_id: int) -> Batch:
+class Readable(StoredIds, Protocol):
+    """Tokens as windows are read of them: a `TokenFile`, or its lines in another order."""
+
+    documents: np.ndarray
+
+    @property
+    def spelt(self) -> StoredIds | None: ...
+
+
+def read_window(tokens: Readable, begins: np.ndarray, stops: np.ndarray, width: int, start_id: int) -> Batch:
     """Targets [begin, stop) of every stream with the token before each as its input, padded to `width`. Inputs are
     read as `tokens.spelt` has them, where it is known."""
     inputs_BT = np.full((len(begins), width), start_id, np.int64)
@@ -76,7 +86,7 @@ class Batches(_Streams):
         super().__init__(tokens, starts, starts + length, bptt, start_id)
 
 
-def stream_length(tokens: TokenFile, batch_size: int) -> int:
+def stream_length(tokens: StoredIds, batch_size: int) -> int:
     """Tokens of each of `batch_size` equal streams. Raises InputError when there is none for each."""
     length = len(tokens) // batch_size
     if not length:
@@ -101,8 +111,10 @@ class StreamReader:
         passes: passes finished.
     """
 
-    def __init__(self, tokens: TokenFile, batch_size: int, start_id: int):
-        self.tokens, self.start_id, self.passes = tokens, start_id, 0
+    def __init__(self, tokens: TokenFile, batch_size: int, start_id: int, seed: int = 0):
+        """`seed` decides the order of a text that is read in one of chance."""
+        self.tokens: Readable = tokens
+        self.start_id, self.seed, self.passes = start_id, seed, 0
         self._begin(batch_size)
 
     def _begin(self, batch_size: int) -> None:

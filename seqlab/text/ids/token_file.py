@@ -26,6 +26,8 @@ FORMAT = 1
 """Version of a corpus folder."""
 HEADER = "corpus.json"
 TOKENIZER = "tokenizer.json"
+ITEMS = "items.npy"
+"""Keys of the lines of a list, by which a generated one is known to be new."""
 SHARD_TOKENS = 1 << 27
 """Tokens of a shard: 256 MB of uint16."""
 VERIFY_BELOW = 256 << 20
@@ -72,6 +74,8 @@ class TokenFile:
         """(N,) the same ids for a model that reads characters, made by `with_spelling`: those from V on stand
         for `extra_words`, which the vocabulary lacks."""
         self.extra_words: list[str] = []
+        self.lines = False
+        """Whether every document is one line of a list, to be read from its own beginning."""
         self._ends = np.cumsum([len(shard) for shard in self.shards])
 
     def __len__(self) -> int:
@@ -121,10 +125,16 @@ class TokenFile:
             return np.zeros(0, self.dtype)
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
+    def replica(self, spelling: Spelling | None = None) -> TokenFile:
+        """The same ids, documents and counts, without `spelt`."""
+        replica = TokenFile(self.shards, self.documents, self.counts, spelling)
+        replica.lines = self.lines
+        return replica
+
     def with_spelling(self, tokenizer: Tokenizer) -> TokenFile:
         """The same for a model that reads characters: with `spelt` and `extra_words`, where the spelling was stored and
         there are unknown words. Raises InputError when its files are damaged."""
-        spelt = TokenFile(self.shards, self.documents, self.counts, self.spelling)
+        spelt = self.replica(self.spelling)
         if self.spelling and self.spelling.count and tokenizer.unk_id is not None:
             spelt.spelt = SpeltIds(spelt, self.spelling, tokenizer.unk_id, len(tokenizer.vocab))
             spelt.extra_words = self.spelling.words
@@ -233,6 +243,14 @@ class Corpus(Result):
     def test(self) -> TokenFile | None:
         return self.splits.get("test")
 
+    @cached_property
+    def items(self) -> np.ndarray | None:
+        """Sorted keys of the lines of a list, training and validation (`preparation.lines.item_key`); None where the
+        text is no list. Raises InputError when the file is damaged."""
+        if not self.train.lines:
+            return None
+        return read_items(self.path / ITEMS)
+
     @property
     def keeps_spelling(self) -> bool:
         """Whether every unknown word can be read as it is spelt, which corpora of earlier versions do not keep."""
@@ -275,6 +293,7 @@ class Corpus(Result):
             "words": sum(count.words for count in counts),
             "bytes": sum(count.bytes for count in counts),
             "documents": self.header["documents"],
+            "lines": self.train.lines,
             "unknown": sum(count.unknown for count in counts),
             "replaced": self.header["replaced"],
             "sources": self.header["sources"],
@@ -320,6 +339,8 @@ class Corpus(Result):
                 verify_manifest(path)
             tokenizer = load_tokenizer(path / TOKENIZER)
             splits = {name: open_split(path, name, split) for name, split in header["splits"].items()}
+            for split in splits.values():
+                split.lines = bool(header.get("lines"))
             corpus = cls(path, header, tokenizer, splits)
             intact = corpus.digest == header["digest"] and "train" in splits
         except InputError:
@@ -329,6 +350,17 @@ class Corpus(Result):
         if not intact:
             raise InputError(f"{path / HEADER}: its figures differ from its digest; the file is damaged.")
         return corpus
+
+
+def read_items(path: Path) -> np.ndarray:
+    """Sorted keys of the lines of a list, memory-mapped. Raises InputError when the file is damaged."""
+    try:
+        items = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        raise InputError(f"{path}: missing or damaged; prepare the text again.") from None
+    if items.dtype != np.uint64 or items.ndim != 1:
+        raise InputError(f"{path}: does not contain the keys of lines; prepare the text again.")
+    return items
 
 
 def corpus_digest(tokenizer: str, splits: Mapping[str, SplitCounts]) -> str:

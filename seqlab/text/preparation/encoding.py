@@ -12,6 +12,7 @@ from ...config import TextConfig
 from ..ids.token_file import TokenFile, open_split
 from ..sources.readers import ReadReport, Sources, resolve_sources
 from ..tokenizers.base import Tokenizer
+from .lines import separate
 from .numbering import Numbering, SplitNumbering
 from .prepare import read_spool
 
@@ -30,7 +31,7 @@ def tokenize(
     Args:
         sources: anything `prepare` reads.
         tokenizer: a tokenizer with a vocabulary.
-        config: how to read: `errors` and `field`.
+        config: how to read: `errors`, `field`, and whether every line is a document (`lines` = "yes").
         quiet: no progress on stderr.
         spelt: also tell apart the words that the vocabulary lacks (`TokenFile.spelt`), for a model that reads
             characters.
@@ -41,7 +42,11 @@ def tokenize(
     files = resolve_sources(sources)
     with tempfile.TemporaryDirectory(prefix="seqlab-") as name:
         folder = Path(name)
-        spool = read_spool(folder / "text.txt", files, config or TextConfig(), ReadReport(), quiet)
+        config = config or TextConfig()
+        spool = read_spool(folder / "text.txt", files, config, ReadReport(), quiet)
+        lines = config.lines == "yes"
+        if lines:
+            spool = separate(spool, folder, "text", 0.0, any(file.is_records for file in files)).train
         numbering = Numbering(folder, {"text": SplitNumbering(spool.chunks)})
         numbering.segment(tokenizer, tokenizer.eos_id is not None, quiet=quiet)
         headers = numbering.write(folder, tokenizer)
@@ -49,6 +54,7 @@ def tokenize(
             raise InputError(f"{files[0].name}: the text contains only white space.")
         stored = open_split(folder, "text", headers["text"])
         tokens = TokenFile([np.array(stored[:])], stored.documents, stored.counts)
+        tokens.lines = lines
         if spelt:
             known = stored.with_spelling(tokenizer)
             tokens.spelt, tokens.extra_words = None if known.spelt is None else known.spelt[:], known.extra_words

@@ -12,10 +12,12 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from ...base.errors import InputError, option
 from ...base.files import atomic_folder, cache_folder, check_replaceable, write_json, write_manifest
@@ -25,6 +27,7 @@ from ...config import TextConfig
 from ..ids.token_file import (
     FORMAT,
     HEADER,
+    ITEMS,
     TOKENIZER,
     Corpus,
     SplitCounts,
@@ -38,6 +41,7 @@ from ..tokenizers.vocab import EOS, UNK, Vocab
 from ..tokenizers.words import WordTokenizer
 from ..workers import Workers
 from .jobs import bpe_trainer
+from .lines import is_list, separate
 from .numbering import ALONE_BELOW, Numbering, SplitNumbering
 from .spool import CHUNK_BYTES, Chunk, Spool
 
@@ -60,7 +64,7 @@ def prepare(
     """Turn a text into ids on disk, once for any number of trainings.
 
     Several documents are each closed by `<eos>`; a single text has no such token, except under the `whitespace`
-    tokenizer, whose `<eos>` is the line end.
+    tokenizer, whose `<eos>` is the line end. In a list of one item a line (`config.lines`) every line is a document.
 
     Args:
         sources: file(s), a folder, `-`, a named corpus. A prepared corpus is returned as it is.
@@ -69,7 +73,7 @@ def prepare(
         config: tokenizer and vocabulary; the defaults choose them from the text.
         valid: a validation text. Without it the last `config.valid_fraction` of the text is set apart: for characters
             and bytes exactly from int(characters * (1 - fraction)) on, for several documents from the nearest document
-            border, otherwise from the next line end.
+            border, of a list that share of its distinct lines, drawn at random, otherwise from the next line end.
         test: a test text.
         for_words: choose a tokenizer of words, and keep the rare ones, because the ids are for word vectors.
         quiet: no progress on stderr.
@@ -105,9 +109,21 @@ def prepare(
 
 def _opened(out: str | Path, config: TextConfig, quiet: bool, verify: bool | None = None) -> Corpus:
     corpus = Corpus.open(out, verify)
+    lines = corpus.header.get("lines")
+    if lines and config.lines == "auto":
+        Progress("preparing", quiet=quiet).note(lines_sentence(lines))
     if config.tokenizer == "auto":
         Progress("preparing", quiet=quiet).note(f"{corpus.tokenizer.kind} tokenizer: {corpus.header['reason']}")
     return corpus
+
+
+def lines_sentence(lines: Mapping[str, int]) -> str:
+    """How a list is read, from what its corpus says of it."""
+    drawn = f", {lines['drawn']:,} drawn at random for validation" if lines["drawn"] else ""
+    return (
+        f"one item a line: {lines['items']:,} lines{drawn}; they are shuffled for every pass and each is read from its "
+        f"own beginning ({option('lines', 'no')} reads them as one text)"
+    )
 
 
 def _splits_of(
@@ -221,6 +237,8 @@ class _Preparation:
             name: read_spool(work / f"{name}.txt", group, self.config, report, self.quiet, self.chunk_bytes)
             for name, group in files.items()
         }
+        records = any(file.is_records for file in files["train"])
+        items = self._items(spools, work, records) if self._is_list(spools["train"], records) else None
         kind, reason = self._choose(spools["train"])
         several = spools["train"].documents > 1
         splits = self._splits(spools, TOKENIZERS[kind].cuts_anywhere)
@@ -236,12 +254,33 @@ class _Preparation:
             "seqlab": FORMAT,
             "kind": kind,
             "reason": reason,
+            "lines": items,
             "settings": {**self.config.model_dump(), "tokenizer": kind, "for_words": self.for_words},
-            "documents": spools["train"].documents,
+            "documents": items["items"] if items else spools["train"].documents,
             "replaced": report.replaced,
             "splits": headers,
             "digest": corpus_digest(tokenizer.digest, counts),
         }
+
+    def _is_list(self, spool: Spool, records: bool) -> bool:
+        """Whether every line is to be read from its own beginning."""
+        if self.config.lines != "auto":
+            return self.config.lines == "yes"
+        return not (self.hint or self.for_words) and self.config.tokenizer != "whitespace" and is_list(spool, records)
+
+    def _items(self, spools: dict[str, Spool], work: Path, records: bool) -> dict[str, int]:
+        """Make a document of every line in the spools, keep some lines for validation, and store the lines' keys;
+        returns how many there are."""
+        fraction = 0.0 if "valid" in spools else self.config.valid_fraction
+        found = separate(spools["train"], work, "train", fraction, records)
+        np.save(self.folder / ITEMS, found.keys, allow_pickle=False)
+        drawn = found.valid.documents if found.valid else 0
+        for name in [name for name in spools if name != "train"]:
+            spools[name] = separate(spools[name], work, name, 0.0, records).train
+        spools["train"] = found.train
+        if found.valid:
+            spools["valid"] = found.valid
+        return {"items": found.count, "distinct": len(found.keys), "drawn": drawn}
 
     def _choose(self, spool: Spool) -> tuple[str, str]:
         if self.config.tokenizer != "auto":

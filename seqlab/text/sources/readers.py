@@ -43,6 +43,11 @@ class SourceFile:
         return bool(kinds) and kinds[-1] in JSON_LINES
 
     @property
+    def is_records(self) -> bool:
+        """Whether the file consists of records that each hold a text."""
+        return self.is_json_lines
+
+    @property
     def size(self) -> int:
         """Bytes of the file as stored; 0 for standard input."""
         return self.path.stat().st_size if self.path else 0
