@@ -179,7 +179,7 @@ def items_of(chunks: Iterable[Chunk], records: bool) -> Iterator[str]:
 
 
 @dataclass
-class Items:
+class SeparatedLines:
     """A list, its lines in documents of their own.
 
     Attributes:
@@ -194,7 +194,7 @@ class Items:
     count: int
 
 
-def separate(spool: Spool, folder: Path, name: str, fraction: float, records: bool) -> Items:
+def separate(spool: Spool, folder: Path, name: str, fraction: float, records: bool) -> SeparatedLines:
     """Write the items of a text as documents, a random `fraction` of the distinct ones apart for validation.
 
     Which ones is decided by their keys, so that no item is in both, and it does not depend on the order of the list.
@@ -217,7 +217,7 @@ def separate(spool: Spool, folder: Path, name: str, fraction: float, records: bo
         spools[part] = Spool(folder / f"{name}-{part}-items.txt", spool.chunk_size)
         for _ in spools[part].fill(documents(wanted)):
             pass
-    return Items(spools["train"], spools.get("valid"), keys, len(keys_L))
+    return SeparatedLines(spools["train"], spools.get("valid"), keys, len(keys_L))
 
 
 def _mixed(keys: np.ndarray) -> np.ndarray:
