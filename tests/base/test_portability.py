@@ -300,10 +300,25 @@ def test_the_kernels_keep_their_sums_in_the_registers_of_apples_processors():
     assert not re.search(r"(?:ldr|str|ldp|stp)\s+q[^\n]*\[sp", loop)
 
 
-def test_openmp_waits_without_spinning_unless_told_otherwise():
-    """What a person set stays; seqlab's own words count only before torch is loaded."""
-    code = "import os, sys, seqlab; print(os.environ.get('GOMP_SPINCOUNT'), 'torch' in sys.modules)"
+@pytest.mark.parametrize(
+    ("load", "given", "expected"),
+    [
+        (2.0, {}, "1000"),
+        (0.1, {}, None),
+        (2.0, {"GOMP_SPINCOUNT": "7"}, "7"),
+        (2.0, {"OMP_WAIT_POLICY": "ACTIVE"}, None),
+    ],
+)
+def test_openmp_sleeps_while_it_waits_on_a_busy_machine_unless_told_otherwise(monkeypatch, load, given, expected):
+    monkeypatch.setattr(os, "environ", dict(given))
+    monkeypatch.setattr(os, "getloadavg", lambda: (load * os.cpu_count(), 0.0, 0.0), raising=False)
+    cores.wait_without_spinning()
+    assert os.environ.get("GOMP_SPINCOUNT") == expected
+
+
+def test_openmp_is_told_before_torch_is_loaded():
+    code = "import os; os.getloadavg = lambda: (1e3, 0, 0); import sys, seqlab; "
+    code += "print(os.environ.get('GOMP_SPINCOUNT'), 'torch' in sys.modules)"
     bare = {name: value for name, value in os.environ.items() if name not in (*cores.WAITING, "OMP_WAIT_POLICY")}
-    for given, expected in (({}, "1000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "None")):
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={**bare, **given})
-        assert done.stdout == f"{expected} False\n", done.stderr
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=bare)
+    assert done.stdout == "1000 False\n", done.stderr
