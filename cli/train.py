@@ -118,6 +118,7 @@ def train_lm(
     patience: Whole = None,
     seed: Whole = None,
     device: Text = None,
+    threads: Whole = None,
     precision: Text = None,
     errors: Text = None,
     preset: Annotated[

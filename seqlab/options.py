@@ -273,8 +273,9 @@ class LanguageModelOptions(TypedDict, total=False):
     """Where to train: auto, cpu, cuda, cuda:1; auto takes a GPU where there is one. Default: "auto". Usual: auto.
     Small models are often as fast on the CPU."""
     threads: int
-    """CPU threads; 0 uses all cores. Default: 0. Usual: 0, or 1 beside other work. Two trainings at once are faster
-    with one thread each."""
+    """CPU threads; 0 times a few steps with 1, 2, 4 and so on, takes what is fastest, and looks again when steps
+    become slow. Default: 0. Usual: 0, or a number for the same bits every time. One seed gives the same model for one
+    number of threads; two trainings at once are faster with one thread each."""
     cuda_graphs: bool
     """On a CUDA device: record a window's kernels once and replay them (small models, exact softmax). Default: False.
     Usual: false. Saves the time of launching kernels."""

@@ -23,6 +23,8 @@ from ..text.ids.lines import LineReader
 from .budget import Budget
 from .distributed import World
 from .graphs import GraphedWindowReader
+from .machine.threads import Threads, most_threads
+from .machine.trial import COMPILED, Trial
 from .state import CarriedState, Checkpoint, Generators, OutputNoise, Place, Weights
 from .step import TrainingStep, bptt_length
 from .watch.metrics import Activity, MetricSums
@@ -53,6 +55,8 @@ class TrainingPosition:
     best: float = math.inf
     without_improvement: int = 0
     plateau: float = 1.0
+    threads: int = 0
+    """Of the CPU, chosen by timing steps; 0 before that."""
     finished: bool = False
 
     def numbers(self) -> dict[str, Any]:
@@ -120,6 +124,7 @@ class Trainer:
                 notify(f"{self.run.path} is finished; nothing is left to train")
             return position
         self.model.train()
+        threads = self.warm_up()
         self.started = time.monotonic() - position.seconds
         self.line_began = (position.tokens, time.monotonic())
         last_save = time.monotonic()
@@ -133,7 +138,11 @@ class Trainer:
             while not self.done():
                 self.activity.watching = self.claims_line()
                 self.grow_batch()
+                began, before = time.monotonic(), position.tokens
                 self.train_step()
+                if threads.after_step(time.monotonic() - began, position.tokens - before):
+                    position.threads = threads.number
+                    progress.note(f"steps had become slow or fast: now {threads.sentence()}")
                 save_due, stop = self.look_at_the_clock(last_save, interrupted.is_set())
                 validation = self.validate_if_due()
                 if self.activity.watching or validation or self.done():
@@ -148,6 +157,27 @@ class Trainer:
         position.finished = True
         self.save()
         return position
+
+    def warm_up(self) -> Threads:
+        """Compile what a step needs and choose the number of threads, before the clock starts; training is as if this
+        had not been. A resumed training keeps its number."""
+        config, position = self.config, self.position
+        one_cpu = self.world.size == 1 and self.model.device.type == "cpu"
+        with self.model.extra_words(self.corpus.train.extra_words):
+            trial = self.trial()
+            seconds = trial.compile(self.corpus.valid, self.reader.start_id)
+            if seconds > COMPILED and not self.quiet:
+                notify(f"compiled for this machine, once: {seconds:.0f} s")
+            most = most_threads(config.threads) if one_cpu else 1
+            threads = Threads(self.trial, 0 if config.threads else position.threads, most)
+        position.threads = threads.number
+        if threads.timed and not self.quiet:
+            notify(threads.sentence())
+        return threads
+
+    def trial(self) -> Trial:
+        """A copy of the model, to take steps that leave training as it is."""
+        return Trial(self.model, self.config, *self.read(min(self.window_width(), self.reader.remaining)))
 
     def train_step(self) -> None:
         """One window of all streams, and one update."""

@@ -1,0 +1,1 @@
+"""What this machine manages: trial steps, and the number of threads."""
