@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import re
 import sys
@@ -56,6 +57,18 @@ def check_run(path: str | Path) -> None:
         raise InputError(f"{path}: no such run folder.")
     if kind != "run":
         raise InputError(f"{path}: is {description(path)}, not a language-model run.")
+
+
+def load_torch() -> None:
+    """Import torch while Python's search for reference cycles rests, which would look through all of it many times."""
+    if "torch" in sys.modules:
+        return
+    gc.disable()
+    try:
+        import torch  # noqa: F401
+    finally:
+        gc.enable()
+    gc.freeze()
 
 
 def unescaped(text: str) -> str:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .console import load_torch
+
 if TYPE_CHECKING:
     from seqlab.api import TrainedLanguageModel
     from seqlab.embeddings import WordVectors
@@ -38,6 +40,7 @@ def demo(
     Example: seqlab demo -o my-demo
     """
     started = time.monotonic()
+    load_torch()
     from seqlab.api import load_vectors, prepare, train_embeddings, train_language_model
 
     heading(

@@ -9,7 +9,7 @@ import typer
 
 from seqlab.base.printing import printable
 
-from .console import JsonFlag, check_run, print_json, print_table, say
+from .console import JsonFlag, check_run, load_torch, print_json, print_table, say
 from .flags import FILES, PANELS
 from .vectors.neighbors import open_vectors
 
@@ -186,6 +186,7 @@ def _evaluate_run(
     quiet: bool,
 ) -> dict[str, Scores]:
     """Scores of one run by the name of the text."""
+    load_torch()
     from seqlab.api import load_language_model
     from seqlab.evaluation import evaluate_source
 

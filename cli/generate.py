@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .console import JsonFlag, check_run, print_json, say, unescaped
+from .console import JsonFlag, check_run, load_torch, print_json, say, unescaped
 from .flags import FILES, PANELS
 
 if TYPE_CHECKING:
@@ -109,6 +109,7 @@ def generate(
         raise InputError("--items prints whole items; leave out --interactive.")
     check_generation(GenerationConfig.build(options, "generate"))
     check_run(run)
+    load_torch()
     from seqlab.generation import TextGenerator
     from seqlab.run import Run
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .console import JsonFlag, print_json, print_table, say
+from .console import JsonFlag, load_torch, print_json, print_table, say
 
 if TYPE_CHECKING:
     from seqlab.run import Run
@@ -59,6 +59,7 @@ def info(
 
 
 def _run_facts(path: Path, measure: bool) -> dict[str, Any]:
+    load_torch()
     from seqlab.run import Run
     from seqlab.training.watch import costs
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import io
 import os
 import sys
@@ -50,7 +51,9 @@ def options(
 def main() -> None:
     """Run the program. Exit codes: 0 ok, 1 failure while running, 2 bad usage or input, 130 interrupted."""
     _prepare_streams()
-    sys.exit(run())
+    code = run()
+    gc.freeze()  # or Python looks through every object of torch twice more before it ends
+    sys.exit(code)
 
 
 def _prepare_streams() -> None:

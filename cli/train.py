@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .console import SOURCE_HELP, JsonFlag, check_run, print_json, print_summary, print_table, say, yes_or_no
+from .console import (
+    SOURCE_HELP,
+    JsonFlag,
+    check_run,
+    load_torch,
+    print_json,
+    print_summary,
+    print_table,
+    say,
+    yes_or_no,
+)
 from .flags import FILES, settings_of
 from .pages import Program
 
@@ -170,6 +180,7 @@ def train_lm(
     if out is not None:
         _check_out(out)
 
+    load_torch()
     if dry_run:
         from seqlab.training.planning import Layer, plan
 

@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .base.devices import resolve_device, torch_globals_restored
+from .base.devices import nothing_drawn, resolve_device, without_weights
 from .base.errors import InputError, counted
 from .base.files import (
     json_line,
@@ -184,10 +184,8 @@ class Run:
         return self.config.text.model_copy(update={"lines": "yes" if self.lines else "no"})
 
     def blueprint(self) -> LanguageModel:
-        """The model without its weights (torch's "meta" device), in no time and no memory."""
-        import torch
-
-        with torch.device("meta"):
+        """The model without its weights, in no time and no memory."""
+        with without_weights():
             model = LanguageModel(self.config.model, self.record["vocab_size"])
         model.output.set_counts(self.tokenizer.vocab.counts)
         return model
@@ -251,7 +249,7 @@ class Run:
                 "run the same train command again to resume."
             )
         tensors, _ = load_tensors(self.path / MODEL)
-        with torch_globals_restored():  # the weights that are drawn here are replaced at once
+        with nothing_drawn():
             model = LanguageModel(self.config.model, len(self.tokenizer.vocab))
         expected = {name: tuple(p.shape) for name, p in model.state_dict().items() if name not in tied(model)}
         if {name: array.shape for name, array in tensors.items()} != expected:

@@ -29,6 +29,42 @@ def resolve_device(name: str) -> str:
 
 
 @contextmanager
+def nothing_drawn() -> Iterator[None]:
+    """Modules made inside leave their initial numbers undrawn: use it where a file's numbers replace them at once.
+
+    Orthogonal matrices of a model with 1,024 hidden units take seconds to draw, and torch's generators stay as they
+    are. Constants such as biases are set all the same.
+    """
+    from torch.overrides import TorchFunctionMode
+
+    class NothingDrawn(TorchFunctionMode):
+        def __torch_function__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+            name, options = getattr(func, "__name__", ""), kwargs or {}
+            if name.endswith(("normal_", "uniform_")):
+                return args[0] if args else options["tensor"]
+            if name == "linalg_qr":
+                return args[0], args[0]
+            if name == "eye" and "out" in options:
+                return options["out"]
+            return func(*args, **options)
+
+    with NothingDrawn():
+        yield
+
+
+@contextmanager
+def without_weights() -> Iterator[None]:
+    """Modules made inside have shapes but no numbers (torch's "meta" device): in no memory, and at once.
+
+    Nothing is drawn, for which torch would load its compiler on that device: longer than importing torch itself.
+    """
+    import torch
+
+    with torch.device("meta"), nothing_drawn():
+        yield
+
+
+@contextmanager
 def torch_globals_restored(seed: int | None = None, threads: int | None = None) -> Iterator[None]:
     """Whatever happens inside, torch's random generators and its number of CPU threads are afterwards as they were.
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from ..base.devices import resolve_device
+from ..base.devices import resolve_device, without_weights
 from ..base.errors import InputError, check_same_settings
 from ..base.kinds import kind_of
 from ..base.progress import notify
@@ -191,7 +191,7 @@ def plan(
     assert name is not None
     check_language_model(config)
     check_graphs(config, device)
-    with torch.device("meta"):
+    with without_weights():
         LanguageModel(config.model, len(corpus.tokenizer.vocab))  # refuses sizes that do not fit, before a run is made
     return Plan(corpus, vectors, origin, config, sources, describe(name, config, corpus))
 

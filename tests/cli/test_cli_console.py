@@ -97,3 +97,16 @@ def test_a_reader_that_has_gone_is_no_error(monkeypatch, windows, tmp_path):
 
         monkeypatch.setattr(main, "app", app)
         assert main.run([]) == 0
+
+
+def test_torch_is_imported_while_the_search_for_cycles_rests():
+    script = """
+import gc, sys
+from seqlab_cli.console import load_torch
+collected = []
+gc.callbacks.append(lambda phase, facts: collected.append("torch" in sys.modules))
+load_torch()
+assert not any(collected), collected
+assert gc.isenabled() and gc.get_freeze_count() > 100_000
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)

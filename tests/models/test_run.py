@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
+import sys
 
 import pytest
+import torch
 
 from seqlab import api
 from seqlab.base.errors import InputError
@@ -74,3 +77,40 @@ def test_damaged_metrics_are_named_by_line_and_a_line_being_written_is_left_out(
     (folder / "metrics.jsonl").write_bytes(b'{"step": 1}\n{"step\n{"step": 3}\n')
     with pytest.raises(InputError, match=r"metrics\.jsonl: line 2: not valid JSON; the file is damaged"):
         Run.open(folder).metrics()
+
+
+BLUEPRINTS = """
+import sys, torch
+from seqlab.base.devices import nothing_drawn, without_weights
+from seqlab.config import ModelConfig
+from seqlab.models import LanguageModel
+from seqlab.nn import CELLS, SOFTMAXES
+
+before = torch.get_rng_state()
+for cell, softmax in [(cell, "full") for cell in CELLS] + [("lstm", softmax) for softmax in SOFTMAXES]:
+    config = ModelConfig(cell=cell, softmax=softmax, embed_dim=8, hidden_dim=16, last_dim=None if cell != "lstm" else 8)
+    with without_weights():
+        blueprint = LanguageModel(config, 500).state_dict()
+    with nothing_drawn():
+        undrawn = LanguageModel(config, 500).state_dict()
+    assert {one.device.type for one in blueprint.values()} == {"meta"}, cell
+    assert torch.equal(before, torch.get_rng_state()), cell
+    drawn = LanguageModel(config, 500).state_dict()
+    shapes = [{name: one.shape for name, one in weights.items()} for weights in (blueprint, undrawn, drawn)]
+    assert shapes[0] == shapes[1] == shapes[2], cell
+    for name, one in drawn.items():
+        if "bias" in name and softmax == "full":
+            assert torch.equal(one, undrawn[name]), name
+    torch.set_rng_state(before)
+assert "torch._dynamo" not in sys.modules
+"""
+
+
+def test_a_blueprint_draws_nothing_and_does_not_wait_for_torchs_compiler():
+    subprocess.run([sys.executable, "-c", BLUEPRINTS], check=True)
+
+
+def test_loading_weights_leaves_torchs_generator_alone(home):
+    before = torch.get_rng_state()
+    Run.open(home / "run").load_model()
+    assert torch.equal(before, torch.get_rng_state())
