@@ -125,6 +125,10 @@ def train_lm(
     epochs: Number = None,
     steps: Whole = None,
     minutes: Number = None,
+    more: Annotated[
+        float | None,
+        typer.Option(metavar="MINUTES", help="Continue a finished run for so many minutes.", rich_help_panel=FILES),
+    ] = None,
     patience: Whole = None,
     seed: Whole = None,
     device: Text = None,
@@ -150,8 +154,9 @@ def train_lm(
     Example: seqlab train lm book.txt -o runs/book --minutes 5
 
     With no flags the tokenizer, sizes and time are chosen from the text.
-    The same command on an unfinished run resumes it. Where stdout is not
-    a terminal, its last line is a JSON summary.
+    The same command on an unfinished run resumes it; with a larger budget,
+    or --more 2, a finished run goes on. Where stdout is not a terminal, its
+    last line is a JSON summary.
 
     Every setting, with its usual range and effect: seqlab settings.
     Costs of a run: seqlab info RUN --measure.
@@ -162,7 +167,7 @@ def train_lm(
     arguments = dict(locals())
     from seqlab.base.errors import InputError
     from seqlab.config import LanguageModelConfig
-    from seqlab.config.checks import check_language_model
+    from seqlab.config.checks import check_language_model, check_more
     from seqlab.config.presets import preset as preset_settings
 
     given = layers_of(LanguageModelConfig, config, settings, arguments)
@@ -179,12 +184,17 @@ def train_lm(
         raise InputError("name the run folder to write with -o, such as -o runs/book.")
     if out is not None:
         _check_out(out)
+    if more is not None:
+        check_more(more, out, values)
 
     load_torch()
     if dry_run:
-        from seqlab.training.planning import Layer, plan
+        from seqlab.training.planning import Layer, begun_at, plan, with_more
 
-        planned = plan(source, valid, test, quiet, preset, [Layer(*one) for one in given])
+        begun, overrides = begun_at(out), [Layer(*one) for one in given]
+        if more is not None:
+            overrides = with_more(begun, out, overrides, more)
+        planned = plan(source, valid, test, quiet, preset, overrides, begun)
         say(f"seqlab: {planned.sentence}")
         if as_json or not sys.stdout.isatty():
             print_json(planned.to_json())
@@ -194,7 +204,9 @@ def train_lm(
     from seqlab.training.train import train_language_model
 
     before = _written(out)
-    trained = train_language_model(source, out, valid=valid, test=test, quiet=quiet, preset=preset, given=values)
+    trained = train_language_model(
+        source, out, valid=valid, test=test, quiet=quiet, preset=preset, given=values, more=more
+    )
     if not trained.summary:  # another of the processes that trained together reports
         return
     if not quiet:

@@ -232,6 +232,7 @@ def train_language_model(
     valid: Sources | None = None,
     test: Sources | None = None,
     preset: str | None = None,
+    more: float | None = None,
     config: str | Path | Mapping[str, Any] | None = None,
     quiet: bool = False,
     **options: Unpack[LanguageModelOptions],
@@ -246,6 +247,7 @@ def train_language_model(
         valid: text to validate on; None sets aside the end of the text.
         test: text to score once at the end.
         preset: named settings; None takes those that suit the text.
+        more: minutes by which to continue the finished run at `out`; the learning rate rises and falls once more.
         config: a TOML or JSON file of settings, or the same as nested values; options override it.
         quiet: show no progress.
         **options: settings by name, listed below, such as minutes=5, hidden_dim=512 or cell="gru".
@@ -262,7 +264,7 @@ def train_language_model(
         Layer(origin_of(config), LanguageModelConfig.qualified(config_values(config))),
         Layer("options", LanguageModelConfig.qualified(options)),
     ]
-    run, best, summary = train(source, out, valid=valid, test=test, quiet=quiet, preset=preset, given=layers)
+    run, best, summary = train(source, out, valid=valid, test=test, quiet=quiet, preset=preset, given=layers, more=more)
     return TrainedLanguageModel(run, str(best.device), summary=summary, model=best)
 
 

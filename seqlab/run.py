@@ -219,6 +219,15 @@ class Run:
         write_manifest(path, [name for name in (CONFIG, TOKENIZER, ITEMS) if (path / name).exists()])
         return cls(path, config, tokenizer, record)
 
+    def extend(self, config: LanguageModelConfig) -> None:
+        """Give the run a larger budget; a finished one is to be continued then. Nothing else may differ."""
+        self.config, record = config, {**self.record, "config": config.model_dump()}
+        self.record = {**record, "continued": record.get("continued", 0) + 1}
+        names = [TOKENIZER, MODEL, STATE, METRICS, ITEMS]
+        write_manifest(self.path, [name for name in names if (self.path / name).exists()])  # whole at any moment
+        write_json(self.path / CONFIG, self.record)
+        write_manifest(self.path, [name for name in (CONFIG, TOKENIZER, ITEMS) if (self.path / name).exists()])
+
     @classmethod
     def open(cls, path: str | Path) -> Run:
         """Open and verify a run. Raises InputError saying which file is missing or damaged."""

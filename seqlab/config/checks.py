@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 from ..base.errors import InputError, option
+from ..base.kinds import kind_of
 from .groups.embeddings import EmbeddingsConfig
 from .groups.generation import GenerationConfig
 from .groups.language_model import LanguageModelConfig
@@ -46,6 +49,27 @@ def check_language_model(config: LanguageModelConfig) -> None:
             "training.freeze_embeddings: no vectors are given; give training.embeddings too, or leave it out."
         )
     check_batches(training)
+
+
+def check_more(more: float, out: str | Path | None, values: Mapping[str, Any]) -> None:
+    """Refuse to continue what cannot be continued.
+
+    Args:
+        more: minutes.
+        out: the run to continue.
+        values: the settings given with it, nested.
+
+    Raises:
+        InputError: no minutes, no run at `out`, or a budget besides.
+    """
+    name = option("more")
+    if not more > 0:
+        raise InputError(f"{name}: must be more than 0 minutes, not {more:g}.")
+    if out is None or kind_of(out) != "run":
+        raise InputError(f"{name}: continues a finished run; {out or 'no output folder was named, which'} is none.")
+    given = [key for key in ("epochs", "steps", "minutes") if values.get("training", {}).get(key) is not None]
+    if given:
+        raise InputError(f"{name}: says how much longer to train; leave {given[0]} out.")
 
 
 def check_batches(training: TrainingConfig, processes: int = 1, tokens: int | None = None) -> None:

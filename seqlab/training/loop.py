@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..base.errors import SeqlabError
+from ..base.errors import SeqlabError, option
 from ..base.interrupts import interruptible
 from ..base.progress import Progress, notify
 from ..config import TrainingConfig
@@ -58,6 +58,10 @@ class TrainingPosition:
     threads: int = 0
     """Of the CPU, chosen by timing steps; 0 before that."""
     finished: bool = False
+    continued: int = 0
+    """How often the run was given a larger budget."""
+    leg: float = 0.0
+    """What was done of the budget, in its unit, when it was last made larger: the schedule begins anew there."""
 
     def numbers(self) -> dict[str, Any]:
         """For the checkpoint."""
@@ -121,7 +125,7 @@ class Trainer:
         position = self.position
         if position.finished:
             if not self.quiet:
-                notify(f"{self.run.path} is finished; nothing is left to train")
+                notify(f"{self.run.path} is finished; {option('more', 5)} trains it for five minutes more")
             return position
         self.model.train()
         threads = self.warm_up()
@@ -215,15 +219,15 @@ class Trainer:
 
     def grow_batch(self) -> None:
         """Use more streams when the batch schedule says so; the earlier ones keep their hidden state."""
-        wanted = batch_size_at(self.used(), self.config.batch_size, self.config.batch_schedule)
-        if wanted != self.reader.batch_size:
+        wanted = batch_size_at(self.grown(), self.config.batch_size, self.config.batch_schedule)
+        if wanted > self.reader.batch_size:
             self.carried.grow(self.reader.grow(wanted))
 
     def learning_rate(self) -> float:
         """Of the step to be taken now."""
         config, used = self.config, self.used()
         factor = learning_rate_factor(config.schedule, used, config.warmup, config.final_lr)
-        larger = batch_size_at(used, config.batch_size, config.batch_schedule) / config.batch_size
+        larger = batch_size_at(self.grown(), config.batch_size, config.batch_schedule) / config.batch_size
         return config.lr * factor * self.position.plateau * BATCH_SCALING[config.batch_scaling](larger)
 
     def budget_done(self) -> float:
@@ -235,8 +239,13 @@ class Trainer:
         }[self.budget.unit]
 
     def used(self) -> float:
-        """Share of the budget already used, in [0, 1]."""
-        return min(1.0, self.budget_done() / self.budget.total)
+        """Share of the budget already used, in [0, 1]; of a continued training, of what was added."""
+        leg = self.position.leg
+        return min(1.0, max(0.0, self.budget_done() - leg) / (self.budget.total - leg))
+
+    def grown(self) -> float:
+        """The share that the batch schedule follows: a continued training has all its streams."""
+        return 1.0 if self.position.leg else self.used()
 
     def done(self) -> bool:
         """Whether the budget is used up, or validation has stopped improving for too long."""
@@ -350,6 +359,17 @@ class Trainer:
         """Resume from the run's saved state, if it has one."""
         if not self.world.first:
             torch.manual_seed(self.config.seed + self.world.rank)
-        resumed = self.checkpoint.load()
+        position, continued = self.position, self.run.record.get("continued", 0)
+        resumed = self.checkpoint.load(continued)
+        if position.continued < continued:
+            self.begin_leg(continued)
         if self.world.first:
             self.run.rewind_metrics(self.position.step if resumed else -1)
+
+    def begin_leg(self, continued: int) -> None:
+        """The run was given a larger budget: validate and schedule over what was added."""
+        position = self.position
+        position.leg = self.budget_done() if position.finished else 0.0
+        position.continued, position.finished = continued, False
+        position.lines = position.validations = position.without_improvement = 0
+        position.plateau = 1.0

@@ -16,8 +16,8 @@ from ..base.errors import InputError, check_same_settings
 from ..base.kinds import kind_of
 from ..base.progress import notify
 from ..base.results import Result, Table, line
-from ..config import LanguageModelConfig, merge
-from ..config.checks import check_batches, check_language_model
+from ..config import LanguageModelConfig, TrainingConfig, merge
+from ..config.checks import check_batches, check_language_model, check_more
 from ..config.presets import preset as preset_settings
 from ..embeddings import WordVectors
 from ..models import LanguageModel
@@ -28,7 +28,7 @@ from ..text.preparation.prepare import prepare
 from ..text.sources.readers import Sources
 from ..text.tokenizers.words import WordTokenizer
 from .graphs import check_graphs
-from .presets import CorpusFacts, describe, suggest
+from .presets import CorpusFacts, choosable, describe, suggest
 from .starts.from_run import architecture_of, start_from_run, start_output
 from .starts.from_vectors import start_from_vectors
 
@@ -62,6 +62,7 @@ def resolve(
     origin: Run | None = None,
     facts: CorpusFacts | None = None,
     width: int | None = None,
+    begun: Run | None = None,
 ) -> Resolved:
     """Settle every setting; reads and writes nothing.
 
@@ -74,6 +75,7 @@ def resolve(
         origin: the run whose weights training starts from.
         facts: of the prepared text.
         width: of the word vectors that training starts from.
+        begun: the run that is resumed or continued: it keeps what was chosen for it.
 
     Raises:
         InputError: an unknown preset or setting, a value that is not allowed, or one that the origin cannot have.
@@ -86,6 +88,8 @@ def resolve(
     below: list[Layer] = []
     if preset is not None:
         below.append(Layer(f"preset {preset}", preset_settings(preset)))
+    elif begun is not None:
+        below.append(Layer(f"run {begun.path}", choosable(begun.config.model_dump())))
     elif facts is not None:
         preset, settings, fitted = suggest(facts, training.get("minutes"))
         below += [Layer(f"preset {preset}", settings), Layer("text", fitted)]
@@ -162,6 +166,7 @@ def plan(
     quiet: bool = False,
     preset: str | None = None,
     given: Mapping[str, Any] | Sequence[Layer] = (),
+    begun: Run | None = None,
 ) -> Plan:
     """Decide what is to be trained, without writing anything but the cached text.
 
@@ -170,6 +175,7 @@ def plan(
         quiet: show no progress.
         preset: its name; None takes the one that suits the text.
         given: what the person set, as nested values, or as layers in ascending precedence.
+        begun: the run that is resumed or continued.
 
     Raises:
         InputError: settings, a text, vectors or a run that cannot be used; settings are checked before the text is
@@ -187,8 +193,7 @@ def plan(
         corpus = prepare(source, None, text, valid=valid, test=test, quiet=quiet)
     vectors = open_vectors(embeddings) if embeddings else None
     width = None if vectors is None else vectors.matrix.shape[1]
-    config, sources, name = resolve(given, preset, origin, CorpusFacts.of(corpus), width)
-    assert name is not None
+    config, sources, name = resolve(given, preset, origin, CorpusFacts.of(corpus), width, begun)
     check_language_model(config)
     check_graphs(config, device)
     with without_weights():
@@ -205,15 +210,20 @@ def start(
     preset: str | None = None,
     given: Mapping[str, Any] | Sequence[Layer] = (),
     processes: int = 1,
+    more: float | None = None,
 ) -> tuple[Run, LanguageModel, Corpus]:
     """The run to train, new or the unfinished one at `out`, its model as training starts from it, and the text.
 
     A new run is written last, when nothing is left to refuse: the corrected command finds the folder free. Without
     `out` the run is a temporary folder, removed when the `Run` is garbage-collected.
     """
-    planned = plan(source, valid, test, quiet, preset, given)
+    run = begun_at(out)
+    if more is not None:
+        given = with_more(run, out, given, more)
+    planned = plan(source, valid, test, quiet, preset, given, run)
     config, corpus = planned.config, planned.corpus
-    run = reopen(Path(out), config, corpus) if out is not None else None
+    if run is not None and (sentence := reopen(run, config, corpus, more is not None)) and not quiet:
+        notify(sentence)
     if config.model.input == "characters":
         corpus = corpus.with_spelling(quiet=quiet)
     check_batches(config.training, processes, len(corpus.train))
@@ -260,16 +270,68 @@ def fresh_model(
     return model
 
 
-def reopen(path: Path, config: LanguageModelConfig, corpus: Corpus) -> Run | None:
-    """The run at `path`, None where there is none. Raises InputError when it was made with another text or
-    configuration."""
-    if kind_of(path) != "run":
-        return None
-    run = Run.open(path)
+def begun_at(out: str | Path | None) -> Run | None:
+    """The run at `out`, None where there is none."""
+    return Run.open(out) if out is not None and kind_of(out) == "run" else None
+
+
+def reopen(run: Run, config: LanguageModelConfig, corpus: Corpus, continued: bool = False) -> str:
+    """Make sure that a run can be resumed with these settings; one with a larger budget than it has gets that.
+
+    Args:
+        run: to be resumed.
+        config: of the new command.
+        corpus: of the new command.
+        continued: whether a finished run is to be trained for some more minutes, whatever limited it before.
+
+    Returns:
+        What the person should know; empty where the run is merely resumed.
+
+    Raises:
+        InputError: it was made with another text or other settings.
+    """
     if run.record["corpus"]["digest"] != corpus.digest:
         raise InputError(
-            f"{path}: was trained on another text (its corpus digest differs); "
+            f"{run.path}: was trained on another text (its corpus digest differs); "
             "use the same text to resume, or another output folder."
         )
-    check_same_settings(path, flat(run.config.model_dump()), flat(config.model_dump()))
-    return run
+    (kind, value), (wanted_kind, wanted) = budget_of(run.config.training), budget_of(config.training)
+    extended = (continued and (kind, value) != (wanted_kind, wanted)) or (kind == wanted_kind and wanted > value)
+    budgets = {f"training.{kind}" for kind in BUDGETS}
+    check_same_settings(
+        run.path,
+        *(
+            {key: value for key, value in flat(one.model_dump()).items() if not (extended and key in budgets)}
+            for one in (run.config, config)
+        ),
+    )
+    if not extended:
+        return ""
+    run.extend(config)
+    return f"{run.path}: training goes on to {wanted:,.4g} {wanted_kind}; the learning rate rises and falls once more"
+
+
+def budget_of(training: TrainingConfig) -> tuple[str, float]:
+    """The kind of budget, and how much of it."""
+    return next((kind, value) for kind in BUDGETS if (value := getattr(training, kind)) is not None)
+
+
+def with_more(
+    run: Run | None, out: str | Path | None, given: Mapping[str, Any] | Sequence[Layer], more: float
+) -> list[Layer]:
+    """The settings that train a finished run for so many minutes more; an unfinished one keeps its budget.
+
+    Raises:
+        InputError: there is no run, or a budget is given as well.
+    """
+    layers = [Layer(GIVEN, given)] if isinstance(given, Mapping) else list(given)
+    for layer in layers:
+        check_more(more, out, merge({}, layer.values))
+    assert run is not None
+    saved = run.load_state()
+    position = saved[1]["position"] if saved else {"finished": False}
+    own = run.config.model_dump()
+    if position["finished"]:
+        minutes = position["seconds"] / 60 + more
+        own["training"] |= {"epochs": None, "steps": None, "minutes": minutes}
+    return [Layer(f"run {run.path}", own), *layers]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,7 +58,18 @@ def suggest(facts: CorpusFacts, minutes: float | None = None) -> tuple[str, dict
     return name, settings, {"training": {"batch_size": batch_size, "bptt": bptt}}
 
 
-def describe(name: str, config: LanguageModelConfig, corpus: Corpus) -> str:
+def choosable(config: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Those of the nested settings that the choice of a preset decides, budgets included."""
+    chosen = [one for one in presets().values() if "when" in one]
+    return {
+        section: {
+            key: value for key, value in config[section].items() if any(key in one.get(section, {}) for one in chosen)
+        }
+        for section in ("model", "training")
+    }
+
+
+def describe(name: str | None, config: LanguageModelConfig, corpus: Corpus) -> str:
     """The text and what it is trained with, in a sentence."""
     model, training = config.model, config.training
     budget = next(
@@ -67,14 +79,15 @@ def describe(name: str, config: LanguageModelConfig, corpus: Corpus) -> str:
     )
     characters = model.input == "characters"
     untied = "; words are read by their characters, so the output layer has weights of its own" if characters else ""
-    types, source = len(corpus.tokenizer.vocab), presets()[name]
+    types, source = len(corpus.tokenizer.vocab), presets()[name] if name else {}
     figure = f"; with {source['data']}: {source['expected']}" if "expected" in source else ""
+    settings = f"preset {name}" if name else "settings of the run"
     fewest, most = source.get("types", (types, types))
     if not fewest <= types <= most:
         meant = source["data"].partition(",")[0]
         figure = f"; a text of {types:,} types is not {meant}, so the preset's figure says nothing here"
     return (
         f"{len(corpus.train):,} training tokens of {types:,} types "
-        f"({corpus.tokenizer.kind} tokenizer); preset {name}: {model.layers} x {model.hidden_dim} {model.cell}, "
+        f"({corpus.tokenizer.kind} tokenizer); {settings}: {model.layers} x {model.hidden_dim} {model.cell}, "
         f"{model.softmax} softmax, dropout {model.dropout:g}, {budget}{untied}{figure}"
     )

@@ -77,9 +77,12 @@ class Checkpoint:
         values |= {"corpus": self.digest, "threads": torch.get_num_threads(), "processes": self.world.size}
         self.run.save_state({name: array.detach().cpu().numpy() for name, array in arrays.items()}, values)
 
-    def load(self) -> bool:
+    def load(self, continued: int = 0) -> bool:
         """Bring all parts to the run's saved state. Where training is finished, only its position is loaded, and any
         number of processes may do so.
+
+        Args:
+            continued: how often the run was given a larger budget; one more than the state knows of goes on.
 
         Returns:
             Whether anything was saved.
@@ -91,7 +94,7 @@ class Checkpoint:
         if saved is None:
             return False
         arrays, values = saved
-        if values["position"]["finished"]:
+        if values["position"]["finished"] and values["position"].get("continued", 0) >= continued:
             position = self.parts["position"]
             assert has_numbers(position)
             position.load_numbers(values["position"])

@@ -37,6 +37,7 @@ def train_language_model(
     quiet: bool = False,
     preset: str | None = None,
     given: Mapping[str, Any] | Sequence[Layer] = (),
+    more: float | None = None,
 ) -> Trained:
     """Train a language model on a text, or resume the unfinished run at `out`.
 
@@ -49,6 +50,7 @@ def train_language_model(
         quiet: show no progress.
         preset: its name; None takes the one that suits the text.
         given: settings, see `plan`.
+        more: minutes by which to continue the finished run at `out`.
 
     Raises:
         InputError: a bad text or setting, or a run at `out` made with another text or configuration.
@@ -59,7 +61,7 @@ def train_language_model(
     quiet = quiet or not world.first
     with torch_globals_restored():
         with world.one_after_the_other():
-            run, model, corpus = start(source, out, valid, test, quiet, preset, given, world.size)
+            run, model, corpus = start(source, out, valid, test, quiet, preset, given, world.size, more)
         device = world.local_device(resolve_device(run.config.training.device))
         position = Trainer(run, model.to(device), corpus, quiet, world).fit()
         del model

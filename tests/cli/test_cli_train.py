@@ -53,6 +53,19 @@ def test_a_finished_run_is_not_trained_again(home, trained, capsys):
     assert (trained / "model.safetensors").stat().st_mtime_ns == before
 
 
+def test_a_finished_run_goes_on(home, capsys):
+    command = ["train", "lm", str(home / "text.txt"), "-o", str(home / "goes-on")]
+    assert run([*command, "--more", "1"]) == 2
+    assert "--more: continues a finished run" in capsys.readouterr().err
+    assert run([*command, "--tokenizer", "char", "--steps", "5", "--threads", "1", *SIZES]) == 0
+    assert run([*command, "--tokenizer", "char", "--steps", "9", "--threads", "1", *SIZES]) == 0
+    assert run([*command, "--more", "0.005", "--quiet"]) == 0
+    steps = [json.loads(line)["steps"] for line in capsys.readouterr().out.splitlines()]
+    assert steps[:2] == [5, 9]
+    assert steps[2] > 9
+    assert run([*command, "--more", "1", "--dry-run"]) == 0
+
+
 def test_dry_run_prints_the_settings_and_writes_nothing(home, capsys):
     config = home / "c.toml"
     config.write_text("[training]\nlr = 0.5\nclip = 9\n[model]\nlayers = 3\n")
