@@ -25,7 +25,7 @@ ANALOGIES = (
 )
 PROMPTS = ("The function returns", "This method is", "If the file")
 DROPOUT = 0.1
-"""Of the language model, which in two minutes reads the text once or twice: the preset's 0.3 is for more passes."""
+"""Of the language model, which in two minutes reads the text once or twice: the preset's 0.3 suits more passes."""
 
 
 def demo(

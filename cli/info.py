@@ -29,11 +29,11 @@ def info(
     ] = False,
     json: JsonFlag = False,
 ) -> None:
-    """Say what a folder or file holds: sizes, costs, scores, settings.
+    """Describe a folder or file: sizes, costs, scores, settings.
 
     Example: seqlab info runs/book --measure
 
-    --measure: where the time of a training step goes on this machine, by part.
+    --measure: where the time of a training step is spent on this machine, by part.
     """
     from seqlab.base.errors import InputError
     from seqlab.base.kinds import DESCRIPTIONS, kind_of
@@ -49,7 +49,7 @@ def info(
         facts = {"kind": "corpus", **Corpus.open(path).summary}
     elif kind == "unfinished vectors":
         facts = _unfinished_facts(path)
-        say(f"{path}: {NOT_FINISHED} to go on.")
+        say(f"{path}: {NOT_FINISHED} to continue.")
     else:
         facts = _vector_facts(path)
     if json:

@@ -215,7 +215,7 @@ class LanguageModelOptions(TypedDict, total=False):
     None. Usual: 0 to 0.1. Longer is safer with a high lr."""
     final_lr: float
     """Learning rate at the end as a share of its peak (all schedules but constant and plateau). Default: 0.02. Usual:
-    0 to 0.1. Lower settles more finely at the end."""
+    0 to 0.1. Lower converges more closely at the end."""
     plateau_factor: float
     """What the learning rate is multiplied by when a validation is no new best (plateau). Default: 0.25. Usual: 0.1 to
     0.5. Lower ends training sooner."""
@@ -242,7 +242,7 @@ class LanguageModelOptions(TypedDict, total=False):
     """When the hidden state starts again at zero. Default: "never". Usual: documents for a collection of independent
     texts. Documents no longer influence each other."""
     average: AverageName
-    """Average of the weights, validated beside them and kept where it is better. Default: "none". Usual: ema for 10
+    """Average of the weights, validated as well, and used where it is better. Default: "none". Usual: ema for 10
     minutes or more. Usually a few percent lower perplexity at the end of a long training."""
     average_decay: float
     """Share of its value that the average keeps in a step (ema). Default: 0.999. Usual: 0.99 to 0.9999. Higher
@@ -437,7 +437,7 @@ class GenerationOptions(TypedDict, total=False):
     """Texts before which to stop. Default: []. Usual: a newline for one item a line. Generation ends early."""
     stop_at_eos: bool | None
     """Stop at the end of a document; None: where the end-of-text token is not also the newline. Default: None. Usual:
-    None. False goes on with the next document."""
+    None. False continues with the next document."""
     allow_unknown: bool
     """Read unknown words of the prompt as <unk> instead of refusing them. Default: False. Usual: false. Any prompt is
     accepted; the model does not see those words."""

@@ -273,7 +273,7 @@ class Run:
         save_tensors(self.path / MODEL, model_arrays(model))
 
     def save_state(self, tensors: Mapping[str, np.ndarray], values: Mapping[str, Any]) -> None:
-        """Replace the exact state: arrays, and plain values kept as JSON."""
+        """Replace the exact state: arrays, and plain values stored as JSON."""
         save_tensors(self.path / STATE, tensors, {"values": json.dumps(values)})
 
     def load_state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:

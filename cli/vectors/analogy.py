@@ -12,7 +12,7 @@ from .neighbors import Count, VectorsArgument, open_vectors, say_composed
 
 
 def parse_expression(text: str) -> tuple[list[str], list[str]]:
-    """The words added and the words subtracted in "king - man + woman"; signs stand between spaces.
+    """The words added and the words subtracted in "king - man + woman"; signs need spaces around them.
 
     Raises InputError when a word is missing.
     """

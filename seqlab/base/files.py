@@ -81,7 +81,7 @@ def atomic_folder(path: str | Path, *markers: str) -> Iterator[Path]:
         markers: file names by which seqlab recognises an earlier folder of its own.
 
     Yields:
-        A temporary folder beside `path` to fill. If the block fails it is removed, and the earlier folder stays.
+        A temporary folder next to `path` to fill. If the block fails it is removed, and the earlier folder stays.
 
     Raises:
         InputError: as `check_replaceable` does, before anything is written.
@@ -336,7 +336,7 @@ def load_tensors(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, str
 
 
 def cache_folder() -> Path:
-    """Where seqlab keeps what it can make again: $SEQLAB_CACHE, or the folder that the system has for caches."""
+    """Where seqlab stores what it can make again: $SEQLAB_CACHE, or the folder that the system has for caches."""
     if os.environ.get("SEQLAB_CACHE"):
         return Path(os.environ["SEQLAB_CACHE"])
     with warnings.catch_warnings(action="ignore"):  # tqdm asks notebooks for a package that seqlab does without

@@ -131,7 +131,7 @@ class Sink(Protocol):
         """Take the moving line away."""
 
     def end(self) -> None:
-        """Leave the last line where it is; what follows stands beneath it."""
+        """Leave the last line where it is; what follows appears below it."""
 
     def note(self, text: str) -> None:
         """Print a line that stays."""

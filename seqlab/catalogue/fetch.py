@@ -229,7 +229,7 @@ def _next_character(source: IO[bytes], at: int) -> int:
 
 
 def _without_gutenberg(text: bytes) -> bytes:
-    """What stands between the lines `*** START OF ...` and `*** END OF ...`; all of it without such lines."""
+    """What is between the lines `*** START OF ...` and `*** END OF ...`; all of it without such lines."""
     lines = text.splitlines(keepends=True)
     starts = [i for i, line in enumerate(lines) if line.startswith(b"*** START OF")]
     ends = [i for i, line in enumerate(lines) if line.startswith(b"*** END OF")]

@@ -52,7 +52,7 @@ _SEEN_SHARE = 0.75
 
 
 Document = tuple[str, list[str]]
-"""Where a docstring stands, and its paragraphs."""
+"""Where a docstring is, and its paragraphs."""
 
 
 def build(cache: Path, quiet: bool = False) -> Path:

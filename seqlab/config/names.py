@@ -50,7 +50,7 @@ NAMES: dict[str, dict[str, str]] = {
         "byte": "a byte of UTF-8: any file at all, nothing is unknown",
         "word": "a word, number or punctuation mark: readable word models, word vectors",
         "whitespace": "whatever stands between white space: text that is tokenised already, such as WikiText-2",
-        "bpe": "a frequent piece of a word, learned from the text: large texts, nothing is unknown",
+        "bpe": "a frequent part of a word, learned from the text: large texts, nothing is unknown",
     },
     "cells": {
         "lstm": "long short-term memory with forget gates (Gers et al. 2000, https://doi.org/10.1162/089976600300015015)",

@@ -28,7 +28,7 @@ YOURS = "depends on your text, your machine or your wish"
 
 @dataclass(frozen=True)
 class Knob:
-    """What is known about a setting beside its name, type and default.
+    """What is known about a setting besides its name, type and default.
 
     Attributes:
         tier: how likely a person is to turn it.

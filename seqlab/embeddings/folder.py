@@ -1,6 +1,6 @@
-"""The embeddings folder: vectors.safetensors, vocab.json, config.json and the manifest that seals them.
+"""The embeddings folder: vectors.safetensors, vocab.json, config.json and the manifest with their digests.
 
-Written and read without ever holding the matrix in memory twice, and opened memory-mapped where that is asked for.
+Written and read without ever having the matrix in memory twice, and opened memory-mapped on request.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from .material.subwords import Subwords
 
 TENSORS, VOCAB, CONFIG = "vectors.safetensors", "vocab.json", "config.json"
 NGRAMS = "ngrams.safetensors"
-"""Vectors of hashed n-grams, where there are subwords; their lengths stand in its header."""
+"""Vectors of hashed n-grams, where there are subwords; their lengths are in its header."""
 STATE = "state/latest.safetensors"
-"""The exact state of a training, where one is kept; see state.py."""
+"""The exact state of a training, where there is one; see state.py."""
 NOT_FINISHED = "its training is not finished; run its own command again"
 LONGEST_TENSOR_HEADER = 1 << 16
 """Bytes of JSON before the matrix at most; ours are about 200."""
@@ -73,8 +73,8 @@ def write_folder(folder: str | Path, table: VectorTable, keep: Callable[[Path], 
     """Write an embeddings folder, atomically. The matrices may be larger than memory.
 
     Args:
-        keep: adds to the new folder, before it appears, what a training keeps beside its vectors. Only a training may
-            replace a folder that holds one.
+        keep: adds to the new folder, before it appears, what a training stores next to its vectors. Only a training may
+            replace a folder that contains one.
 
     Raises InputError when the folder holds a training and `keep` is None, or other things.
     """

@@ -1,4 +1,4 @@
-"""`WordVectors`: words, a matrix and the questions one asks of them; stands free of any trainer."""
+"""`WordVectors`: words, a matrix and the questions one asks of them; it needs no trainer."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ WINDOW = 128
 LINE_ROWS = 16
 """Lines as long as a window that are read side by side; of shorter lines as many more."""
 CHUNK = 1 << 21
-"""Logits held at once."""
+"""Logits in memory at once."""
 
 
 class ReadWindow(NamedTuple):

@@ -132,7 +132,7 @@ class CharacterEmbedding(nn.Module):
     """Vectors of a vocabulary's words, computed from how they are spelt, in the place of a table of vectors.
 
     In training the distinct words of a window are computed, with gradients. Without gradients a word is computed when
-    it is met first and kept until the weights change or `train` is called.
+    it first occurs, and cached until the weights change or `train` is called.
 
     Args:
         width: E.
@@ -172,13 +172,13 @@ class CharacterEmbedding(nn.Module):
         """Of the weights that `known_VE` was computed with."""
 
     def set_words(self, words: Sequence[str]) -> None:
-        """The words that ids 0, 1, ... stand for."""
+        """The words of ids 0, 1, ..."""
         self.words_VL, self.vocab_size = self._spell(words), len(words)
         self.known_VE = None
 
     @contextmanager
     def extra_words(self, words: Sequence[str]) -> Iterator[None]:
-        """As long as this lasts, the ids behind the vocabulary's stand for `words`, whatever they stood for before."""
+        """Inside, the ids after the vocabulary's are those of `words`, whatever they were before."""
         before_VL = self.words_VL
         self.words_VL, self.known_VE = torch.cat([before_VL[: self.vocab_size], self._spell(words)]), None
         try:

@@ -1,4 +1,4 @@
-"""Dropout, Srivastava et al. 2014, https://jmlr.org/papers/v15/srivastava14a.html, and its kinds whose masks are held.
+"""Dropout, Srivastava et al. 2014, https://jmlr.org/papers/v15/srivastava14a.html, and its variants that reuse a mask.
 
 Shapes: B batch, T time, D width, V words.
 """
@@ -37,7 +37,7 @@ def draw_mask(shape: Sequence[int], p: float, like: Tensor) -> Tensor:
 
 
 class DropoutLayer(nn.Module):
-    """What all kinds share: something is zero with probability p in training, the rest is divided by 1 - p."""
+    """What all variants share: something is zero with probability p in training, the rest is divided by 1 - p."""
 
     def __init__(self, p: float):
         super().__init__()
@@ -70,7 +70,7 @@ class HeldDropout(DropoutLayer):
     held: Tensor | None = None
 
     def mask(self, shape: Sequence[int], like: Tensor) -> Tensor:
-        """The mask that is held, else a new one."""
+        """The mask in use, else a new one."""
         if self.held is not None and self.held.shape == torch.Size(shape) and self.held.dtype == like.dtype:
             return self.held
         mask = draw_mask(shape, self.p, like)
@@ -105,8 +105,8 @@ class WordDropout(HeldDropout):
 
 @contextmanager
 def held_masks(model: nn.Module) -> Iterator[None]:
-    """As long as this lasts, every `HeldDropout` of `model` keeps the first mask it draws: for a window that is read
-    in several pieces. Within another such block this one does nothing."""
+    """Inside, every `HeldDropout` of `model` reuses the first mask it draws: for a window that is read in several
+    chunks. Nested blocks have no effect."""
     layers = [part for part in model.modules() if isinstance(part, HeldDropout) and not part.holding]
     for layer in layers:
         layer.holding = True

@@ -1,6 +1,6 @@
 """Training a language model.
 
-| module | what it holds |
+| module | contents |
 | --- | --- |
 | train, report | the story: plan, start, train, report |
 | planning, presets | what is to be trained, where each setting came from |

@@ -174,7 +174,7 @@ def select(state: ModelState, streams: slice) -> ModelState:
 
 
 def joined(states: list[ModelState]) -> ModelState:
-    """The states of streams beside one another as one."""
+    """The states of parallel streams as one state."""
     if len(states) == 1:
         return states[0]
     return [tuple(torch.cat(parts) for parts in zip(*layers, strict=True)) for layers in zip(*states, strict=True)]

@@ -62,7 +62,7 @@ def write_bytes(out: str | Path, content: bytes) -> None:
 
 @contextmanager
 def drawing_rules() -> Iterator[None]:
-    """Draw the same picture on every machine: matplotlib's own defaults, fixed SVG ids, text kept as text.
+    """Draw the same picture on every machine: matplotlib's own defaults, fixed SVG ids, text stored as text.
 
     Warnings about missing glyphs are off: `style.font_families` finds them first, and one sentence reports them. So
     are messages about fonts that have no bold letters.

@@ -120,7 +120,7 @@ class GenerationConfig(Settings):
         "Stop at the end of a document; None: where the end-of-text token is not also the newline.",
         tier="internal",
         usual="None",
-        effect="False goes on with the next document.",
+        effect="False continues with the next document.",
     )
     allow_unknown: bool = knob(
         False,

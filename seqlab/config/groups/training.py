@@ -152,7 +152,7 @@ class TrainingConfig(Settings):
         "Learning rate at the end as a share of its peak (all schedules but constant and plateau).",
         tier="recipe",
         usual="0 to 0.1",
-        effect="Lower settles more finely at the end.",
+        effect="Lower converges more closely at the end.",
         source=PRACTICE,
         ge=0,
         le=1,
@@ -227,7 +227,7 @@ class TrainingConfig(Settings):
     )
     average: AverageName = knob(
         "none",
-        "Average of the weights, validated beside them and kept where it is better.",
+        "Average of the weights, validated as well, and used where it is better.",
         tier="essential",
         usual="ema for 10 minutes or more",
         effect="Usually a few percent lower perplexity at the end of a long training.",

@@ -1,8 +1,8 @@
-"""THE table of losses of word vectors: what each is called, and what every engine has to know of it.
+"""The one table of losses of word vectors: the name of each, and what every engine must know about it.
 
 Each loss scores a target against noise words, or against all other words, and comes in one of two forms: a softmax
 over the scores, or one logistic decision a score. Every engine has each form in a file of its own: `compiled/losses.py`
-for the CPU, `torch/losses.py` for any device. A test proves both equal to a float64 statement.
+for the CPU, `torch/losses.py` for any device. A test compares both with the formulas in float64.
 """
 
 from __future__ import annotations

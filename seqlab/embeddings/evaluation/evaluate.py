@@ -1,10 +1,10 @@
 """Evaluation of word vectors: analogy questions (Mikolov et al. 2013, https://arxiv.org/abs/1301.3781) and similarity
 judged by people.
 
-The protocol is part of every result: how many words the answer is sought among, how many questions have all their
+The protocol is part of every result: among how many words the answer is searched, how many questions have all their
 words there (the others are left out), and the method. Words are compared without regard to case; of words that
 differ in case only, the most frequent counts. On the same vectors the answers are gensim's. Every figure comes with
-a 95 % interval, so that chance is not taken for progress.
+a 95 % interval, so chance is not mistaken for progress.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from .results import VectorEvaluation
 TOP = 30_000
 """Most frequent words among which answers to analogies are sought."""
 BLOCK = 1 << 23
-"""Scores held at once: 32 MB of float32."""
+"""Scores in memory at once: 32 MB of float32."""
 DRAWN = 1 << 19
 """Pairs drawn at once for a bootstrap: some 30 MB."""
 RESAMPLES, SEED = 2_000, 1

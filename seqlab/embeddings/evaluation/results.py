@@ -1,4 +1,4 @@
-"""What an evaluation of word vectors found: figures with their protocol, a table, and the JSON of the command line."""
+"""The result of evaluating word vectors: figures with their protocol, a table, and the JSON of the command line."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """Binary files of vectors: word2vec's, and numpy's .npz.
 
-A word2vec binary file holds the header line "V D", then V times a word, a space and D little-endian float32. An .npz
-file holds the arrays `words` (V,) and `matrix` (V, D), and `counts` (V,) where known; other names are understood when
+A word2vec binary file contains the header line "V D", then V times a word, a space and D little-endian float32. An .npz
+file contains the arrays `words` (V,) and `matrix` (V, D), and `counts` (V,) where known; other names are accepted where
 there is just one array of strings and one of two dimensions. Nothing is ever unpickled. Arrays are read in blocks, not
-by numpy.load, which would need the whole matrix in memory to convert a file, and after their sizes were checked.
+by numpy.load, which would need the whole matrix in memory to convert a file, after their sizes have been checked.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from .text import Header, check_words, packed_file, read_header, rows_of
 LONGEST_WORD = 10_000
 """Bytes within which a word must end."""
 CHUNK = 1 << 16
-"""Bytes read at once, beside the vector that is due."""
+"""Bytes read at once, in addition to the current vector."""
 ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, struct.error, OSError)
 WORDS, MATRIX, COUNTS = "words.npy", "matrix.npy", "counts.npy"
 EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -85,7 +85,7 @@ class _Member(NamedTuple):
 
 
 def read_npz(path: Path) -> VectorFile:
-    """Words and matrix of an .npz file. Raises InputError when they cannot be told, or are not what they should be."""
+    """Words and matrix of an .npz file. Raises InputError when its arrays are ambiguous, or do not fit each other."""
     try:
         with zipfile.ZipFile(path) as archive:
             members = [_member(archive, info) for info in archive.infolist() if info.filename.endswith(".npy")]

@@ -1,7 +1,7 @@
 """What every reader of a vector file shares: words as they are collected, blocks of rows, opened files, limits.
 
 A reader yields blocks (n, D) of float32 and adds the word of each row to `WordCollector`; a file of any size is read in
-bounded memory but for its words.
+bounded memory, except for its words.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class WordCollector:
         return self.add(word, unit, number, count)
 
     def add(self, word: str, unit: str, number: int, count: int | None = None) -> bool:
-        """Whether the word is new; it stands at `unit` `number`."""
+        """Whether the word is new; it is at `unit` `number`."""
         if word in self.rows:
             self.repeated.append(f"{word!r} ({unit} {number})")
             return False

@@ -1,6 +1,6 @@
 """Vector files of other programs, both ways: recognised by content, checked, read and written in blocks.
 
-`FORMATS` is the table: what each is called, the endings of its names, how it is read and written.
+`FORMATS` is the table: the name of each, the endings of its files, how it is read and written.
 """
 
 from __future__ import annotations
@@ -273,16 +273,16 @@ def convert_vectors(
 ) -> dict[str, Any]:
     """Read vectors of any format and write them in another, in memory for the words and a few blocks of rows only.
 
-    The rows wait in an unnamed temporary file beside `target`, which needs room for 4 V D bytes more.
+    The rows pass through an unnamed temporary file next to `target`, which needs room for 4 V D bytes more.
 
     Args:
         source: file or folder, recognised by content.
         target: file or folder to write, replaced atomically.
         format: a name in `FORMATS`; None goes by the ending of `target`.
         words: keep the first so many; what follows in the source is not looked at.
-        allow_nonfinite: pass NaN and infinity on instead of refusing them; a seqlab folder never holds them.
+        allow_nonfinite: pass NaN and infinity on instead of refusing them; a seqlab folder never contains them.
 
-    A seqlab folder keeps the n-grams of a fastText model or of another folder, whatever `words` leaves out.
+    A seqlab folder stores the n-grams of a fastText model or of another folder, whatever `words` leaves out.
 
     Returns {"from", "to", "words", "dim", "nonfinite", "notes"}. Raises InputError as `load_vectors` and
     `save_vectors` do.

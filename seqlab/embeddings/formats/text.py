@@ -1,7 +1,7 @@
 """Text files of vectors: word2vec and fastText (header line "V D"), GloVe (no header), Embedding Projector (TSV pair).
 
-A line holds a word and D numbers, separated by single spaces. Only ASCII spaces and line feeds separate; any other
-character may be part of a word. The Projector keeps tab-separated numbers in one file and the words in another:
+A line contains a word and D numbers, separated by single spaces. Only ASCII spaces and line feeds separate; any other
+character may be part of a word. The Projector stores tab-separated numbers in one file and the words in another:
 `vectors.tsv` and `metadata.tsv`, `NAME.tsv` and `NAME_metadata.tsv`.
 """
 
@@ -267,7 +267,7 @@ def _read_pair(path: Path, metadata: Path, dim: int, words: WordCollector) -> It
 
 
 def write_projector(path: Path, table: VectorTable) -> None:
-    """Vectors at `path`, words beside it; both are complete before either appears."""
+    """Vectors at `path`, words in a second file; both are complete before either appears."""
     check_words(path, table, "\t\n\r", "TSV")
     with packed_file(path) as handle, packed_file(metadata_path(path)) as names:
         for word, vector in zip(table.words, rows_of(table.matrix), strict=True):

@@ -1,12 +1,12 @@
 """Which neighbouring words of a text go together: exact counts of the few pairs that matter, in bounded memory
 (Mikolov et al. 2013, section 4, https://arxiv.org/abs/1310.4546).
 
-Most of the pairs a text holds occur once, so they are not all counted. A first sweep adds every pair to one byte of a
+Most of the pairs in a text occur once, so they are not all counted. A first sweep adds every pair to one byte of a
 sketch, where pairs that share a byte only make it larger; a second one counts exactly those few whose byte, taken as
 their count, would pass. Words that are too rare or too frequent to be part of any phrase are left out of both.
 
 Sorting all pairs block by block and merging them gives the same phrases in 0.85 times the time, but takes 1.4 times the
-memory on 15 million words (552 against 404 MB), and more for a longer text, because pairs that occur once are kept.
+memory on 15 million words (552 against 404 MB), and more for a longer text, because it stores pairs that occur once.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def join_block(
 ) -> tuple[int, int]:
     """Join the pairs of a table in a block of ids, from left to right.
 
-    held: the last id before the block if it may still be joined, else -1.
+    held: the last id before the block where it may still be joined, else -1.
     opens: (I,) bool, which ids begin a pair.
     joined: room for the ids that are sure, one more than `ids`; they are added to `counts`.
     borders: for every document that starts in the block, the number of ids before it is written here.

@@ -68,8 +68,8 @@ def join_phrases(
 
     Returns the joined text and its phrases, the most frequent first. Phrases that are spelled as a word that is
     there already, or as each other, are one entry of the vocabulary. All earlier words stay, if need be with no
-    occurrence left, because the held-out text may hold them. The ids lie in the user's cache and are found there
-    again by the digest of the text and the settings.
+    occurrence left, because the held-out text may contain them. The ids are stored in the user's cache and found
+    there again by the digest of the text and the settings.
     """
     if not passes:
         return text, []

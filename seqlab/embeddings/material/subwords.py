@@ -162,7 +162,7 @@ def ngram_buckets(
 def _hashes(words: Sequence[bytes], shortest: int, longest: int) -> tuple[np.ndarray, np.ndarray]:
     """How many n-grams each word has, and the hash of each, word after word, by place and then by length.
 
-    FNV-1a goes byte by byte, so that the hash of an n-gram goes on from that of the one a character shorter.
+    FNV-1a hashes byte by byte, so the hash of an n-gram continues that of the n-gram one character shorter.
     """
     framed = [b"" if word == END_OF_SENTENCE else b"<" + word + b">" for word in words]
     data = np.frombuffer(b"".join(framed), np.uint8)

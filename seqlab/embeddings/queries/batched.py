@@ -20,7 +20,7 @@ from .terms import Method, as_words, check_count, check_method
 MANY = 1 << 31
 """Multiplications of a batch of questions from which on the compiled search is sooner, its loading included."""
 BLOCK = 1 << 22
-"""Scores held at once: 16 MB of float32."""
+"""Scores in memory at once: 16 MB of float32."""
 
 
 def neighbors_of_each(lexicon: Lexicon, words: str | Sequence[str], k: int) -> list[ScoredWords]:

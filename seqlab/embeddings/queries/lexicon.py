@@ -1,4 +1,4 @@
-"""Words and their vectors, and how words are looked up; every kind of question stands on this.
+"""Words and their vectors, and how words are looked up; every type of query builds on this.
 
 Shapes: V words, D dimensions, N words or vectors of a question.
 """

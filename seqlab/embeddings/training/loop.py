@@ -33,7 +33,7 @@ SAVE_EVERY = 60.0
 DIVERGED = 100.0
 """Nats per prediction that no healthy training comes near."""
 HELD_OUT_TOKENS = 100_000
-"""Tokens of the validation split that the held-out loss is taken on."""
+"""Tokens of the validation split on which the held-out loss is computed."""
 HELD_OUT_SEED = 0
 LINES = 200
 """Lines of metrics a training writes, about."""
@@ -169,7 +169,7 @@ class VectorTrainer:
         return self.engine.run(ids, document_starts(self.text.train.documents, job.start, job.stop), job.lr, job.seed)
 
     def end_epoch(self, epoch: int) -> None:
-        """Check the vectors, take the held-out loss and tell the callback."""
+        """Check the vectors, compute the held-out loss and call the callback."""
         position = self.position
         if not np.isfinite(self.engine.arrays()["inputs"]).all():
             raise SeqlabError(f"training diverged: a vector is no longer finite; {advice(self.lr)}")
@@ -191,7 +191,7 @@ class VectorTrainer:
         return loss / predictions if predictions else None
 
     def report(self, progress: Progress, job: Job) -> None:
-        """Show where training stands, and write a line of metrics now and then."""
+        """Show progress, and write a line of metrics now and then."""
         position = self.position
         words = self.done * self.epochs * self.text.words
         loss = {} if position.means[-1] is None else {"loss": position.means[-1]}

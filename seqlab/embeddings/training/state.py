@@ -30,7 +30,7 @@ FREE = ("workers", "device")
 
 @dataclass
 class VectorPosition:
-    """Where training stands. The lists have one entry per epoch begun (`held_out`: per epoch ended); `lines` are
+    """The progress of training. The lists have one entry per epoch begun (`held_out`: per epoch ended); `lines` are
     those of metrics.jsonl."""
 
     jobs: int = 0

@@ -1,6 +1,6 @@
 """Which engine is faster on this machine: both train on the first words of the text for a second each.
 
-With a CUDA device the compiled loops on the CPU may still win: next to a laptop's GPU, or on a processor with many
+With a CUDA device the compiled loops on the CPU may still win: next to a laptop's GPU, or on a CPU with many
 cores. So the compiled loops are used unless torch is measured faster. Nothing of a trial enters the training: its
 engines are thrown away, and the one that is chosen starts anew from the seed.
 """

@@ -87,7 +87,7 @@ class ParallelCell(Cell):
         return c
 
     def rest(self, x_BTD: Tensor) -> State:
-        """The state beside c after the inputs `x_BTD`."""
+        """The state other than c after the inputs `x_BTD`."""
         return ()
 
 

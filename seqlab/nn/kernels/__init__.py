@@ -15,6 +15,6 @@ and the like, or one readable step):
 | mingru, minlstm, qrnn, sru | one product, then `sweeps.sweep` | the same in bfloat16 | `sweeps.linear_recurrence` |
 
 `linear_recurrence`, log2 T parallel rounds, also reads short prompts on the CPU (fewer than 1,024 positions without
-gradients): it is done before numba would be loaded. `lstm_kernels`, `gru_kernels` and `sweep_kernels` hold the compiled
+gradients): it is done before numba would be loaded. `lstm_kernels`, `gru_kernels` and `sweep_kernels` are the compiled
 single steps; they import numba, so they are imported on first use.
 """

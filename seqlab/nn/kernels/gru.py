@@ -18,7 +18,7 @@ from .sweeps import numbers
 
 class GRUSequence(torch.autograd.Function):
     """(y_TBH, last h) from the sums W x + b (T, B, K), a state, U (K, H), and the bias (H,) that is added to the part
-    of U h before r lets it through; those of r and z beside U h are within b. Products are made in the numbers of
+    of U h before r lets it through; those of r and z are part of b. Products are made in the numbers of
     the sums, bfloat16 among them; states, gates and their gradients are float32 then."""
 
     @staticmethod

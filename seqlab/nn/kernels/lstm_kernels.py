@@ -51,7 +51,7 @@ def activate(gates_G: Any, candidate_H: Any, old_c_H: Any) -> None:
 
 @compiled
 def blend(new_H: Any, old_H: Any, kept_H: Any, hold: Any) -> None:
-    """new = (1 - m) new + m old, where m is `hold` for the units that are kept, else 0."""
+    """new = (1 - m) new + m old, where m is `hold` for the units that zoneout holds, else 0."""
     for j in range(new_H.size):
         m = hold * np.float32(kept_H[j])
         new_H[j] = (_ONE - m) * new_H[j] + m * old_H[j]
@@ -77,8 +77,8 @@ def share_of_new(dnew_H: Any, dold_H: Any, grad_H: Any, kept_H: Any, hold: Any) 
 
 @compiled
 def new_gradients(dnew_h_H: Any, dnew_c_H: Any, dh_H: Any, dc_H: Any, dy_H: Any, kept_PH: Any, hold: Any) -> None:
-    """The gradients of (h, c) as the step computed them; `dh_H`, to which that of the output is added, and `dc_H` keep
-    what goes on to the step before by zoneout."""
+    """The gradients of (h, c) as the step computed them; `dh_H`, to which that of the output is added, and
+    `dc_H` are left with what zoneout passes on to the step before."""
     for j in range(dh_H.size):
         dh_H[j] += dy_H[j]
     share_of_new(dnew_h_H, dh_H, dh_H, kept_PH[0], hold)

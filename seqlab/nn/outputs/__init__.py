@@ -1,4 +1,4 @@
-"""Output layers, one file a kind, and the table of them.
+"""Output layers, one file each, and the table of them.
 
 Which one when, by the size of the vocabulary; evaluation and generation always use the exact distribution:
 

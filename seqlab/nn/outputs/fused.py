@@ -1,4 +1,4 @@
-"""Cross-entropy of a softmax over a large vocabulary, without holding the logits of all positions.
+"""Cross-entropy of a softmax over a large vocabulary, without storing the logits of all positions.
 
 Each chunk of positions makes its logits, its losses and its share of the gradients while it is in memory; the backward
 pass only hands them over. As Wijmans et al. 2024 (https://arxiv.org/abs/2411.09009), without their recomputation.
@@ -20,7 +20,7 @@ from torch.autograd.function import once_differentiable
 from ..products import Products, fast_float32, products_for
 
 CHUNK = 1 << 21
-"""Logits held at once: 8 MB of float32 stay in cache."""
+"""Logits in memory at once: 8 MB of float32 stay in cache."""
 FEWEST_ROWS = 80
 """Rows of a chunk however large the vocabulary: with fewer, adding up weight gradients costs more than making them."""
 

@@ -1,4 +1,4 @@
-"""Averages of the weights along training, validated beside the live weights and kept where they are better.
+"""Averages of the weights over training, validated along with the live weights and stored where they are better.
 
 average <- average + share * (weights - average) at every observation. Rows of parameters with sparse gradients are
 brought up to date only when they are about to change (or be used): while a row does not change, k observations together

@@ -1,5 +1,5 @@
 """Penalties on weights and on activations. They act through the gradient; the loss that is reported is always the
-likelihood, and they are reported beside it.
+likelihood, and they are reported separately.
 
 Shapes: B batch, T time, H hidden width.
 """
@@ -23,7 +23,7 @@ class ActivationPenalty:
     Args:
         activation: alpha.
         temporal: beta.
-        device: where the sums for the report are kept.
+        device: where the sums for the report are stored.
     """
 
     def __init__(self, activation: float, temporal: float, device: torch.device | str = "cpu"):

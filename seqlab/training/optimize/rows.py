@@ -20,10 +20,10 @@ RowRule = Callable[[Tensor, list[Tensor], int], Tensor]
 
 RowKernel = Callable[[Tensor, list[Tensor], Tensor, Tensor, int, float, float, Tensor], None]
 """The same compiled: (parameter (R, D), its moments [(R, D)], rows (r,), gradient (r, D), steps taken, lr, decay added
-to the gradient, share of the weights kept (r,)) -> None; changes parameter and moments in place."""
+to the gradient, share of the weights that remains (r,)) -> None; changes parameter and moments in place."""
 
 STALE = 0.01
-"""Pending weight decay of a row, as a share of its weights, from which training settles all rows."""
+"""Pending weight decay of a row, as a share of its weights, from which training applies it to all rows."""
 
 
 class RowOptimizer(torch.optim.Optimizer):
@@ -99,8 +99,8 @@ class RowOptimizer(torch.optim.Optimizer):
         parameter.index_copy_(0, rows, values.sub_(update, alpha=lr))
 
     def _kept(self, parameter: Parameter, state: dict[str, Any], rows: Tensor, decay: float) -> Tensor:
-        """Share (r,) that `rows` keep after what they missed, and after this step where the decay is decoupled. Notes
-        them as settled; `decay` is that of the step."""
+        """Share (r,) that remains of `rows` after the decay they missed, and after this step's where it is decoupled.
+        Notes it as applied; `decay` is that of the step."""
         if "decayed" not in state:
             state["decayed"], state["row_decayed"] = 0.0, parameter.new_zeros(len(parameter))
         before, row_decayed = state["decayed"], state["row_decayed"]
@@ -112,7 +112,7 @@ class RowOptimizer(torch.optim.Optimizer):
 
     @property
     def pending(self) -> float:
-        """The most weight decay that a row can have missed since all were settled, as -log of what it would keep."""
+        """The most weight decay that a row can have missed since all had theirs, as -log of what would remain."""
         return max((-state.get("decayed", 0.0) for state in self.state.values()), default=0.0)
 
     @torch.no_grad()

@@ -1,4 +1,4 @@
-"""What a model starts from beside its random weights: word frequencies, or another run's weights, also where the
+"""What a model starts from besides its random weights: word frequencies, or another run's weights, also where the
 vocabulary is another."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where the time of a training step goes on this machine, and how near it comes to the rate of bare matrix products.
+"""Where the time of a training step is spent on this machine, and how close it comes to the rate of matrix products.
 
 Shapes: B streams, T time.
 """

@@ -23,7 +23,7 @@ NORMALIZER_TOKENS = 500
 
 
 class Validator:
-    """Validates a model and its average; the weights of the better one are kept when they are the best so far."""
+    """Validates a model and its average; the better one's weights are stored when they are the best so far."""
 
     def __init__(self, model: LanguageModel, corpus: Corpus, average: Average, share: float | None = None):
         self.model, self.corpus, self.average = model, corpus, average

@@ -147,7 +147,7 @@ def smoothed(y: np.ndarray) -> np.ndarray:
 
 
 def perplexity(loss: float) -> float:
-    """exp(loss), held below the largest float."""
+    """exp(loss), limited to what a float can represent."""
     return math.exp(min(loss, 700.0))
 
 

@@ -1,4 +1,4 @@
-"""`draw_curves`: training curves as a picture, in whichever format is wanted."""
+"""`draw_curves`: training curves as a picture, in any format."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`draw_map`: a map of word vectors as a picture, in whichever format is wanted."""
+"""`draw_map`: a map of word vectors as a picture, in any format."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ def draw_map(
 ) -> MapPicture:
     """Draw a map of word vectors, similar words near each other.
 
-    Use it to see what vectors have learned: which words form groups, and where a word stands among its neighbours.
+    Use it to see what vectors have learned: which words form groups, and what is near a word.
     The words are chosen and the settings checked at once; the layout is computed when the picture is first shown or
-    saved, and then kept.
+    saved, and then cached.
 
     Args:
         vectors: word vectors, or anything with words, a matrix (V, D), counts and neighbours.

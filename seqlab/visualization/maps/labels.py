@@ -99,9 +99,9 @@ def place_labels(
         size_N2: width and height of each word's label.
         page: width and height of the page.
         order: words (rows of dot_N2) to label, most important first.
-        required: how many of `order`, from its start, may stand further off, with a line to their dot.
+        required: how many of `order`, from its start, may be further away, with a line to their dot.
         gap: distance between dot and label, one for all or one for each word.
-        padding: free space kept around labels.
+        padding: free space around labels.
 
     Returns:
         the labels that found room. Boxes never overlap, nor hide the dot of a labelled word; of the free

@@ -1,4 +1,4 @@
-"""A map of word vectors: which words, where they lie, how they are grouped, and what is near each.
+"""A map of word vectors: which words, where they lie, how they are grouped, and their neighbours.
 
 Shapes: V words in the vectors, N words on the map, D dimensions.
 """

@@ -43,7 +43,7 @@ _STEP, _MIX1, _MIX2 = (np.uint64(c) for c in (0x9E3779B97F4A7C15, 0xBF58476D1CE4
 _SHIFT1, _SHIFT2, _SHIFT3 = np.uint64(30), np.uint64(27), np.uint64(31)
 _ONE = np.float32(1)
 SLOTS = 64
-"""Rows of a kernel's local block beside those of two windows; it is moved back once in so many words."""
+"""Rows of a kernel's local block in addition to those of two windows; after as many words it is moved back."""
 
 
 @compiled

@@ -34,7 +34,7 @@ WITHOUT_AVX512 = re.compile("alderlake|raptorlake|meteorlake|arrowlake|lunarlake
 def vector_lanes(machine: str, cpu: str | None, features: str) -> int:
     """Choose how many floats a vector of the kernels holds, so that a loop's sums fit the machine's registers.
 
-    | processor | registers | lanes | a vector is |
+    | CPU | registers | lanes | a vector is |
     | --- | --- | --- | --- |
     | x86 with AVX-512 | 32 x 16 floats | 16 | one register |
     | x86 with AVX | 16 x 8 floats | 8 | one register |
@@ -46,7 +46,7 @@ def vector_lanes(machine: str, cpu: str | None, features: str) -> int:
 
     Args:
         machine: `platform.machine()`.
-        cpu: LLVM's name of the processor that NUMBA_CPU_NAME asks for, None for this one.
+        cpu: LLVM's name of the CPU that NUMBA_CPU_NAME asks for, None for this one.
         features: LLVM's features, as "+avx2,-avx512f".
     """
     if machine.lower() in ("arm64", "aarch64"):
@@ -108,7 +108,7 @@ class _Emitter:
         return self.builder.fadd(self.builder.fmul(a, b, flags=CONTRACT), c, flags=CONTRACT)
 
     def loop(self, times: Any, start: Sequence[Any], body: Callable[[Any, list[Any]], list[Any]]) -> list[Any]:
-        """Repeat `body(k, carried)` for k = 0 .. times - 1 (at least once); what it returns is carried on."""
+        """Repeat `body(k, carried)` for k = 0 .. times - 1 (at least once); what it returns is passed to the next."""
         builder, before = self.builder, self.builder.block
         inside, after = builder.append_basic_block("loop"), builder.append_basic_block("loop.end")
         builder.branch(inside)
@@ -361,7 +361,7 @@ def prefetch_row(typing: Any, table: Any, r: Any, dim: Any) -> tuple[Any, Codege
 def multiply_tile(
     typing: Any, out: Any, left: Any, t: Any, right: Any, b: Any, dim: Any, rows: Any, lanes: Any
 ) -> tuple[Any, Codegen]:
-    """multiply_tile(out, left, t, right, b, dim, rows, lanes): out = left[t].T @ right[b], held in registers.
+    """multiply_tile(out, left, t, right, b, dim, rows, lanes): out = left[t].T @ right[b], accumulated in registers.
 
     out is (rows, 2 lanes), left (T, dim, rows), right (B, dim, 2 lanes); dim is at least 1 and need not be a constant.
     """

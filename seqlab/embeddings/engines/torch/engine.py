@@ -190,7 +190,7 @@ class TorchEngine:
         matrix.index_add_(0, rows_N, gradient_ND, alpha=-1)
 
     def _zeros(self) -> tuple[Tensor, Tensor]:
-        """Sums of losses and predictions; kept on the device, so that no batch waits for them."""
+        """Sums of losses and predictions; they stay on the device, so no batch waits for them."""
         zero = torch.zeros((), dtype=torch.float64, device=self.device)
         return zero, zero.to(torch.int64)
 

@@ -1,7 +1,7 @@
 """Windows of a text drawn on a device, all at once: subsampling, reach, contexts and noise without a Python loop.
 
-Shapes: I ids of the corpus, V words, N words kept of a range, B windows of a batch, M = 2 window places for contexts,
-J = K + 1 scored words.
+Shapes: I ids of the corpus, V words, N remaining words of a range, B windows of a batch, M = 2 window places for
+contexts, J = K + 1 scored words.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class WindowSampler:
         self.distance_M = torch.cat([-reach.flip(0), reach])
 
     def batches(self, ids: np.ndarray, starts: np.ndarray, seed: int) -> Iterator[Windows]:
-        """One window around every word kept of a range of the corpus, in batches of at most `batch_size`.
+        """One window around every remaining word of a range of the corpus, in batches of at most `batch_size`.
 
         A batch takes every n-th centre of the range: neighbours share most of their contexts, and apart from each
         other they do not move the same rows by gradients that are stale in the same way.
