@@ -14,7 +14,10 @@ import typer
 
 from seqlab.base.printing import printable
 
-SOURCE_HELP = "Text file(s), folder, '-' for stdin, .gz/.bz2/.xz/.zst, .jsonl, prepared corpus or corpus name."
+SOURCE_HELP = (
+    "Text file(s), folder, '-' for stdin, .gz/.bz2/.xz/.zst, .jsonl, .csv, .tsv, .html, .epub, .docx, .pdf, .srt, "
+    "prepared corpus or corpus name."
+)
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 

@@ -18,7 +18,7 @@ app = Program(help="List, inspect, fetch and prepare texts.", no_args_is_help=Tr
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
 Source = Annotated[list[str], typer.Argument(help=SOURCE_HELP)]
-Field = Annotated[str, typer.Option(help="Field of a .jsonl record that contains its text.")]
+Field = Annotated[str, typer.Option(help="Field of a .jsonl record, or column of a table, that contains the text.")]
 
 
 @app.command("list")
@@ -117,7 +117,9 @@ def prepare_text(
         ),
     ] = None,
     errors: Annotated[str | None, typer.Option(help="Invalid bytes: strict or replace.")] = None,
-    field: Annotated[str | None, typer.Option(help="Field of a .jsonl record that contains its text.")] = None,
+    field: Annotated[
+        str | None, typer.Option(help="Field of a .jsonl record, or column of a table, that contains the text.")
+    ] = None,
     workers: Annotated[int | None, typer.Option(min=0, help="Processes; default: all cores.")] = None,
     json: JsonFlag = False,
     quiet: Quiet = False,

@@ -135,6 +135,7 @@ def train_lm(
     threads: Whole = None,
     precision: Text = None,
     errors: Text = None,
+    field: Text = None,
     preset: Annotated[
         str | None,
         typer.Option(

@@ -56,8 +56,8 @@ class TextOptions(TypedDict, total=False):
     Default: "strict". Usual: replace for texts scanned or collected from the web. replace reads damaged files instead
     of stopping."""
     field: str
-    """Field of a JSON Lines record that holds the text. Default: "text". Usual: text, content, body. Another field of
-    the same file is read."""
+    """Field of a JSON Lines record, or column of a table (its name, or its number from 1), that holds the text.
+    Default: "text". Usual: text, title, headline, 2. Another field or column of the same file is read."""
 
 
 class LanguageModelOptions(TypedDict, total=False):
@@ -88,8 +88,8 @@ class LanguageModelOptions(TypedDict, total=False):
     Default: "strict". Usual: replace for texts scanned or collected from the web. replace reads damaged files instead
     of stopping."""
     field: str
-    """Field of a JSON Lines record that holds the text. Default: "text". Usual: text, content, body. Another field of
-    the same file is read."""
+    """Field of a JSON Lines record, or column of a table (its name, or its number from 1), that holds the text.
+    Default: "text". Usual: text, title, headline, 2. Another field or column of the same file is read."""
     cell: CellName
     """The recurrent layer. Default: "lstm". Usual: lstm; rnn-... to see why gates help; mingru, minlstm, sru, qrnn for
     speed at a large width. Decides how far back the model remembers, and how fast a step is."""
@@ -319,8 +319,8 @@ class EmbeddingsOptions(TypedDict, total=False):
     Default: "strict". Usual: replace for texts scanned or collected from the web. replace reads damaged files instead
     of stopping."""
     field: str
-    """Field of a JSON Lines record that holds the text. Default: "text". Usual: text, content, body. Another field of
-    the same file is read."""
+    """Field of a JSON Lines record, or column of a table (its name, or its number from 1), that holds the text.
+    Default: "text". Usual: text, title, headline, 2. Another field or column of the same file is read."""
     model: VectorModelName
     """What predicts what. Default: "skipgram". Usual: skipgram; cbow for large texts in half the time. cbow is as good
     at analogies without n-grams, and a little worse at similarity."""

@@ -68,8 +68,8 @@ class TextConfig(Settings):
     )
     field: str = knob(
         "text",
-        "Field of a JSON Lines record that holds the text.",
-        tier="internal",
-        usual="text, content, body",
-        effect="Another field of the same file is read.",
+        "Field of a JSON Lines record, or column of a table (its name, or its number from 1), that holds the text.",
+        tier="recipe",
+        usual="text, title, headline, 2",
+        effect="Another field or column of the same file is read.",
     )

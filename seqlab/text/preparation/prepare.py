@@ -148,7 +148,7 @@ def _entry(file: SourceFile) -> dict[str, Any]:
         "name": Path(file.name).name,
         "bytes": file.size,
         "sha256": file.sha256,
-        "json_lines": file.is_json_lines,
+        "format": file.format,
     }
 
 
@@ -210,9 +210,7 @@ def _cache_key(entries: dict[str, list[dict[str, Any]]], config: TextConfig, hin
         "settings": config.model_dump(),
         "hint": hint,
         "for_words": for_words,
-        "sources": {
-            name: [(entry["sha256"], entry["json_lines"]) for entry in group] for name, group in entries.items()
-        },
+        "sources": {name: [(entry["sha256"], entry["format"]) for entry in group] for name, group in entries.items()},
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
 

@@ -164,8 +164,10 @@ def _decoded(blocks: Iterator[bytes], report: FileReport, errors: str) -> Iterat
     if mark:
         report.byte_order_mark, report.encoding, offset = True, mark[1], len(mark[0])
         pending = pending[offset:]
-    elif errors == "strict":
-        _refuse_binary(pending, report)
+    else:
+        _refuse_documents(pending, report)
+        if errors == "strict":
+            _refuse_binary(pending, report)
     final = False
     while True:
         text, used = _decode_block(pending, final, offset, report, errors)
@@ -215,6 +217,14 @@ def _genuine_replacements(data: bytes, encoding: str) -> int:
     width = 2 if "16" in encoding else 4
     units = np.frombuffer(data, f"{'<' if encoding.endswith('le') else '>'}u{width}", len(data) // width)
     return int(np.count_nonzero(units == 0xFFFD))
+
+
+def _refuse_documents(head: bytes, report: FileReport) -> None:
+    from .documents import MAGIC
+
+    for magic, (what, cure) in MAGIC.items():
+        if head.startswith(magic):
+            raise InputError(f"{report.name}: is {what}, not plain text; {cure}.")
 
 
 def _refuse_binary(head: bytes, report: FileReport) -> None:

@@ -1,9 +1,8 @@
-"""SOURCE arguments become documents: files, folders, standard input, JSON Lines, named corpora."""
+"""SOURCE arguments become documents: files of every kind, folders, standard input, named corpora."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -11,14 +10,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from ...base.errors import InputError, did_you_mean, option
+from ...base.errors import InputError, did_you_mean
 from ...base.kinds import DESCRIPTIONS, kind_of
 from ...catalogue import corpora
+from .documents import BINARY, MARKED, REFUSED
 from .plain_text import COMPRESSED_SUFFIXES, FileReport, read_text
+from .records import FIELD, json_lines, table_texts
 
 TEXT_SUFFIXES = {".txt", ".text", ".md", ".markdown", ".rst", ".tex", ".jsonl", ".ndjson"}
-"""What is read from a folder, also compressed; every visible file where a folder holds none of these."""
+"""What is read from a folder, also compressed."""
+DOCUMENT_SUFFIXES = {*BINARY, *MARKED}
+"""What is read from a folder that holds none of those; every visible file where there is neither."""
 JSON_LINES = {".jsonl", ".ndjson"}
+TABLES = {".csv", ".tsv", ".tab"}
 
 LONGEST_NAME = 255
 """Characters of a file's name that file systems allow."""
@@ -38,14 +42,16 @@ class SourceFile:
         return [suffix.lower() for suffix in Path(self.name).suffixes]
 
     @property
-    def is_json_lines(self) -> bool:
+    def format(self) -> str:
+        """The suffix that decides how the file is read, one of compressed files apart; "" for plain text."""
         kinds = [suffix for suffix in self.suffixes if suffix not in COMPRESSED_SUFFIXES]
-        return bool(kinds) and kinds[-1] in JSON_LINES
+        last = kinds[-1] if kinds else ""
+        return last if last in JSON_LINES | TABLES | DOCUMENT_SUFFIXES else ""
 
     @property
     def is_records(self) -> bool:
         """Whether the file consists of records that each hold a text."""
-        return self.is_json_lines
+        return self.format in JSON_LINES | TABLES
 
     @property
     def size(self) -> int:
@@ -91,8 +97,8 @@ class ReadReport:
 def resolve_sources(sources: Sources) -> list[SourceFile]:
     """Find the files behind SOURCE arguments, in order.
 
-    From a folder come, sorted, the visible files whose names end in one of TEXT_SUFFIXES, compressed or not; if there
-    are none, every visible file. Links to folders are not followed.
+    From a folder come, sorted, the visible files with one of TEXT_SUFFIXES, compressed or not; if there are none, those
+    with one of DOCUMENT_SUFFIXES; if there are none either, every visible file. Links to folders are not followed.
 
     Args:
         sources: one or more of: a file, a folder, `-` for standard input, a corpus of `seqlab data list`.
@@ -142,15 +148,15 @@ def _text_files(folder: Path) -> list[Path]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         visible += [Path(root) / name for name in names if not name.startswith(".")]
     visible = sorted((path for path in visible if path.is_file()), key=lambda path: path.parts)
-    texts = [path for path in visible if _has_text_suffix(path)]
-    if not (texts or visible):
+    if not visible:
         raise InputError(f"{folder}: the folder contains no files to read.")
-    return texts or visible
+    texts = [path for path in visible if _suffix(path) in TEXT_SUFFIXES]
+    return texts or [path for path in visible if _suffix(path) in DOCUMENT_SUFFIXES] or visible
 
 
-def _has_text_suffix(path: Path) -> bool:
+def _suffix(path: Path) -> str:
     name = path.with_suffix("") if path.suffix.lower() in COMPRESSED_SUFFIXES else path
-    return name.suffix.lower() in TEXT_SUFFIXES
+    return name.suffix.lower()
 
 
 def _named_corpus(name: str) -> list[Path]:
@@ -173,94 +179,72 @@ def corpus_name(sources: Sources) -> str | None:
 def read_documents(
     sources: Sources | list[SourceFile],
     errors: str = "strict",
-    field: str = "text",
+    field: str = FIELD,
     report: ReadReport | None = None,
 ) -> Iterator[tuple[bool, str]]:
     """Stream the documents of SOURCE arguments, whatever their size.
 
-    Every file is a document; every record of a JSON Lines file is one. Empty documents are left out.
+    Every file is a document; every record of a JSON Lines file or a table is one. Empty documents are left out.
 
     Args:
         sources: what `resolve_sources` takes, or what it returned.
         errors: "strict" refuses invalid bytes; "replace" puts U+FFFD and counts them in the report.
-        field: the field of a JSON Lines record that holds its text.
+        field: the field of a JSON Lines record, or the column of a table (by name, or by number from 1), that holds its
+            text.
         report: filled in file by file.
 
     Yields:
         (starts_document, text) blocks of about a megabyte.
 
     Raises:
-        InputError: compressed data is damaged or truncated, bytes are invalid, or a JSON Lines record is broken or
-            lacks the field; the message names file and line or byte offset.
+        InputError: compressed data is damaged or truncated, bytes are invalid, a record is broken or lacks the field,
+            or the file is of a kind that is not read; the message names file and line or byte offset.
     """
     report = report if report is not None else ReadReport()
     for source in _as_files(sources):
         entry = FileReport(source.name)
         report.files.append(entry)
         with source.open() as handle:
-            suffix = Path(source.name).suffix
-            texts = read_text(handle, entry, errors, suffix)
-            if source.is_json_lines:
-                for text in _json_lines(texts, entry, errors, field):
-                    yield True, text
-            else:
-                starts = True
-                for text in texts:
-                    yield starts, text
-                    starts = False
+            yield from _documents_of(source, handle, entry, errors, field)
+
+
+def _documents_of(
+    source: SourceFile, handle: IO[bytes], entry: FileReport, errors: str, field: str
+) -> Iterator[tuple[bool, str]]:
+    """The documents of one file."""
+    suffix, kind = Path(source.name).suffix.lower(), source.format
+    if suffix in REFUSED:
+        what, cure = REFUSED[suffix]
+        raise InputError(f"{source.name}: is {what}, which seqlab does not read; {cure}.")
+    if kind in BINARY:
+        if suffix in COMPRESSED_SUFFIXES:
+            raise InputError(f"{source.name}: is a compressed {kind} file; unpack it first.")
+        data = handle.read()
+        entry.bytes_read += len(data)
+        yield from _whole(BINARY[kind](data, source.name))
+        return
+    texts = read_text(handle, entry, errors, suffix)
+    if kind in MARKED:
+        yield from _whole(MARKED[kind]("".join(texts)))
+    elif kind in JSON_LINES:
+        yield from ((True, text) for text in json_lines(texts, entry, errors, field))
+    elif kind in TABLES:
+        yield from ((True, text) for text in table_texts(texts, entry, field, kind != ".csv"))
+    else:
+        starts = True
+        for text in texts:
+            yield starts, text
+            starts = False
+
+
+def _whole(text: str) -> Iterator[tuple[bool, str]]:
+    """A document that was read at once, with its characters as UTF-8 has them and a final line end."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n").encode("utf-8", "replace").decode("utf-8").strip("\n")
+    if text.strip():
+        yield True, f"{text}\n"
 
 
 def _as_files(sources: Sources | list[SourceFile]) -> list[SourceFile]:
     if isinstance(sources, list) and all(isinstance(source, SourceFile) for source in sources):
         return sources
     return resolve_sources(sources)  # type: ignore[arg-type]
-
-
-def _json_lines(texts: Iterator[str], report: FileReport, errors: str, field: str) -> Iterator[str]:
-    for number, line in enumerate(_lines(texts), 1):
-        if not line.strip():
-            continue
-        text = _record_text(line, f"{report.name}: line {number}", field)
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
-        lone = sum("\ud800" <= character <= "\udfff" for character in text) if not text.isascii() else 0
-        if lone and errors == "strict":
-            raise InputError(
-                f"{report.name}: line {number}: the text contains half of a UTF-16 pair (a lone surrogate); "
-                f"mend the record, or use {option('errors', 'replace')}."
-            )
-        if lone:
-            report.replaced += lone
-            text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        if text:
-            yield text
-
-
-def _lines(texts: Iterator[str]) -> Iterator[str]:
-    parts: list[str] = []
-    for text in texts:
-        head, *rest = text.split("\n")
-        parts.append(head)
-        for line in rest:
-            yield "".join(parts)
-            parts = [line]
-    if any(parts):
-        yield "".join(parts)
-
-
-def _record_text(line: str, where: str, field: str) -> str:
-    try:
-        record = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise InputError(f"{where}: not valid JSON ({error.msg}); every line must hold one JSON object.") from None
-    except RecursionError:
-        raise InputError(f"{where}: the JSON is nested too deeply.") from None
-    if not isinstance(record, dict):
-        raise InputError(f"{where}: every line must hold one JSON object, not {type(record).__name__}.")
-    if field not in record:
-        names = ", ".join(repr(name) for name in list(record)[:8]) or "none"
-        raise InputError(
-            f"{where}: the record has no field {field!r}; its fields are {names}. Choose one with {option('field')}."
-        )
-    if not isinstance(record[field], str):
-        raise InputError(f"{where}: the field {field!r} must be text, not {type(record[field]).__name__}.")
-    return record[field]
