@@ -1,0 +1,1 @@
+"""How a network and the counts of its text are best combined: scripts that measured it, see `combine`."""
