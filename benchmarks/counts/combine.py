@@ -31,7 +31,8 @@ from seqlab.models.counts.kneser_ney import NGramModel
 from .. import rows
 from . import networks, texts
 from .caches import Recent, recent
-from .knowledge import Known, Places, places, score, tables
+from .geometric import Exponents
+from .knowledge import Known, Places, additions, places, score, tables
 from .networks import CountedWindows, MixedWindows, Read
 from .weights import Gate, bucket_weights, buckets, features, flat_weights, loss
 
@@ -53,8 +54,14 @@ TEST = 60_000
 """Test tokens that are scored, spread over the text."""
 STRENGTH = 50.0
 """Tokens at the overall weight that every bucket is smoothed by."""
-KINDS = ("counts", "summary", "hidden", "both")
-"""Features of the gate, see `weights.features`."""
+KINDS = {
+    "counts": "what the counts know",
+    "summary": "that and the network's entropy and peak",
+    "hidden": "the hidden state",
+    "both": "all of these",
+}
+"""Features of the gate, see `weights.features`, and the same in words."""
+TIMES = {"10s": "10 s", "1m": "1 min", "5m": "5 min", "60m": "60 min"}
 PENALTIES = (3e-3, 3e-4)
 """On the gate's weights; the best on the validation tokens that it was not fitted to is taken."""
 
@@ -147,6 +154,8 @@ class Study:
             for split in ("valid", "test"):
                 text = self.corpus.splits[split]
                 found[split] = networks.read(net.model, text, self.start_id, at_K=self.at[split], **added(split))
+            output = net.model.output
+            found["output"] = output.weight.detach().numpy().copy(), output.bias.detach().numpy().ravel().copy()
             if kind == "mixed":
                 found["weights"] = {
                     split: weights(split, net.model, found[split], np.arange(len(self.at[split])))
@@ -206,9 +215,9 @@ class Study:
             if some is None:
                 continue
             weight_KM = bucket_weights(pairs["valid"][some], valid_N[some], size, weights, STRENGTH)
-            add(f"buckets, {count // 1000}k", weight_KM[test_N])
+            add(f"weight by bucket, {len(some):,} tuning tokens", weight_KM[test_N])
         for kind in KINDS if gates else ():
-            if nets is None and kind not in ("none", "counts"):
+            if nets is None and kind != "counts":
                 continue
             for count in TUNING if kind == "both" else TUNING[-1:]:
                 some = self.some(count)
@@ -219,13 +228,54 @@ class Study:
                     for split in splits
                 }
                 began, tried = time.process_time(), []
-                for l2 in PENALTIES if kind != "none" else PENALTIES[-1:]:
+                for l2 in PENALTIES:
                     gate = Gate(l2).fit(pairs["valid"][some], x["valid"][some], valid_N[some], size)
                     nats = loss(pairs["valid"][rest], gate.weights(x["valid"][rest], valid_N[rest]))
                     tried.append((nats, l2, gate))
                 _, l2, gate = min(tried, key=lambda one: one[0])
                 seconds = (time.process_time() - began) / len(tried)
-                add(f"gate {kind}, {count // 1000}k", gate.weights(x["test"], test_N), l2=l2, seconds=seconds)
+                name = f"gate by {KINDS[kind]}, {len(some):,} tuning tokens"
+                add(name, gate.weights(x["test"], test_N), l2=l2, seconds=seconds)
+        return found
+
+    def all_words(self, split: str, at: np.ndarray) -> np.ndarray:
+        """log P of every word by the counts (K, V) at some of the scored places."""
+        seen = Places(*(part[self.at[split][at]] for part in self.places[split]))
+        added_KV, own_K = np.zeros((len(at), self.size), np.float32), np.empty(len(at))
+        additions(self.tables, seen, False, np.arange(self.size), added_KV, own_K)
+        added_KV += self.log_u_V.astype(np.float32)
+        return added_KV - np.logaddexp.reduce(added_KV, axis=1, keepdims=True)
+
+    def geometric(self, nets: dict[str, Any]) -> dict[str, dict[str, float]]:
+        """Test losses of the geometric mixtures of network and counts: for small vocabularies, as all words matter."""
+        splits, found = ("valid", "test"), {}
+        place = {split: buckets(self.known[split], self.order) for split in splits}
+        ids = {split: np.asarray(self.corpus.splits[split][:], np.int64)[at] for split, at in self.at.items()}
+        tuned = self.some(TUNING[-1])
+        assert tuned is not None
+
+        def inputs(kind: str, split: str, at: np.ndarray) -> tuple[Any, ...]:
+            x_NF = features(kind, nets[split], self.known[split])
+            both = [nets[split].log_p_NV[at], self.all_words(split, at)]
+            return both, ids[split][at], x_NF[at], place[split][0][at]
+
+        for kind in ("none", *KINDS):
+            began, tried = time.process_time(), []
+            for l2 in PENALTIES if kind != "none" else PENALTIES[-1:]:
+                one = Exponents(l2, flat=kind == "none").fit(*inputs(kind, "valid", tuned), place["valid"][1])
+                tried.append((-one.log_probs(*inputs(kind, "valid", self.rest)).mean(), l2, one))
+            seconds = (time.process_time() - began) / len(tried)
+            _, l2, one = min(tried, key=lambda some: float(some[0]))
+            nats = -one.log_probs(*inputs(kind, "test", np.arange(len(self.at["test"])))).mean()
+            network, counts = one.bias_2.tolist()
+            name = "two exponents" if kind == "none" else f"by {KINDS[kind]}"
+            found[f"geometric, {name}"] = {
+                "nats": float(nats),
+                "l2": l2,
+                "seconds": seconds,
+                "network": network,
+                "counts": counts,
+            }
         return found
 
     @cached_property
@@ -250,19 +300,21 @@ def main() -> None:
     parser.add_argument("--time", nargs="*", default=["10s", "1m", "5m"], choices=["10s", "1m", "5m", "60m"])
     parser.add_argument("--ways", nargs="+", default=["alone"], choices=WAYS, help="how the network was trained")
     parser.add_argument("--cache", action="store_true", help="with the words of the text so far as a third member")
+    parser.add_argument("--geometric", action="store_true", help="also p^a q^b, for texts of characters")
     rows.add_option(parser)
     options = parser.parse_args()
     study = Study(options.text)
     lines: dict[str, dict[str, float | None]] = {}
     if options.cache:
-        lines |= shown("no network, cache: ", {}, study.mixtures(None, True))
+        lines |= shown("no network, with the cache: ", {}, study.mixtures(None, True))
     for budget in options.time:
         for way in options.ways:
             path = study.path(budget, f"{way}.pkl")
             nets = kept(path, lambda budget=budget, way=way: study.network(budget, way))
-            lines |= shown(f"{budget} {WAYS[way]}: ", nets, study.mixtures(nets))
+            found = study.mixtures(nets) | (study.geometric(nets) if options.geometric and way == "alone" else {})
+            lines |= shown(f"{TIMES[budget]}, {WAYS[way]}: ", nets, found)
             if options.cache:
-                lines |= shown(f"{budget} {WAYS[way]}, cache: ", nets, study.mixtures(nets, True))
+                lines |= shown(f"{TIMES[budget]}, {WAYS[way]}, with the cache: ", nets, study.mixtures(nets, True))
     note = f"test text, counts of {study.order} tokens; CPU time on one thread beside other work"
     rows.record(options.rows and f"{options.rows}-{options.text}", lines, note=note)
 
@@ -279,7 +331,7 @@ def shown(prefix: str, nets: dict[str, Any], found: dict[str, dict[str, float]])
         more = {key: float(f"{value:.3g}") for key, value in one.items() if key != "nats"}
         share = perplexity / counts
         print(f"{prefix}{name}: {one['nats']:.4f} nats, {perplexity:.2f}, {share:.3f}", more or "", flush=True)
-        lines["counts" if name == "counts" else prefix + name] = {
+        lines["counts alone" if name == "counts" else prefix + name] = {
             "perplexity": perplexity,
             "share of counts alone": share,
             "loss [nats per token]": one["nats"],
