@@ -128,7 +128,7 @@ def read_folder(folder: str | Path, mapped: bool = False, verify: bool | None = 
     if not (folder / VOCAB).exists() and not (folder / TENSORS).exists():
         raise InputError(f"{folder}: {description(folder)}, not an embeddings folder (it has no {TENSORS}).")
     if verify or (verify is None and not mapped):
-        verify_manifest(folder)
+        verify_manifest(folder, later=() if mapped else (TENSORS,))
     else:
         _check_all_but_the_matrices(folder)
     matrix = _mapped_matrix(folder / TENSORS)[0] if mapped else None

@@ -9,6 +9,7 @@ import random
 import numpy as np
 import pytest
 
+from seqlab.base import files
 from seqlab.base.errors import InputError, choose, did_you_mean
 from seqlab.base.files import (
     atomic_file,
@@ -16,6 +17,7 @@ from seqlab.base.files import (
     load_tensors,
     read_json,
     save_tensors,
+    sha256,
     verify_manifest,
     write_json,
     write_manifest,
@@ -83,6 +85,38 @@ def test_manifest_names_what_is_missing_or_changed(tmp_path):
     (tmp_path / "manifest.json").write_text("[1]")
     with pytest.raises(InputError, match="manifest"):
         verify_manifest(tmp_path)
+
+
+def test_a_tensor_file_is_read_once_and_all_the_same_no_damage_passes(tmp_path, monkeypatch):
+    """A file of another run, of another size, or with a damaged byte is noticed when it is opened or read."""
+    path = tmp_path / "t.safetensors"
+    save_tensors(path, {"a": np.arange(60, dtype=np.float32)})
+    write_manifest(tmp_path, [path.name])
+    original, hashed = path.read_bytes(), []
+    monkeypatch.setattr(files, "sha256", lambda path: hashed.append(path) or sha256(path))
+    verify_manifest(tmp_path, later=[path.name])
+    assert not hashed
+    verify_manifest(tmp_path)
+    assert hashed == [path]
+    save_tensors(path, {"a": np.arange(1, 61, dtype=np.float32)})
+    assert path.stat().st_size == len(original)
+    with pytest.raises(InputError, match=r"differs from its digest in manifest\.json"):
+        verify_manifest(tmp_path, later=[path.name])
+    for position in range(len(original)):
+        path.write_bytes(original[:position] + bytes([original[position] ^ 4]) + original[position + 1 :])
+        try:
+            verify_manifest(tmp_path, later=[path.name])
+            loaded, _ = load_tensors(path)
+        except InputError:
+            continue
+        np.testing.assert_array_equal(loaded["a"], np.arange(60, dtype=np.float32))  # padding of the header
+    path.write_bytes(original)
+    record = json.loads((tmp_path / "manifest.json").read_text())
+    del record["files"][path.name]["content"]
+    (tmp_path / "manifest.json").write_text(json.dumps(record))
+    hashed.clear()
+    verify_manifest(tmp_path, later=[path.name])
+    assert hashed == [path]
 
 
 def test_broken_json_names_file_and_line(tmp_path):

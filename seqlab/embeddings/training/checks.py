@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
+from ...base.cores import free_memory
 from ...base.devices import resolve_device
 from ...base.errors import InputError, option
 from ...config import EmbeddingsConfig
@@ -63,15 +63,3 @@ def free_gpu_memory(config: EmbeddingsConfig) -> int | None:
 
     device = torch.device(resolve_device(config.device))
     return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else None
-
-
-def free_memory() -> int | None:
-    """Bytes of memory that can still be had, None where the system does not say."""
-    try:
-        with open("/proc/meminfo", encoding="ascii") as lines:
-            return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
-    except (OSError, StopIteration):
-        try:
-            return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        except (AttributeError, ValueError, OSError):
-            return None
