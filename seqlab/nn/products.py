@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,9 +19,14 @@ BFLOAT16_VOCABULARY = 512
 """Types from which bfloat16 products pay for the conversions around them."""
 
 
+def _settings() -> Any:
+    """torch's settings of oneDNN's products; None in versions that have none, such as 2.6."""
+    return getattr(torch.backends.mkldnn, "matmul", None)
+
+
 @contextmanager
 def _onednn() -> Iterator[None]:
-    settings = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
+    settings = _settings()
     before = settings.fp32_precision
     settings.fp32_precision = "bf16"
     try:
@@ -32,7 +38,7 @@ def _onednn() -> Iterator[None]:
 @lru_cache(maxsize=1)
 def onednn_keeps_float32() -> bool:
     """Whether oneDNN multiplies float32 numbers without rounding them to bfloat16 on this CPU."""
-    if not torch.backends.mkldnn.is_available():
+    if not torch.backends.mkldnn.is_available() or _settings() is None:
         return False
     generator = torch.Generator().manual_seed(0)
     left, right = (torch.randn(256, 256, generator=generator) for _ in range(2))

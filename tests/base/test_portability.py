@@ -15,6 +15,7 @@ from pathlib import Path
 import llvmlite.binding as llvm
 import numpy as np
 import pytest
+import torch
 from numba import njit, types
 
 from seqlab import api
@@ -22,6 +23,7 @@ from seqlab.base import cores, files, interrupts
 from seqlab.base.errors import SeqlabError
 from seqlab.base.files import atomic_file, atomic_folder, load_tensors, save_tensors
 from seqlab.embeddings.engines.compiled import simd
+from seqlab.nn import products
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -369,3 +371,15 @@ def test_windows_is_asked_for_its_memory(monkeypatch):
 
     monkeypatch.setattr(ctypes, "windll", Libraries, raising=False)
     assert cores._windows_memory() == 3 * 10**9
+
+
+def test_products_do_without_a_setting_that_older_torch_lacks(monkeypatch):
+    monkeypatch.setattr(products, "_settings", lambda: None)
+    products.onednn_keeps_float32.cache_clear()
+    left, right = torch.randn(64, 64), torch.randn(64, 64)
+    try:
+        assert not products.onednn_keeps_float32()
+        with products.fast_float32():
+            torch.testing.assert_close(left @ right, (left.double() @ right.double()).float())
+    finally:
+        products.onednn_keeps_float32.cache_clear()
