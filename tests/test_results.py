@@ -28,6 +28,14 @@ def test_a_notebook_sees_escaped_text_and_not_more_than_it_can_hold():
     assert "and 5 more rows" in long.html()
 
 
+def test_a_notebook_wraps_prose_and_nothing_else():
+    shown = Table(("name", "about", "n"), [("lr", "what it is " * 10, 1), ("clip", "short", 2)]).html()
+    assert shown.startswith('<div style="overflow-x:auto"><table>')
+    assert shown.count("white-space:nowrap") == 6
+    assert shown.count("min-width:16em") == 3
+    assert shown.count("text-align:right") == 3
+
+
 def test_a_data_frame_holds_the_rows(monkeypatch):
     pandas = pytest.importorskip("pandas")
     frame = TABLE.frame()

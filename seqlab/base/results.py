@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 HTML_ROWS = 30
 """Rows of a long table that a notebook shows; the data frame has them all."""
+PROSE, PROSE_WIDTH = 40, "16em"
+"""A column with a longer cell is prose: in a notebook it is at least that wide and wraps, the others never wrap. A
+table that is wider than the page scrolls."""
 
 
 def abbreviated(number: float, digits: int = 3) -> str:
@@ -85,21 +88,27 @@ class Table:
 
     def html(self) -> str:
         """The table for a notebook, its first HTML_ROWS rows; everything is escaped."""
-        sides = ["right" if right else "left" for right in self.numeric]
+        shown = [[cell(value) for value in row] for row in self.rows[:HTML_ROWS]]
+        columns = zip(self.headers, *shown, strict=True)
+        styles = [
+            f"text-align:{'right' if right else 'left'};"
+            + (f"min-width:{PROSE_WIDTH}" if max(map(len, column)) > PROSE else "white-space:nowrap")
+            for right, column in zip(self.numeric, columns, strict=True)
+        ]
 
         def row_of(tag: str, values: Iterable[str]) -> str:
             cells = (
-                f'<{tag} style="text-align:{side}">{html.escape(value)}</{tag}>'
-                for value, side in zip(values, sides, strict=True)
+                f'<{tag} style="{style}">{html.escape(value)}</{tag}>'
+                for value, style in zip(values, styles, strict=True)
             )
             return f"<tr>{''.join(cells)}</tr>"
 
         head = f"<thead>{row_of('th', self.headers)}</thead>" if any(self.headers) else ""
-        body = "".join(row_of("td", map(cell, row)) for row in self.rows[:HTML_ROWS])
+        body = "".join(row_of("td", row) for row in shown)
         left = len(self.rows) - HTML_ROWS
         more = f"<p>and {left:,} more rows (to_frame() has them all)</p>" if left > 0 else ""
         caption = f"<p>{html.escape(self.caption)}</p>" if self.caption else ""
-        return f"{caption}<table>{head}<tbody>{body}</tbody></table>{more}"
+        return f'{caption}<div style="overflow-x:auto"><table>{head}<tbody>{body}</tbody></table></div>{more}'
 
     def frame(self) -> pandas.DataFrame:
         """The table as a pandas data frame. Raises InputError where pandas is not installed."""
