@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from .base.errors import InputError
 from .base.kinds import kind_of
 from .embeddings import WordVectors, load_vectors
+from .embeddings.formats.run import of_vocabulary, read_run, reads_characters
 
 if TYPE_CHECKING:
     from .models import LanguageModel
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 def open_vectors(path: str | Path, *, mapped: bool = False) -> WordVectors:
     """Word vectors from any file or folder that seqlab reads, or the input vectors of a language-model run.
 
-    Only a run has to wait for torch.
+    Only a run whose model reads characters has to wait for torch.
 
     Args:
         path: a folder or file.
@@ -36,6 +35,8 @@ def open_vectors(path: str | Path, *, mapped: bool = False) -> WordVectors:
         raise InputError(
             f"{path}: a language-model run cannot be left in its file; save its vectors to a folder first."
         )
+    if not reads_characters(path):
+        return read_run(path)
     from .run import Run
 
     run = Run.open(path)
@@ -44,6 +45,4 @@ def open_vectors(path: str | Path, *, mapped: bool = False) -> WordVectors:
 
 def vectors_of_model(model: LanguageModel, tokenizer: Tokenizer) -> WordVectors:
     """The input vectors of the vocabulary's words, control tokens and white space left out."""
-    vocab, keep = tokenizer.vocab, np.flatnonzero(tokenizer.words_mask())
-    matrix_VD = model.word_vectors().float().cpu().numpy()
-    return WordVectors([vocab.itos[i] for i in keep], matrix_VD[keep], vocab.counts[keep])
+    return of_vocabulary(tokenizer, model.word_vectors().float().cpu().numpy())

@@ -11,7 +11,9 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.validation import check_is_fitted
 
 from ..base.errors import InputError
+from ..base.kinds import kind_of
 from ..text.tokenizers.table import TOKENIZERS
+from .formats.run import read_run
 from .formats.table import load_vectors
 from .vectors import WordVectors
 
@@ -35,7 +37,8 @@ class TextVectorizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     other words are left out. A text without a known word becomes zeros.
 
     Args:
-        vectors: word vectors, or the path of any file or folder of vectors. Copies of this transformer (as in a grid
+        vectors: word vectors, or the path of any file or folder of vectors, or of a
+            language-model run. Copies of this transformer (as in a grid
             search) share them; give a path where they would have to be sent to other processes.
         weighting: "mean", every occurrence counts alike; "idf", times ln((1 + n) / (1 + texts with the word)) + 1, of
             the n texts given to `fit` (as TfidfTransformer's smooth idf).
@@ -124,7 +127,7 @@ class TextVectorizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         if self.vectors is None:
             raise InputError("vectors: give word vectors, or the path of some.")
         if isinstance(self.vectors, str | Path):
-            return load_vectors(self.vectors)
+            return read_run(self.vectors) if kind_of(self.vectors) == "run" else load_vectors(self.vectors)
         if not isinstance(self.vectors, WordVectors):
             raise InputError(f"vectors: {type(self.vectors).__name__} is neither word vectors nor a path.")
         return self.vectors

@@ -7,6 +7,7 @@ import math
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 
@@ -114,3 +115,25 @@ def test_loading_weights_leaves_torchs_generator_alone(home):
     before = torch.get_rng_state()
     Run.open(home / "run").load_model()
     assert torch.equal(before, torch.get_rng_state())
+
+
+def test_the_vectors_of_a_run_are_read_without_torch(home):
+    lm = api.load_language_model(home / "run")
+    script = f"""
+import sys
+from seqlab.opening import open_vectors
+from seqlab.embeddings.vectorizer import TextVectorizer
+vectors = open_vectors({str(home / "run")!r})
+means = TextVectorizer({str(home / "run")!r}).fit_transform(["cat", "the dog"])
+assert "torch" not in sys.modules
+print([vectors.words, vectors.matrix.tolist(), means.tolist()])
+"""
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    words, matrix, means = json.loads(done.stdout.replace("'", '"'))
+    itos = lm.tokenizer.vocab.itos
+    assert set(words) == set(itos) - {"<unk>", "<eos>"}
+    table = lm.model.word_vectors().numpy()
+    for word, row in zip(words, matrix, strict=True):
+        assert row == table[itos.index(word)].tolist()
+    assert means[0] == pytest.approx(table[itos.index("cat")].tolist())
+    assert means[1] == pytest.approx((table[itos.index("the")] + table[itos.index("dog")]).tolist() / np.float32(2))

@@ -1,0 +1,54 @@
+"""The input vectors of a language-model run, read from its files: nothing has to wait for torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...base.errors import InputError
+from ...base.files import load_tensors, read_json, verify_manifest
+from ...text import load_tokenizer
+from ..vectors import WordVectors
+
+if TYPE_CHECKING:
+    from ...text import Tokenizer
+
+CONFIG, TOKENIZER, MODEL = "config.json", "tokenizer.json", "model.safetensors"
+"""Files of a run; `seqlab.run` writes them."""
+
+
+def reads_characters(path: str | Path) -> bool:
+    """Whether the run's model computes its words' vectors from their characters, so that no file contains them."""
+    record: Any = read_json(Path(path) / CONFIG)
+    return bool(record["config"]["model"].get("input") == "characters")
+
+
+def read_run(path: str | Path) -> WordVectors:
+    """The input vectors of the words of a language-model run.
+
+    Args:
+        path: the run's folder.
+
+    Returns:
+        Vectors of the vocabulary's words; control tokens and white space are left out.
+
+    Raises:
+        InputError: the run has no weights yet, a file is damaged, or the model reads its words by their characters.
+    """
+    path = Path(path)
+    verify_manifest(path, later=(MODEL, "state/latest.safetensors"))
+    if reads_characters(path):
+        raise InputError(
+            f"{path}: its model reads words by their characters; open its vectors with seqlab.load_vectors first."
+        )
+    if not (path / MODEL).exists():
+        raise InputError(f"{path}: has no weights yet; run the same train command again to resume.")
+    return of_vocabulary(load_tokenizer(path / TOKENIZER), load_tensors(path / MODEL)[0]["embedding"])
+
+
+def of_vocabulary(tokenizer: Tokenizer, matrix_VD: np.ndarray) -> WordVectors:
+    """Vectors of a tokenizer's words, given those (V, D) of its whole vocabulary."""
+    vocab, keep = tokenizer.vocab, np.flatnonzero(tokenizer.words_mask())
+    return WordVectors([vocab.itos[i] for i in keep], matrix_VD[keep], vocab.counts[keep])
