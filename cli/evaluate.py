@@ -10,7 +10,7 @@ import typer
 from seqlab.base.printing import printable
 
 from .console import JsonFlag, check_run, load_torch, print_json, print_table, say
-from .flags import FILES, PANELS
+from .flags import FILES, PANELS, CountsOnlyFlag, NetworkOnlyFlag, member_of
 from .vectors.neighbors import open_vectors
 
 if TYPE_CHECKING:
@@ -45,7 +45,8 @@ def evaluate(
         ),
     ] = None,
     cache: Annotated[int, typer.Option(min=0, metavar="N")] = 0,
-    counts: Annotated[bool, typer.Option("--counts")] = False,
+    network_only: NetworkOnlyFlag = False,
+    counts_only: CountsOnlyFlag = False,
     ensemble: Annotated[
         list[Path] | None,
         typer.Option(metavar="RUN", help="Average with this run, of the same tokenizer; repeatable."),
@@ -56,7 +57,7 @@ def evaluate(
     ] = None,
     train_text: Annotated[
         str | None,
-        typer.Option(help="Training text of --counts and --dynamic; default: the run's.", rich_help_panel=FILES),
+        typer.Option(help="Training text of --dynamic; default: the run's.", rich_help_panel=FILES),
     ] = None,
     tokens: Annotated[
         Path | None,
@@ -88,7 +89,7 @@ def evaluate(
 
     Example: seqlab evaluate runs/book --text chapter.txt
 
-    Example: seqlab evaluate runs/book --split test --dynamic --cache 2000 --counts
+    Example: seqlab evaluate runs/book --split test --dynamic --cache 2000
 
     Example: seqlab evaluate vectors --questions english
 
@@ -113,11 +114,11 @@ def evaluate(
         raise InputError(f"--split {split}: is valid or test.")
     if tokens and len(paths) * len(text or [split]) > 1:
         raise InputError("--tokens writes the scores of one run on one text; give one of each.")
-    if train_text and not (counts or (dynamic and dynamic_rule != "sgd")):
+    if train_text and not (dynamic and dynamic_rule != "sgd"):
         raise InputError(
-            "--train-text is the text that --counts counts and --dynamic takes the size of gradients from; give one of "
-            "them too, or leave it out."
+            "--train-text is the text that --dynamic takes the size of gradients from; give that too, or leave it out."
         )
+    member = member_of(network_only, counts_only)
     _check_rule(dynamic, dynamic_rule)
     for path in (*paths, *(ensemble or ())):
         check_run(path)
@@ -126,13 +127,12 @@ def evaluate(
     adaptation = {
         "dynamic": dynamic_rule or dynamic,
         "cache": cache,
-        "counts": counts,
         "ensemble": ensemble or [],
         "seed": seed,
     }
     sources = {"valid": valid, "train_text": train_text}
     results = {
-        str(path): _evaluate_run(path, device, text, split or "test", sources, adaptation, tokens, json)
+        str(path): _evaluate_run(path, device, text, split or "test", sources, adaptation, tokens, json, member)
         for path in paths
     }
     _warn_of_few_tuning_tokens(results)
@@ -184,6 +184,7 @@ def _evaluate_run(
     adaptation: dict[str, Any],
     tokens: Path | None,
     quiet: bool,
+    member: Literal["network", "counts"] | None,
 ) -> dict[str, Scores]:
     """Scores of one run by the name of the text."""
     load_torch()
@@ -191,6 +192,7 @@ def _evaluate_run(
     from seqlab.evaluation import evaluate_source
 
     lm = load_language_model(path, device=device)
+    lm = lm.only(member) if member else lm
     evaluator = lm.evaluator(quiet=quiet, **sources, **adaptation)
     if not texts:
         return {split: evaluate_source(lm.run, evaluator, None, split, tokens)}

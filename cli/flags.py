@@ -6,8 +6,9 @@ and a running verb never wait for the texts.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
+import typer
 from typer.core import TyperArgument, TyperOption
 
 from .pages import Command, Group
@@ -100,3 +101,20 @@ def _place(param: Any) -> int:
     """Arguments first, then options by their panel."""
     panel = getattr(param, "rich_help_panel", None)
     return -1 if isinstance(param, TyperArgument) else ORDER.index(panel) if panel in ORDER else len(ORDER)
+
+
+NetworkOnlyFlag = Annotated[
+    bool, typer.Option("--network-only", help="Use the network without the counts.", rich_help_panel=PANELS["recipe"])
+]
+CountsOnlyFlag = Annotated[
+    bool, typer.Option("--counts-only", help="Use the counts without the network.", rich_help_panel=PANELS["recipe"])
+]
+
+
+def member_of(network_only: bool, counts_only: bool) -> Literal["network", "counts"] | None:
+    """The member that is to be used by itself. Raises InputError for both."""
+    from seqlab.base.errors import InputError
+
+    if network_only and counts_only:
+        raise InputError("--network-only and --counts-only exclude each other; without them both are used together.")
+    return "network" if network_only else "counts" if counts_only else None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .console import JsonFlag, check_run, load_torch, print_json, say, unescaped
-from .flags import FILES, PANELS
+from .flags import FILES, PANELS, CountsOnlyFlag, NetworkOnlyFlag, member_of
 
 if TYPE_CHECKING:
     from seqlab.generation import TextGenerator
@@ -67,6 +67,8 @@ def generate(
         typer.Option("--ignore-eos", help="Continue after the end of a document.", rich_help_panel=PANELS["internal"]),
     ] = False,
     allow_unknown: Annotated[bool, typer.Option("--allow-unknown")] = False,
+    network_only: NetworkOnlyFlag = False,
+    counts_only: CountsOnlyFlag = False,
     interactive: Annotated[
         bool,
         typer.Option("--interactive", help="Continue one line of stdin after the other.", rich_help_panel=FILES),
@@ -108,13 +110,15 @@ def generate(
     if items is not None and interactive:
         raise InputError("--items prints whole items; leave out --interactive.")
     check_generation(GenerationConfig.build(options, "generate"))
+    member = member_of(network_only, counts_only)
     check_run(run)
     load_torch()
     from seqlab.generation import TextGenerator
     from seqlab.run import Run
 
     opened = Run.open(run)
-    generator = TextGenerator(opened.load_model(device), opened.tokenizer)
+    members = opened.load_members(device, counts=member != "network")
+    generator = TextGenerator(members._replace(only=member).model(), opened.tokenizer)
     if items is not None:
         _print_items(opened, generator, items, new, _read_prompt(prompt or ""), options, as_json)
         return

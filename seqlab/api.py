@@ -264,8 +264,8 @@ def train_language_model(
         Layer(origin_of(config), LanguageModelConfig.qualified(config_values(config))),
         Layer("options", LanguageModelConfig.qualified(options)),
     ]
-    run, best, summary = train(source, out, valid=valid, test=test, quiet=quiet, preset=preset, given=layers, more=more)
-    return TrainedLanguageModel(run, str(best.device), summary=summary, model=best)
+    run, members, summary = train(source, out, valid=valid, test=test, quiet=quiet, preset=preset, given=layers, more=more)
+    return TrainedLanguageModel(run, str(members.network.device), summary=summary, members=members)
 
 
 def config_values(config: str | Path | Mapping[str, Any] | None) -> Mapping[str, Any]:

@@ -167,6 +167,9 @@ class LanguageModelOptions(TypedDict, total=False):
     mixture: int
     """Number of softmaxes in the mixture. Default: 4. Usual: 2 to 15. More can model more contexts; a step takes that
     many times longer."""
+    counts: bool
+    """Mix the network with Kneser-Ney counts of the training text, where that helps. Default: True. Usual: true.
+    Better from the first second on: counts know every phrase of your text, the network what is alike."""
     optimizer: OptimizerName
     """The rule that turns gradients into steps. Default: "adamw". Usual: adamw; sgd with a large lr for recipes such
     as AWD-LSTM. Adam's kinds learn fast with one rate for all models; each other needs a rate of its own."""
@@ -454,9 +457,6 @@ class EvaluationOptions(TypedDict, total=False):
     cache: int
     """Tokens the neural cache looks back: words seen lately in a similar state become likelier. Default: 0. Usual: 500
     to 4,000. A quarter lower perplexity on WikiText-2, at little cost."""
-    counts: bool
-    """Mix with Kneser-Ney counts of the training text. Default: False. Usual: true. Helps most after a short training.
-    """
     ensemble: list[str | Path]
     """Average with other runs of the same tokenizer. Default: []. Usual: 1 to 4 runs. Runs of different cells or seeds
     help each other."""

@@ -3,7 +3,8 @@
     config.json         resolved configuration, versions, command line, the corpus's digest
     tokenizer.json
     items.npy           of a list: keys of its lines
-    model.safetensors   best weights by validation
+    model.safetensors   best weights by validation, and how much the counts say beside them
+    counts.safetensors  Kneser-Ney counts of the training text, where they help
     state/latest.safetensors   exact state of training; one file, so that one rename replaces it
     metrics.jsonl       one line per log step
     manifest.json       sizes and digests, written last
@@ -47,16 +48,20 @@ from .base.kinds import RUN_KIND, description
 from .base.results import Result, Table, abbreviated, line
 from .config import LanguageModelConfig, TextConfig
 from .models import LanguageModel
+from .models.counts.gate import Gate
+from .models.counts.kneser_ney import NGramModel
+from .models.interpolated import Members
 from .text import Tokenizer, load_tokenizer
 from .text.ids.token_file import ITEMS, read_items
 
 if TYPE_CHECKING:
     import pandas
 
-CONFIG, TOKENIZER, MODEL, STATE, METRICS = (
+CONFIG, TOKENIZER, MODEL, COUNTS, STATE, METRICS = (
     "config.json",
     "tokenizer.json",
     "model.safetensors",
+    "counts.safetensors",
     "state/latest.safetensors",
     "metrics.jsonl",
 )
@@ -249,7 +254,16 @@ class Run:
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
 
     def load_model(self, device: str = "cpu") -> LanguageModel:
-        """The model with its best weights, in evaluation mode."""
+        """The network with its best weights, in evaluation mode."""
+        return self.load_members(device, counts=False).network
+
+    def load_members(self, device: str = "cpu", counts: bool = True) -> Members:
+        """The network with its best weights, in evaluation mode, and the counts beside it where the run has them.
+
+        Args:
+            device: of the network.
+            counts: whether to read the counts too.
+        """
         import torch
 
         if not (self.path / MODEL).exists():
@@ -258,6 +272,7 @@ class Run:
                 "run the same train command again to resume."
             )
         tensors, _ = load_tensors(self.path / MODEL)
+        gate_arrays = {name: tensors.pop(name) for name in list(tensors) if name.startswith("gate.")}
         with nothing_drawn():
             model = LanguageModel(self.config.model, len(self.tokenizer.vocab))
         expected = {name: tuple(p.shape) for name, p in model.state_dict().items() if name not in tied(model)}
@@ -266,11 +281,32 @@ class Run:
         weights = {name: torch.from_numpy(array) for name, array in tensors.items()}
         model.load_state_dict({**weights, **{alias: weights[name] for alias, name in tied(model).items()}})
         model.set_words(self.tokenizer.vocab.itos)
-        return model.to(resolve_device(device)).eval()
+        network = model.to(resolve_device(device)).eval()
+        if not gate_arrays:
+            return Members(network)
+        return Members(network, self.load_counts() if counts else None, Gate.of(gate_arrays))
 
-    def save_model(self, model: LanguageModel) -> None:
-        """Replace the best weights. Tied tensors are stored once."""
-        save_tensors(self.path / MODEL, model_arrays(model))
+    @property
+    def finished(self) -> bool:
+        """Whether training has reached the end of its budget."""
+        saved = self.load_state()
+        return saved is not None and bool(saved[1]["position"]["finished"])
+
+    def load_counts(self) -> NGramModel | None:
+        """The counts of the training text, None where the run has none."""
+        return NGramModel.load(self.path / COUNTS) if (self.path / COUNTS).exists() else None
+
+    def save_counts(self, counts: NGramModel) -> None:
+        """Keep the counts of the training text."""
+        counts.save(self.path / COUNTS)
+
+    def remove_counts(self) -> None:
+        """Go on without counts; the weights are to be saved without a gate first."""
+        (self.path / COUNTS).unlink(missing_ok=True)
+
+    def save_model(self, model: LanguageModel, gate: Gate | None = None) -> None:
+        """Replace the best weights, and the gate fitted to them, in one rename. Tied tensors are stored once."""
+        save_tensors(self.path / MODEL, model_arrays(model) | (gate.arrays() if gate else {}))
 
     def save_state(self, tensors: Mapping[str, np.ndarray], values: Mapping[str, Any]) -> None:
         """Replace the exact state: arrays, and plain values stored as JSON."""
@@ -298,7 +334,7 @@ class Run:
 
     def finish(self) -> None:
         """Write the manifest of the finished run."""
-        names = [CONFIG, TOKENIZER, ITEMS, MODEL, STATE, METRICS]
+        names = [CONFIG, TOKENIZER, ITEMS, MODEL, COUNTS, STATE, METRICS]
         write_manifest(self.path, [name for name in names if (self.path / name).exists()])
 
 

@@ -6,11 +6,12 @@ import shutil
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, Unpack
+from typing import TYPE_CHECKING, Any, Self, Unpack, get_args
 
-from .base.errors import InputError
+from .base.errors import InputError, choose
 from .base.files import atomic_folder
 from .base.results import Result, Table, abbreviated, line
+from .models.interpolated import Member
 from .run import CONFIG, History, Run
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from .evaluation import Evaluator, Scores, TextScore
     from .generation import Items, Samples, TextGenerator
     from .models import LanguageModel
+    from .models.interpolated import Members
     from .options import EvaluationOptions, GenerationOptions
     from .text import Sources, Tokenizer
     from .visualization import CurveAxis, Picture
@@ -40,11 +42,11 @@ class TrainedLanguageModel(Result):
         device: str = "cpu",
         *,
         summary: Mapping[str, Any] | None = None,
-        model: LanguageModel | None = None,
+        members: Members | None = None,
     ):
         self.run, self.device, self.summary = run, device, dict(summary or {})
-        if model is not None:
-            self.model = model
+        if members is not None:
+            self.members = members
 
     @classmethod
     def load(cls, path: str | Path, device: str = "cpu") -> Self:
@@ -58,13 +60,33 @@ class TrainedLanguageModel(Result):
             InputError: no such run, a damaged file, or a device that this machine does not have.
         """
         loaded = cls(Run.open(path), device)
-        loaded.model  # noqa: B018 - a damaged file is reported now, not at the first question
+        loaded.members  # noqa: B018 - a damaged file is reported now, not at the first question
         return loaded
 
     @cached_property
+    def members(self) -> Members:
+        """What the model is made of: the network with its best weights, and the counts beside it."""
+        return self.run.load_members(self.device)
+
+    @property
     def model(self) -> LanguageModel:
-        """The network with its best weights, in evaluation mode: a `torch.nn.Module`."""
-        return self.run.load_model(self.device)
+        """The network, in evaluation mode: a `torch.nn.Module`."""
+        return self.members.network
+
+    def only(self, member: Member) -> Self:
+        """The same run with one of its members by itself: to hear what the network alone, or counting alone, would say.
+
+        Args:
+            member: "network" or "counts".
+
+        Raises:
+            InputError: "counts" of a run that has none.
+        """
+        choose("only", member, dict.fromkeys(get_args(Member)))
+        members = self.members._replace(only=member)
+        if member == "counts":
+            members.the_counts()
+        return type(self)(self.run, self.device, members=members)
 
     @property
     def tokenizer(self) -> Tokenizer:
@@ -76,7 +98,7 @@ class TrainedLanguageModel(Result):
         """What writes: model and tokenizer together."""
         from .generation import TextGenerator
 
-        return TextGenerator(self.model, self.tokenizer)
+        return TextGenerator(self.members.model(), self.tokenizer)
 
     def generate(
         self, prompt: str = "", *, stream: Callable[[str], None] | None = None, **options: Unpack[GenerationOptions]
@@ -155,7 +177,7 @@ class TrainedLanguageModel(Result):
         """
         from .evaluation import score_text
 
-        return score_text(self.model, self.tokenizer, text)
+        return score_text(self.members, self.tokenizer, text)
 
     def evaluate(
         self,
@@ -177,11 +199,11 @@ class TrainedLanguageModel(Result):
             text: file(s), folder or corpus name to score. None takes a split of the corpus the run was trained on.
             split: "valid" or "test"; None takes the test split, else the validation split, and the result says which.
             valid: the text to tune on where something is tuned; by default that corpus's validation split.
-            train_text: the text to count, and for dynamic evaluation to take the size of gradients from; by default
-                the training split.
+            train_text: the text that dynamic evaluation takes the size of gradients from; by default the training
+                split.
             token_scores: a JSON Lines file to write every token's log-probability, rank and entropy to.
             quiet: show no progress.
-            **options: what to add to the network: dynamic, cache, counts, ensemble, ...; see
+            **options: what to add to the model: dynamic, cache, ensemble, ...; see
                 `seqlab.settings("evaluation")`. Each becomes a section of the result.
 
         Raises:
@@ -201,7 +223,7 @@ class TrainedLanguageModel(Result):
         """What `evaluate` uses: tuned once, for any number of texts."""
         from .evaluation import Adaptation, evaluator_of
 
-        return evaluator_of(self.run, self.model, Adaptation.of(options), valid, train_text, quiet)
+        return evaluator_of(self.run, self.members, Adaptation.of(options), valid, train_text, quiet)
 
     def evaluate_with(
         self,

@@ -19,7 +19,8 @@ from seqlab.evaluation import (
     Addition,
     DynamicSettings,
     Evaluator,
-    Network,
+    ScoredText,
+    Scorer,
     dynamic_log_probs,
     evaluate_source,
     evaluator_of,
@@ -31,7 +32,6 @@ from seqlab.evaluation import (
 )
 from seqlab.evaluation.additions import cache as cache_module
 from seqlab.evaluation.additions.cache import Cache, cache_log_probs
-from seqlab.evaluation.additions.counts import Counts
 from seqlab.evaluation.additions.dynamic import (
     DECAY_EVERY,
     EPSILON,
@@ -40,10 +40,11 @@ from seqlab.evaluation.additions.dynamic import (
     training_rules,
     tune_dynamic,
 )
-from seqlab.evaluation.exact import token_ranks
+from seqlab.evaluation.exact import read_sample
 from seqlab.evaluation.sources import Text
 from seqlab.models import LanguageModel
 from seqlab.models.counts.mixture import fit_weights
+from seqlab.models.interpolated import Members
 from seqlab.nn import SOFTMAXES
 from seqlab.run import Run
 from seqlab.text import TokenFile
@@ -83,7 +84,7 @@ def test_every_token_is_scored_once_in_the_order_of_the_text(softmax):
     np.testing.assert_allclose(scored.log_p_N, expected, rtol=1e-9)
     torch.testing.assert_close(scored.hidden_ND, hidden_1TD[0])
     log_p_NV = model.output.log_probs(hidden_1TD[0]).detach()
-    ranks = token_ranks(model.output, scored.hidden_ND, ids)
+    ranks = Scorer(Members(model), 3).ranks(ScoredText(tokens, scored.log_p_N, scored.hidden_ND))
     assert ranks.rank_N.tolist() == [1 + sum(row > row[id]).item() for row, id in zip(log_p_NV, ids, strict=True)]
     np.testing.assert_allclose(ranks.entropy_N, -(log_p_NV.exp() * log_p_NV).sum(1), rtol=1e-9)
     for streams in (2, 5, 300):
@@ -204,7 +205,7 @@ def test_no_score_depends_on_later_tokens(softmax):
     model, one = small_model(softmax=softmax, samples=10, dropout=0.3, **options).float(), text_of(200)
     other = TokenFile.of(np.concatenate([one[:117], text_of(200, seed=9)[117:]]))
     assert not np.array_equal(one[:], other[:])
-    network = Network(model, 3)
+    network = Scorer(Members(model), 3)
     parts = Adaptation(cache=50).additions(None, network)
     for part in [*parts, Dynamic(network)]:
         if isinstance(part, Cache):
@@ -223,7 +224,7 @@ def test_dynamic_evaluation_reports_what_it_tuned():
     likelihoods = {rate: dynamic_log_probs(model, tokens, 3, one).mean() for rate, one in rates.items()}
     assert max(likelihoods, key=likelihoods.get) == best.lr
     with pytest.raises(InputError, match="rms, sgd"):
-        Dynamic(Network(model, 3), "adam")
+        Dynamic(Scorer(Members(model), 3), "adam")
 
 
 def brute_cache(hidden_ND: np.ndarray, ids: list[int], size: int, theta: float) -> np.ndarray:
@@ -253,7 +254,7 @@ def test_cache_against_brute_force(size, monkeypatch):
 
 def test_cache_takes_the_best_theta_and_its_window_has_no_influence(monkeypatch):
     model, tokens = small_model(), text_of(300)
-    passage = Network(model, 3).read(tokens)
+    passage = Scorer(Members(model), 3).read(tokens)
     part = Cache(40, VOCABULARY)
     theta = part.tune(passage)["theta"]
 
@@ -307,7 +308,7 @@ def home(tmp_path_factory):
 @pytest.fixture(scope="module")
 def everything(home):
     lm = api.load_language_model(home / "run")
-    parts = {"dynamic": True, "cache": 100, "counts": True}
+    parts = {"dynamic": True, "cache": 100}
     evaluator = lm.evaluator(ensemble=[home / "second"], **parts)
     return lm, evaluator, evaluator.evaluate_tokens(run_corpus(lm.run).test)
 
@@ -315,18 +316,20 @@ def everything(home):
 def test_every_variant_is_reported_with_what_was_tuned(home, everything):
     lm, _, (report, log_p_N, parts, _) = everything
     plain = lm.evaluate().to_json()
-    rows = ["static", "dynamic", "cache", "counts", "ensemble", "mixture"]
-    assert [name for name, value in report.items() if isinstance(value, dict)] == [*rows, "tuned_on"]
-    assert {name: report[name] for name in plain} == pytest.approx(plain)
+    rows, members = ["static", "dynamic", "cache", "ensemble", "mixture"], ["network", "counts", "weights"]
+    assert [name for name, value in report.items() if isinstance(value, dict)] == [*members, *rows, "tuned_on"]
+    for name, value in plain.items():
+        assert report[name] == pytest.approx(value)
+    assert plain["perplexity"] < min(plain["network"]["perplexity"], plain["counts"]["perplexity"])
     for row in rows:
         nats = math.log(report[row]["perplexity"])
         assert nats == pytest.approx(report[row]["nats_per_token"])
         assert report[row]["change"] == pytest.approx(100 * (report[row]["perplexity"] / plain["perplexity"] - 1))
-    for row in ("cache", "counts", "ensemble", "mixture"):
+    for row in ("cache", "ensemble", "mixture"):
         weights = report[row]["weights"]
         assert sum(weights.values()) == pytest.approx(1.0)
     assert list(report["ensemble"]["weights"]) == ["static", str(home / "second")]
-    assert list(report["mixture"]["weights"]) == list(parts)
+    assert [*report["mixture"]["weights"], "network", "counts"] == list(parts)
     assert report["mixture"]["perplexity"] < min(report[row]["perplexity"] for row in rows[:-1]) * 1.02
     assert {"rule", "lr", "decay", "segment", "tuning_tokens"} <= report["dynamic"].keys()
     assert report["dynamic"]["statistics"] == "of the training text"
@@ -334,15 +337,16 @@ def test_every_variant_is_reported_with_what_was_tuned(home, everything):
     assert report["tuned_on"] == {"text": "the run's own valid split", "tokens": len(run_corpus(lm.run).valid)}
     assert -log_p_N.mean() == pytest.approx(report["mixture"]["nats_per_token"])
     weights = np.array(list(report["mixture"]["weights"].values()))
-    mixed = np.log(np.exp(np.stack(list(parts.values()), axis=1)) @ weights)
+    mixed = np.log(np.exp(np.stack(list(parts.values())[:-2], axis=1)) @ weights)
     np.testing.assert_allclose(mixed, log_p_N, rtol=1e-9)
 
 
 def test_weights_come_from_the_validation_text_alone(everything):
     lm, evaluator, (report, *_) = everything
     valid = run_corpus(lm.run).valid
-    passage = evaluator.network.read(valid)
+    passage = evaluator.scorer.read(valid)
     columns = [passage.log_p_N, *(part.log_probs(passage) for part in evaluator.additions)]
+    columns[1] = passage.shares.mixed_with(columns[1])
     expected = fit_weights(np.stack(columns, axis=1))
     np.testing.assert_allclose(list(report["mixture"]["weights"].values()), expected, atol=1e-6)
 
@@ -360,19 +364,18 @@ def test_evaluation_leaves_run_and_model_alone(home, everything):
 def test_without_a_text_to_tune_on_probabilities_are_averaged(home):
     run = Run.open(home / "run")
     run.record["corpus"]["path"] = str(home / "gone")
-    model = run.load_model()
+    model = run.load_members()
     evaluator = evaluator_of(run, model, Adaptation(ensemble=[home / "second"]))
     report, log_p_N, parts, _ = evaluator.evaluate_tokens(run_corpus(Run.open(home / "run")).test)
-    np.testing.assert_allclose(log_p_N, np.log(np.exp(list(parts.values())).mean(0)), rtol=1e-9)
+    np.testing.assert_allclose(log_p_N, np.log(np.exp(list(parts.values())[:-2]).mean(0)), rtol=1e-9)
     assert report["ensemble"]["weights"] == {"static": 0.5, str(home / "second"): 0.5}
     assert "tuned_on" not in report
-    for adaptation in (Adaptation(cache=5), Adaptation(counts=True)):
-        with pytest.raises(InputError, match="no longer there"):
-            evaluator_of(run, model, adaptation)
-    given = evaluator_of(run, model, Adaptation(counts=True), valid=home / "valid.txt", train_text=home / "train.txt")
-    own = evaluator_of(Run.open(home / "run"), model, Adaptation(counts=True))
+    with pytest.raises(InputError, match="no longer there"):
+        evaluator_of(run, model, Adaptation(cache=5))
+    given = evaluator_of(run, model, Adaptation(cache=5), valid=home / "valid.txt")
+    own = evaluator_of(Run.open(home / "run"), model, Adaptation(cache=5))
     test = run_corpus(Run.open(home / "run")).test
-    assert given.evaluate(test)["counts"] == own.evaluate(test)["counts"]
+    assert given.evaluate(test)["cache"] == own.evaluate(test)["cache"]
 
 
 def test_refusals_are_one_sentence(home, everything):
@@ -407,7 +410,8 @@ def test_scores_of_single_tokens(home, everything, tmp_path):
     assert [value is None for value in nothing] == np.isneginf(evaluation.additions["cache"]).tolist()
     lm.evaluate(home / "test.txt", token_scores=tmp_path / "plain.jsonl")
     first = json.loads((tmp_path / "plain.jsonl").read_text().splitlines()[0])
-    assert first.keys() == {"position", "id", "token", "log_prob", "rank", "entropy"}
+    assert first.keys() == {"position", "id", "token", "log_prob", "rank", "entropy", "parts"}
+    assert first["parts"].keys() == {"static", "network", "counts"}
     assert first["rank"] >= 1
     assert 0.0 < first["entropy"] < math.log(len(lm.tokenizer.vocab))
     assert (
@@ -428,7 +432,7 @@ def test_a_part_of_ones_own_needs_no_other_change():
     model = small_model()
     tokens = text_of(100)
     tokens.counts = type(tokens.counts)(100, 400, 400, 100, 1, 0, VOCABULARY, "")
-    found = Evaluator(Network(model, 3), [Uniform()], Text(text_of(200, seed=4), "another")).evaluate(tokens)
+    found = Evaluator(Scorer(Members(model), 3), [Uniform()], Text(text_of(200, seed=4), "another")).evaluate(tokens)
     assert found["uniform"]["weights"].keys() == {"static", "uniform"}
     assert found["tuned_on"] == {"text": "another", "tokens": 200}
 
@@ -457,17 +461,59 @@ def test_a_text_that_shares_much_with_the_tuning_text_is_refused(home, made, ref
 
 def test_a_tuning_text_of_a_few_tokens_is_refused(home, tmp_path):
     run = Run.open(home / "run")
-    model = run.load_model()
+    model = run.load_members()
     (tmp_path / "short.txt").write_text("the noun1 verb1 a noun2 .\n" * 7)
     with pytest.raises(InputError, match="only 49 tokens, fewer than 50"):
         evaluator_of(run, model, Adaptation(cache=5), valid=tmp_path / "short.txt")
 
 
 def test_parts_state_what_they_were_given(home):
-    network = Network(small_model(), 3)
+    network = Scorer(Members(small_model()), 3)
     assert Cache(5, VOCABULARY).fixed() == {"size": 5}
-    assert Counts(text_of(100), VOCABULARY, 3).fixed() == {"order": 7}
     assert Dynamic(network, "sgd", seed=4).fixed() == {"rule": "sgd", "segment": 20, "samples": 1024, "seed": 4}
+
+
+def test_members_by_themselves_are_scored_as_sections_of_the_whole(home):
+    lm = api.load_language_model(home / "run")
+    whole = lm.evaluate().to_json()
+    for member in ("network", "counts"):
+        alone = lm.only(member).evaluate().to_json()
+        assert alone == pytest.approx(whole[member])
+    assert lm.only("network").score("the noun1 verb1").log_prob != lm.score("the noun1 verb1").log_prob
+    assert sum(whole["weights"].values()) == pytest.approx(1.0)
+    with pytest.raises(InputError, match="need the network"):
+        lm.only("counts").evaluate(cache=5)
+    with pytest.raises(InputError, match="only"):
+        lm.only("cache")
+
+
+@pytest.mark.parametrize("member", [None, "network", "counts"])
+def test_rank_and_entropy_are_those_of_the_model_that_scores(home, member):
+    lm = api.load_language_model(home / "run")
+    lm = lm.only(member) if member else lm
+    scored = lm.score("the noun1 verb1 a noun2 .")
+    model, ids = lm.members.model(), torch.tensor([[lm.tokenizer.start_id, *(one.id for one in scored.tokens)]])
+    with torch.inference_mode():
+        log_p_TV = model.sequence_logits(ids, model.init_state(1))[0][0].double().log_softmax(-1)
+    for one, log_p_V in zip(scored.tokens, log_p_TV, strict=False):
+        assert one.log_prob == pytest.approx(float(log_p_V[one.id]), abs=1e-4)
+        assert one.entropy == pytest.approx(-float((log_p_V.exp() * log_p_V).sum()), abs=1e-4)
+        assert one.rank == int((log_p_V > log_p_V[one.id]).sum()) + 1
+
+
+def test_a_sample_of_a_text_is_spread_over_it_and_read_with_what_stands_before():
+    model, tokens = small_model(), text_of(2000)
+    every = read_text(model, tokens, 3, streams=1).log_p_N
+    places, scored = read_sample(model, tokens, 3, 640)
+    assert len(places) == len(np.unique(places)) == 640
+    assert places[0] == 0
+    assert places[-1] == 1999
+    assert np.diff(places).max() < 200
+    np.testing.assert_allclose(scored.log_p_N, every[places], rtol=0, atol=1e-3)
+    assert np.abs(scored.log_p_N[:64] - every[:64]).max() < 1e-9
+    places, scored = read_sample(model, tokens, 3, 5000)
+    np.testing.assert_array_equal(places, np.arange(2000))
+    np.testing.assert_allclose(scored.log_p_N, every, rtol=0, atol=1e-3)
 
 
 def test_scores_say_what_was_scored_and_print_like_json(home):
@@ -478,12 +524,12 @@ def test_scores_say_what_was_scored_and_print_like_json(home):
     assert scores.perplexity == pytest.approx(math.exp(scores.nats_per_token))
     expected = f"perplexity {scores.perplexity:.4g} · {scores.bits_per_char:.3g} bits per character"
     assert repr(scores) == f"Scores(test: {expected} · {scores.tokens:,} tokens)"
-    assert [row[0] for row in scores.table().rows] == ["static"]
+    assert [row[0] for row in scores.table().rows] == ["together", "network", "counts"]
     assert "bits per char" in scores.text()
     assert "<table>" in scores._repr_html_()
     named = evaluate_source(lm.run, lm.evaluator(cache=20), split="valid", text=home / "test.txt")
     assert (named.split, named.text_name) == (None, str(home / "test.txt"))
-    assert list(named.sections) == ["static", "cache"]
+    assert list(named.sections) == ["network", "counts", "static", "cache"]
     assert named.sections["cache"].perplexity == named.values["cache"]["perplexity"]
     assert "tuned on" in named.text()
 
@@ -501,7 +547,7 @@ def test_a_text_is_scored_token_by_token(home, tmp_path, options):
     sizes = {"steps": 2, "quiet": True, "hidden_dim": 8, "embed_dim": 8}
     lm = api.train_language_model(corpus, tmp_path / "run", **sizes, **options)
     text = " ".join([*corpus.tokenizer.decode(corpus.valid[:12]).split(), "neverseen"])
-    score = score_text(lm.model, lm.tokenizer, text)
+    score = score_text(lm.members, lm.tokenizer, text)
     assert score.log_prob == pytest.approx(lm.log_prob(text), rel=1e-5)
     count = len(lm.tokenizer.encode(text))
     assert len(score.tokens) == count

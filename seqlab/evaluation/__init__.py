@@ -3,8 +3,9 @@
 | module | what it holds |
 | --- | --- |
 | exact | log-probability of every token by the full softmax; scores |
-| scored_text | a text as the network reads it; `Addition`: what is added to the network |
-| additions | dynamic evaluation, cache, counts, ensembles |
+| scored_text | a text as a model reads it, network and counts; `Addition`: what is added to them |
+| tuning | how much the counts are to say beside a network |
+| additions | dynamic evaluation, cache, ensembles |
 | sources | texts, or the splits of the run's own corpus |
 | evaluator, runs | the story; a run with options |
 | results | `Scores` of a text, `TextScore` of its tokens |
@@ -16,10 +17,11 @@ from .evaluator import Evaluation, Evaluator
 from .exact import evaluate_language_model, negative_log_likelihood, read_text, scores
 from .results import Scores, TextScore
 from .runs import Adaptation, evaluate_source, evaluator_of
-from .scored_text import Addition, Network, ScoredText
+from .scored_text import Addition, ScoredText, Scorer, Shares
 from .sources import read_source, run_corpus
 from .text_score import score_text
 from .token_scores import write_token_scores
+from .tuning import Together, tune_together
 
 __all__ = [
     "RULES",
@@ -28,10 +30,12 @@ __all__ = [
     "DynamicSettings",
     "Evaluation",
     "Evaluator",
-    "Network",
     "ScoredText",
+    "Scorer",
     "Scores",
+    "Shares",
     "TextScore",
+    "Together",
     "dynamic_log_probs",
     "evaluate_language_model",
     "evaluate_source",
@@ -42,5 +46,6 @@ __all__ = [
     "run_corpus",
     "score_text",
     "scores",
+    "tune_together",
     "write_token_scores",
 ]

@@ -17,7 +17,7 @@ from ..base.errors import InputError
 from ..models.counts.mixture import fit_weights, interpolate
 from ..text import TokenFile
 from .exact import TokenRanks, evaluate_language_model, first_tokens, scores
-from .scored_text import Addition, Network, ScoredText
+from .scored_text import Addition, ScoredText, Scorer
 from .sources import Text
 
 TUNING_TOKENS = 50_000
@@ -37,8 +37,8 @@ class Evaluation(NamedTuple):
     """What `Evaluator.evaluate_tokens` returns.
 
     report: scores as for `--json`. log_p_N: log-probability of every token under the last row of the report.
-    additions: the same under the network and each addition alone, -inf where an addition gives a token no probability.
-    ranks: of every token under the network, where requested.
+    additions: the same under the model as trained, under each addition alone, -inf where that gives a token no
+    probability, and under each member of the model. ranks: of every token under the model, where requested.
     """
 
     report: dict[str, Any]
@@ -48,43 +48,45 @@ class Evaluation(NamedTuple):
 
 
 class Evaluator:
-    """A network with additions; they are tuned once, however many texts follow.
+    """A model with additions; they are tuned once, however many texts follow.
 
     Args:
-        network: the model as trained.
+        scorer: the model as trained.
         additions: in the order of the report.
         valid: the text to tune on; None where nothing needs one: mixtures are then plain averages.
     """
 
     def __init__(
-        self, network: Network, additions: Sequence[Addition] = (), valid: Text | None = None, quiet: bool = True
+        self, scorer: Scorer, additions: Sequence[Addition] = (), valid: Text | None = None, quiet: bool = True
     ):
-        self.network, self.additions, self.valid, self.quiet = network, list(additions), valid, quiet
+        self.scorer, self.additions, self.valid, self.quiet = scorer, list(additions), valid, quiet
         self.needs_hidden = any(addition.needs_hidden for addition in additions)
         self._valid_log_p: dict[str, np.ndarray] = {}
 
     def evaluate(self, tokens: TokenFile) -> dict[str, Any]:
-        """Scores of a text: those of the network as trained, and a section for each variant."""
-        if not self.additions:
-            model, start_id = self.network
-            return evaluate_language_model(model, tokens, start_id, quiet=self.quiet)
+        """Scores of a text: those of the model as trained, of each of its members, and a section for each variant."""
+        members = self.scorer.members
+        if not self.additions and members.only != "counts" and members.mixed is None:
+            return evaluate_language_model(members.network, tokens, self.scorer.start_id, quiet=self.quiet)
         return self.evaluate_tokens(tokens).report
 
     def evaluate_tokens(self, tokens: TokenFile, ranked: bool = False) -> Evaluation:
         """The same with the log-probability of every token, and if `ranked` its rank and entropy."""
         self._refuse_tuning_text(tokens)
         tuned = self.tuned
-        text = self.network.read(tokens, self.needs_hidden or ranked, self.quiet)
-        ranks = self.network.ranks(text) if ranked else None
+        text = self.scorer.read(tokens, self.needs_hidden or ranked, self.quiet)
+        ranks = self.scorer.ranks(text) if ranked else None
         log_p = {STATIC: text.log_p_N}
         static = scores(-float(text.log_p_N.sum()), tokens)
-        report: dict[str, Any] = {**static}
+        report: dict[str, Any] = {**static, **member_scores(text)}
         if not self.additions:
-            return Evaluation(report, text.log_p_N, log_p, ranks)
+            return Evaluation(report, text.log_p_N, {**log_p, **_by_member(text)}, ranks)
         report[STATIC] = {**static, "change": 0.0}
         for row, members in groupby(self.additions, attrgetter("row")):
             additions, section = list(members), dict[str, Any]()
             log_p |= {addition.name: addition.log_probs(text) for addition in additions}
+            if additions[0].alone and text.shares is not None:
+                log_p[additions[0].name] = text.shares.mixed_with(log_p[additions[0].name])
             row_N = log_p[additions[0].name]
             if not additions[0].alone:
                 row_N, section["weights"] = self._mixed(log_p, [STATIC, *(addition.name for addition in additions)])
@@ -95,7 +97,7 @@ class Evaluator:
             report[MIXTURE] = {**self._scores(row_N, tokens, static), "weights": weights}
         if self.valid:
             report["tuned_on"] = {"text": self.valid.name, "tokens": len(self._valid_text.tokens)}
-        return Evaluation(report, row_N, log_p, ranks)
+        return Evaluation(report, row_N, {**log_p, **_by_member(text)}, ranks)
 
     @cached_property
     def tuned(self) -> dict[str, dict[str, Any]]:
@@ -107,7 +109,7 @@ class Evaluator:
     @cached_property
     def _valid_text(self) -> ScoredText:
         assert self.valid is not None
-        return self.network.read(first_tokens(self.valid.tokens, TUNING_TOKENS), self.needs_hidden, self.quiet)
+        return self.scorer.read(first_tokens(self.valid.tokens, TUNING_TOKENS), self.needs_hidden, self.quiet)
 
     def _mixed(self, log_p: Mapping[str, np.ndarray], names: list[str]) -> tuple[np.ndarray, dict[str, float]]:
         """Log-probabilities (N,) of the mixture of some additions, with the weights of the validation text."""
@@ -123,7 +125,10 @@ class Evaluator:
         if name not in self._valid_log_p:
             additions = {addition.name: addition for addition in self.additions}
             text = self._valid_text
-            self._valid_log_p[name] = text.log_p_N if name == STATIC else additions[name].log_probs(text)
+            log_p_M = text.log_p_N if name == STATIC else additions[name].log_probs(text)
+            if name != STATIC and additions[name].alone and text.shares is not None:
+                log_p_M = text.shares.mixed_with(log_p_M)
+            self._valid_log_p[name] = log_p_M
         return self._valid_log_p[name]
 
     @staticmethod
@@ -148,6 +153,23 @@ class Evaluator:
         raise InputError(
             f"the text to evaluate {found} ({self.valid.name}); name another of the two (valid is the text to tune on)."
         )
+
+
+def _by_member(text: ScoredText) -> dict[str, np.ndarray]:
+    """Log-probabilities (N,) of every token by network and counts alone; nothing for a model of one."""
+    return {"network": text.shares.network_N, "counts": text.shares.counts_N} if text.shares else {}
+
+
+def member_scores(text: ScoredText) -> dict[str, Any]:
+    """The same scores by the network and by the counts alone, and their mean weights; nothing for a model of one."""
+    if text.shares is None:
+        return {}
+    weight = text.shares.counts_weight
+    return {
+        "network": scores(-float(text.shares.network_N.sum()), text.tokens),
+        "counts": scores(-float(text.shares.counts_N.sum()), text.tokens),
+        "weights": {"network": 1.0 - weight, "counts": weight},
+    }
 
 
 def shared_stretches(tuning: TokenFile, tokens: TokenFile) -> int:

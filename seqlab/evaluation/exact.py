@@ -6,7 +6,7 @@ Shapes: B parallel streams, M positions of a window, N tokens of the text in the
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -15,15 +15,18 @@ import torch
 from torch import Tensor
 
 from ..base.progress import Progress
-from ..models import LanguageModel
-from ..nn import OutputLayer, fast_float32
-from ..text import EvaluationBatches, TokenFile
+from ..models import LanguageModel, forget
+from ..models.counts.gate import Gate
+from ..models.interpolated import projected
+from ..text import EvaluationBatches, SpreadBatches, TokenFile
 from ..text.ids.lines import line_windows, some_lines
 
 STREAM_TOKENS = 50_000
 """Tokens a parallel stream of a final evaluation holds at least: what starts without context weighs nothing."""
-QUICK_STREAM_TOKENS = 1_000
-"""The same for validation during training, where a fixed small bias hurts no comparison."""
+STRETCHES, FEWEST_IN_A_STRETCH = 32, 64
+"""A sample of a text is read in so many stretches at most, of so many tokens at least."""
+WARM_UP = 64
+"""Tokens read before each stretch of a sample."""
 WINDOW = 128
 """Time steps a kernel call covers; has no influence on the result."""
 LINE_ROWS = 16
@@ -47,11 +50,12 @@ class Scored(NamedTuple):
     """What a model makes of a text.
 
     log_p_N: natural logarithm of every token's probability, float64. hidden_ND: what the output layer read before
-    each, on the CPU; empty unless requested.
+    each, on the CPU; empty unless requested. projected_GN: that times the weights of each gate.
     """
 
     log_p_N: np.ndarray
     hidden_ND: Tensor
+    projected_GN: np.ndarray
 
 
 def streams_for(tokens: int, stream_tokens: int = STREAM_TOKENS) -> int:
@@ -92,23 +96,24 @@ def readable(model: LanguageModel, tokens: TokenFile) -> Iterator[TokenFile]:
             yield tokens
 
 
-def read_windows(
-    model: LanguageModel, tokens: TokenFile, start_id: int, streams: int, window: int = WINDOW
-) -> Iterator[ReadWindow]:
-    """Read a text in `streams` stretches side by side, each with its own state, whose first tokens see no context.
+def read_windows(model: LanguageModel, batches: EvaluationBatches | SpreadBatches) -> Iterator[ReadWindow]:
+    """Read stretches of a text side by side, each with its own state.
 
     Every token comes exactly once. Memory does not depend on the length of the text. The model is used in the mode it
     is in; gradients are the caller's choice.
+
+    Args:
+        batches: which tokens. Those of `EvaluationBatches` begin without context but for what was read in the stretch.
     """
-    if tokens.lines:
-        yield from read_lines(model, tokens, start_id)
-        return
-    batches = EvaluationBatches(tokens, streams, window, start_id)
     state = model.init_state(len(batches.starts))
+    if isinstance(batches, SpreadBatches) and batches.warm_up is not None:
+        _, state = model.hidden(torch.from_numpy(batches.warm_up.inputs_BT).to(model.device), state)
+        state = forget(state, batches.fresh_B)
     for number, batch in enumerate(batches):
         inputs_BT, targets_BT = (torch.from_numpy(ids_BT).to(model.device) for ids_BT in batch)
         hidden_BTD, state = model.hidden(inputs_BT, state)
-        places_BT = batches.starts[:, None] + np.arange(number * window, number * window + inputs_BT.shape[1])
+        first = number * batches.bptt
+        places_BT = batches.starts[:, None] + np.arange(first, first + inputs_BT.shape[1])
         real_BT = batch.targets_BT >= 0
         if real_BT.all():
             yield ReadWindow(places_BT.ravel(), hidden_BTD.flatten(0, 1), targets_BT.flatten())
@@ -136,6 +141,7 @@ def read_text(
     streams: int | None = None,
     keep_hidden: bool = False,
     quiet: bool = True,
+    gates: Sequence[Gate] = (),
 ) -> Scored:
     """Exact log-probability of every token, in the order of the text, by the model in the mode it is in.
 
@@ -143,30 +149,54 @@ def read_text(
         start_id: what the model reads before the first token.
         streams: parallel streams; by default `streams_for` the text.
         keep_hidden: also return the hidden states, N x D numbers.
+        gates: also return the hidden states times the weights of each.
     """
-    count = len(tokens)
-    log_p_N = np.empty(count)
+    with readable(model, tokens) as text:
+        batches = EvaluationBatches(text, streams or streams_for(len(tokens)), WINDOW, start_id)
+        return _read(model, batches, np.arange(len(tokens)), keep_hidden, quiet, gates)
+
+
+@torch.no_grad()
+def read_sample(
+    model: LanguageModel,
+    tokens: TokenFile,
+    start_id: int,
+    count: int,
+    keep_hidden: bool = False,
+    quiet: bool = True,
+    gates: Sequence[Gate] = (),
+) -> tuple[np.ndarray, Scored]:
+    """`read_text` for `count` tokens spread evenly over the text: where they are (N,), ascending, and the rest."""
+    with readable(model, tokens) as text:
+        stretches = max(1, min(STRETCHES, count // FEWEST_IN_A_STRETCH))
+        batches = SpreadBatches(text, count, WINDOW, start_id, stretches, WARM_UP)
+        places_N = batches.places_N
+        return places_N, _read(model, batches, places_N, keep_hidden, quiet, gates)
+
+
+def _read(
+    model: LanguageModel,
+    batches: EvaluationBatches | SpreadBatches,
+    places_N: np.ndarray,
+    keep_hidden: bool,
+    quiet: bool,
+    gates: Sequence[Gate],
+) -> Scored:
+    count, whole = len(places_N), isinstance(batches, EvaluationBatches)
+    log_p_N, projected_GN = np.empty(count), np.empty((len(gates), count))
     hidden_ND = torch.empty(count if keep_hidden else 0, model.output.width, dtype=model.output.bias.dtype)
     done = 0
-    with readable(model, tokens) as text, Progress("evaluating", count, "tokens", quiet=quiet) as progress:
-        for places_M, hidden_MD, targets_M in read_windows(model, text, start_id, streams or streams_for(count)):
-            log_p_N[places_M] = -model.output.exact_losses(hidden_MD, targets_M).double().cpu().numpy()
+    with Progress("evaluating", count, "tokens", quiet=quiet) as progress:
+        for places_M, hidden_MD, targets_M in read_windows(model, batches):
+            rows_M = places_M if whole else np.searchsorted(places_N, places_M)
+            log_p_N[rows_M] = -model.output.exact_losses(hidden_MD, targets_M).double().cpu().numpy()
+            for row, gate in enumerate(gates):
+                projected_GN[row, rows_M] = projected(gate, hidden_MD)
             if keep_hidden:
-                hidden_ND[torch.from_numpy(places_M)] = hidden_MD.cpu()
+                hidden_ND[torch.from_numpy(rows_M)] = hidden_MD.cpu()
             done += len(places_M)
             progress.update(done)
-    return Scored(log_p_N, hidden_ND)
-
-
-def logit_chunks(output: OutputLayer, hidden_ND: Tensor, ids_N: Tensor) -> Iterator[tuple[slice, Tensor, Tensor]]:
-    """(place, float32 logits (M, V), those of the tokens (M,)) of a few positions after another."""
-    rows = max(1, CHUNK // output.vocab_size)
-    device = output.bias.device
-    for start in range(0, len(ids_N), rows):
-        part = slice(start, start + rows)
-        with fast_float32():
-            logits_MV = output.logits(hidden_ND[part].to(device))
-        yield part, logits_MV, logits_MV.gather(1, ids_N[part, None].to(device)).squeeze(1)
+    return Scored(log_p_N, hidden_ND, projected_GN)
 
 
 class TokenRanks(NamedTuple):
@@ -180,14 +210,23 @@ class TokenRanks(NamedTuple):
 
 
 @torch.inference_mode()
-def token_ranks(output: OutputLayer, hidden_ND: Tensor, ids_N: Tensor, quiet: bool = True) -> TokenRanks:
-    """Rank of every token and entropy of its distribution, from what the output layer reads before it."""
+def token_ranks(log_probs: Callable[[slice], Tensor], ids_N: Tensor, vocab_size: int, quiet: bool = True) -> TokenRanks:
+    """Rank of every token and entropy of its distribution.
+
+    Args:
+        log_probs: (M, V) of a few positions; they are asked for in order.
+        ids_N: the tokens.
+        vocab_size: V.
+    """
     rank_N, entropy_N = np.empty(len(ids_N), np.int64), np.empty(len(ids_N))
+    rows = max(1, CHUNK // vocab_size)
     with Progress("ranking", len(ids_N), "tokens", quiet=quiet) as progress:
-        for part, logits_MV, own_M in logit_chunks(output, hidden_ND, ids_N):
-            rank_N[part] = (logits_MV > own_M[:, None]).sum(1).add_(1).cpu().numpy()
-            log_z_M, p_MV = logits_MV.logsumexp(1), logits_MV.softmax(1)
-            entropy_N[part] = (log_z_M - torch.linalg.vecdot(p_MV, logits_MV)).double().cpu().numpy()
+        for start in range(0, len(ids_N), rows):
+            part = slice(start, start + rows)
+            log_p_MV = log_probs(part)
+            own_M1 = log_p_MV.gather(1, ids_N[part, None].to(log_p_MV.device))
+            rank_N[part] = (log_p_MV > own_M1).sum(1).add_(1).cpu().numpy()
+            entropy_N[part] = -torch.linalg.vecdot(log_p_MV.exp(), log_p_MV).double().cpu().numpy()
             progress.update(min(part.stop, len(ids_N)))
     return TokenRanks(rank_N, entropy_N)
 
@@ -213,24 +252,26 @@ def negative_log_likelihood(
     total = torch.zeros((), dtype=torch.float64, device=model.device)
     done, progress = 0, Progress("evaluating", len(tokens), "tokens", quiet=quiet)
     with evaluating(model), readable(model, tokens) as text, progress:
-        for places_M, hidden_MD, targets_M in read_windows(model, text, start_id, streams, window):
+        for places_M, hidden_MD, targets_M in read_windows(model, EvaluationBatches(text, streams, window, start_id)):
             total += model.output.exact_loss_sum(hidden_MD, targets_M)
             done += len(places_M)
             progress.update(done)
     return float(total), done
 
 
-def scores(nats: float, tokens: TokenFile) -> dict[str, Any]:
-    """What a total of `nats` over the whole of `tokens` means: per token, character and byte, and as perplexity."""
-    count = len(tokens)
+def scores(nats: float, tokens: TokenFile, count: int | None = None) -> dict[str, Any]:
+    """What a total of `nats` means per token, character and byte, and as perplexity: over the whole of `tokens`, or
+    over a sample of `count` of them, whose characters are taken to be as many as elsewhere."""
+    share = 1.0 if count is None else count / len(tokens)
+    count = len(tokens) if count is None else count
     return {
         "tokens": count,
         "nats_per_token": nats / count,
         "perplexity": math.exp(min(nats / count, 700.0)),
-        "nats_per_char": nats / tokens.characters,
-        "bits_per_char": nats / tokens.characters / math.log(2),
-        "bits_per_byte": nats / tokens.bytes / math.log(2),
-        "unknown_rate": tokens.unknown / count,
+        "nats_per_char": nats / (share * tokens.characters),
+        "bits_per_char": nats / (share * tokens.characters) / math.log(2),
+        "bits_per_byte": nats / (share * tokens.bytes) / math.log(2),
+        "unknown_rate": tokens.unknown / len(tokens),
     }
 
 

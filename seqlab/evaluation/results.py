@@ -21,6 +21,8 @@ FIGURES = (
     "unknown_rate",
 )
 """Scores of every text."""
+MEMBERS = ("network", "counts")
+"""Sections of what each member of the model achieves alone."""
 VARIANT_FIGURES = ("perplexity", "nats_per_token", "bits_per_char")
 
 
@@ -40,13 +42,14 @@ class Scores(Result):
 
     def __repr__(self) -> str:
         name = f"{self.text_name}: " if self.text_name else ""
-        best = min(self.sections.items(), key=lambda entry: entry[1].perplexity, default=None)
-        added = f"{best[1].perplexity:.4g} with {printable(best[0])}" if best and best[0] != "static" else ""
+        added = {name: one for name, one in self.sections.items() if name not in ("static", *MEMBERS)}
+        best = min(added.items(), key=lambda entry: entry[1].perplexity, default=None)
+        with_best = f"{best[1].perplexity:.4g} with {printable(best[0])}" if best else ""
         return line(
             "Scores",
             [
                 f"{printable(name)}perplexity {self.perplexity:.4g}",
-                added,
+                with_best,
                 f"{self.bits_per_char:.3g} bits per character",
                 f"{self.tokens:,} tokens",
             ],
@@ -90,8 +93,8 @@ class Scores(Result):
 
     @property
     def sections(self) -> dict[str, Scores]:
-        """By name, the scores of the network as trained ("static"), of each addition and of their mixture; empty where
-        nothing was added."""
+        """By name, the scores of network and counts alone where the model has both, of the model as trained ("static"),
+        of each addition and of their mixture; empty for a network to which nothing was added."""
         return {
             name: Scores(value, self.text_name, self.split)
             for name, value in self.values.items()
@@ -103,18 +106,28 @@ class Scores(Result):
         return dict(self.values)
 
     def table(self) -> Table:
-        """A row for the network as trained, one for each addition and one for the mixture."""
-        variants = self.sections or {"static": self}
-        headers = ("variant", *FIGURES, *(("change_percent",) if self.sections else ()))
+        """A row for the model as trained, one for each member, each addition and the mixture."""
+        variants = self._variants()
+        headers = ("variant", *FIGURES, *(("change_percent",) if len(variants) > 1 else ()))
         rows = [
             (
                 name,
                 *(one.values[figure] for figure in FIGURES),
-                *((one.values["change"],) if self.sections else ()),
+                *((self._change(one),) if len(variants) > 1 else ()),
             )
             for name, one in variants.items()
         ]
         return Table(headers, rows, repr(self))
+
+    def _variants(self) -> dict[str, Scores]:
+        """The whole first, then its sections."""
+        sections = self.sections
+        first = "static" if "static" in sections or not sections else "together"
+        return {first: self, **{name: one for name, one in sections.items() if name != "static"}}
+
+    def _change(self, other: Scores) -> float:
+        """Change of the perplexity against the model as trained, in percent."""
+        return 100.0 * (other.perplexity / self.perplexity - 1.0)
 
     def text(self) -> str:
         """The plain scores; where something was added, a table of the variants and what was tuned."""
@@ -123,25 +136,29 @@ class Scores(Result):
         sections = self.sections
         if not sections:
             return lines[0]
+        variants_by_name = self._variants()
         variants = Table(
             ("variant", *(figure.replace("_", " ") for figure in VARIANT_FIGURES), "change %"),
             [
                 (
                     name.replace("_", " "),
                     *(one.values[figure] for figure in VARIANT_FIGURES),
-                    f"{one.values['change']:+.1f}" if one.values["change"] else "-",
+                    f"{change:+.1f}" if (change := self._change(one)) else "-",
                 )
-                for name, one in sections.items()
+                for name, one in variants_by_name.items()
             ],
         )
         lines += ["", variants.text(), ""]
+        if "weights" in self.values:
+            shares = ", ".join(f"{weight:.3f} {name}" for name, weight in self.values["weights"].items())
+            lines.append(f"mean weights: {shares}")
         if "tuned_on" in self.values:
             tuned_on = self.values["tuned_on"]
             lines.append(f"tuned on {printable(tuned_on['text'])}, the first {tuned_on['tokens']:,} tokens or fewer")
-        elif any("weights" in one.values for one in sections.values()):
+        elif any("weights" in one.values for name, one in sections.items() if name not in MEMBERS):
             lines.append("nothing was tuned: all have equal weights in the mixture")
         for name, one in sections.items():
-            known = (*sections["static"].values, "weights")
+            known = (*FIGURES, "weights", "change")
             facts = [
                 f"{key.replace('_', ' ')} {_value(value)}" for key, value in one.values.items() if key not in known
             ]

@@ -8,16 +8,15 @@ from typing import Any
 
 from ..base.errors import InputError
 from ..config import EvaluationConfig
-from ..models import LanguageModel
+from ..models.interpolated import Members
 from ..run import Run
 from ..text import Sources, TokenFile
 from .additions.cache import Cache
-from .additions.counts import Counts
 from .additions.dynamic import Dynamic
 from .additions.ensembles import Member
 from .evaluator import Evaluator
 from .results import Scores
-from .scored_text import Addition, Network
+from .scored_text import Addition, Scorer
 from .sources import Text, read_source
 from .token_scores import write_token_scores
 
@@ -33,21 +32,18 @@ class Adaptation(EvaluationConfig):
         """From options by name. Raises InputError for an unknown one, or a value that is not allowed."""
         return cls.build(options, "evaluate")
 
-    def additions(
-        self, run: Run, network: Network, train_text: Sources | None = None, quiet: bool = True
-    ) -> list[Addition]:
+    def additions(self, run: Run, scorer: Scorer, train_text: Sources | None = None) -> list[Addition]:
         """The requested additions. Raises InputError for one that this run cannot have."""
-        vocab_size, found = network.model.vocab_size, list[Addition]()
+        network, found = scorer.network, list[Addition]()
+        if scorer.members.only == "counts" and (self.dynamic or self.cache or self.ensemble):
+            raise InputError("dynamic, cache and ensemble need the network; leave them out, or evaluate both members.")
         if self.dynamic:
             rule = self.dynamic if isinstance(self.dynamic, str) else "rms"
-            training = None if rule == "sgd" else available_text(run, train_text, network.model.reads_characters)
-            found.append(Dynamic(network, rule, self.seed, training))
+            training = None if rule == "sgd" else available_text(run, train_text, network.reads_characters)
+            found.append(Dynamic(scorer, rule, self.seed, training))
         if self.cache:
-            found.append(Cache(self.cache, vocab_size))
-        if self.counts:
-            training = read_source(run, train_text, "train").tokens
-            found.append(Counts(training, vocab_size, network.start_id, quiet))
-        return found + self._members(run, str(network.model.device))
+            found.append(Cache(self.cache, network.vocab_size))
+        return found + self._members(run, str(network.device))
 
     def _members(self, run: Run, device: str) -> list[Member]:
         """The other runs, each once. Raises InputError for the run itself."""
@@ -60,7 +56,7 @@ class Adaptation(EvaluationConfig):
 
 def evaluator_of(
     run: Run,
-    model: LanguageModel,
+    members: Members,
     adaptation: Adaptation | None = None,
     valid: Sources | None = None,
     train_text: Sources | None = None,
@@ -69,22 +65,23 @@ def evaluator_of(
     """The evaluator of a run.
 
     Args:
+        members: the run's network and counts, and which of them are used.
         valid: the text to tune on; by default the validation split of the run's own corpus.
-        train_text: the text to count, and to take the size of gradients from; by default the training split.
+        train_text: the text to take the size of gradients from; by default the training split.
 
     Raises:
         InputError: an addition or a text that cannot be had.
     """
-    network = Network(model, run.tokenizer.start_id)
-    additions = (adaptation or Adaptation()).additions(run, network, train_text, quiet)
+    scorer = Scorer(members, run.tokenizer.start_id)
+    additions = (adaptation or Adaptation()).additions(run, scorer, train_text)
     text = None
     if len(additions) > 1 or any(one.needs_tuning or not one.alone for one in additions):
         try:
-            text = tuning_text(run, valid, model.reads_characters)
+            text = tuning_text(run, valid, members.network.reads_characters)
         except InputError:
             if valid is not None or any(one.needs_tuning for one in additions):
                 raise
-    return Evaluator(network, additions, text, quiet)
+    return Evaluator(scorer, additions, text, quiet)
 
 
 def evaluate_source(
@@ -106,7 +103,7 @@ def evaluate_source(
     Raises:
         InputError: the text cannot be had, or is the one that was tuned on.
     """
-    source = read_source(run, text, split, evaluator.network.model.reads_characters)
+    source = read_source(run, text, split, evaluator.scorer.network.reads_characters)
     name = source.split or source.name
     if token_scores is None:
         return Scores(evaluator.evaluate(source.tokens), name, source.split)

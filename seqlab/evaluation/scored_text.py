@@ -1,6 +1,6 @@
-"""A text as the network reads it, and what may be added to the network's own probabilities.
+"""A text as a trained model reads it, and what may be added to the model's own probabilities.
 
-Shapes: N tokens, D width of the hidden states.
+Shapes: N tokens, M of them, D width of the hidden states, V vocabulary.
 """
 
 from __future__ import annotations
@@ -11,51 +11,121 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..models import LanguageModel
+from ..models.counts.gate import logistic, mix
+from ..models.interpolated import Members
+from ..nn import fast_float32
 from ..text import TokenFile
 from .exact import TokenRanks, evaluating, read_text, token_ranks
 
 
+class Shares(NamedTuple):
+    """What network and counts make of a text where both are used.
+
+    network_N, counts_N: log-probability of every token by each, float64. odds_N: log-odds of the counts.
+    """
+
+    network_N: np.ndarray
+    counts_N: np.ndarray
+    odds_N: np.ndarray
+
+    @property
+    def counts_weight(self) -> float:
+        """Mean weight of the counts."""
+        return float(logistic(self.odds_N).mean())
+
+    def mixed_with(self, network_N: np.ndarray) -> np.ndarray:
+        """Log-probabilities (N,) where another network's stand in the place of this one's."""
+        return mix(network_N, self.counts_N, self.odds_N)
+
+
 class ScoredText(NamedTuple):
-    """A text and what the network as trained makes of it.
+    """A text and what the model as trained makes of it.
 
     log_p_N: log-probability of every token, float64. hidden_ND: what the output layer reads before each token, on the
-    CPU, empty where not needed. quiet: whether those who work on it show no progress.
+    CPU, empty where not needed. quiet: whether those who work on it show no progress. shares: of the members, None for
+    a model of one.
     """
 
     tokens: TokenFile
     log_p_N: np.ndarray
     hidden_ND: Tensor
     quiet: bool = True
+    shares: Shares | None = None
 
 
-class Network(NamedTuple):
-    """A trained model and what it reads before the first token."""
+class Scorer:
+    """Reads texts with a trained model.
 
-    model: LanguageModel
-    start_id: int
+    Args:
+        members: network and counts, and which of them are used.
+        start_id: read before the first token.
+    """
+
+    def __init__(self, members: Members, start_id: int):
+        self.members, self.start_id = members, start_id
+        self.network = members.network
 
     def read(self, tokens: TokenFile, keep_hidden: bool = True, quiet: bool = True) -> ScoredText:
-        """The text with exact scores by the network as trained, and N x D hidden states if wanted."""
-        with evaluating(self.model):
-            scored = read_text(self.model, tokens, self.start_id, keep_hidden=keep_hidden, quiet=quiet)
-        return ScoredText(tokens, *scored, quiet)
+        """The text with exact scores by the model as trained, and N x D hidden states if wanted."""
+        members, start_id = self.members, self.start_id
+        if members.only == "counts":
+            log_p_N = members.the_counts().log_probs(tokens, quiet)
+            return ScoredText(tokens, log_p_N, torch.empty(0, 0), quiet)
+        gates = [members.mixed[1]] if members.mixed else []
+        with evaluating(self.network):
+            scored = read_text(self.network, tokens, start_id, keep_hidden=keep_hidden, quiet=quiet, gates=gates)
+        if members.mixed is None:
+            return ScoredText(tokens, scored.log_p_N, scored.hidden_ND, quiet)
+        counts, gate = members.mixed
+        counts_N, known_N = counts.score(tokens)
+        shares = Shares(scored.log_p_N, counts_N, gate.log_odds(known_N, scored.projected_GN[0]))
+        return ScoredText(tokens, shares.mixed_with(scored.log_p_N), scored.hidden_ND, quiet, shares)
 
     def ranks(self, text: ScoredText) -> TokenRanks:
-        """Ranks and entropies under the network as trained, of a text read with hidden states."""
+        """Ranks and entropies under the model as trained, of a text read with hidden states."""
         ids_N = torch.from_numpy(text.tokens[:].astype(np.int64))
-        return token_ranks(self.model.output, text.hidden_ND, ids_N, text.quiet)
+        return token_ranks(_Distributions(self, text).log_probs, ids_N, self.network.vocab_size, text.quiet)
+
+
+class _Distributions:
+    """Whole distributions along a text, a few positions after another, in order."""
+
+    def __init__(self, scorer: Scorer, text: ScoredText):
+        self.members, self.text = scorer.members, text
+        uses_counts = scorer.members.only == "counts" or scorer.members.mixed
+        self.counts = scorer.members.the_counts() if uses_counts else None
+        self.state_n = self.counts.read([scorer.start_id]) if self.counts else np.empty(0)
+
+    def log_probs(self, part: slice) -> Tensor:
+        """(M, V)."""
+        counts_MV = self._by_counts(part) if self.counts else None
+        if counts_MV is not None and self.text.shares is None:
+            return counts_MV.log_()
+        output = self.members.network.output
+        with fast_float32():
+            logits_MV = output.logits(self.text.hidden_ND[part].to(output.bias.device))
+        if counts_MV is None or self.text.shares is None:
+            return logits_MV.log_softmax(1)
+        weight_M1 = torch.from_numpy(logistic(self.text.shares.odds_N[part])).float()[:, None].to(logits_MV.device)
+        return logits_MV.softmax(1).lerp_(counts_MV.to(logits_MV.device), weight_M1).log_()
+
+    def _by_counts(self, part: slice) -> Tensor:
+        assert self.counts is not None
+        states_Mn = self.counts.states_before(self.text.tokens[part], self.state_n)
+        p_MV = torch.empty(len(states_Mn), self.counts.vocab_size)
+        self.counts.distributions(states_Mn, p_MV.numpy())
+        return p_MV
 
 
 class Addition:
-    """Something that assigns probabilities to a text: beside the network's own, or instead of them.
+    """Something that assigns probabilities to a text: beside the model's own, or instead of its network's.
 
     Attributes:
         name: what it is called beside other additions.
         row: the section of the report it belongs to, by default its own; additions of a row follow one another and are
             mixed together.
-        alone: whether its probabilities are a model of their own, to be reported as such; others only help when mixed
-            with the network's.
+        alone: whether its probabilities are a network's, to be reported with the counts as such; others only help when
+            mixed with the model's.
         needs_hidden: whether it looks at the hidden states.
         needs_tuning: whether it cannot do without a text to tune on.
     """

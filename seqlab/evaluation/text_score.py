@@ -6,20 +6,21 @@ import numpy as np
 
 from ..base.errors import InputError
 from ..models import LanguageModel
+from ..models.interpolated import Members
 from ..models.tokens import Token
 from ..text import TokenFile, Tokenizer
 from .results import TextScore
-from .scored_text import Network
+from .scored_text import Scorer
 
 
-def score_text(model: LanguageModel, tokenizer: Tokenizer, text: str) -> TextScore:
+def score_text(model: LanguageModel | Members, tokenizer: Tokenizer, text: str) -> TextScore:
     """Score a text with a model: exact log-probability, rank and entropy of every token.
 
     Use it to see which words a model finds surprising, or to rank several wordings. A model that reads characters reads
     words outside its vocabulary as they are spelt; it predicts them as <unk> all the same.
 
     Args:
-        model: in any mode; dropout is off while it scores.
+        model: a network in any mode (dropout is off while it scores), or the members of a run.
         tokenizer: of the model.
         text: as it would stand at the beginning of a document.
 
@@ -30,11 +31,12 @@ def score_text(model: LanguageModel, tokenizer: Tokenizer, text: str) -> TextSco
     if not len(ids_N):
         raise InputError("text: is empty; give at least one token.")
     tokens = TokenFile.of(ids_N)
-    if model.reads_characters:
+    members = model if isinstance(model, Members) else Members(model)
+    if members.network.reads_characters:
         tokens.spelt, tokens.extra_words = tokenizer.encode_spelt(text)
-    network = Network(model, tokenizer.start_id)
-    scored = network.read(tokens)
-    ranks = network.ranks(scored)
+    scorer = Scorer(members, tokenizer.start_id)
+    scored = scorer.read(tokens)
+    ranks = scorer.ranks(scored)
     decoder = tokenizer.decoder()
     pieces = [decoder.push(id) for id in ids_N.tolist()]
     pieces[-1] += decoder.flush()

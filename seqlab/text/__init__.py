@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from ..base.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from .ids.batches import Batch, Batches, EvaluationBatches
+    from .ids.batches import Batch, Batches, EvaluationBatches, SpreadBatches
     from .ids.token_file import Corpus, TokenFile
     from .inspection.inspection import Inspection
     from .preparation.encoding import tokenize
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "TOKENIZERS", "Batch", "Batches", "Corpus", "EvaluationBatches", "IncrementalDecoder", "Inspection", "ReadReport",
-    "Sources", "TokenFile", "Tokenizer", "Vocab", "choose_tokenizer", "load_tokenizer", "prepare", "read_documents",
-    "resolve_sources", "tokenize",
+    "Sources", "SpreadBatches", "TokenFile", "Tokenizer", "Vocab", "choose_tokenizer", "load_tokenizer", "prepare",
+    "read_documents", "resolve_sources", "tokenize",
 ]  # fmt: skip
 
 _NAMES = {
-    "ids.batches": "Batch Batches EvaluationBatches",
+    "ids.batches": "Batch Batches EvaluationBatches SpreadBatches",
     "ids.token_file": "Corpus TokenFile",
     "inspection.inspection": "Inspection",
     "preparation.encoding": "tokenize",

@@ -15,6 +15,8 @@ from ..base.interrupts import interruptible
 from ..base.progress import Progress, notify
 from ..config import TrainingConfig
 from ..models import LanguageModel
+from ..models.counts.gate import Gate
+from ..models.counts.kneser_ney import NGramModel
 from ..run import Run
 from ..schedules import BATCH_SCALING, batch_size_at, learning_rate_factor
 from ..text import Batch, Corpus
@@ -81,9 +83,18 @@ class Trainer:
         model: freshly initialised; a saved state replaces its weights.
         corpus: train split, and a validation split to choose the best weights by (optional).
         world: the processes that train together; each reads its share of every batch.
+        counts: of the train split; the weights are kept that validate best together with them.
     """
 
-    def __init__(self, run: Run, model: LanguageModel, corpus: Corpus, quiet: bool = False, world: World | None = None):
+    def __init__(
+        self,
+        run: Run,
+        model: LanguageModel,
+        corpus: Corpus,
+        quiet: bool = False,
+        world: World | None = None,
+        counts: NGramModel | None = None,
+    ):
         self.run, self.model, self.corpus = run, model, corpus
         self.world = world or World()
         self.quiet = quiet or not self.world.first
@@ -96,7 +107,8 @@ class Trainer:
         self.carried = CarriedState(model, self.reader, self.world)
         self.step = TrainingStep(model, self.config, self.world)
         self.windows = GraphedWindowReader(model) if self.config.cuda_graphs else self.step.windows
-        self.validator = Validator(model, corpus, self.step.average)
+        self.validator = Validator(model, corpus, self.step.average, counts)
+        self.last_validation: dict[str, float] = {}
         self.sums = MetricSums(list(self.step.optimizer.parameters), model.device)
         self.activity = Activity(model)
         self.checkpoint = Checkpoint(
@@ -131,6 +143,7 @@ class Trainer:
         threads = self.warm_up()
         self.started = time.monotonic() - position.seconds
         self.line_began = (position.tokens, time.monotonic())
+        self.sitting_began = (position.tokens, position.seconds)
         last_save = time.monotonic()
         with (
             interruptible() as interrupted,
@@ -264,6 +277,8 @@ class Trainer:
         position = self.position
         if self.used() * self.config.evaluations < position.validations + 1:
             return {}
+        if self.corpus.valid is not None and not self.validation_affordable():
+            return {}
         self.check_finite()
         self.step.settle(0.0)
         earlier, position.validations = position.validations, int(self.used() * self.config.evaluations)
@@ -272,7 +287,7 @@ class Trainer:
             return {}
         if not position.valid_tokens:
             position.valid_tokens = self.validator.choose_tokens(position.tokens // (position.validations - earlier))
-        found = self.validator.validate(position.valid_tokens, position.best, self.keep)
+        found = self.last_validation = self.validator.validate(position.valid_tokens, position.best, self.keep)
         self.step.average.after_validation(found.get("live_valid_loss", found["valid_loss"]))
         if found["valid_loss"] < position.best:
             position.best, position.without_improvement = found["valid_loss"], 0
@@ -282,10 +297,27 @@ class Trainer:
                 position.plateau = max(LOWEST_PLATEAU, position.plateau * self.config.plateau_factor)
         return {**found, **self.validator.log_normalizer()}
 
-    def keep(self) -> None:
-        """The weights in the model become those of the run."""
+    def validation_affordable(self) -> bool:
+        """Whether a validation that is due may be held now. A budget of time is for training: a validation waits until
+        it takes no more than its share, but for the last one. Other budgets validate at fixed steps, so that the
+        result does not depend on the clock."""
+        if self.budget.unit != "seconds" or self.done():
+            return True
+        position = self.position
+        tokens = position.valid_tokens or self.validator.choose_tokens(
+            int(position.tokens / max(1.0, self.used() * self.config.evaluations))
+        )
+        affordable = self.validator.affordable(tokens, position.seconds - self.sitting_began[1], self.trained_here())
+        return not self.world.any(not affordable)
+
+    def trained_here(self) -> int:
+        """Training tokens of this sitting."""
+        return self.position.tokens - self.sitting_began[0]
+
+    def keep(self, gate: Gate | None) -> None:
+        """The weights in the model become those of the run, mixed with the counts by `gate`."""
         if self.world.first:
-            self.run.save_model(self.model)
+            self.run.save_model(self.model, gate)
 
     def check_finite(self) -> None:
         """Raises SeqlabError when the loss or a gradient was not finite; called before anything is saved."""
@@ -341,6 +373,9 @@ class Trainer:
         if math.isfinite(self.position.best):
             fields["best valid"] = self.position.best
             fields["valid ppl"] = math.exp(min(self.position.best, 700.0))
+            for member in ("network", "counts"):
+                if loss := self.last_validation.get(f"valid_{member}_loss"):
+                    fields[member] = math.exp(min(loss, 700.0))
         fields["lr"] = line["lr"]
         if self.budget.unit != "tokens":
             fields["tokens per s"] = int(line["tokens_per_second"])

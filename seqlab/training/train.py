@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..base.devices import resolve_device, torch_globals_restored
 from ..base.errors import InputError
-from ..models import LanguageModel
+from ..base.progress import notify
+from ..models.counts.choice import JUDGED_TOKENS, count_text
+from ..models.counts.kneser_ney import NGramModel
+from ..models.interpolated import Members
 from ..run import Run
+from ..text import Corpus, TokenFile
 from .distributed import join
 from .loop import Trainer
 from .planning import Layer, Source, start
@@ -19,12 +24,12 @@ from .report import report
 class Trained(NamedTuple):
     """What training leaves.
 
-    run: the run folder. model: its best weights, in evaluation mode, on the device that trained them. summary: see
-    `report`; empty in all but the first of several processes.
+    run: the run folder. members: the network with its best weights, in evaluation mode, on the device that trained it,
+    and the counts beside it. summary: see `report`; empty in all but the first of several processes.
     """
 
     run: Run
-    model: LanguageModel
+    members: Members
     summary: dict[str, Any]
 
 
@@ -63,12 +68,35 @@ def train_language_model(
         with world.one_after_the_other():
             run, model, corpus = start(source, out, valid, test, quiet, preset, given, world.size, more)
         device = world.local_device(resolve_device(run.config.training.device))
-        position = Trainer(run, model.to(device), corpus, quiet, world).fit()
+        with world.one_after_the_other():
+            counts = counts_of(run, corpus, quiet)
+        position = Trainer(run, model.to(device), corpus, quiet, world, counts).fit()
         del model
+        members, summary = Members(run.load_model(device)), dict[str, Any]()
         if world.first:
+            members, summary = report(run, members, counts, corpus, position, quiet)
             run.finish()
         world.barrier()
-        best = run.load_model(device)
-        summary = report(run, best, corpus, position, quiet) if world.first else {}
+        if not world.first:
+            members = run.load_members(device)
         world.barrier()
-    return Trained(run, best, summary)
+    return Trained(run, members, summary)
+
+
+def counts_of(run: Run, corpus: Corpus, quiet: bool) -> NGramModel | None:
+    """The counts that stand beside the network: those the run has, else of the training text; None where they are
+    switched off, cannot be judged for lack of a validation text, or did not help the finished run."""
+    if not run.config.model.counts or corpus.valid is None:
+        return None
+    counts = run.load_counts()
+    if counts is None and not run.finished:
+        tokenizer = corpus.tokenizer
+        counts = count_text(corpus.train, len(tokenizer.vocab), tokenizer.start_id, corpus.valid, quiet)
+        run.save_counts(counts)
+        if not quiet:
+            perplexity = math.exp(-counts.log_probs(TokenFile.of(corpus.valid[:JUDGED_TOKENS])).mean())
+            notify(
+                f"counted {counts.order}-grams of the training text ({counts.nbytes / 1e6:,.1f} MB): perplexity "
+                f"{perplexity:.1f} by counting alone; the network is trained to know what counts do not"
+            )
+    return counts

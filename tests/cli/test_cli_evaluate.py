@@ -10,6 +10,7 @@ from seqlab_cli.main import run
 
 SIZES = ["--hidden-dim", "8", "--embed-dim", "8", "--layers", "1", "--batch-size", "4", "--bptt", "8", "--quiet"]
 KEYS = {"tokens", "nats_per_token", "perplexity", "nats_per_char", "bits_per_char", "bits_per_byte", "unknown_rate"}
+MEMBERS = {"network", "counts", "weights"}
 
 
 @pytest.fixture(scope="module")
@@ -34,21 +35,24 @@ def evaluate(capsys, *arguments):
 
 def test_json_keeps_its_keys_and_gains_sections(home, capsys):
     plain = json.loads(evaluate(capsys, home / "run", "--split", "test", "--json").out)
-    assert plain.keys() == KEYS
+    assert plain.keys() == KEYS | MEMBERS
+    assert all(plain[member].keys() >= KEYS for member in ("network", "counts"))
+    for member in ("network", "counts"):
+        alone = json.loads(evaluate(capsys, home / "run", "--split", "test", f"--{member}-only", "--json").out)
+        assert alone == pytest.approx(plain[member])
     named = json.loads(evaluate(capsys, home / "run", "--text", home / "test.txt", "--json").out)
-    assert named == pytest.approx(plain)
+    assert {name: named[name] for name in KEYS} == pytest.approx({name: plain[name] for name in KEYS})
     options = [
         "--dynamic",
         "--cache",
         50,
-        "--counts",
         "--ensemble",
         home / "second",
     ]
     full = json.loads(evaluate(capsys, home / "run", "--split", "test", *options, "--json").out)
-    rows = {"static", "dynamic", "cache", "counts", "ensemble", "mixture"}
-    assert full.keys() == KEYS | rows | {"tuned_on"}
-    assert {name: full[name] for name in KEYS} == pytest.approx(plain)
+    rows = {"static", "dynamic", "cache", "ensemble", "mixture"}
+    assert full.keys() == KEYS | MEMBERS | rows | {"tuned_on"}
+    assert {name: full[name] for name in KEYS} == pytest.approx({name: plain[name] for name in KEYS})
     assert all(full[row].keys() >= KEYS | {"change"} for row in rows)
 
 
@@ -59,8 +63,9 @@ def test_the_table_names_every_variant_and_what_was_tuned(home, capsys):
     captured = evaluate(capsys, home / "run", "--text", home / "test.txt", *options)
     lines = captured.out.splitlines()
     table = lines[next(i for i, line in enumerate(lines) if line.startswith("variant")) :]
-    assert [line.split()[0] for line in table[1:5]] == ["static", "dynamic", "cache", "mixture"]
-    assert all(line.split()[-1].startswith(("-", "+")) for line in table[1:5])
+    assert [line.split()[0] for line in table[1:5]] == ["static", "network", "counts", "dynamic"]
+    assert [line.split()[0] for line in table[5:7]] == ["cache", "mixture"]
+    assert all(line.split()[-1].startswith(("-", "+")) for line in table[1:7])
     assert any(line.startswith(f"tuned on {valid}") for line in lines)
     assert any(line.startswith("dynamic: rule sgd, ") and ", lr " in line for line in lines)
     assert f"only 600 tokens were tuned on ({valid})" in captured.err
@@ -76,9 +81,9 @@ def test_several_runs_and_texts(home, capsys):
     assert found.keys() == {str(home / "run"), str(home / "second")}
     assert found[str(home / "run")].keys() == {str(home / "test.txt"), str(home / "train.txt")}
     by_run = json.loads(evaluate(capsys, home / "run", home / "second", "--split", "test", "--json").out)
-    assert by_run[str(home / "second")].keys() == KEYS
+    assert by_run[str(home / "second")].keys() == KEYS | MEMBERS
     out = evaluate(capsys, home / "run", home / "second", "--split", "test").out
-    assert out.count("perplexity") == 2
+    assert out.count("perplexity") >= 2
     assert f"{home / 'second'} on test:" in out
 
 
@@ -103,7 +108,9 @@ def test_a_warning_says_that_few_tokens_were_tuned_on(home, capsys):
             "--dynamic-rule: 'adam' is not one of rms, sgd",
         ),
         (["run", "--split", "test", "--dynamic-rule", "sgd"], "give --dynamic too"),
-        (["run", "--split", "test", "--train-text", "train.txt"], "give one of them too"),
+        (["run", "--split", "test", "--train-text", "train.txt"], "give that too"),
+        (["run", "--split", "test", "--network-only", "--counts-only"], "exclude each other"),
+        (["run", "--split", "test", "--counts-only", "--cache", "9"], "need the network"),
         (["run", "--split", "test", "--ensemble", "./run"], "is the run itself"),
         (["run", "--split", "test", "--tokens", "second"], "is a folder"),
         (["run", "--split", "test", "--tokens", "test.txt/a.jsonl"], "test.txt is not a folder you may write to"),
@@ -111,7 +118,7 @@ def test_a_warning_says_that_few_tokens_were_tuned_on(home, capsys):
         (["untested", "--split", "test"], "no test split"),
         (["run", "second", "--split", "test", "--tokens", "t.jsonl"], "one of each"),
         (["run", "--split", "test", "--ensemble", "missing"], "no such run folder"),
-        (["run", "--split", "test", "--counts", "--train-text", "missing.txt"], "missing.txt"),
+        (["run", "--split", "test", "--dynamic", "--train-text", "missing.txt"], "missing.txt"),
     ],
 )
 def test_refusals(home, capsys, arguments, said, monkeypatch):

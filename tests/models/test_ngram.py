@@ -18,6 +18,7 @@ from seqlab.models.counts import kneser_ney
 from seqlab.models.counts.kneser_ney import FALLBACK, NGramModel, estimate_discounts, memory_bound
 from seqlab.models.counts.mixture import fit_weights, interpolate, uniform_log_probs
 from seqlab.models.counts.ngrams import count_ngrams
+from seqlab.models.counts.trie import COUNT_BINS
 from seqlab.nn import unigram_log_probs
 from seqlab.text import TokenFile, prepare
 
@@ -183,12 +184,13 @@ def test_counts_are_those_of_the_text_whatever_its_shards():
     shards = TokenFile([ids[:123], ids[123:700], ids[700:]], whole.documents, whole.counts)
     for one, other in zip(count_ngrams(whole, 4, 2), count_ngrams(shards, 4, 2), strict=True):
         np.testing.assert_array_equal(one.keys_G, other.keys_G)
-        np.testing.assert_array_equal(one.counts_G, other.counts_G)
+        np.testing.assert_array_equal(one.occurrences_G, other.occurrences_G)
+        np.testing.assert_array_equal(one.befores_G, other.befores_G)
     stream = [2, *ids.tolist()]
     longest = Counter(tuple(stream[i : i + 4]) for i in range(len(stream) - 3))
     counted = count_ngrams(whole, 4, 2)
     assert [len(one.keys_G) for one in counted][3] == len(longest)
-    assert sorted(counted[3].counts_G.tolist()) == sorted(longest.values())
+    assert sorted(counted[3].occurrences_G.tolist()) == sorted(longest.values())
 
 
 def test_more_context_predicts_better_and_beats_word_frequencies():
@@ -199,7 +201,7 @@ def test_more_context_predicts_better_and_beats_word_frequencies():
     assert means[0] == pytest.approx(unigram, abs=0.01)
 
 
-@pytest.mark.parametrize("order", [1, 3, 5])
+@pytest.mark.parametrize("order", [2, 3, 5])
 def test_memory_stays_within_its_bound(order):
     ids = TokenFile.of(np.random.default_rng(1).integers(0, 2**31, 100_000))
     tracemalloc.start()
@@ -207,6 +209,77 @@ def test_memory_stays_within_its_bound(order):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert 0.9 * memory_bound(len(ids), order) < peak < 1.05 * memory_bound(len(ids), order)
+
+
+@pytest.mark.parametrize("order", [3, 5])
+def test_a_pruned_model_gives_the_mass_of_what_it_left_out_to_shorter_contexts(order):
+    """The naive formula in which n-grams of three words or more that occur once have no count of their own."""
+    ids, held_out = zipf_text(11, 3000, 60).tolist(), zipf_text(12, 300, 70).tolist()
+    model = NGramModel.train(TokenFile.of(ids), 70, 5, order, prune=1)
+    naive = NaiveKneserNey(ids, 70, 5, order)
+    stream = [5, *ids]
+    often = {
+        length: Counter(tuple(stream[place : place + length]) for place in range(len(stream) - length + 1))
+        for length in range(3, order + 1)
+    }
+    discounts = {length: [0.0, *model.discounts_n4[length - 1][1:]] for length in range(1, order + 1)}
+
+    def p(word: int, context: tuple[int, ...]) -> float:
+        lower = p(word, context[1:]) if context else 1 / 70
+        followers = naive.followers.get(context)
+        if not followers:
+            return lower
+        length, total = len(context) + 1, sum(followers.values())
+        kept = {w: c for w, c in followers.items() if length < 3 or often[length][(*context, w)] > 1}
+        shares = {w: (c - discounts[length][min(c, 3)]) / total for w, c in kept.items()}
+        return shares.get(word, 0.0) + (1 - math.fsum(shares.values())) * lower
+
+    read = [5, *held_out]
+    expected = [math.log(p(read[end], tuple(read[max(0, end - order + 1) : end]))) for end in range(1, len(read))]
+    np.testing.assert_allclose(model.log_probs(TokenFile.of(held_out)), expected, rtol=1e-9)
+    assert sum(model.ngrams) < sum(NGramModel.train(TokenFile.of(ids), 70, 5, order).ngrams)
+    for context in ([], [3], held_out[:9], ids[100:120]):
+        assert model.next_probs(context).sum() == pytest.approx(1.0, abs=1e-12)
+
+
+def test_counts_of_longer_ngrams_hold_the_models_of_lower_order():
+    ids, held_out = TokenFile.of(zipf_text(13, 2000, 80)), TokenFile.of(zipf_text(14, 300, 80))
+    counted = count_ngrams(ids, 6, 3)
+    for order in (1, 2, 5):
+        direct = NGramModel.train(ids, 80, 3, order)
+        np.testing.assert_array_equal(
+            NGramModel.of(counted[:order], 80, 3).log_probs(held_out), direct.log_probs(held_out)
+        )
+
+
+def test_steps_of_several_texts_agree_with_reading_each(monkeypatch):
+    ids = zipf_text(15, 3000, 50)
+    model = NGramModel.train(TokenFile.of(ids), 60, 0, 4, prune=1)
+    texts = [zipf_text(seed, 40, 60) for seed in (16, 17, 18)]
+    state = np.repeat(model.read([0])[None], 3, 0)
+    p_BV = np.empty((3, 60), np.float32)
+    scored = [model.score(TokenFile.of(text)) for text in texts]
+    for place in range(40):
+        known_B = model.distributions(state, p_BV)
+        chosen = np.array([text[place] for text in texts])
+        np.testing.assert_allclose(np.log(p_BV[range(3), chosen]), [log_p[place] for log_p, _ in scored], rtol=1e-5)
+        np.testing.assert_array_equal(known_B, [known[place] for _, known in scored])
+        np.testing.assert_allclose(p_BV.sum(1), 1.0, rtol=1e-5)
+        state = model.step(state, chosen)
+
+
+def test_what_is_known_is_the_longest_continued_context_and_how_often_it_was():
+    """Text 0 1 2 0 1 3 0 1 2: 0 1 was continued three times (binary 11), 3 0 once, 5 never."""
+    model = NGramModel.train(TokenFile.of([0, 1, 2, 0, 1, 3, 0, 1, 2]), 10, 9, 3)
+    kinds = {
+        context: int(model.distributions(model.read(context)[None], np.empty((1, 10)))[0])
+        for context in ((0, 1), (3, 0), (5,), (4, 1))
+    }
+    assert kinds[0, 1] == 2 * COUNT_BINS + 1
+    assert kinds[3, 0] == 2 * COUNT_BINS
+    assert kinds[5,] < COUNT_BINS
+    assert kinds[4, 1] // COUNT_BINS == 1
+    assert max(kinds.values()) < model.kinds
 
 
 # --- files and errors ---------------------------------------------------------------------------------------

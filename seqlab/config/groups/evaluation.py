@@ -27,14 +27,6 @@ class EvaluationConfig(Settings):
         source=f"Grave et al. 2017, https://arxiv.org/abs/1612.04426; {MEASURED}",
         ge=0,
     )
-    counts: bool = knob(
-        False,
-        "Mix with Kneser-Ney counts of the training text.",
-        tier="recipe",
-        usual="true",
-        effect="Helps most after a short training.",
-        source=f"Chen & Goodman 1999, https://doi.org/10.1006/csla.1999.0128; {MEASURED}",
-    )
     ensemble: list[str | Path] = knob(
         [],
         "Average with other runs of the same tokenizer.",

@@ -246,6 +246,15 @@ class ModelConfig(Settings):
         ge=1,
     )
 
+    counts: bool = knob(
+        True,
+        "Mix the network with Kneser-Ney counts of the training text, where that helps.",
+        tier="essential",
+        usual="true",
+        effect="Better from the first second on: counts know every phrase of your text, the network what is alike.",
+        source=f"Chen & Goodman 1999, https://doi.org/10.1006/csla.1999.0128; {MEASURED}",
+    )
+
     @property
     def tied(self) -> bool:
         """Whether the output layer shares the embedding: `tie`, where there is an embedding."""

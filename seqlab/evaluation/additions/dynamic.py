@@ -32,7 +32,7 @@ from ...nn import SampledSoftmax
 from ...nn.outputs.base import SoftmaxLayer
 from ...text import Batches, TokenFile
 from ..exact import first_tokens, readable
-from ..scored_text import Addition, Network, ScoredText
+from ..scored_text import Addition, ScoredText, Scorer
 
 SEARCH_TOKENS = 20_000
 """Tokens the search for rate and decay reads, from the start of the text to tune on."""
@@ -287,9 +287,9 @@ class Dynamic(Addition):
     name = row = "dynamic"
     alone = True
 
-    def __init__(self, network: Network, rule: str = "rms", seed: int = 1, training: TokenFile | None = None):
+    def __init__(self, scorer: Scorer, rule: str = "rms", seed: int = 1, training: TokenFile | None = None):
         choose("dynamic", rule, RULES)
-        self.network, self.settings, self.training = network, DynamicSettings(rule=rule, seed=seed), training
+        self.scorer, self.settings, self.training = scorer, DynamicSettings(rule=rule, seed=seed), training
         self.rules: Sequence[Sgd] | None = None
 
     def fixed(self) -> dict[str, Any]:
@@ -300,7 +300,7 @@ class Dynamic(Addition):
 
     def tune(self, valid: ScoredText) -> dict[str, Any]:
         tokens, quiet = first_tokens(valid.tokens, SEARCH_TOKENS), valid.quiet
-        model, start_id = self.network
+        model, start_id = self.scorer.network, self.scorer.start_id
         if self.training is not None:
             self.rules = training_rules(model, self.training, start_id, self.settings, quiet)
         rule, seed = self.settings.rule, self.settings.seed
@@ -309,5 +309,5 @@ class Dynamic(Addition):
         return {**found, "tuning_tokens": len(tokens)}
 
     def log_probs(self, text: ScoredText) -> np.ndarray:
-        model, start_id = self.network
+        model, start_id = self.scorer.network, self.scorer.start_id
         return dynamic_log_probs(model, text.tokens, start_id, self.settings, self.rules, text.quiet)

@@ -11,7 +11,7 @@ import numpy as np
 
 from ...base.errors import InputError
 from ...run import Run
-from ..scored_text import Addition, Network, ScoredText
+from ..scored_text import Addition, ScoredText, Scorer
 
 
 class Member(Addition):
@@ -28,7 +28,7 @@ class Member(Addition):
                 "train both on the same prepared corpus."
             )
         self.name = str(path)
-        self.network = Network(run.load_model(device), run.tokenizer.start_id)
+        self.scorer = Scorer(run.load_members(device), run.tokenizer.start_id)
 
     def log_probs(self, text: ScoredText) -> np.ndarray:
-        return self.network.read(text.tokens, keep_hidden=False, quiet=text.quiet).log_p_N
+        return self.scorer.read(text.tokens, keep_hidden=False, quiet=text.quiet).log_p_N

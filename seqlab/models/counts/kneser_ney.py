@@ -7,12 +7,17 @@ With c the counts of the longest n-grams, and for shorter ones the number of dif
 where c(h.) sums over all w, B(h) is the mass that the discounts D1, D2, D3+ set free, and below one word stands 1 / V.
 Every word has a probability above zero, and those of all words sum to one after any context.
 
-Shapes: G n-grams of one length, C their contexts (n-grams a word shorter), T places, N tokens, V vocabulary.
+Long n-grams that occur hardly ever take most of the memory. They can be left out as KenLM's `--prune` does: the mass
+that such an n-gram had goes to B(h), so all still sums to one.
+
+Shapes: G n-grams (nodes of the trie), C contexts, n order, T places, N tokens, B texts side by side, V vocabulary.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +27,16 @@ from ...base.errors import InputError
 from ...base.files import load_tensors, save_tensors
 from ...base.progress import Progress
 from ...text import TokenFile
-from .ngrams import WORD_BITS, WORD_MASK, NGrams, count_ngrams, ngram_keys
+from .ngrams import WORD_BITS, WORD_MASK, NGrams, count_ngrams
 
-FORMAT = "seqlab kneser-ney 1"
+FORMAT = "seqlab kneser-ney 2"
 """What a saved model says it is."""
 FALLBACK = (0.5, 1.0, 1.5)
 """D1, D2 and D3+ where a text is too small to estimate them; KenLM's `--discount_fallback` uses the same."""
 BLOCK = 1 << 18
 """Tokens scored at a time."""
-UNSEEN = -1
-"""Number of an n-gram that never occurred; arrays over n-grams end in an entry for it."""
+SHORTEST_PRUNED = 3
+"""Shorter n-grams are never left out."""
 
 
 def estimate_discounts(counts_G: np.ndarray) -> tuple[float, float, float] | None:
@@ -49,71 +54,80 @@ def estimate_discounts(counts_G: np.ndarray) -> tuple[float, float, float] | Non
 
 
 def memory_bound(tokens: int, order: int) -> int:
-    """Bytes that training takes at most, beyond the ids themselves: as if no n-gram occurred twice. At order 5 that is
-    165 a token, of which WikiText-2 takes 100; the model keeps about 25 for every different n-gram."""
-    return tokens * (28 * order + 25)
+    """Bytes that training takes at most, beyond the ids themselves: as if no n-gram occurred twice."""
+    return tokens * (52 * order + 49)
 
 
-class Level:
-    """The n-grams of one length, ready to be asked.
-
-    estimated: whether the discounts come from the text, and not from FALLBACK.
-    """
-
-    def __init__(self, ngrams: NGrams, contexts: int):
-        self.ngrams = ngrams
-        discounts = estimate_discounts(ngrams.counts_G)
-        self.estimated = discounts is not None
-        self.discounts = discounts or FALLBACK
-        prefixes_G = (ngrams.keys_G >> WORD_BITS).astype(np.int64)
-        discount_G = np.array([0.0, *self.discounts])[np.minimum(ngrams.counts_G, 3)]
-        totals_C = np.bincount(prefixes_G, ngrams.counts_G, minlength=contexts)
-        seen_C = totals_C > 0
-        totals_C[~seen_C] = 1.0
-        self.backoffs_C = np.ones(contexts + 1)
-        self.backoffs_C[:-1][seen_C] = (np.bincount(prefixes_G, discount_G, minlength=contexts) / totals_C)[seen_C]
-        self.discounted_G = np.zeros(len(prefixes_G) + 1)
-        np.subtract(ngrams.counts_G, discount_G, out=self.discounted_G[:-1])
-        self.discounted_G[:-1] /= totals_C[prefixes_G]
-
-    def find(self, contexts_T: np.ndarray, words_T: np.ndarray) -> np.ndarray:
-        """Numbers of the n-grams of contexts and words, UNSEEN for those that never occurred."""
-        keys_G = self.ngrams.keys_G
-        if not len(keys_G):
-            return np.full(len(words_T), UNSEEN)
-        keys_T = ngram_keys(contexts_T, words_T)
-        places_T = np.minimum(np.searchsorted(keys_G, keys_T), len(keys_G) - 1)
-        return np.where(keys_G[places_T] == keys_T, places_T, UNSEEN)
-
-    def continuations(self, context: int) -> tuple[np.ndarray, np.ndarray]:
-        """The words seen after a context, and their discounted probabilities."""
-        keys_G = self.ngrams.keys_G
-        low, high = np.searchsorted(keys_G, ngram_keys(np.array([context, context + 1]), np.zeros(2)))
-        return (keys_G[low:high] & WORD_MASK).astype(np.int64), self.discounted_G[low:high]
+def _sums(prefixes_g: np.ndarray, counts_g: np.ndarray, contexts: int) -> np.ndarray:
+    """Sum of the counts after every context."""
+    return np.bincount(prefixes_g, counts_g, minlength=contexts).astype(np.uint32)
 
 
 class NGramModel:
-    """P(next id | the n - 1 ids before it), the counts that a neural model has to beat.
+    """P(next id | the n - 1 ids before it), the counts that a neural model has to beat, or to work with.
 
     A text is read as in the evaluation of the neural model: one stream, in which contexts go on across lines and
     documents, and every token is predicted exactly once, the first from `start_id`.
 
     Args:
-        ngrams: those of length 1, 2, ... n.
+        words_G: last word of every node of the trie (see `trie.py`), uint32.
+        counts_G: c of every node, uint32.
+        starts_C: node of the first continuation of every context, and the end of the last one's, uint32.
+        totals_C: c(h.) of every context, those of n-grams left out included, uint32.
+        discounts: D1, D2, D3+ by length of n-gram, None for FALLBACK.
         vocab_size: V, up to 2^32.
         start_id: what stands before the first token.
+        prune: n-grams of SHORTEST_PRUNED words or more that occur at most so often were left out.
     """
 
-    def __init__(self, ngrams: Sequence[NGrams], vocab_size: int, start_id: int):
-        self.vocab_size, self.start_id = vocab_size, start_id
-        contexts = [1, *(len(one.keys_G) for one in ngrams)]
-        self.levels = [Level(one, before) for one, before in zip(ngrams, contexts, strict=False)]
+    def __init__(
+        self,
+        words_G: np.ndarray,
+        counts_G: np.ndarray,
+        starts_C: np.ndarray,
+        totals_C: np.ndarray,
+        discounts: Sequence[Sequence[float] | None],
+        vocab_size: int,
+        start_id: int,
+        prune: int = 0,
+    ):
+        self.words_G, self.counts_G, self.starts_C, self.totals_C = words_G, counts_G, starts_C, totals_C
+        self.discounts, self.vocab_size, self.start_id, self.prune = list(discounts), vocab_size, start_id, prune
+        self.discounts_n4 = np.array([[0.0, *(one or FALLBACK)] for one in discounts])
+        self.backoffs_C = self._backoffs()
+
+    def _backoffs(self) -> np.ndarray:
+        """B(h) of every context (C,): what its continuations leave of its mass; 1 for one never continued."""
+        lengths = self.ngrams
+        backoffs_C, context, node = np.ones(len(self.totals_C)), 0, 1
+        for row_4, contexts, nodes in zip(self.discounts_n4, [1, *lengths], lengths, strict=False):
+            counts_g = self.counts_G[node : node + nodes]
+            kept_g = counts_g - row_4[np.minimum(counts_g, 3)]
+            where = slice(context, context + contexts)
+            first_c = self.starts_C[context : context + contexts + 1].astype(np.int64) - node
+            sums = np.concatenate([[0.0], np.cumsum(kept_g)])
+            totals_c = self.totals_C[where].astype(np.float64)
+            seen_c = totals_c > 0
+            left_c = totals_c - (sums[first_c[1:]] - sums[first_c[:-1]])
+            backoffs_C[where][seen_c] = left_c[seen_c] / totals_c[seen_c]
+            context, node = context + contexts, node + nodes
+        return backoffs_C
 
     @classmethod
-    def train(cls, tokens: TokenFile, vocab_size: int, start_id: int, order: int = 5, quiet: bool = True) -> NGramModel:
+    def train(
+        cls, tokens: TokenFile, vocab_size: int, start_id: int, order: int = 5, quiet: bool = True, prune: int = 0
+    ) -> NGramModel:
         """Count a text. Time grows with order * tokens; memory is within `memory_bound`.
 
-        Raises InputError for an order below 1, a text that is empty, or ids outside the vocabulary.
+        Args:
+            tokens: the text.
+            vocab_size: V.
+            start_id: read before the first token.
+            order: n.
+            prune: leave out n-grams of SHORTEST_PRUNED words or more that occur at most so often.
+
+        Raises:
+            InputError: an order below 1, a text that is empty, or ids outside the vocabulary.
         """
         if order < 1:
             raise InputError(f"the order of an n-gram model is at least 1, not {order}.")
@@ -121,12 +135,63 @@ class NGramModel:
         most = int(ngrams[0].keys_G[-1])
         if not most < vocab_size <= 2**32:
             raise InputError(f"the text has the id {most:,}, which a vocabulary of {vocab_size:,} does not hold.")
-        return cls(ngrams, vocab_size, start_id)
+        return cls.of(ngrams, vocab_size, start_id, prune)
+
+    @classmethod
+    def of(cls, ngrams: Sequence[NGrams], vocab_size: int, start_id: int, prune: int = 0) -> NGramModel:
+        """The model of counted n-grams of length 1, 2, ... n; a shorter list gives one of lower order."""
+        words, counts, starts, totals = [np.zeros(1, np.uint32)], [np.zeros(1, np.uint32)], [], []
+        discounts: list[tuple[float, float, float] | None] = []
+        node, contexts = 1, 1
+        numbers_c = np.zeros(1, np.int64)  # of the contexts among those kept
+        for length, one in enumerate(ngrams, start=1):
+            counts_g = one.occurrences_G if length == len(ngrams) or one.befores_G is None else one.befores_G
+            discounts.append(estimate_discounts(counts_g))
+            prefixes_g = numbers_c[(one.keys_G >> WORD_BITS).astype(np.int64)]
+            words_g = (one.keys_G & WORD_MASK).astype(np.uint32)
+            if prune and length >= SHORTEST_PRUNED:
+                known_g = prefixes_g >= 0
+                totals.append(_sums(prefixes_g[known_g], counts_g[known_g], contexts))
+                kept_g = one.occurrences_G > prune
+                prefixes_g, words_g, counts_g = prefixes_g[kept_g], words_g[kept_g], counts_g[kept_g]
+                numbers_c = np.where(kept_g, np.cumsum(kept_g) - 1, -1)
+            else:
+                totals.append(_sums(prefixes_g, counts_g, contexts))
+                numbers_c = np.arange(len(counts_g))
+            places_c = np.cumsum(np.bincount(prefixes_g, minlength=contexts)[:-1], dtype=np.uint32)
+            starts.append(np.concatenate([np.zeros(1, np.uint32), places_c]) + np.uint32(node))
+            words.append(words_g)
+            counts.append(counts_g)
+            contexts, node = len(counts_g), node + len(counts_g)
+        return cls(
+            np.concatenate(words),
+            np.concatenate(counts),
+            np.concatenate([*starts, np.array([node], np.uint32)]),
+            np.concatenate(totals),
+            discounts,
+            vocab_size,
+            start_id,
+            prune,
+        )
 
     @property
     def order(self) -> int:
         """n."""
-        return len(self.levels)
+        return len(self.discounts)
+
+    @cached_property
+    def ngrams(self) -> list[int]:
+        """How many n-grams there are, by length."""
+        found, first, last = [], 0, 1
+        for _ in self.discounts:
+            first, last = last, int(self.starts_C[last])
+            found.append(last - first)
+        return found
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the counts take in a file."""
+        return sum(part.nbytes for part in (self.words_G, self.counts_G, self.starts_C, self.totals_C))
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -134,69 +199,129 @@ class NGramModel:
         because the text is too small, or a small vocabulary saturated, for estimates."""
         return {
             "order": self.order,
-            "ngrams": [len(level.ngrams.keys_G) for level in self.levels],
-            "discounts": [list(level.discounts) for level in self.levels],
-            "fallback_orders": [k for k, level in enumerate(self.levels, start=1) if not level.estimated],
+            "ngrams": self.ngrams,
+            "discounts": [list(one or FALLBACK) for one in self.discounts],
+            "fallback_orders": [k for k, one in enumerate(self.discounts, start=1) if one is None],
+            "prune": self.prune,
+            "bytes": self.nbytes,
         }
+
+    @property
+    def kinds(self) -> int:
+        """How many kinds of knowledge `score` and `distributions` tell apart."""
+        from .trie import COUNT_BINS
+
+        return self.order * COUNT_BINS
 
     def log_probs(self, tokens: TokenFile, quiet: bool = True) -> np.ndarray:
         """Natural logarithm of the probability of every token of a text: (N,) float64.
 
         Raises InputError for an empty text or ids outside the vocabulary.
         """
+        return self.score(tokens, quiet)[0]
+
+    def score(self, tokens: TokenFile, quiet: bool = True) -> tuple[np.ndarray, np.ndarray]:
+        """`log_probs`, and what the counts knew before every token: (N,) int32 below `kinds`, see `trie.known`."""
         if not len(tokens):
             raise InputError("the text has no tokens to evaluate.")
-        p_N = np.empty(len(tokens))
-        state = self.read([self.start_id])
+        p_N, known_N = np.empty(len(tokens)), np.empty(len(tokens), np.int32)
+        state_n = self.read([self.start_id])
         with Progress("evaluating n-grams", len(tokens), "tokens", quiet=quiet) as progress:
             for start in range(0, len(tokens), BLOCK):
                 stop = min(start + BLOCK, len(tokens))
-                p_N[start:stop], state = self._score(tokens[start:stop].astype(np.int64), state)
+                self._walk(state_n, tokens[start:stop], p_N[start:stop], known_N[start:stop])
                 progress.update(stop)
-        return np.log(p_N, out=p_N)
+        return np.log(p_N, out=p_N), known_N
+
+    def score_places(self, tokens: TokenFile, places_N: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """`score` for the tokens at some places of a text, in ascending order, each with all that stands before it."""
+        p_N, known_N = np.empty(len(places_N)), np.empty(len(places_N), np.int32)
+        cuts = [0, *(np.flatnonzero(np.diff(places_N) != 1) + 1).tolist(), len(places_N)]
+        for first, last in zip(cuts, cuts[1:], strict=False):
+            begin, end = int(places_N[first]), int(places_N[last - 1]) + 1
+            before = tokens[max(0, begin - self.order) : begin].tolist()
+            state_n = self.read(before if begin >= self.order else [self.start_id, *before])
+            self._walk(state_n, tokens[begin:end], p_N[first:last], known_N[first:last])
+        return np.log(p_N, out=p_N), known_N
 
     def next_probs(self, context: Sequence[int]) -> np.ndarray:
         """Probability of every id after the ids of `context`, of which the last n - 1 matter: (V,) float64."""
-        state = self.read(context)
-        p_V = np.full(self.vocab_size, 1.0 / self.vocab_size)
-        for level, number in zip(self.levels, state.tolist(), strict=True):
-            if number != UNSEEN:
-                words, discounted = level.continuations(number)
-                p_V *= level.backoffs_C[number]
-                p_V[words] += discounted
-        return p_V
+        p_1V = np.empty((1, self.vocab_size))
+        self.distributions(self.read(context)[None], p_1V)
+        return p_1V[0]
+
+    def distributions(self, state_Bn: np.ndarray, p_BV: np.ndarray) -> np.ndarray:
+        """Write the probability of every id after every text into `p_BV`, float32 or float64.
+
+        Returns:
+            What the counts knew before each, (B,) int32.
+        """
+        from .trie import distributions
+
+        known_B = np.empty(len(state_Bn), np.int32)
+        distributions(*self._arrays, self._unigram_V, state_Bn, p_BV, known_B)
+        return known_B
 
     def read(self, ids: Sequence[int]) -> np.ndarray:
-        """The state after some ids: numbers of the n-grams of length 0 to n - 1 that end there, (n,) int64."""
-        state = np.full(self.order, UNSEEN)
-        state[0] = 0
-        context = np.asarray(ids[-(self.order - 1) :] if self.order > 1 else [], np.int64)
-        return self._score(context, state)[1] if len(context) else state
+        """The state after some ids: nodes of the n-grams of length 0 to n - 1 that end there, (n,) int64."""
+        from .trie import UNSEEN
 
-    def _score(self, ids_T: np.ndarray, state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Probabilities of a stretch of ids read after `state`, and the state after them."""
-        if int(ids_T.max()) >= self.vocab_size:
+        state_n = np.full(self.order, UNSEEN)
+        state_n[0] = 0
+        context = np.asarray(ids[-(self.order - 1) :] if self.order > 1 else [], np.int64)
+        self._walk(state_n, context, np.empty(len(context)), np.empty(len(context), np.int32))
+        return state_n
+
+    def step(self, state_Bn: np.ndarray, ids_B: np.ndarray) -> np.ndarray:
+        """The states of several texts after one more id each."""
+        from .trie import step
+
+        after_Bn = np.empty_like(state_Bn)
+        step(self.words_G, self.starts_C, state_Bn, ids_B, after_Bn)
+        return after_Bn
+
+    def states_before(self, ids_T: np.ndarray, state_n: np.ndarray) -> np.ndarray:
+        """The states before each of some ids that are read after `state_n`, which moves on: (T, n) int64."""
+        from .trie import trace
+
+        before_Tn = np.empty((len(ids_T), self.order), np.int64)
+        trace(self.words_G, self.starts_C, state_n, ids_T.astype(np.int64), before_Tn)
+        return before_Tn
+
+    @property
+    def _arrays(self) -> tuple[np.ndarray, ...]:
+        return self.words_G, self.counts_G, self.starts_C, self.totals_C, self.backoffs_C, self.discounts_n4
+
+    @cached_property
+    def _unigram_V(self) -> np.ndarray:
+        """Probabilities without any context (V,)."""
+        unigram_V = np.full(self.vocab_size, self.backoffs_C[0] / self.vocab_size)
+        counts_g = self.counts_G[self.starts_C[0] : self.starts_C[1]]
+        shares_g = (counts_g - self.discounts_n4[0][np.minimum(counts_g, 3)]) / self.totals_C[0]
+        unigram_V[self.words_G[self.starts_C[0] : self.starts_C[1]]] += shares_g
+        return unigram_V
+
+    def _walk(self, state_n: np.ndarray, ids_T: np.ndarray, p_T: np.ndarray, known_T: np.ndarray) -> None:
+        """Probabilities of a stretch of ids read after `state_n`, which moves on."""
+        from .trie import walk
+
+        if len(ids_T) and int(ids_T.max()) >= self.vocab_size:
             raise InputError(
                 f"the text has the id {int(ids_T.max()):,}, which a vocabulary of {self.vocab_size:,} does not hold; "
                 "use the tokenizer the model was trained with."
             )
-        p_T = np.full(len(ids_T), 1.0 / self.vocab_size)
-        ending_T = np.zeros(len(ids_T), np.int64)
-        after = np.empty_like(state)
-        for length, level in enumerate(self.levels):
-            contexts_T = np.concatenate([state[length : length + 1], ending_T[:-1]])
-            after[length] = ending_T[-1]
-            ending_T = level.find(contexts_T, ids_T)
-            p_T = level.discounted_G[ending_T] + level.backoffs_C[contexts_T] * p_T
-        return p_T, after
+        walk(*self._arrays, 1.0 / self.vocab_size, state_n, ids_T.astype(np.int64), p_T, known_T)
 
     def save(self, path: str | Path) -> None:
         """Write the counts to one file that verifies itself."""
-        tensors = {}
-        for length, level in enumerate(self.levels, start=1):
-            tensors[f"keys_{length}"], tensors[f"counts_{length}"] = level.ngrams
-        numbers = {"order": self.order, "vocab_size": self.vocab_size, "start_id": self.start_id}
-        save_tensors(path, tensors, {"format": FORMAT, **{name: str(value) for name, value in numbers.items()}})
+        tensors = {"words": self.words_G, "counts": self.counts_G, "starts": self.starts_C, "totals": self.totals_C}
+        about = {
+            "vocab_size": self.vocab_size,
+            "start_id": self.start_id,
+            "discounts": self.discounts,
+            "prune": self.prune,
+        }
+        save_tensors(path, tensors, {"format": FORMAT, "about": json.dumps(about)})
 
     @classmethod
     def load(cls, path: str | Path) -> NGramModel:
@@ -204,6 +329,7 @@ class NGramModel:
         tensors, metadata = load_tensors(path)
         if metadata.get("format") != FORMAT:
             raise InputError(f"{path}: not an n-gram model of this version of seqlab; train it again.")
-        order, vocab_size, start_id = (int(metadata[name]) for name in ("order", "vocab_size", "start_id"))
-        ngrams = [NGrams(tensors[f"keys_{k}"], tensors[f"counts_{k}"]) for k in range(1, order + 1)]
-        return cls(ngrams, vocab_size, start_id)
+        about = json.loads(metadata["about"])
+        words_G, counts_G, starts_C, totals_C = (tensors[name] for name in ("words", "counts", "starts", "totals"))
+        numbers = about["vocab_size"], about["start_id"], about["prune"]
+        return cls(words_G, counts_G, starts_C, totals_C, about["discounts"], *numbers)

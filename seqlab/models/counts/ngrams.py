@@ -27,11 +27,13 @@ class NGrams(NamedTuple):
     """The different n-grams of one length.
 
     keys_G: uint64, ascending: number of the prefix * 2^32 + last word.
-    counts_G: uint32; of the longest n-grams how often they occur, of shorter ones how many different words come before.
+    occurrences_G: uint32, how often each occurs; of single words where they are predicted.
+    befores_G: uint32, how many different words come before each; of the longest n-grams None.
     """
 
     keys_G: np.ndarray
-    counts_G: np.ndarray
+    occurrences_G: np.ndarray
+    befores_G: np.ndarray | None = None
 
 
 class Ranking(NamedTuple):
@@ -84,7 +86,8 @@ def count_ngrams(tokens: TokenFile, order: int, start_id: int, quiet: bool = Tru
             words_P = text_T[length - 1 :]
             ranking = rank(prefixes_P[: len(words_P)], words_P)
             if length > 1:
-                found[-1] = NGrams(found[-1].keys_G, _words_before(ranking, prefixes_P, len(found[-1].keys_G), length))
+                befores_G = _words_before(ranking, prefixes_P, len(found[-1].keys_G), length)
+                found[-1] = found[-1]._replace(befores_G=befores_G)
             found.append(NGrams(ranking.keys_G, ranking.occurrences_G))
             prefixes_P = ranking.numbers_P
             if length == 1:

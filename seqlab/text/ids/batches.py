@@ -194,3 +194,31 @@ class EvaluationBatches(_Streams):
             raise InputError("the text has no tokens to evaluate.")
         borders = np.arange(batch_size + 1) * len(tokens) // batch_size
         super().__init__(tokens, borders[:-1], borders[1:], bptt, start_id)
+
+
+class SpreadBatches(_Streams):
+    """Evaluation of a sample of a text: `count` tokens in stretches spread evenly over it, each read after the tokens
+    that stand before it.
+
+    Attributes:
+        warm_up: those tokens, to be read first. Streams of `fresh_B` begin at the start of the text and read nothing.
+    """
+
+    def __init__(self, tokens: TokenFile, count: int, bptt: int, start_id: int, stretches: int, warm_up: int):
+        count = min(count, len(tokens))
+        if not count:
+            raise InputError("the text has no tokens to evaluate.")
+        stretches = min(stretches, count)
+        lengths = np.full(stretches, count // stretches) + (np.arange(stretches) < count % stretches)
+        gaps = np.arange(stretches) * (len(tokens) - count) // max(1, stretches - 1)
+        starts = np.concatenate([[0], np.cumsum(lengths)[:-1]]) + gaps
+        super().__init__(tokens, starts, starts + lengths, bptt, start_id)
+        width = min(warm_up, int(starts[1])) if stretches > 1 else 0
+        begins = np.maximum(starts - width, 0)
+        self.fresh_B = starts == 0
+        self.warm_up = read_window(tokens, begins, starts, width, start_id) if width else None
+
+    @property
+    def places_N(self) -> np.ndarray:
+        """Where in the text the tokens are, in ascending order."""
+        return np.concatenate([np.arange(start, end) for start, end in zip(self.starts, self.ends, strict=True)])

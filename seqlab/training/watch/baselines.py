@@ -6,33 +6,52 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from ...evaluation.additions.counts import count_text
+from ...models.counts.kneser_ney import NGramModel
 from ...nn import unigram_log_probs
 from ...text import Corpus
 
 
-def baselines(corpus: Corpus) -> dict[str, Any]:
-    """Perplexities on the validation split: {"uniform", "unigram"} and, where counting them fits memory,
-    {"kneser_ney", "order"} (interpolated modified Kneser-Ney, see seqlab/models/counts/kneser_ney.py)."""
-    vocab, start_id = corpus.tokenizer.vocab, corpus.tokenizer.start_id
+def baselines(corpus: Corpus, valid: Mapping[str, Any], counts: NGramModel | None) -> dict[str, Any]:
+    """Perplexities on the validation split: {"uniform", "unigram"} and, where the run counted its text,
+    {"kneser_ney", "order"} (interpolated modified Kneser-Ney, see seqlab/models/counts/kneser_ney.py).
+
+    Args:
+        corpus: with its validation split.
+        valid: scores of the run's model there.
+        counts: of the training split.
+    """
+    vocab = corpus.tokenizer.vocab
     assert corpus.valid is not None
     found: dict[str, Any] = {
         "uniform": float(len(vocab)),
         "unigram": math.exp(-unigram_log_probs(vocab.counts)[corpus.valid[:]].mean()),
     }
-    counts = count_text(corpus.train, len(vocab), start_id)
-    if counts is None:
+    by_counts = valid.get("counts", valid.get("counts_left_out"))
+    if counts is None or by_counts is None:
         return found
-    return {**found, "kneser_ney": math.exp(-counts.log_probs(corpus.valid).mean()), "order": counts.order}
+    return {**found, "kneser_ney": by_counts["perplexity"], "order": counts.order}
 
 
 def validation_sentence(valid: Mapping[str, Any], found: Mapping[str, Any]) -> str:
     """Scores on the validation text in words, against the baselines."""
-    counts = f"counts of {found['order']} tokens: {found['kneser_ney']:.1f}, " if "order" in found else ""
+    facts = []
+    if "network" in valid:
+        facts.append(f"network alone: {valid['network']['perplexity']:.1f}")
+    if "order" in found:
+        facts.append(f"counts of {found['order']} tokens alone: {found['kneser_ney']:.1f}")
+    facts.append(f"token frequencies: {found['unigram']:.1f}")
     sentence = (
         f"validation: {valid['nats_per_token']:.4f} nats per token, perplexity {valid['perplexity']:.2f} "
-        f"({counts}word frequencies alone: {found['unigram']:.1f}), {valid['bits_per_char']:.3f} bits per character"
+        f"({', '.join(facts)}), {valid['bits_per_char']:.3f} bits per character"
     )
+    if "counts_left_out" in valid:
+        sentence += "; the counts do not help this network beyond noise, so the run goes without them"
+    if "sample_of" in valid:
+        low, high = valid["interval"]
+        sentence += (
+            f"; from {valid['tokens']:,} of {valid['sample_of']:,} tokens spread over the text, 95 % interval "
+            f"{low:.1f} to {high:.1f} (all of them: seqlab evaluate RUN --split valid)"
+        )
     if valid["perplexity"] > found["unigram"]:
-        sentence += "; worse than word frequencies alone: training diverged or was far too short"
+        sentence += "; worse than token frequencies alone: training diverged or was far too short"
     return sentence

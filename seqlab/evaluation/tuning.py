@@ -1,0 +1,164 @@
+"""How much the counts are to say beside a network, found on validation text; and the scores of both together there.
+
+The gate is fitted on part of the text and the other part is scored with it, in both directions, so that the figure is
+that of a text the gate has not seen; what is kept is fitted on all of it.
+
+Shapes: N tokens scored, S of them that gates are fitted on, D width of the hidden states.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from torch import Tensor
+
+from ..models.counts.gate import Gate, logistic, mix
+from ..models.counts.kneser_ney import NGramModel
+from ..models.interpolated import Members
+from ..text import TokenFile
+from .exact import evaluating, read_sample, scores
+from .scored_text import Scorer
+
+FITTED_TOKENS = 50_000
+"""Validation tokens that the gate is fitted on at most."""
+BLOCK = 128
+"""Consecutive tokens that stay together when a text is halved, and whose mean is one observation of its scores."""
+DEVIATIONS = 2.0
+"""Standard errors by which the counts must help."""
+
+
+class Sample(NamedTuple):
+    """Tokens of a text with what both members make of them.
+
+    places_N: where they are. network_N, counts_N: log-probabilities. known_N: what the counts knew before each.
+    hidden_ND: what the output layer read, on the CPU.
+    """
+
+    places_N: np.ndarray
+    network_N: np.ndarray
+    counts_N: np.ndarray
+    known_N: np.ndarray
+    hidden_ND: Tensor
+
+
+class Together(NamedTuple):
+    """Members tuned to one another, and their scores.
+
+    members: with the gate fitted on all of the text; without counts where these do not help beyond noise.
+    report: scores as `seqlab evaluate --json` prints them, of a text the gate was not fitted on.
+    """
+
+    members: Members
+    report: dict[str, Any]
+
+
+def halves(count: int) -> np.ndarray:
+    """Which half each of `count` consecutive tokens belongs to: (N,) of 0 and 1, blocks of BLOCK in turn."""
+    length = BLOCK if count >= 2 * BLOCK else max(1, count // 2)
+    return np.arange(count) // length % 2
+
+
+def crossed(
+    network_N: np.ndarray, counts_N: np.ndarray, known_N: np.ndarray, hidden_ND: np.ndarray | None, kinds: int
+) -> np.ndarray:
+    """Log-odds (N,) of the counts, each half of the text with the gate of the other."""
+    odds_N, half_N = np.empty(len(network_N)), halves(len(network_N))
+    for half in (0, 1):
+        fitted, scored = half_N != half, half_N == half
+        own = None if hidden_ND is None else hidden_ND[fitted]
+        gate = Gate.fit(network_N[fitted], counts_N[fitted], known_N[fitted], own, kinds)
+        along_N = np.zeros(scored.sum()) if hidden_ND is None else hidden_ND[scored] @ gate.weight_D
+        odds_N[scored] = gate.log_odds(known_N[scored], along_N)
+    return odds_N
+
+
+def block_means(values_N: np.ndarray) -> np.ndarray:
+    """Means of consecutive blocks: neighbours in a text are alike, blocks hardly."""
+    count = max(2, len(values_N) // BLOCK)
+    return np.array([part.mean() for part in np.array_split(values_N, count)])
+
+
+def standard_error(values_N: np.ndarray) -> float:
+    """Of the mean of values along a text."""
+    means = block_means(values_N)
+    return float(means.std(ddof=1) / math.sqrt(len(means)))
+
+
+def interval(nats_N: np.ndarray) -> list[float]:
+    """The 95 % interval of the perplexity of the whole text, from a sample of it."""
+    mean, error = float(nats_N.mean()), standard_error(nats_N)
+    return [math.exp(min(700.0, mean - 1.96 * error)), math.exp(min(700.0, mean + 1.96 * error))]
+
+
+def tune_together(
+    network: Members, counts: NGramModel | None, tokens: TokenFile, start_id: int, limit: int, quiet: bool = True
+) -> Together:
+    """Fit how much counts say beside a network, and score both on a text.
+
+    Args:
+        network: the network, without counts.
+        counts: of its training text; None where there are none.
+        tokens: validation text.
+        start_id: read before the first token.
+        limit: tokens to score at most, spread over the text.
+        quiet: show no progress.
+    """
+    count = min(limit, len(tokens))
+    model = network.network
+    if counts is None:
+        with evaluating(model):
+            _, scored = read_sample(model, tokens, start_id, count, quiet=quiet)
+        return Together(network, _report(scored.log_p_N, tokens))
+    fitted = min(count, FITTED_TOKENS)
+    with evaluating(model):
+        places_S, read = read_sample(model, tokens, start_id, fitted, keep_hidden=True, quiet=quiet or count > fitted)
+    counts_S, known_S = counts.score_places(tokens, places_S)
+    hidden_SD = read.hidden_ND.float().numpy()
+    odds_S = crossed(read.log_p_N, counts_S, known_S, hidden_SD, counts.kinds)
+    gate = Gate.fit(read.log_p_N, counts_S, known_S, hidden_SD, counts.kinds)
+    places_N, network_N, counts_N, odds_N = places_S, read.log_p_N, counts_S, odds_S
+    if count > fitted:
+        with evaluating(model):
+            places_N, every = read_sample(model, tokens, start_id, count, quiet=quiet, gates=[gate])
+        counts_N, known_N = counts.score_places(tokens, places_N)
+        network_N, odds_N = every.log_p_N, gate.log_odds(known_N, every.projected_GN[0])
+        rows_S = np.searchsorted(places_N, places_S).clip(max=count - 1)
+        same_S = places_N[rows_S] == places_S
+        odds_N[rows_S[same_S]] = odds_S[same_S]
+    mixed_N = mix(network_N, counts_N, odds_N)
+    gain_N = mixed_N - network_N
+    if gain_N.mean() <= DEVIATIONS * standard_error(gain_N):
+        return Together(network, {**_report(network_N, tokens), "counts_left_out": _report(counts_N, tokens)})
+    return Together(Members(model, counts, gate), _reports(network_N, counts_N, odds_N, tokens))
+
+
+def score_together(scorer: Scorer, tokens: TokenFile, limit: int, quiet: bool = True) -> dict[str, Any]:
+    """Scores of tuned members on another text, of which at most `limit` tokens are read, spread over it."""
+    members, model = scorer.members, scorer.network
+    gates = [members.mixed[1]] if members.mixed else []
+    with evaluating(model):
+        places_N, read = read_sample(model, tokens, scorer.start_id, min(limit, len(tokens)), quiet=quiet, gates=gates)
+    if members.mixed is None:
+        return _report(read.log_p_N, tokens)
+    counts, gate = members.mixed
+    counts_N, known_N = counts.score_places(tokens, places_N)
+    return _reports(read.log_p_N, counts_N, gate.log_odds(known_N, read.projected_GN[0]), tokens)
+
+
+def _reports(network_N: np.ndarray, counts_N: np.ndarray, odds_N: np.ndarray, tokens: TokenFile) -> dict[str, Any]:
+    weight = float(logistic(odds_N).mean())
+    return {
+        **_report(mix(network_N, counts_N, odds_N), tokens),
+        "network": _report(network_N, tokens),
+        "counts": _report(counts_N, tokens),
+        "weights": {"network": 1.0 - weight, "counts": weight},
+    }
+
+
+def _report(log_p_N: np.ndarray, tokens: TokenFile) -> dict[str, Any]:
+    found = scores(-float(log_p_N.sum()), tokens, len(log_p_N))
+    if len(log_p_N) < len(tokens):
+        found |= {"sample_of": len(tokens), "interval": interval(-log_p_N)}
+    return found

@@ -1,0 +1,145 @@
+"""N-grams as one trie, and the compiled walks over it.
+
+A node is an n-gram; its number is its rank by (length, number of its prefix, last word), the root is the empty one. So
+the continuations of a context lie side by side in ascending order of their last words, and a search among them is a
+search in a short stretch. The state of a text is the nodes of its last 0, 1, ... n - 1 tokens, UNSEEN for those that
+never occurred.
+
+Shapes: G nodes, C those that are contexts (the root and all but the longest n-grams), n order, T places of a text, B
+texts side by side, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+UNSEEN = -1
+"""Node of an n-gram that never occurred."""
+COUNT_BINS = 8
+"""Contexts are told apart by the binary logarithm of their count up to this."""
+
+compiled: Any = njit(cache=True, nogil=True, error_model="numpy")
+
+
+@compiled
+def child_of(words_G: Any, low: Any, high: Any, word: Any) -> Any:
+    """The node between `low` and `high` whose last word is `word`, UNSEEN where there is none."""
+    low, high = np.int64(low), np.int64(high)
+    end = high
+    while low < high:
+        middle = (low + high) >> 1
+        if words_G[middle] < word:
+            low = middle + 1
+        else:
+            high = middle
+    return low if low < end and words_G[low] == word else -1
+
+
+@compiled
+def known(starts_C: Any, totals_C: Any, state_n: Any) -> int:
+    """What the counts know before a token: length of the longest context that was ever continued, and the binary
+    logarithm of how often, as length * COUNT_BINS + logarithm."""
+    for length in range(len(state_n) - 1, -1, -1):
+        node = state_n[length]
+        if node >= 0 and starts_C[node + 1] > starts_C[node]:
+            bin, total = 0, np.int64(totals_C[node]) >> 1
+            while total > 0 and bin < COUNT_BINS - 1:
+                bin, total = bin + 1, total >> 1
+            return length * COUNT_BINS + bin
+    return 0
+
+
+@compiled
+def walk(
+    words_G: Any,
+    counts_G: Any,
+    starts_C: Any,
+    totals_C: Any,
+    backoffs_C: Any,
+    discounts_n4: Any,
+    lowest: float,
+    state_n: Any,
+    ids_T: Any,
+    p_T: Any,
+    known_T: Any,
+) -> None:
+    """Read a stretch of text: the probability of every token and what was known before it; `state_n` moves on.
+
+    lowest: probability that every word has below the shortest context.
+    """
+    order = len(state_n)
+    for t in range(len(ids_T)):
+        word = ids_T[t]
+        known_T[t] = known(starts_C, totals_C, state_n)
+        p, above = lowest, 0
+        for length in range(order):
+            node = state_n[length]
+            state_n[length] = above
+            if node < 0:
+                above = -1
+                continue
+            above = child_of(words_G, starts_C[node], starts_C[node + 1], word)
+            p *= backoffs_C[node]
+            if above >= 0:
+                count = np.int64(counts_G[above])
+                p += (count - discounts_n4[length, min(count, 3)]) / totals_C[node]
+        p_T[t] = p
+
+
+@compiled
+def step(words_G: Any, starts_C: Any, state_Bn: Any, ids_B: Any, after_Bn: Any) -> None:
+    """The state of every text one token later."""
+    for b in range(len(ids_B)):
+        above = 0
+        for length in range(state_Bn.shape[1]):
+            node = state_Bn[b, length]
+            after_Bn[b, length] = above
+            above = child_of(words_G, starts_C[node], starts_C[node + 1], ids_B[b]) if node >= 0 else -1
+
+
+@compiled
+def trace(words_G: Any, starts_C: Any, state_n: Any, ids_T: Any, before_Tn: Any) -> None:
+    """The state before every token of a stretch; `state_n` moves on."""
+    for t in range(len(ids_T)):
+        above = 0
+        for length in range(len(state_n)):
+            node = state_n[length]
+            before_Tn[t, length] = node
+            state_n[length] = above
+            above = child_of(words_G, starts_C[node], starts_C[node + 1], ids_T[t]) if node >= 0 else -1
+
+
+@compiled
+def distributions(
+    words_G: Any,
+    counts_G: Any,
+    starts_C: Any,
+    totals_C: Any,
+    backoffs_C: Any,
+    discounts_n4: Any,
+    unigram_V: Any,
+    state_Bn: Any,
+    p_BV: Any,
+    known_B: Any,
+) -> None:
+    """The probability of every word after every text, and what was known there."""
+    for b in range(len(state_Bn)):
+        known_B[b] = known(starts_C, totals_C, state_Bn[b])
+        share = 1.0
+        for length in range(1, state_Bn.shape[1]):
+            if state_Bn[b, length] >= 0:
+                share *= backoffs_C[state_Bn[b, length]]
+        for v in range(len(unigram_V)):
+            p_BV[b, v] = share * unigram_V[v]
+        share = 1.0
+        for length in range(state_Bn.shape[1] - 1, 0, -1):
+            node = state_Bn[b, length]
+            if node >= 0:
+                for one in range(np.int64(starts_C[node]), np.int64(starts_C[node + 1])):
+                    count = np.int64(counts_G[one])
+                    discount = discounts_n4[length, min(count, 3)]
+                    p_BV[b, words_G[one]] += share * (count - discount) / totals_C[node]
+                share *= backoffs_C[node]
