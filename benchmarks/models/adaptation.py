@@ -21,10 +21,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from seqlab.evaluation import Adaptation, Addition, Network, ScoredText, run_corpus
+from seqlab.evaluation import Adaptation, Addition, ScoredText, Scorer, run_corpus
 from seqlab.evaluation.evaluator import TUNING_TOKENS
 from seqlab.evaluation.exact import first_tokens
 from seqlab.models.counts.mixture import fit_weights, interpolate
+from seqlab.models.interpolated import Members
 from seqlab.run import Run
 
 from .. import rows
@@ -75,7 +76,7 @@ def main() -> None:
     rows.add_option(parser)
     options = parser.parse_args()
     run = Run.open(options.run)
-    corpus, network = run_corpus(run), Network(run.load_model(), run.tokenizer.start_id)
+    corpus, network = run_corpus(run), Scorer(Members(run.load_model()), run.tokenizer.start_id)
     if corpus.valid is None or corpus.test is None:
         parser.error("the corpus of the run has no validation and test splits")
     valid = network.read(first_tokens(corpus.valid, TUNING_TOKENS))
@@ -91,7 +92,6 @@ def main() -> None:
         "dynamic-rms": Adaptation(dynamic="rms"),
         "dynamic-sgd": Adaptation(dynamic="sgd"),
         "cache": Adaptation(cache=options.cache),
-        "counts": Adaptation(counts=True),
         **{f"ensemble {path}": Adaptation(ensemble=[path]) for path in options.ensemble},
     }
     if options.only is not None:
@@ -105,8 +105,8 @@ def main() -> None:
     for names in (
         ["dynamic-rms", "cache"],
         ["static", *ensembles],
-        ["static", "dynamic-rms", "cache", "counts"],
-        ["static", "dynamic-rms", "cache", "counts", *ensembles],
+        ["static", "dynamic-rms", "cache"],
+        ["static", "dynamic-rms", "cache", *ensembles],
         list(columns),
     ):
         if len(names) > 1 and columns.keys() >= set(names):

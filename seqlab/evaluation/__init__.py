@@ -14,7 +14,7 @@
 
 from .additions.dynamic import RULES, DynamicSettings, dynamic_log_probs
 from .evaluator import Evaluation, Evaluator
-from .exact import evaluate_language_model, negative_log_likelihood, read_text, scores
+from .exact import evaluate_language_model, negative_log_likelihood, read_sample, read_text, scores
 from .results import Scores, TextScore
 from .runs import Adaptation, evaluate_source, evaluator_of
 from .scored_text import Addition, ScoredText, Scorer, Shares
@@ -41,6 +41,7 @@ __all__ = [
     "evaluate_source",
     "evaluator_of",
     "negative_log_likelihood",
+    "read_sample",
     "read_source",
     "read_text",
     "run_corpus",

@@ -23,10 +23,12 @@ from ..text.ids.lines import line_windows, some_lines
 
 STREAM_TOKENS = 50_000
 """Tokens a parallel stream of a final evaluation holds at least: what starts without context weighs nothing."""
-STRETCHES, FEWEST_IN_A_STRETCH = 32, 64
+STRETCHES, FEWEST_IN_A_STRETCH = 128, 64
 """A sample of a text is read in so many stretches at most, of so many tokens at least."""
-WARM_UP = 64
-"""Tokens read before each stretch of a sample."""
+STRETCHES_OF_ALL = 32
+"""The same where the sample is the whole text."""
+WARM_UP = (64, 256)
+"""Tokens read before each stretch: a quarter of its length, within these bounds."""
 WINDOW = 128
 """Time steps a kernel call covers; has no influence on the result."""
 LINE_ROWS = 16
@@ -168,8 +170,11 @@ def read_sample(
 ) -> tuple[np.ndarray, Scored]:
     """`read_text` for `count` tokens spread evenly over the text: where they are (N,), ascending, and the rest."""
     with readable(model, tokens) as text:
-        stretches = max(1, min(STRETCHES, count // FEWEST_IN_A_STRETCH))
-        batches = SpreadBatches(text, count, WINDOW, start_id, stretches, WARM_UP)
+        count = min(count, len(tokens))
+        most = STRETCHES if count < len(tokens) else STRETCHES_OF_ALL
+        stretches = max(1, min(most, count // FEWEST_IN_A_STRETCH))
+        warm_up = min(max(count // stretches // 4, WARM_UP[0]), WARM_UP[1])
+        batches = SpreadBatches(text, count, WINDOW, start_id, stretches, warm_up)
         places_N = batches.places_N
         return places_N, _read(model, batches, places_N, keep_hidden, quiet, gates)
 

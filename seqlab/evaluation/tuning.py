@@ -12,7 +12,6 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-from torch import Tensor
 
 from ..models.counts.gate import Gate, logistic, mix
 from ..models.counts.kneser_ney import NGramModel
@@ -27,20 +26,6 @@ BLOCK = 128
 """Consecutive tokens that stay together when a text is halved, and whose mean is one observation of its scores."""
 DEVIATIONS = 2.0
 """Standard errors by which the counts must help."""
-
-
-class Sample(NamedTuple):
-    """Tokens of a text with what both members make of them.
-
-    places_N: where they are. network_N, counts_N: log-probabilities. known_N: what the counts knew before each.
-    hidden_ND: what the output layer read, on the CPU.
-    """
-
-    places_N: np.ndarray
-    network_N: np.ndarray
-    counts_N: np.ndarray
-    known_N: np.ndarray
-    hidden_ND: Tensor
 
 
 class Together(NamedTuple):
@@ -118,6 +103,9 @@ def tune_together(
     hidden_SD = read.hidden_ND.float().numpy()
     odds_S = crossed(read.log_p_N, counts_S, known_S, hidden_SD, counts.kinds)
     gate = Gate.fit(read.log_p_N, counts_S, known_S, hidden_SD, counts.kinds)
+    if mix(read.log_p_N, counts_S, odds_S).mean() < counts_S.mean():
+        gate = Gate.only(True, counts.kinds, hidden_SD.shape[1])
+        odds_S = gate.log_odds(known_S, np.zeros(fitted))
     places_N, network_N, counts_N, odds_N = places_S, read.log_p_N, counts_S, odds_S
     if count > fitted:
         with evaluating(model):

@@ -21,7 +21,7 @@ REPORT_SHARE = 0.1
 """Share of the training time that scoring one text may take; a longer text is sampled."""
 PROBE_TOKENS = 2_000
 """Validation tokens that show how fast this machine scores."""
-ALWAYS_SCORED = 20_000
+ALWAYS_SCORED = 5_000
 """Tokens that are scored however short the training was."""
 
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from ..base.devices import resolve_device, torch_globals_restored
 from ..base.errors import InputError
 from ..base.progress import notify
-from ..models.counts.choice import JUDGED_TOKENS, count_text
+from ..models.counts.choice import count_text
 from ..models.counts.kneser_ney import NGramModel
 from ..models.interpolated import Members
 from ..run import Run
@@ -19,6 +19,9 @@ from .distributed import join
 from .loop import Trainer
 from .planning import Layer, Source, start
 from .report import report
+
+SHOWN_TOKENS = 500_000
+"""Validation tokens that the first figure of counting alone is of at most."""
 
 
 class Trained(NamedTuple):
@@ -94,7 +97,7 @@ def counts_of(run: Run, corpus: Corpus, quiet: bool) -> NGramModel | None:
         counts = count_text(corpus.train, len(tokenizer.vocab), tokenizer.start_id, corpus.valid, quiet)
         run.save_counts(counts)
         if not quiet:
-            perplexity = math.exp(-counts.log_probs(TokenFile.of(corpus.valid[:JUDGED_TOKENS])).mean())
+            perplexity = math.exp(-counts.log_probs(TokenFile.of(corpus.valid[:SHOWN_TOKENS])).mean())
             notify(
                 f"counted {counts.order}-grams of the training text ({counts.nbytes / 1e6:,.1f} MB): perplexity "
                 f"{perplexity:.1f} by counting alone; the network is trained to know what counts do not"

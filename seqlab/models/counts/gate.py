@@ -98,6 +98,12 @@ class Gate:
             bias_K.astype(np.float32), weight_D.astype(np.float32) if len(weight_D) else np.zeros(width, np.float32)
         )
 
+    @classmethod
+    def only(cls, counts: bool, kinds: int, width: int) -> Gate:
+        """The gate that listens to one member as far as BOUND allows."""
+        odds = BOUND if counts else -BOUND
+        return cls(np.full(kinds, odds, np.float32), np.zeros(width, np.float32))
+
     def arrays(self) -> dict[str, np.ndarray]:
         """By name, to be saved."""
         return {"gate.bias": self.bias_K, "gate.weight": self.weight_D}

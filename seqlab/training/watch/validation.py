@@ -110,6 +110,11 @@ class Validator:
         _, counts_N, known_N = self._counted
         kinds, width = self.counts.kinds, self.model.output.width
         mixed_N = mix(scored.log_p_N, counts_N, crossed(scored.log_p_N, counts_N, known_N, None, kinds))
+        alone = float(max(scored.log_p_N.mean(), counts_N.mean()))
+        if mixed_N.mean() < alone:  # of members that are alike, or on little text, a fitted gate can be worse
+            gate = Gate.only(counts_N.mean() == alone, kinds, width)
+            mixed_N = mix(scored.log_p_N, counts_N, gate.log_odds(known_N, np.zeros(len(known_N))))
+            return Judged(-max(alone, float(mixed_N.mean())), gate, network)
         gate = Gate.fit(scored.log_p_N, counts_N, known_N, None, kinds, width)
         return Judged(-float(mixed_N.mean()), gate, network)
 
