@@ -19,7 +19,7 @@ from ..models import LanguageModel, forget
 from ..models.counts.gate import Gate
 from ..models.interpolated import projected
 from ..text import EvaluationBatches, SpreadBatches, TokenFile
-from ..text.ids.lines import line_windows, some_lines
+from ..text.ids.lines import chosen_lines, line_windows, places_of_lines, some_lines
 
 STREAM_TOKENS = 50_000
 """Tokens a parallel stream of a final evaluation holds at least: what starts without context weighs nothing."""
@@ -124,8 +124,17 @@ def read_windows(model: LanguageModel, batches: EvaluationBatches | SpreadBatche
             yield ReadWindow(places_BT[real_BT], hidden_BTD[kept], targets_BT[kept])
 
 
+def whole_windows(
+    model: LanguageModel, tokens: TokenFile, start_id: int, streams: int, window: int = WINDOW
+) -> Iterator[ReadWindow]:
+    """Read all of a text in `streams` stretches, whose first tokens see no context; a list line by line."""
+    if tokens.lines:
+        return read_lines(model, tokens, start_id)
+    return read_windows(model, EvaluationBatches(tokens, streams, window, start_id))
+
+
 def read_lines(model: LanguageModel, tokens: TokenFile, start_id: int) -> Iterator[ReadWindow]:
-    """The same for a list: every line from its own beginning, lines of one length side by side."""
+    """`read_windows` for a list: every line from its own beginning, lines of one length side by side."""
     state = model.init_state(1)
     for window in line_windows(tokens, LINE_ROWS, WINDOW, start_id):
         inputs_BT, targets_BT = (torch.from_numpy(ids_BT).to(model.device) for ids_BT in window.batch)
@@ -154,8 +163,8 @@ def read_text(
         gates: also return the hidden states times the weights of each.
     """
     with readable(model, tokens) as text:
-        batches = EvaluationBatches(text, streams or streams_for(len(tokens)), WINDOW, start_id)
-        return _read(model, batches, np.arange(len(tokens)), keep_hidden, quiet, gates)
+        windows = whole_windows(model, text, start_id, streams or streams_for(len(tokens)))
+        return _read(model, windows, np.arange(len(tokens)), keep_hidden, quiet, gates)
 
 
 @torch.no_grad()
@@ -168,32 +177,39 @@ def read_sample(
     quiet: bool = True,
     gates: Sequence[Gate] = (),
 ) -> tuple[np.ndarray, Scored]:
-    """`read_text` for `count` tokens spread evenly over the text: where they are (N,), ascending, and the rest."""
+    """`read_text` for `count` tokens spread evenly over the text: where they are (N,), ascending, and the rest.
+
+    Of a list, whole lines of about so many tokens.
+    """
     with readable(model, tokens) as text:
+        if tokens.lines:
+            places_N = places_of_lines(tokens, chosen_lines(tokens, count))
+            windows = read_lines(model, some_lines(text, count), start_id)
+            return places_N, _read(model, windows, np.arange(len(places_N)), keep_hidden, quiet, gates)
         count = min(count, len(tokens))
         most = STRETCHES if count < len(tokens) else STRETCHES_OF_ALL
         stretches = max(1, min(most, count // FEWEST_IN_A_STRETCH))
         warm_up = min(max(count // stretches // 4, WARM_UP[0]), WARM_UP[1])
         batches = SpreadBatches(text, count, WINDOW, start_id, stretches, warm_up)
         places_N = batches.places_N
-        return places_N, _read(model, batches, places_N, keep_hidden, quiet, gates)
+        return places_N, _read(model, read_windows(model, batches), places_N, keep_hidden, quiet, gates)
 
 
 def _read(
     model: LanguageModel,
-    batches: EvaluationBatches | SpreadBatches,
+    windows: Iterator[ReadWindow],
     places_N: np.ndarray,
     keep_hidden: bool,
     quiet: bool,
     gates: Sequence[Gate],
 ) -> Scored:
-    count, whole = len(places_N), isinstance(batches, EvaluationBatches)
+    count = len(places_N)
     log_p_N, projected_GN = np.empty(count), np.empty((len(gates), count))
     hidden_ND = torch.empty(count if keep_hidden else 0, model.output.width, dtype=model.output.bias.dtype)
     done = 0
     with Progress("evaluating", count, "tokens", quiet=quiet) as progress:
-        for places_M, hidden_MD, targets_M in read_windows(model, batches):
-            rows_M = places_M if whole else np.searchsorted(places_N, places_M)
+        for places_M, hidden_MD, targets_M in windows:
+            rows_M = np.searchsorted(places_N, places_M)
             log_p_N[rows_M] = -model.output.exact_losses(hidden_MD, targets_M).double().cpu().numpy()
             for row, gate in enumerate(gates):
                 projected_GN[row, rows_M] = projected(gate, hidden_MD)
@@ -257,7 +273,7 @@ def negative_log_likelihood(
     total = torch.zeros((), dtype=torch.float64, device=model.device)
     done, progress = 0, Progress("evaluating", len(tokens), "tokens", quiet=quiet)
     with evaluating(model), readable(model, tokens) as text, progress:
-        for places_M, hidden_MD, targets_M in read_windows(model, EvaluationBatches(text, streams, window, start_id)):
+        for places_M, hidden_MD, targets_M in whole_windows(model, text, start_id, streams, window):
             total += model.output.exact_loss_sum(hidden_MD, targets_M)
             done += len(places_M)
             progress.update(done)

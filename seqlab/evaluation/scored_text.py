@@ -111,7 +111,7 @@ class _Distributions:
 
     def _by_counts(self, part: slice) -> Tensor:
         assert self.counts is not None
-        states_Mn = self.counts.states_before(self.text.tokens[part], self.state_n)
+        states_Mn = self.counts.states_before(self.text.tokens, part, self.state_n)
         p_MV = torch.empty(len(states_Mn), self.counts.vocab_size)
         self.counts.distributions(states_Mn, p_MV.numpy())
         return p_MV

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from ..base.devices import resolve_device, torch_globals_restored
 from ..base.errors import InputError
 from ..base.progress import notify
@@ -14,7 +16,7 @@ from ..models.counts.choice import count_text
 from ..models.counts.kneser_ney import NGramModel
 from ..models.interpolated import Members
 from ..run import Run
-from ..text import Corpus, TokenFile
+from ..text import Corpus
 from .distributed import join
 from .loop import Trainer
 from .planning import Layer, Source, start
@@ -97,7 +99,8 @@ def counts_of(run: Run, corpus: Corpus, quiet: bool) -> NGramModel | None:
         counts = count_text(corpus.train, len(tokenizer.vocab), tokenizer.start_id, corpus.valid, quiet)
         run.save_counts(counts)
         if not quiet:
-            perplexity = math.exp(-counts.log_probs(TokenFile.of(corpus.valid[:SHOWN_TOKENS])).mean())
+            places = np.arange(min(len(corpus.valid), SHOWN_TOKENS))
+            perplexity = math.exp(-counts.score_places(corpus.valid, places)[0].mean())
             notify(
                 f"counted {counts.order}-grams of the training text ({counts.nbytes / 1e6:,.1f} MB): perplexity "
                 f"{perplexity:.1f} by counting alone; the network is trained to know what counts do not"

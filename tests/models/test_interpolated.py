@@ -159,3 +159,16 @@ def test_counts_that_would_be_too_large_lose_their_rare_ngrams(monkeypatch):
     assert count_text(ids, V, START, held_out).nbytes <= whole.nbytes // 10
     monkeypatch.setattr("seqlab.models.counts.choice.MEMORY", 1000 * 200)
     assert int(count_text(ids, V, START).totals_C[0]) <= 1000
+
+
+def test_lines_of_a_list_are_scored_each_from_its_own_beginning():
+    counts = NGramModel.train(TokenFile.of(text(1, 800)), V, START, 4)
+    lines = [text(seed, size) for seed, size in ((2, 5), (3, 1), (4, 9))]
+    together = TokenFile.of(np.concatenate(lines))
+    together.lines, together.documents = True, np.array([0, 5, 6])
+    expected = np.concatenate([counts.log_probs(TokenFile.of(line)) for line in lines])
+    np.testing.assert_array_equal(counts.log_probs(together), expected)
+    np.testing.assert_array_equal(counts.score_places(together, np.arange(5, 15))[0], expected[5:])
+    states_Tn = counts.states_before(together, slice(0, 15), counts.read([START]))
+    for start in (0, 5, 6):
+        np.testing.assert_array_equal(states_Tn[start], counts.read([START]))

@@ -44,12 +44,13 @@ def count_text(
         most = MEMORY // memory_bound(1, orders[-1])
         tokens, fitting = TokenFile.of(tokens[:most]), [orders[-1]]
     counted = count_ngrams(tokens, fitting[0], start_id, quiet)
-    judge = None if valid is None or not len(valid) else TokenFile.of(valid[:JUDGED_TOKENS])
+    judge = valid if valid is not None and len(valid) else None
+    places = np.arange(min(len(judge), JUDGED_TOKENS) if judge else 0)
     best, best_nats = None, np.inf
     for model in _candidates(counted, fitting, vocab_size, start_id):
         if judge is None:
             return model
-        nats = -float(model.log_probs(judge).mean())
+        nats = -float(model.score_places(judge, places)[0].mean())
         if nats < best_nats:
             best, best_nats = model, nats
     assert best is not None

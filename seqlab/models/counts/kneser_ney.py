@@ -67,7 +67,8 @@ class NGramModel:
     """P(next id | the n - 1 ids before it), the counts that a neural model has to beat, or to work with.
 
     A text is read as in the evaluation of the neural model: one stream, in which contexts go on across lines and
-    documents, and every token is predicted exactly once, the first from `start_id`.
+    documents, and every token is predicted exactly once, the first from `start_id`. Of a list of lines each is scored
+    from its own beginning; what is counted across two of them is then never asked for.
 
     Args:
         words_G: last word of every node of the trie (see `trie.py`), uint32.
@@ -229,7 +230,7 @@ class NGramModel:
         with Progress("evaluating n-grams", len(tokens), "tokens", quiet=quiet) as progress:
             for start in range(0, len(tokens), BLOCK):
                 stop = min(start + BLOCK, len(tokens))
-                self._walk(state_n, tokens[start:stop], p_N[start:stop], known_N[start:stop])
+                self._walk(state_n, tokens, start, stop, p_N[start:stop], known_N[start:stop])
                 progress.update(stop)
         return np.log(p_N, out=p_N), known_N
 
@@ -241,7 +242,7 @@ class NGramModel:
             begin, end = int(places_N[first]), int(places_N[last - 1]) + 1
             before = tokens[max(0, begin - self.order) : begin].tolist()
             state_n = self.read(before if begin >= self.order else [self.start_id, *before])
-            self._walk(state_n, tokens[begin:end], p_N[first:last], known_N[first:last])
+            self._walk(state_n, tokens, begin, end, p_N[first:last], known_N[first:last])
         return np.log(p_N, out=p_N), known_N
 
     def next_probs(self, context: Sequence[int]) -> np.ndarray:
@@ -266,11 +267,11 @@ class NGramModel:
         """The state after some ids: nodes of the n-grams of length 0 to n - 1 that end there, (n,) int64."""
         from .trie import UNSEEN
 
-        state_n = np.full(self.order, UNSEEN)
-        state_n[0] = 0
-        context = np.asarray(ids[-(self.order - 1) :] if self.order > 1 else [], np.int64)
-        self._walk(state_n, context, np.empty(len(context)), np.empty(len(context), np.int32))
-        return state_n
+        state_1n = np.full((1, self.order), UNSEEN)
+        state_1n[0, 0] = 0
+        for id in ids[-(self.order - 1) :] if self.order > 1 else []:
+            state_1n = self.step(state_1n, np.array([id]))
+        return state_1n[0]
 
     def step(self, state_Bn: np.ndarray, ids_B: np.ndarray) -> np.ndarray:
         """The states of several texts after one more id each."""
@@ -280,13 +281,29 @@ class NGramModel:
         step(self.words_G, self.starts_C, state_Bn, ids_B, after_Bn)
         return after_Bn
 
-    def states_before(self, ids_T: np.ndarray, state_n: np.ndarray) -> np.ndarray:
-        """The states before each of some ids that are read after `state_n`, which moves on: (T, n) int64."""
+    def states_before(self, tokens: TokenFile, part: slice, state_n: np.ndarray) -> np.ndarray:
+        """The states before each token of a part of a text, read after `state_n`, which moves on: (T, n) int64."""
         from .trie import trace
 
+        ids_T, fresh_T = tokens[part].astype(np.int64), self._fresh(tokens, part)
         before_Tn = np.empty((len(ids_T), self.order), np.int64)
-        trace(self.words_G, self.starts_C, state_n, ids_T.astype(np.int64), before_Tn)
+        trace(self.words_G, self.starts_C, self._first_n, fresh_T, state_n, ids_T, before_Tn)
         return before_Tn
+
+    @cached_property
+    def _first_n(self) -> np.ndarray:
+        """The state in which a text, or a line of a list, begins."""
+        return self.read([self.start_id])
+
+    @staticmethod
+    def _fresh(tokens: TokenFile, part: slice) -> np.ndarray:
+        """Which tokens (T,) of a part begin a line of a list; of other texts none."""
+        start, stop, _ = part.indices(len(tokens))
+        fresh_T = np.zeros(stop - start, bool)
+        if tokens.lines:
+            low, high = np.searchsorted(tokens.documents, [start, stop])
+            fresh_T[tokens.documents[low:high] - start] = True
+        return fresh_T
 
     @property
     def _arrays(self) -> tuple[np.ndarray, ...]:
@@ -301,16 +318,21 @@ class NGramModel:
         unigram_V[self.words_G[self.starts_C[0] : self.starts_C[1]]] += shares_g
         return unigram_V
 
-    def _walk(self, state_n: np.ndarray, ids_T: np.ndarray, p_T: np.ndarray, known_T: np.ndarray) -> None:
-        """Probabilities of a stretch of ids read after `state_n`, which moves on."""
+    def _walk(
+        self, state_n: np.ndarray, tokens: TokenFile, start: int, stop: int, p_T: np.ndarray, known_T: np.ndarray
+    ) -> None:
+        """Probabilities of a stretch of a text read after `state_n`, which moves on."""
         from .trie import walk
 
+        part = slice(start, stop)
+        ids_T = tokens[part].astype(np.int64)
         if len(ids_T) and int(ids_T.max()) >= self.vocab_size:
             raise InputError(
                 f"the text has the id {int(ids_T.max()):,}, which a vocabulary of {self.vocab_size:,} does not hold; "
                 "use the tokenizer the model was trained with."
             )
-        walk(*self._arrays, 1.0 / self.vocab_size, state_n, ids_T.astype(np.int64), p_T, known_T)
+        lowest, fresh_T = 1.0 / self.vocab_size, self._fresh(tokens, part)
+        walk(*self._arrays, lowest, self._first_n, fresh_T, state_n, ids_T, p_T, known_T)
 
     def save(self, path: str | Path) -> None:
         """Write the counts to one file that verifies itself."""

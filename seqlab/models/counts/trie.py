@@ -61,6 +61,8 @@ def walk(
     backoffs_C: Any,
     discounts_n4: Any,
     lowest: float,
+    first_n: Any,
+    fresh_T: Any,
     state_n: Any,
     ids_T: Any,
     p_T: Any,
@@ -68,11 +70,13 @@ def walk(
 ) -> None:
     """Read a stretch of text: the probability of every token and what was known before it; `state_n` moves on.
 
-    lowest: probability that every word has below the shortest context.
+    lowest: probability that every word has below the shortest context. first_n: the state before tokens of `fresh_T`.
     """
     order = len(state_n)
     for t in range(len(ids_T)):
         word = ids_T[t]
+        if fresh_T[t]:
+            state_n[:] = first_n
         known_T[t] = known(starts_C, totals_C, state_n)
         p, above = lowest, 0
         for length in range(order):
@@ -101,9 +105,11 @@ def step(words_G: Any, starts_C: Any, state_Bn: Any, ids_B: Any, after_Bn: Any) 
 
 
 @compiled
-def trace(words_G: Any, starts_C: Any, state_n: Any, ids_T: Any, before_Tn: Any) -> None:
-    """The state before every token of a stretch; `state_n` moves on."""
+def trace(words_G: Any, starts_C: Any, first_n: Any, fresh_T: Any, state_n: Any, ids_T: Any, before_Tn: Any) -> None:
+    """The state before every token of a stretch, `first_n` before those of `fresh_T`; `state_n` moves on."""
     for t in range(len(ids_T)):
+        if fresh_T[t]:
+            state_n[:] = first_n
         above = 0
         for length in range(len(state_n)):
             node = state_n[length]

@@ -121,11 +121,22 @@ def line_windows(tokens: TokenFile, streams: int, window: int, start_id: int) ->
             yield LineWindow(batch, starts_B[:, None] + np.arange(offset, offset + width), offset == 0)
 
 
+def chosen_lines(tokens: TokenFile, limit: int) -> np.ndarray:
+    """Lines evenly spaced over a list, at least one and of about `limit` tokens together."""
+    lines = len(tokens.documents)
+    count = min(lines, max(1, int(lines * limit / max(1, len(tokens)))))
+    return np.unique(np.linspace(0, lines - 1, count).astype(np.int64))
+
+
+def places_of_lines(tokens: TokenFile, chosen: np.ndarray) -> np.ndarray:
+    """Where in a list the tokens of some of its lines are, in ascending order."""
+    starts, lengths = tokens.documents[chosen], line_lengths(tokens)[chosen]
+    return np.arange(int(lengths.sum())) + np.repeat(starts - np.cumsum(lengths) + lengths, lengths)
+
+
 def some_lines(tokens: TokenFile, limit: int) -> TokenFile:
-    """About `limit` tokens of a list: lines evenly spaced over all of it, at least one."""
-    lengths_L = line_lengths(tokens)
-    count = max(1, int(len(lengths_L) * limit / max(1, len(tokens))))
-    chosen = np.unique(np.linspace(0, len(lengths_L) - 1, count).astype(np.int64))
+    """About `limit` tokens of a list: the `chosen_lines`."""
+    lengths_L, chosen = line_lengths(tokens), chosen_lines(tokens, limit)
     parts = [
         slice(start, start + length) for start, length in zip(tokens.documents[chosen], lengths_L[chosen], strict=True)
     ]
