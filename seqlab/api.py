@@ -264,7 +264,9 @@ def train_language_model(
         Layer(origin_of(config), LanguageModelConfig.qualified(config_values(config))),
         Layer("options", LanguageModelConfig.qualified(options)),
     ]
-    run, members, summary = train(source, out, valid=valid, test=test, quiet=quiet, preset=preset, given=layers, more=more)
+    run, members, summary = train(
+        source, out, valid=valid, test=test, quiet=quiet, preset=preset, given=layers, more=more
+    )
     return TrainedLanguageModel(run, str(members.network.device), summary=summary, members=members)
 
 

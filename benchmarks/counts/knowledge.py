@@ -19,7 +19,6 @@ import numba
 import numpy as np
 
 from seqlab.models.counts.kneser_ney import NGramModel
-from seqlab.models.counts.ngrams import WORD_BITS, WORD_MASK
 from seqlab.text import TokenFile
 
 compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
@@ -68,19 +67,17 @@ class Known(NamedTuple):
 
 
 def tables(model: NGramModel) -> Tables:
-    """The flat arrays of a model."""
+    """The levels of a model, numbered from 0 in each."""
     words, counts, begins, totals, masses = [], [], [], [], []
-    contexts = 1
-    for level in model.levels:
-        keys_G = level.ngrams.keys_G
-        prefixes_G = (keys_G >> WORD_BITS).astype(np.int64)
-        discount_G = np.array([0.0, *level.discounts])[np.minimum(level.ngrams.counts_G, 3)]
-        words.append((keys_G & WORD_MASK).astype(np.int32))
-        counts.append(level.ngrams.counts_G.astype(np.int32))
-        begins.append(np.searchsorted(prefixes_G, np.arange(contexts + 1)).astype(np.int64))
-        totals.append(np.append(np.bincount(prefixes_G, level.ngrams.counts_G, minlength=contexts), 0.0))
-        masses.append(np.append(np.bincount(prefixes_G, discount_G, minlength=contexts), 0.0))
-        contexts = len(keys_G)
+    context, node, contexts = 0, 1, 1
+    for nodes in model.ngrams:
+        here, there = slice(context, context + contexts), slice(node, node + nodes)
+        words.append(model.words_G[there].astype(np.int32))
+        counts.append(model.counts_G[there].astype(np.int32))
+        begins.append(model.starts_C[context : context + contexts + 1].astype(np.int64) - node)
+        totals.append(np.append(model.totals_C[here].astype(np.float64), 0.0))
+        masses.append(np.append(model.totals_C[here] * model.backoffs_C[here], 0.0))
+        context, node, contexts = context + contexts, node + nodes, nodes
     return Tables(
         np.cumsum([0, *map(len, words)]),
         np.cumsum([0, *map(len, begins)]),
@@ -89,28 +86,26 @@ def tables(model: NGramModel) -> Tables:
         np.concatenate(begins),
         np.concatenate(totals),
         np.concatenate(masses),
-        np.array([[0.0, *level.discounts] for level in model.levels]),
-        NGramModel.next_probs(_only_unigrams(model), []),
+        model.discounts_n4,
+        model.next_probs([]),
     )
-
-
-def _only_unigrams(model: NGramModel) -> NGramModel:
-    one = NGramModel.__new__(NGramModel)
-    one.vocab_size, one.start_id, one.levels = model.vocab_size, model.start_id, model.levels[:1]
-    return one
 
 
 def places(model: NGramModel, tokens: TokenFile) -> Places:
     """Look up every place of a text."""
-    words_N = np.asarray(tokens[:], np.int64)
-    state = model.read([model.start_id])
-    contexts, grams, ending_N = [], [], np.zeros(len(words_N), np.int64)
-    for length, level in enumerate(model.levels):
-        contexts_N = np.concatenate([state[length : length + 1], ending_N[:-1]])
-        ending_N = level.find(contexts_N, words_N)
-        contexts.append(contexts_N.astype(np.int32))
-        grams.append(ending_N.astype(np.int32))
-    return Places(np.stack(contexts, 1), np.stack(grams, 1), words_N.astype(np.int32))
+    t, words_N = tables(model), np.asarray(tokens[:], np.int64)
+    contexts_NL = model.states_before(tokens, slice(None), model.read([model.start_id]))
+    contexts_NL[contexts_NL >= 0] -= np.cumsum([0, 1, *model.ngrams[:-2]])[np.nonzero(contexts_NL >= 0)[1]]
+    grams = []
+    for level, contexts_N in enumerate(contexts_NL.T):
+        begins_c = t.begins_C[t.first_C[level] : t.first_C[level + 1]]
+        words_g = t.words_G[t.first_G[level] : t.first_G[level + 1]].astype(np.int64)
+        keys_g = np.repeat(np.arange(len(begins_c) - 1), np.diff(begins_c)) << 32 | words_g
+        keys_N = np.maximum(contexts_N, 0) << 32 | words_N
+        found_N = np.searchsorted(keys_g, keys_N).clip(max=max(0, len(keys_g) - 1))
+        seen_N = (contexts_N >= 0) & (keys_g[found_N] == keys_N if len(keys_g) else False)
+        grams.append(np.where(seen_N, found_N, -1).astype(np.int32))
+    return Places(contexts_NL.astype(np.int32), np.stack(grams, 1), words_N.astype(np.int32))
 
 
 @compiled

@@ -20,8 +20,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from seqlab.evaluation.exact import logit_chunks, read_windows, streams_for
+from seqlab.evaluation.exact import CHUNK, streams_for, whole_windows
 from seqlab.models import LanguageModel, ModelState, detached
+from seqlab.nn import fast_float32
 from seqlab.nn.outputs.sampled import NoiseLayer, accidental_hits
 from seqlab.schedules import learning_rate_factor
 from seqlab.text import TokenFile
@@ -241,7 +242,7 @@ def read(
     """
     began, count = time.process_time(), len(tokens)
     hidden_ND = torch.empty(count, model.output.width)
-    for places_M, hidden_MD, _ in read_windows(model, tokens, start_id, streams or streams_for(count)):
+    for places_M, hidden_MD, _ in whole_windows(model, tokens, start_id, streams or streams_for(count)):
         hidden_ND[torch.from_numpy(places_M)] = hidden_MD
     at_K = np.arange(count) if at_K is None else at_K
     ids_N = torch.from_numpy(np.asarray(tokens[:], np.int64)[at_K])
@@ -250,7 +251,11 @@ def read(
     log_p_N, entropy_N, peak_N = np.empty(count), np.empty(count), np.empty(count)
     words_V = np.arange(model.output.vocab_size)
     dense_NV = np.empty((count, len(words_V)), np.float32) if len(words_V) <= SMALL else None
-    for part, logits_MV, own_M in logit_chunks(model.output, hidden_ND, ids_N):
+    rows = max(1, CHUNK // len(words_V))
+    for start in range(0, count, rows):
+        part = slice(start, start + rows)
+        with fast_float32():
+            logits_MV = model.output.logits(hidden_ND[part])
         if base is not None:
             logits_MV = logits_MV + base
         if added is not None:

@@ -77,7 +77,7 @@ def recounted(model: NGramModel, stream: list[int], place: int) -> np.ndarray:
         context = tuple(stream[place + 2 - length : place + 1])
         count_V = np.array([counts[length].get((*context, word), 0) for word in range(VOCAB)])
         if count_V.sum():
-            discount_V = np.array([0.0, *model.levels[length - 1].discounts])[np.minimum(count_V, 3)]
+            discount_V = model.discounts_n4[length - 1][np.minimum(count_V, 3)]
             p_V = (count_V - discount_V + discount_V.sum() * p_V) / count_V.sum()
     return p_V
 
