@@ -120,6 +120,13 @@ def prepare_text(
     field: Annotated[
         str | None, typer.Option(help="Field of a .jsonl record, or column of a table, that contains the text.")
     ] = None,
+    strip_ebook_header: Annotated[
+        bool | None,
+        typer.Option("--strip-ebook-header", help="Leave out header and licence of a Project Gutenberg e-book."),
+    ] = None,
+    unwrap: Annotated[
+        bool | None, typer.Option("--unwrap", help="Join the lines of paragraphs wrapped at one width.")
+    ] = None,
     workers: Annotated[int | None, typer.Option(min=0, help="Processes; default: all cores.")] = None,
     json: JsonFlag = False,
     quiet: Quiet = False,

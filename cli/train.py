@@ -136,6 +136,8 @@ def train_lm(
     precision: Text = None,
     errors: Text = None,
     field: Text = None,
+    strip_ebook_header: Annotated[bool | None, typer.Option("--strip-ebook-header")] = None,
+    unwrap: Annotated[bool | None, typer.Option("--unwrap")] = None,
     preset: Annotated[
         str | None,
         typer.Option(

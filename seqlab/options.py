@@ -51,6 +51,13 @@ class TextOptions(TypedDict, total=False):
     valid_fraction: float
     """Share of the text set aside for validation when no validation text is given: its end, or of a list lines drawn
     at random. Default: 0.1. Usual: 0.005 to 0.1. More makes validation steadier and leaves less to learn from."""
+    strip_ebook_header: bool
+    """Leave out the header and the licence around an e-book of Project Gutenberg. Default: False. Usual: true for such
+    books; `seqlab data inspect` tells. The model does not learn to write licences."""
+    unwrap: bool
+    """Join the lines of paragraphs that are wrapped at one width; verse and lists keep theirs. Default: False. Usual:
+    true for books with hard line breaks; `seqlab data inspect` tells. Line ends mean something again, and no word is
+    spent on them."""
     errors: Literal["strict", "replace"]
     """Bytes that are not UTF-8: refuse them with file, line and offset, or replace them by U+FFFD and count them.
     Default: "strict". Usual: replace for texts scanned or collected from the web. replace reads damaged files instead
@@ -83,6 +90,13 @@ class LanguageModelOptions(TypedDict, total=False):
     valid_fraction: float
     """Share of the text set aside for validation when no validation text is given: its end, or of a list lines drawn
     at random. Default: 0.1. Usual: 0.005 to 0.1. More makes validation steadier and leaves less to learn from."""
+    strip_ebook_header: bool
+    """Leave out the header and the licence around an e-book of Project Gutenberg. Default: False. Usual: true for such
+    books; `seqlab data inspect` tells. The model does not learn to write licences."""
+    unwrap: bool
+    """Join the lines of paragraphs that are wrapped at one width; verse and lists keep theirs. Default: False. Usual:
+    true for books with hard line breaks; `seqlab data inspect` tells. Line ends mean something again, and no word is
+    spent on them."""
     errors: Literal["strict", "replace"]
     """Bytes that are not UTF-8: refuse them with file, line and offset, or replace them by U+FFFD and count them.
     Default: "strict". Usual: replace for texts scanned or collected from the web. replace reads damaged files instead
@@ -317,6 +331,13 @@ class EmbeddingsOptions(TypedDict, total=False):
     valid_fraction: float
     """Share of the text set aside for validation when no validation text is given: its end, or of a list lines drawn
     at random. Default: 0.1. Usual: 0.005 to 0.1. More makes validation steadier and leaves less to learn from."""
+    strip_ebook_header: bool
+    """Leave out the header and the licence around an e-book of Project Gutenberg. Default: False. Usual: true for such
+    books; `seqlab data inspect` tells. The model does not learn to write licences."""
+    unwrap: bool
+    """Join the lines of paragraphs that are wrapped at one width; verse and lists keep theirs. Default: False. Usual:
+    true for books with hard line breaks; `seqlab data inspect` tells. Line ends mean something again, and no word is
+    spent on them."""
     errors: Literal["strict", "replace"]
     """Bytes that are not UTF-8: refuse them with file, line and offset, or replace them by U+FFFD and count them.
     Default: "strict". Usual: replace for texts scanned or collected from the web. replace reads damaged files instead

@@ -36,6 +36,8 @@ def option(name: str, value: object = None) -> str:
         flag = f"--{name.replace('_', '-')}"
         if value in ("yes", "no"):
             return flag if value == "yes" else f"--no-{flag[2:]}"
+        if value is True:
+            return flag
         return flag if value is None else f"{flag} {value}"
     return name if value is None else f"{name}={value!r}"
 

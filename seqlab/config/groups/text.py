@@ -59,6 +59,20 @@ class TextConfig(Settings):
         ge=0,
         lt=1,
     )
+    strip_ebook_header: bool = knob(
+        False,
+        "Leave out the header and the licence around an e-book of Project Gutenberg.",
+        tier="recipe",
+        usual="true for such books; `seqlab data inspect` tells",
+        effect="The model does not learn to write licences.",
+    )
+    unwrap: bool = knob(
+        False,
+        "Join the lines of paragraphs that are wrapped at one width; verse and lists keep theirs.",
+        tier="recipe",
+        usual="true for books with hard line breaks; `seqlab data inspect` tells",
+        effect="Line ends mean something again, and no word is spent on them.",
+    )
     errors: Literal["strict", "replace"] = knob(
         "strict",
         "Bytes that are not UTF-8: refuse them with file, line and offset, or replace them by U+FFFD and count them.",

@@ -151,6 +151,24 @@ def _splits(report: Report) -> Iterator[str]:
             )
 
 
+def _form(report: Report) -> Iterator[str]:
+    if report["ebook_notice"]:
+        yield (
+            "The text contains the header and the licence of a Project Gutenberg e-book; "
+            f"{option('strip_ebook_header', True)} leaves them out."
+        )
+    if report["wrapped_at"]:
+        yield (
+            f"Lines are wrapped at about {report['wrapped_at']} characters, so a model learns where they end; "
+            f"{option('unwrap', True)} makes one line of every paragraph."
+        )
+    if report["list"]:
+        yield (
+            f"The text is a list of one item a line: its lines are shuffled and read each from its own beginning "
+            f"({option('lines', 'no')} reads them as one text)."
+        )
+
+
 def _advice(report: Report) -> Iterator[str]:
     yield f"{option('tokenizer', report['tokenizer'])} suits the text and is what seqlab chooses: {report['reason']}."
 
@@ -164,6 +182,7 @@ CHECKS: tuple[Callable[[Report], Iterator[str]], ...] = (
     _controls,
     _size,
     _vocabulary,
+    _form,
     _advice,
 )
 

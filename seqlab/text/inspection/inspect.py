@@ -16,9 +16,12 @@ from ...base.progress import Progress
 from ...catalogue import corpora
 from ...config import TextConfig
 from ..ids.token_file import TokenFile, open_split
+from ..preparation.lines import is_list
 from ..preparation.numbering import Numbering, SplitNumbering, worker_count
 from ..preparation.prepare import read_spool
 from ..preparation.spool import Spool
+from ..sources.books import LOOKED_AT as WRAP_SAMPLE
+from ..sources.books import NOTICE, wrap_width
 from ..sources.plain_text import FileReport
 from ..sources.readers import ReadReport, SourceFile, Sources, corpus_name, read_documents, resolve_sources
 from ..tokenizers.bpe import train_bpe
@@ -174,6 +177,7 @@ def _report(texts: dict[str, InspectedText], types: dict[str, list[str]]) -> dic
         "reason": reason,
         **_figures(train, kind, pieces, lines["train"]),
         "tokenised": tokenised,
+        **_form(train.spool),
         "files": train.files,
         **_words(types[best], train.counts[best]),
         "longest_line": {"chars": train.look.longest[0], "line": train.look.longest[1]},
@@ -187,6 +191,16 @@ def _report(texts: dict[str, InspectedText], types: dict[str, list[str]]) -> dic
         "estimated": ["duplicate_lines"] * (lines["train"].share < 1) + ["tokenizers.bpe"],
     }
     return {**report, "findings": findings(report)}
+
+
+def _form(spool: Spool) -> dict[str, Any]:
+    """Whether a text has the notices of an e-book, at which width it is wrapped (0: not), and whether it is a list."""
+    ends = [spool.chunks[place].read() for place in sorted({0, len(spool.chunks) - 1})]
+    return {
+        "ebook_notice": any(NOTICE.search(text) for text in ends),
+        "wrapped_at": wrap_width(ends[0][:WRAP_SAMPLE].split("\n")),
+        "list": is_list(spool, records=False),
+    }
 
 
 def _pieces(spool: Spool) -> tuple[float, int]:

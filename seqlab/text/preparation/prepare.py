@@ -33,6 +33,7 @@ from ..ids.token_file import (
     SplitCounts,
     corpus_digest,
 )
+from ..sources.books import unwrapped, without_headers
 from ..sources.readers import ReadReport, SourceFile, Sources, corpus_name, listed, read_documents, resolve_sources
 from ..tokenizers.base import Tokenizer
 from ..tokenizers.bpe import BpeTokenizer
@@ -343,6 +344,8 @@ def read_spool(
     """Write the clean text of `files` into one file at `path`; what was found is added to `report`."""
     spool, own = Spool(path, chunk_bytes), ReadReport()
     documents = read_documents(files, config.errors, config.field, own)
+    documents = without_headers(documents) if config.strip_ebook_header else documents
+    documents = unwrapped(documents) if config.unwrap else documents
     with Progress("reading", sum(file.size for file in files) / 1e6, "MB", quiet) as progress:
         for _ in spool.fill(documents):
             progress.update(own.bytes_read / 1e6)
