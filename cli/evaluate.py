@@ -146,6 +146,8 @@ def evaluate(
             if len(results) * len(by_text) > 1:
                 print(("\n" if number else "") + f"{printable(run)} on {printable(name)}:")
             print(scores.text())
+            if scores.caveat:
+                say(f"seqlab: {scores.caveat}")
     if tokens:
         say(f"seqlab: wrote {tokens}")
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..base.errors import option
 from ..base.printing import printable
 from ..base.results import Result, Table, line
 from ..models.tokens import Token, excerpt, shaded, token_table
@@ -23,6 +24,8 @@ FIGURES = (
 """Scores of every text."""
 MEMBERS = ("network", "counts")
 """Sections of what each member of the model achieves alone."""
+MOST_UNKNOWN = 0.1
+"""Share of <unk> up to which a perplexity speaks for itself."""
 VARIANT_FIGURES = ("perplexity", "nats_per_token", "bits_per_char")
 
 
@@ -90,6 +93,11 @@ class Scores(Result):
     def unknown_rate(self) -> float:
         """Share of the tokens that are <unk>: predicting it is easier than predicting the word."""
         return float(self.values["unknown_rate"])
+
+    @property
+    def caveat(self) -> str:
+        """A sentence where so much of the text is unknown that the perplexity says little; else ""."""
+        return unknown_caveat(self.unknown_rate)
 
     @property
     def sections(self) -> dict[str, Scores]:
@@ -224,3 +232,14 @@ class TextScore(Result):
 
     def _repr_html_(self) -> str:
         return shaded(self.tokens)
+
+
+def unknown_caveat(rate: float) -> str:
+    """What a perplexity is worth when a share `rate` of the tokens is <unk>; "" while it is at most MOST_UNKNOWN."""
+    if rate <= MOST_UNKNOWN:
+        return ""
+    return (
+        f"{rate:.0%} of the tokens are unknown words, which all count as one easy <unk>: this perplexity says little "
+        f"and compares with no other; {option('tokenizer', 'bpe')} or char predicts every word, a larger "
+        f"{option('vocab_size')} or a smaller {option('min_count')} more of them"
+    )

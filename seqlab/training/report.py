@@ -8,6 +8,7 @@ from typing import Any
 
 from ..base.progress import notify
 from ..evaluation.exact import evaluating, read_sample
+from ..evaluation.results import unknown_caveat
 from ..evaluation.scored_text import Scorer
 from ..evaluation.tuning import Together, score_together, tune_together
 from ..models.counts.kneser_ney import NGramModel
@@ -63,6 +64,8 @@ def report(
     summary["baselines"] = baselines(corpus, summary["valid"], counts)
     if not quiet:
         notify(validation_sentence(summary["valid"], summary["baselines"]))
+        if caveat := unknown_caveat(summary["valid"]["unknown_rate"]):
+            notify(caveat)
     return together.members, summary
 
 

@@ -48,6 +48,12 @@ def read_run(path: str | Path) -> WordVectors:
     return of_vocabulary(load_tokenizer(path / TOKENIZER), load_tensors(path / MODEL)[0]["embedding"])
 
 
+def reads_pieces(path: str | Path) -> bool:
+    """Whether the model of a run reads word pieces, of which the model itself tells the whole words."""
+    record = read_json(Path(path) / TOKENIZER)
+    return isinstance(record, dict) and record.get("kind") == "bpe"
+
+
 def of_vocabulary(tokenizer: Tokenizer, matrix_VD: np.ndarray) -> WordVectors:
     """Vectors of a tokenizer's words, given those (V, D) of its whole vocabulary."""
     vocab, keep = tokenizer.vocab, np.flatnonzero(tokenizer.words_mask())
