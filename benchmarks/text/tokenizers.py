@@ -11,6 +11,7 @@ character trigram of the training words. The counts are Kneser-Ney counts of the
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import re
 import tempfile
@@ -36,7 +37,8 @@ def text_of(name: str, characters: int) -> str:
         from seqlab.catalogue.corpora import splits
 
         [path] = splits("python-docs")["train"]
-        return path.read_text("utf-8")[:characters]
+        records = map(json.loads, path.read_text("utf-8").splitlines())
+        return "\n".join(record["text"] for record in records)[:characters]
     text = rows.data("wikitext-2", "train.txt").read_text("utf-8")
     lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith(" =")]
     plain = (re.sub(r" @([-,.])@ ", r"\1", line) for line in lines)

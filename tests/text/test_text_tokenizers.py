@@ -407,6 +407,11 @@ def test_choice_of_tokenizer(shared_data: Path) -> None:
     assert choose_tokenizer(wikitext.replace("<unk>", "word"), 10**7)[0] == "whitespace"
     assert choose_tokenizer(shakespeare, len(shakespeare))[0] == "char"
     assert choose_tokenizer(shakespeare, 10**7)[0] == "bpe"
+    assert choose_tokenizer(shakespeare, 3 * 10**6)[0] == "word"
+    code = "".join(f"if (a[{i % 9}] != {i}) {{ b->c = f(x, y, &z); }}\n" for i in range(2000))
+    assert choose_tokenizer(code, 3 * 10**6)[0] == "bpe"
+    forms = " ".join(f"{stem}{end}" for end in "abcdefghij" for stem in sorted(set(shakespeare.split()))[:2000])
+    assert choose_tokenizer(forms, 3 * 10**6)[0] == "bpe"
     assert choose_tokenizer(shakespeare, len(shakespeare), for_words=True)[0] == "word"
     assert choose_tokenizer(STORY, len(STORY))[0] == "char"
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import numpy as np
+
 from ...base.errors import InputError
 from ...base.files import read_json
 from .base import FORMAT, Tokenizer
@@ -19,6 +21,13 @@ TOKENIZERS: dict[str, type[Tokenizer]] = {
 
 SMALL_TEXT = 3_000_000
 """Characters below which a language model learns more from characters than from sub-words."""
+WORDS_FROM, WORDS_BELOW = 2_000_000, 10_000_000
+"""Characters of prose between which a language model reads best by words: it invents none, and at equal time predicts
+as well as by sub-words (benchmarks/LOG.md, 'Tokenizers')."""
+FEWEST_WORDS = 0.5
+"""Share of letters-only words among the word tokens of prose; source code has 0.4."""
+MOST_RARE = 0.15
+"""Share of tokens that occur once in 130,000 characters: English has 0.1, languages of many word forms twice that."""
 MIN_COUNT = {"word": 2, "whitespace": 1, "char": 1}
 """Default `min_count` of a language model's vocabulary."""
 
@@ -35,6 +44,15 @@ def looks_tokenised(sample: str) -> bool:
     return marks >= 20 and len(_SPACED.findall(sample)) > 0.9 * marks
 
 
+def reads_as_words(sample: str) -> bool:
+    """Whether a text consists of words that come back: prose of a language that spaces them and inflects little."""
+    types, indices = WordTokenizer().segment(sample)
+    counts = np.bincount(indices, minlength=len(types))
+    words = sum(count for word, count in zip(types, counts.tolist(), strict=True) if word.isalpha())
+    once = int(np.count_nonzero(counts == 1))
+    return len(indices) > 0 and words >= FEWEST_WORDS * len(indices) and once <= MOST_RARE * len(indices)
+
+
 def choose_tokenizer(sample: str, characters: int, for_words: bool = False) -> tuple[str, str]:
     """The kind of tokenizer that suits a text, and why in a few words.
 
@@ -47,6 +65,8 @@ def choose_tokenizer(sample: str, characters: int, for_words: bool = False) -> t
         return "whitespace", "the text looks tokenised already"
     if for_words:
         return "word", "word vectors need words"
+    if WORDS_FROM <= characters < WORDS_BELOW and reads_as_words(sample):
+        return "word", f"{characters:,} characters of prose are enough to learn words from, and few enough to know most"
     if characters < SMALL_TEXT:
         return "char", f"{characters:,} characters are too few to learn words from"
     return "bpe", f"{characters:,} characters are enough for word pieces"
