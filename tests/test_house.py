@@ -36,7 +36,7 @@ ROOMS = """
 """
 """THE list of rooms: each line imports only from lines above it. Rooms of a line do not import one another."""
 SUBROOMS = {
-    "catalogue": "docstrings python_docs corpora fetch",
+    "catalogue": "docstrings sources python_docs corpora fetch",
     "config": "names settings explicit groups checks presets book",
     "text": "workers sources tokenizers ids preparation inspection",
     "nn": "products dropout zoneout characters kernels cells outputs",

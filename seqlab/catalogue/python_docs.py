@@ -1,6 +1,6 @@
 """The corpus `python-docs`: the documentation of the Python and packages that run seqlab, as English prose.
 
-Docstrings and the language reference are read from source files with `ast`; nothing is imported or fetched.
+Docstrings and the language reference are read from source files; nothing is imported or fetched.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import platform
 import re
 import sysconfig
 import warnings
-import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -25,8 +24,9 @@ from typing import Any
 from ..base.files import atomic_folder, read_json, write_json
 from ..base.progress import Progress
 from .docstrings import paragraphs, word_set
+from .sources import docstrings
 
-EXTRACTOR_VERSION = 2
+EXTRACTOR_VERSION = 3
 PACKAGES = {
     "numpy": "numpy",
     "scipy": "scipy",
@@ -46,6 +46,8 @@ _SKIPPED_FOLDERS = word_set(
     "_external third_party array_api_compat array_api_extra cobyqa pyprima highspy _highspy uarray"
 )
 _DOC_CALLS = word_set("add_newdoc add_docstr _add_docstr add_docstr_all parse_kwargs")
+_DOC_CALL_BYTES = [name.encode() for name in sorted(_DOC_CALLS)]
+_WORD = re.compile("[a-z]+")
 _MIN_WORDS = 8
 _SHINGLE = 5
 _SEEN_SHARE = 0.75
@@ -146,6 +148,9 @@ def _documents(module: str, path: Path) -> list[Document]:
     source = path.read_bytes()
     if b'"""' not in source and b"'''" not in source:
         return []
+    if not any(call in source for call in _DOC_CALL_BYTES):
+        text = source.decode("utf-8", "replace").replace("\r\n", "\n")
+        return [(name, kept) for name, docstring in docstrings(text, module) if (kept := paragraphs(docstring))]
     collecting = gc.isenabled()
     gc.disable()  # syntax trees hold no cycles, and are many objects to look through
     try:
@@ -210,13 +215,18 @@ class _Seen:
 
     def __init__(self) -> None:
         self.buckets = bytearray(self._BUCKETS)
+        self.numbers: dict[str, int] = {}
 
     def is_new(self, text: str) -> bool:
-        words = re.findall(r"[a-z]+", text.lower())
-        runs = [" ".join(words[i : i + _SHINGLE]) for i in range(max(1, len(words) - _SHINGLE + 1))]
-        slots = [zlib.crc32(run.encode()) % self._BUCKETS for run in runs]
-        if sum(self.buckets[slot] for slot in slots) > _SEEN_SHARE * len(slots):
+        numbers = self.numbers
+        words = [numbers.setdefault(word, len(numbers)) for word in _WORD.findall(text.lower())]
+        last = self._BUCKETS - 1
+        runs = zip(*(words[i : len(words) - _SHINGLE + 1 + i] for i in range(_SHINGLE)), strict=True)
+        # hashes of tuples of small numbers are the same in every process
+        slots = [hash(run) & last for run in ([tuple(words)] if len(words) <= _SHINGLE else runs)]
+        buckets = self.buckets
+        if sum([buckets[slot] for slot in slots]) > _SEEN_SHARE * len(slots):
             return False
         for slot in slots:
-            self.buckets[slot] = 1
+            buckets[slot] = 1
         return True
