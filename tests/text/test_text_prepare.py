@@ -309,7 +309,7 @@ def test_named_corpus_brings_its_splits_and_tokenizer(
 
 
 def test_settings_must_fit_the_chosen_tokenizer(tmp_path: Path) -> None:
-    path = write(tmp_path / "t.txt", "a file of many characters. " * 120_000)
+    path = write(tmp_path / "t.txt", "x1=(2); " * 400_000)  # no prose, which would be read by words
     with pytest.raises(InputError, match="min_count: the bpe tokenizer"):
         prepare(path, tmp_path / "c", config(min_count=3))
 

@@ -23,7 +23,7 @@ SMALL_TEXT = 3_000_000
 """Characters below which a language model learns more from characters than from sub-words."""
 WORDS_FROM, WORDS_BELOW = 2_000_000, 10_000_000
 """Characters of prose between which a language model reads best by words: it invents none, and at equal time predicts
-as well as by sub-words (benchmarks/LOG.md, 'Tokenizers')."""
+nearly as well as by sub-words (benchmarks/LOG.md, 'Tokenizers')."""
 FEWEST_WORDS = 0.5
 """Share of letters-only words among the word tokens of prose; source code has 0.4."""
 MOST_RARE = 0.15
