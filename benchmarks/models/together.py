@@ -1,0 +1,130 @@
+"""What counts beside a network cost and gain; prints JSON.
+
+    python -m benchmarks.models.together cost RUN     a generated token: network alone, both together, counts alone
+    python -m benchmarks.models.together choice NAME  order and pruning of the counts, by validation loss and size
+                                                      (NAME: wikitext-2 or shakespeare)
+    python -m benchmarks.models.together train NAME SECONDS ...  a training of so many seconds from its command on:
+                                                      perplexity of counts, network, both on held-out text
+
+Processor time, the contestants in turn; medians. Set OMP_NUM_THREADS=1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import statistics
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import seqlab
+from seqlab.generation.decoding import sample
+from seqlab.models.counts.choice import CHARACTER_TYPES, ORDERS
+from seqlab.models.counts.kneser_ney import NGramModel
+from seqlab.models.counts.ngrams import count_ngrams
+from seqlab.text import Corpus
+
+from .. import rows
+
+ROUNDS = 7
+
+
+def corpus_of(name: str) -> Corpus:
+    if name == "shakespeare":
+        return seqlab.prepare(rows.data("tinyshakespeare", "input.txt"), tokenizer="char", quiet=True)
+    folder = rows.data("wikitext-2")
+    texts = {split: folder / f"{split}.txt" for split in ("valid", "test")}
+    return seqlab.prepare(folder / "train.txt", tokenizer="whitespace", quiet=True, **texts)
+
+
+def cost(run: Path) -> dict[str, dict[str, float]]:
+    """Milliseconds of processor time for a token, one text and 64 side by side."""
+    torch.set_num_threads(1)
+    lm = seqlab.load(run)
+    contestants = {
+        "network": lm.only("network").members.model(),
+        "both": lm.members.model(),
+        "counts": lm.only("counts").members.model(),
+    }
+    found = {}
+    for texts, length in ((1, 200), (64, 20)):
+        seconds: dict[str, list[float]] = {name: [] for name in contestants}
+        for seed in range(ROUNDS + 1):
+            for name, model in contestants.items():
+                began = time.process_time()
+                sample(model, [lm.tokenizer.start_id], length, count=texts, seed=seed)
+                seconds[name].append((time.process_time() - began) / length)
+        medians = {name: statistics.median(values[1:]) for name, values in seconds.items()}
+        for name, value in medians.items():
+            ratio = value / medians["network"]
+            found[f"{texts} at a time, {name}"] = {
+                "processor time a step [ms]": round(1000 * value, 3),
+                "times network": round(ratio, 3),
+            }
+    return found
+
+
+def choice(name: str) -> dict[str, dict[str, float]]:
+    """Validation loss, perplexity and megabytes by order and pruning."""
+    corpus = corpus_of(name)
+    size, start_id = len(corpus.tokenizer.vocab), corpus.tokenizer.start_id
+    orders = ORDERS[size > CHARACTER_TYPES]
+    counted, found = count_ngrams(corpus.train, orders[0], start_id), {}
+    for order in orders:
+        for prune in (0, 1):
+            model = NGramModel.of(counted[:order], size, start_id, prune)
+            nats = -float(model.log_probs(corpus.valid).mean())
+            found[f"order {order}, {'without what occurs once' if prune else 'all'}"] = {
+                "perplexity": round(math.exp(nats), 2),
+                "loss [nats per token]": round(nats, 4),
+                "size [MB]": round(model.nbytes / 1e6, 1),
+            }
+    return found
+
+
+def train(name: str, seconds: list[float], threads: int) -> dict[str, dict[str, float]]:
+    """Perplexity on the test text, or where there is none the validation text, after trainings of so many seconds."""
+    corpus, found = corpus_of(name), {}
+    for budget in seconds:
+        began = time.perf_counter()
+        lm = seqlab.train_language_model(corpus, minutes=budget / 60, threads=threads, quiet=True)
+        whole = time.perf_counter() - began
+        scores: dict[str, Any] = lm.evaluate().to_json()
+        counts = scores.get("counts", lm.summary["valid"].get("counts_left_out", {})).get("perplexity", math.nan)
+        found[f"{budget:g} s"] = {
+            "perplexity": round(scores["perplexity"], 3),
+            "share of counts alone": round(scores["perplexity"] / counts, 4),
+            "network": round(scores.get("network", scores)["perplexity"], 3),
+            "counts": round(counts, 3),
+            "loss [nats per token]": round(scores["nats_per_token"], 4),
+            "with everything [s]": round(whole, 1),
+            "training tokens": lm.summary["tokens"],
+        }
+        print(budget, found[f"{budget:g} s"], flush=True)
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["cost", "choice", "train"])
+    parser.add_argument("of")
+    parser.add_argument("seconds", type=float, nargs="*", default=[10.0, 60.0])
+    parser.add_argument("--threads", type=int, default=0)
+    rows.add_option(parser)
+    options = parser.parse_args()
+    if options.what == "cost":
+        found = cost(Path(options.of))
+    elif options.what == "choice":
+        found = choice(options.of)
+    else:
+        found = train(options.of, options.seconds, options.threads)
+    rows.record(options.rows, found)
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()
