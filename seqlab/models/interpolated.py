@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from ..base.errors import InputError
-from .counts.gate import BOUND, Gate
+from .counts.gate import Gate
 from .counts.kneser_ney import NGramModel
 from .language_model import LanguageModel, ModelState
 
@@ -84,8 +84,6 @@ class InterpolatedModel(nn.Module):
         super().__init__()
         self.network, self.counting, self.gate = network, CountingModel(counts), gate
         self.vocab_size = network.vocab_size
-        device = network.device
-        self.bias_K, self.weight_D = (torch.from_numpy(part).to(device) for part in (gate.bias_K, gate.weight_D))
 
     @property
     def reads_characters(self) -> bool:
@@ -126,11 +124,13 @@ class InterpolatedModel(nn.Module):
 
     def _mixed(self, hidden_BD: Tensor, nodes_Bn: Tensor) -> Tensor:
         """Log-probabilities (B, V) where the network's output layer reads `hidden_BD`."""
-        p_BV = self.network.output.logits(hidden_BD).float().softmax(-1)
-        counts_BV, known_B = self.counting.probs(nodes_Bn)
-        odds_B = self.bias_K[known_B.to(p_BV.device).long()] + hidden_BD.float() @ self.weight_D
-        weight_B1 = odds_B.clamp_(-BOUND, BOUND).sigmoid_()[:, None]
-        return p_BV.lerp_(counts_BV.to(p_BV.device), weight_B1).log_()
+        logits_BV = self.network.output.logits(hidden_BD)
+        p_BV = torch.empty(logits_BV.shape)
+        logits, hidden = (part.float().cpu().contiguous().numpy() for part in (logits_BV, hidden_BD))
+        self.counting.counts.mixed_distributions(
+            nodes_Bn.numpy(), logits, hidden, self.gate.weight_D, self.gate.bias_K, p_BV.numpy()
+        )
+        return p_BV.to(logits_BV.device).log_()
 
 
 class Members(NamedTuple):

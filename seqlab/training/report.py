@@ -78,7 +78,9 @@ def affordable_tokens(members: Members, tokens: TokenFile, start_id: int, second
 
 
 def keep_together(run: Run, together: Together) -> None:
-    """The tuned gate becomes the run's, or the run goes without counts."""
-    run.save_model(together.members.network, together.members.gate)
+    """The tuned gate becomes the run's, or the run goes without counts; a run that has this gate is left as it is."""
+    gate, stored = together.members.gate, run.load_members(counts=False).gate
+    if gate != stored:
+        run.save_model(together.members.network, gate)
     if together.members.counts is None:
         run.remove_counts()

@@ -177,7 +177,7 @@ def test_vectors_tell_their_ngrams_and_a_state_alone_how_far_it_came(home, capsy
     assert (facts["kind"], facts["finished"], facts["epochs_begun"]) == ("vectors", False, 2)
     assert facts["loss"] > 0
     assert facts["settings"]["dim"] == 8
-    assert "not finished; run its own command again to go on" in stderr
+    assert "not finished; run its own command again to continue" in stderr
 
 
 def test_only_runs_are_measured(home, capsys):

@@ -40,7 +40,7 @@ def test_train_prints_one_json_summary_last(home, trained, capsys):
     summary = json.loads(captured.out.splitlines()[-1])
     assert {"run", "steps", "tokens", "seconds", "valid"} <= summary.keys()
     assert "training tokens of" in captured.err
-    assert "word frequencies alone" in captured.err
+    assert "token frequencies" in captured.err
 
 
 def test_a_finished_run_is_not_trained_again(home, trained, capsys):

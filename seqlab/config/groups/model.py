@@ -249,7 +249,7 @@ class ModelConfig(Settings):
     counts: bool = knob(
         True,
         "Mix the network with Kneser-Ney counts of the training text, where that helps.",
-        tier="essential",
+        tier="recipe",
         usual="true",
         effect="Better from the first second on: counts know every phrase of your text, the network what is alike.",
         source=f"Chen & Goodman 1999, https://doi.org/10.1006/csla.1999.0128; {MEASURED}",

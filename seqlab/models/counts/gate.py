@@ -13,19 +13,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .kneser_ney import BOUND
 from .mixture import fit_weights
 
 KIND_RIDGE = 2.0
 """Penalty on how far a kind's bias is from the common one: half as much as a position that tells clearly."""
 HIDDEN_RIDGE = 10.0
 """The same on the weights of the hidden states, each scaled to unit variance."""
-BOUND = 12.0
-"""Largest log-odds: no member is ever switched off beyond a share of 6e-6, so no token costs much more than it must."""
 ROUNDS = 60
 """Of the optimiser at most."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Gate:
     """Weights of the counts.
 
@@ -36,6 +35,13 @@ class Gate:
 
     bias_K: np.ndarray
     weight_D: np.ndarray
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Gate):
+            return NotImplemented
+        return all(map(np.array_equal, self.arrays().values(), other.arrays().values()))
+
+    __hash__ = None  # type: ignore[assignment]
 
     def log_odds(self, known_N: np.ndarray, projected_N: np.ndarray) -> np.ndarray:
         """Log-odds (N,) of the counts, float64; `projected_N`: the hidden states times `weight_D`."""

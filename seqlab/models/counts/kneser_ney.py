@@ -33,6 +33,8 @@ FORMAT = "seqlab kneser-ney 2"
 """What a saved model says it is."""
 FALLBACK = (0.5, 1.0, 1.5)
 """D1, D2 and D3+ where a text is too small to estimate them; KenLM's `--discount_fallback` uses the same."""
+BOUND = 12.0
+"""Largest log-odds of a gate: no member is ever switched off beyond a share of 6e-6."""
 BLOCK = 1 << 18
 """Tokens scored at a time."""
 SHORTEST_PRUNED = 3
@@ -262,6 +264,33 @@ class NGramModel:
         known_B = np.empty(len(state_Bn), np.int32)
         distributions(*self._arrays, self._unigram_V, state_Bn, p_BV, known_B)
         return known_B
+
+    def mixed_distributions(
+        self,
+        state_Bn: np.ndarray,
+        logits_BV: np.ndarray,
+        hidden_BD: np.ndarray,
+        weight_D: np.ndarray,
+        bias_K: np.ndarray,
+        p_BV: np.ndarray,
+    ) -> None:
+        """Write the probability of every id by a network and these counts into `p_BV`; all but the state float32.
+
+        Args:
+            state_Bn: of the counts, after every text.
+            logits_BV, hidden_BD: of the network.
+            weight_D, bias_K: of the gate.
+            p_BV: to be written.
+        """
+        from .trie import mixed_distributions
+
+        unigram_V, bound = self._unigram_float32_V, np.float32(BOUND)
+        network = logits_BV, hidden_BD, weight_D, bias_K, bound
+        mixed_distributions(*self._arrays, unigram_V, state_Bn, *network, p_BV)
+
+    @cached_property
+    def _unigram_float32_V(self) -> np.ndarray:
+        return self._unigram_V.astype(np.float32)
 
     def read(self, ids: Sequence[int]) -> np.ndarray:
         """The state after some ids: nodes of the n-grams of length 0 to n - 1 that end there, (n,) int64."""

@@ -16,12 +16,16 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from ...base.numerics import exp
+
 UNSEEN = -1
 """Node of an n-gram that never occurred."""
 COUNT_BINS = 8
 """Contexts are told apart by the binary logarithm of their count up to this."""
 
 compiled: Any = njit(cache=True, nogil=True, error_model="numpy")
+summing: Any = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc"})
+"""Lets LLVM add in vectors; anything more could hide a NaN."""
 
 
 @compiled
@@ -141,6 +145,55 @@ def distributions(
         for v in range(len(unigram_V)):
             p_BV[b, v] = share * unigram_V[v]
         share = 1.0
+        for length in range(state_Bn.shape[1] - 1, 0, -1):
+            node = state_Bn[b, length]
+            if node >= 0:
+                for one in range(np.int64(starts_C[node]), np.int64(starts_C[node + 1])):
+                    count = np.int64(counts_G[one])
+                    discount = discounts_n4[length, min(count, 3)]
+                    p_BV[b, words_G[one]] += share * (count - discount) / totals_C[node]
+                share *= backoffs_C[node]
+
+
+@summing
+def mixed_distributions(
+    words_G: Any,
+    counts_G: Any,
+    starts_C: Any,
+    totals_C: Any,
+    backoffs_C: Any,
+    discounts_n4: Any,
+    unigram_V: Any,
+    state_Bn: Any,
+    logits_BV: Any,
+    hidden_BD: Any,
+    weight_D: Any,
+    bias_K: Any,
+    bound: Any,
+    p_BV: Any,
+) -> None:
+    """The probability of every word after every text by network and counts together: a softmax of the logits and the
+    counts' distribution in one pass, weighted by the gate (float32; see `gate.py`)."""
+    for b in range(len(state_Bn)):
+        odds = bias_K[known(starts_C, totals_C, state_Bn[b])]
+        for d in range(len(weight_D)):
+            odds += hidden_BD[b, d] * weight_D[d]
+        gate = np.float32(1) / (np.float32(1) + exp(-min(max(odds, -bound), bound)))
+        highest = logits_BV[b, 0]
+        for v in range(logits_BV.shape[1]):
+            highest = max(highest, logits_BV[b, v])
+        total = np.float32(0)
+        for v in range(logits_BV.shape[1]):
+            p_BV[b, v] = exp(logits_BV[b, v] - highest)
+            total += p_BV[b, v]
+        share = np.float64(gate)
+        for length in range(1, state_Bn.shape[1]):
+            if state_Bn[b, length] >= 0:
+                share *= backoffs_C[state_Bn[b, length]]
+        scale, flat = (np.float32(1) - gate) / total, np.float32(share)
+        for v in range(logits_BV.shape[1]):
+            p_BV[b, v] = p_BV[b, v] * scale + flat * unigram_V[v]
+        share = np.float64(gate)
         for length in range(state_Bn.shape[1] - 1, 0, -1):
             node = state_Bn[b, length]
             if node >= 0:
