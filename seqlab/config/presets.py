@@ -15,7 +15,8 @@ def presets() -> dict[str, dict[str, Any]]:
     meant, and which "curve" shows it learn.
 
     "when" may limit the `tokenizers`, the `types` of the vocabulary and the `tokens` of the training text from above,
-    and the `minutes` that were asked for from below.
+    and from below its tokens (`over`), the `minutes` that were asked for, and the `passes` over it and `updates` that
+    can be reached. "by_passes" lists settings that override these from so many passes on.
     """
     return tomllib.loads((files("seqlab_data") / "presets.toml").read_text("utf-8"))
 

@@ -4,7 +4,7 @@ model that training starts from, and the run folder last."""
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,6 +28,7 @@ from ..text.preparation.prepare import prepare
 from ..text.sources.readers import Sources
 from ..text.tokenizers.words import WordTokenizer
 from .graphs import check_graphs
+from .machine.rate import tokens_per_second
 from .presets import CorpusFacts, choosable, describe, suggest
 from .starts.from_run import architecture_of, start_from_run, start_output
 from .starts.from_vectors import start_from_vectors
@@ -48,12 +49,14 @@ class Layer(NamedTuple):
 
 
 class Resolved(NamedTuple):
-    """A configuration, and by dotted key where each value came from: "default", "preset NAME", "text", "vectors",
-    "run PATH", or the `where` of a given layer."""
+    """A configuration, and by dotted key where each value came from: "default", "preset NAME", "text", "passes",
+    "vectors", "run PATH", or the `where` of a given layer."""
 
     config: LanguageModelConfig
     sources: dict[str, str]
     preset: str | None
+    passes: float | None = None
+    """Over the text, as far as they were estimated to choose a preset."""
 
 
 def resolve(
@@ -63,6 +66,7 @@ def resolve(
     facts: CorpusFacts | None = None,
     width: int | None = None,
     begun: Run | None = None,
+    rate: Callable[[LanguageModelConfig], float] | None = None,
 ) -> Resolved:
     """Settle every setting; reads and writes nothing.
 
@@ -76,6 +80,7 @@ def resolve(
         facts: of the prepared text.
         width: of the word vectors that training starts from.
         begun: the run that is resumed or continued: it keeps what was chosen for it.
+        rate: tokens a second that a configuration trains on; needed with `facts`.
 
     Raises:
         InputError: an unknown preset or setting, a value that is not allowed, or one that the origin cannot have.
@@ -86,13 +91,16 @@ def resolve(
         asked = merge(asked, layer.values)
     training = asked.get("training", {})
     below: list[Layer] = []
+    passes = None
     if preset is not None:
         below.append(Layer(f"preset {preset}", preset_settings(preset)))
     elif begun is not None:
         below.append(Layer(f"run {begun.path}", choosable(begun.config.model_dump())))
     elif facts is not None:
-        preset, settings, fitted = suggest(facts, training.get("minutes"))
-        below += [Layer(f"preset {preset}", settings), Layer("text", fitted)]
+        found = suggest(facts, lambda settings: reach(settings, asked, facts.tokens, rate), asked_budget(training))
+        preset, passes = found.preset, found.passes
+        below += [Layer(f"preset {preset}", found.settings), Layer("text", found.fitted)]
+        below.append(Layer("passes", found.by_passes))
     if width is not None:
         below.append(Layer("vectors", {"model": {"embed_dim": width}}))
     if origin is not None:
@@ -105,7 +113,33 @@ def resolve(
     for layer in [*below, *layers]:
         values = merge(values, layer.values)
         sources |= dict.fromkeys(flat(layer.values), layer.where)
-    return Resolved(LanguageModelConfig.build(values), sources, preset)
+    return Resolved(LanguageModelConfig.build(values), sources, preset, passes)
+
+
+def reach(
+    settings: Mapping[str, Any],
+    asked: Mapping[str, Any],
+    tokens: int,
+    rate: Callable[[LanguageModelConfig], float] | None,
+) -> float:
+    """Tokens that training reads within its budget.
+
+    Args:
+        settings: of a preset, nested.
+        asked: what the person set, which overrides them.
+        tokens: of the text.
+        rate: tokens a second of a configuration; not called where steps or passes limit the training.
+    """
+    if any(asked.get("training", {}).get(budget) is not None for budget in BUDGETS):
+        settings = without_budgets(settings)
+    config = LanguageModelConfig.build(merge(merge({}, settings), asked))
+    kind, value = budget_of(config.training)
+    if kind == "epochs":
+        return value * tokens
+    if kind == "steps":
+        return value * config.training.batch_size * config.training.bptt
+    assert rate is not None
+    return 60 * value * rate(config)
 
 
 def without_budgets(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -193,12 +227,20 @@ def plan(
         corpus = prepare(source, None, text, valid=valid, test=test, quiet=quiet)
     vectors = open_vectors(embeddings) if embeddings else None
     width = None if vectors is None else vectors.matrix.shape[1]
-    config, sources, name = resolve(given, preset, origin, CorpusFacts.of(corpus), width, begun)
+    rates: dict[str, float] = {}
+
+    def rate(config: LanguageModelConfig) -> float:
+        key = config.model_dump_json()
+        if key not in rates:
+            rates[key] = tokens_per_second(config, corpus.tokenizer.vocab)
+        return rates[key]
+
+    config, sources, name, passes = resolve(given, preset, origin, CorpusFacts.of(corpus), width, begun, rate)
     check_language_model(config)
     check_graphs(config, device)
     with without_weights():
         LanguageModel(config.model, len(corpus.tokenizer.vocab))  # refuses sizes that do not fit, before a run is made
-    return Plan(corpus, vectors, origin, config, sources, describe(name, config, corpus))
+    return Plan(corpus, vectors, origin, config, sources, describe(name, config, corpus, passes))
 
 
 def start(
@@ -313,7 +355,14 @@ def reopen(run: Run, config: LanguageModelConfig, corpus: Corpus, continued: boo
 
 def budget_of(training: TrainingConfig) -> tuple[str, float]:
     """The kind of budget, and how much of it."""
-    return next((kind, value) for kind in BUDGETS if (value := getattr(training, kind)) is not None)
+    budget = asked_budget(training.model_dump())
+    assert budget is not None
+    return budget
+
+
+def asked_budget(training: Mapping[str, Any]) -> tuple[str, float] | None:
+    """The kind and size of the budget among settings of training, None where there is none."""
+    return next(((kind, value) for kind in BUDGETS if (value := training.get(kind)) is not None), None)
 
 
 def with_more(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
+from ..base.results import abbreviated
 from ..config import LanguageModelConfig
 from ..config.presets import preset as preset
 from ..config.presets import presets as presets
@@ -30,32 +31,67 @@ class CorpusFacts:
         return cls(len(corpus.train), len(corpus.tokenizer.vocab), corpus.tokenizer.kind)
 
 
-def suggest(facts: CorpusFacts, minutes: float | None = None) -> tuple[str, dict[str, Any], dict[str, Any]]:
-    """The preset that suits a text, by its tokenizer, the size of its vocabulary and training split and the training
-    time requested.
+class Suggestion(NamedTuple):
+    """The settings that suit a text and what can be reached on it, each kind of them overriding the one before."""
 
-    Returns:
-        The preset's name, its settings of model and training, and what overrides them for this text: one too short for
-        the preset's windows gets fewer streams and shorter windows.
+    preset: str
+    settings: dict[str, Any]
+    """Of the preset: model and training."""
+    fitted: dict[str, Any]
+    """Of a text too short for the preset's windows: fewer streams, shorter windows."""
+    by_passes: dict[str, Any]
+    """Of the passes over the text that can be reached."""
+    passes: float
+
+
+def suggest(
+    facts: CorpusFacts, reach: Callable[[Mapping[str, Any]], float], budget: tuple[str, float] | None = None
+) -> Suggestion:
+    """The preset that suits a text by its tokenizer, vocabulary and size, and by the updates and passes over the text
+    that its budget reaches with it.
+
+    The first preset whose `when` fits is taken. A large model that gets few updates is worse than a small one that gets
+    many; a text that is read many times needs dropout, one that is not is learned worse with it (benchmarks/LOG.md).
+
+    Args:
+        facts: of the text.
+        reach: tokens that training with these nested settings reads; called only where a decision depends on it.
+        budget: the kind and size of the one that was asked for; None leaves it to the preset.
     """
-    tokens = facts.tokens
+    for name, one in presets().items():
+        when = one.get("when")
+        if when is None or not _fits(when, facts, budget):
+            continue
+        settings = {section: values for section, values in preset(name).items() if section != "text"}
+        fitted = _fitted(settings["training"], facts.tokens)
+        training = {**settings["training"], **fitted.get("training", {})}
+        least_passes, least_updates = when.get("passes", 0.0), when.get("updates", 0)
+        reached = reach({**settings, "training": training})
+        passes, updates = reached / facts.tokens, reached / (training["batch_size"] * training["bptt"])
+        if passes < least_passes or updates < least_updates:
+            continue
+        steps = [step for step in one.get("by_passes", []) if passes >= step["passes"]]
+        by_passes = {section: steps[-1][section] for section in ("model", "training") if steps and section in steps[-1]}
+        return Suggestion(name, settings, fitted, by_passes, passes)
+    raise AssertionError("the last preset of every kind of text fits always")
 
-    def suits(when: dict[str, Any]) -> bool:
-        return (
-            facts.tokenizer in when.get("tokenizers", [facts.tokenizer])
-            and facts.types <= when.get("types", facts.types)
-            and tokens <= when.get("tokens", tokens)
-            and (minutes or 0.0) >= when.get("minutes", 0.0)
-        )
 
-    name = next(name for name, one in presets().items() if "when" in one and suits(one["when"]))
-    settings = {section: values for section, values in preset(name).items() if section != "text"}
-    training = settings["training"]
+def _fits(when: Mapping[str, Any], facts: CorpusFacts, budget: tuple[str, float] | None) -> bool:
+    kind, value = budget or ("minutes", 0.0)
+    return (
+        (kind != "minutes" or value >= when.get("minutes", 0.0))
+        and facts.tokenizer in when.get("tokenizers", [facts.tokenizer])
+        and facts.types <= when.get("types", facts.types)
+        and when.get("over", 0) <= facts.tokens <= when.get("tokens", facts.tokens)
+    )
+
+
+def _fitted(training: Mapping[str, Any], tokens: int) -> dict[str, Any]:
+    """Fewer streams and shorter windows for a text that would be only a few of the usual ones."""
     if tokens >= FEWEST_WINDOWS * training["batch_size"] * training["bptt"]:
-        return name, settings, {}
+        return {}
     batch_size = max(1, min(8, tokens // 40))
-    bptt = max(1, min(32, tokens // (4 * batch_size)))
-    return name, settings, {"training": {"batch_size": batch_size, "bptt": bptt}}
+    return {"training": {"batch_size": batch_size, "bptt": max(1, min(32, tokens // (4 * batch_size)))}}
 
 
 def choosable(config: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -69,8 +105,8 @@ def choosable(config: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, An
     }
 
 
-def describe(name: str | None, config: LanguageModelConfig, corpus: Corpus) -> str:
-    """The text and what it is trained with, in a sentence."""
+def describe(name: str | None, config: LanguageModelConfig, corpus: Corpus, passes: float | None = None) -> str:
+    """The text and what it is trained with, in a sentence; with the `passes` over it that can be reached."""
     model, training = config.model, config.training
     budget = next(
         f"{value:,g} {kind}"
@@ -81,6 +117,8 @@ def describe(name: str | None, config: LanguageModelConfig, corpus: Corpus) -> s
     untied = "; words are read by their characters, so the output layer has weights of its own" if characters else ""
     types, source = len(corpus.tokenizer.vocab), presets()[name] if name else {}
     figure = f"; with {source['data']}: {source['expected']}" if "expected" in source else ""
+    tokens = abbreviated(passes * len(corpus.train)) if passes is not None else ""
+    reached = f" for about {tokens} tokens, {passes:.2g} passes" if passes is not None else ""
     settings = f"preset {name}" if name else "settings of the run"
     fewest, most = source.get("types", (types, types))
     if not fewest <= types <= most:
@@ -89,5 +127,5 @@ def describe(name: str | None, config: LanguageModelConfig, corpus: Corpus) -> s
     return (
         f"{len(corpus.train):,} training tokens of {types:,} types "
         f"({corpus.tokenizer.kind} tokenizer); {settings}: {model.layers} x {model.hidden_dim} {model.cell}, "
-        f"{model.softmax} softmax, dropout {model.dropout:g}, {budget}{untied}{figure}"
+        f"{model.softmax} softmax, dropout {model.dropout:g}, {budget}{reached}{untied}{figure}"
     )

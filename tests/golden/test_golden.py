@@ -29,7 +29,17 @@ GOLDEN = Path(__file__).with_name("golden.json")
 WRITE = os.environ.get("SEQLAB_GOLDEN") == "write"
 TOLERANCE = {"float32": 2e-4, "bfloat16": 2e-2}
 """Relative, by the number type of the products: processors with other vector widths sum in another order."""
-SIZES = {"embed_dim": 16, "hidden_dim": 16, "layers": 2, "batch_size": 4, "bptt": 8, "steps": 50, "samples": 8}
+SIZES = {
+    "embed_dim": 16,
+    "hidden_dim": 16,
+    "layers": 2,
+    "batch_size": 4,
+    "bptt": 8,
+    "steps": 50,
+    "samples": 8,
+    "dropout": 0.3,
+    "lr": 4e-3,
+}
 BFLOAT16 = [("lstm", "full"), ("gru", "sampled"), ("mingru", "nce")]
 OBJECTIVES = [
     (model, loss) for model in ("skipgram", "cbow") for loss in ("sampled-softmax", "negative-sampling", "nce")

@@ -38,9 +38,9 @@ class FakeTrial:
     def __init__(self, seconds):
         self.of = seconds
 
-    def choose_threads(self, most):
-        found = {threads: self.of[threads] for threads in candidates(most)}
-        torch.set_num_threads(1 if found[1] <= min(found.values()) else most)
+    def choose_threads(self, numbers):
+        found = {threads: self.of[threads] for threads in numbers}
+        torch.set_num_threads(min(found, key=found.get))
         return found
 
 
@@ -93,7 +93,7 @@ def test_the_fewest_threads_within_a_tenth_of_the_fastest_are_used(restored, mon
     trial.batch, trial.width = Batch(np.zeros((2, 8)), np.zeros((2, 8))), 4
     monkeypatch.setattr(Trial, "take", lambda self: 1.0)
     monkeypatch.setattr(Trial, "seconds", lambda self, threads: times[threads])
-    assert trial.choose_threads(6) == times
+    assert trial.choose_threads(candidates(6)) == times
     assert torch.get_num_threads() == 4
     assert trial.width == 1, "a slow step is timed on a shorter window"
 
@@ -131,13 +131,13 @@ def test_a_longer_window_is_not_a_slow_step(restored):
 def test_the_number_of_threads_is_saved_and_kept(text, tmp_path, monkeypatch):
     options = {**SIZES, "steps": 30}
     monkeypatch.setattr("seqlab.training.loop.most_threads", lambda threads: 1 if threads else 2)
-    monkeypatch.setattr(Trial, "choose_threads", lambda self, most: torch.set_num_threads(2) or {1: 2.0, 2: 1.0})
+    monkeypatch.setattr(Trial, "choose_threads", lambda self, numbers: torch.set_num_threads(2) or {1: 2.0, 2: 1.0})
     real = Trainer.look_at_the_clock
     monkeypatch.setattr(Trainer, "look_at_the_clock", lambda self, *args: (True, self.position.step == 10))
     with pytest.raises(KeyboardInterrupt):
         api.train_language_model(text, tmp_path / "run", **options)
     monkeypatch.setattr(Trainer, "look_at_the_clock", real)
-    monkeypatch.setattr(Trial, "choose_threads", lambda self, most: pytest.fail("a resumed training keeps its number"))
+    monkeypatch.setattr(Trial, "choose_threads", lambda self, numbers: pytest.fail("its number is saved"))
     lm = api.train_language_model(text, tmp_path / "run", **options)
     saved = lm.run.load_state()
     assert saved is not None

@@ -22,6 +22,7 @@ from seqlab.embeddings import WordVectors
 from seqlab.models import LanguageModel
 from seqlab.run import Run
 from seqlab.training import check, describe, preset, presets, start_from_vectors, suggest
+from seqlab.training.machine.rate import tokens_per_second
 from seqlab.training.planning import Layer, plan, resolve
 from seqlab.training.presets import CorpusFacts
 from seqlab.training.watch.baselines import validation_sentence
@@ -70,7 +71,7 @@ def test_training_learns_and_the_summary_is_exact(words, tmp_path):
 
 @pytest.mark.parametrize("limit", [{"epochs": 0.5}, {"steps": 13}, {"minutes": 0.02}])
 def test_budgets_are_kept(words, tmp_path, limit):
-    lm = api.train_language_model(words, tmp_path / "run", quiet=True, **limit, **TINY)
+    lm = api.train_language_model(words, tmp_path / "run", quiet=True, lr=4e-3, **limit, **TINY)
     windows = -(-len(words.train) // TINY["batch_size"] // TINY["bptt"])
     if "steps" in limit:
         assert lm.summary["steps"] == 13
@@ -167,8 +168,8 @@ def test_interrupt_saves_and_exits_130(words, tmp_path):
 
 
 def test_a_changed_text_or_setting_is_refused_naming_it(words, text, tmp_path):
-    api.train_language_model(words, tmp_path / "run", quiet=True, steps=3, **TINY)
-    with pytest.raises(InputError, match=r"was started with training\.lr = 0\.004, not 0\.1"):
+    api.train_language_model(words, tmp_path / "run", quiet=True, steps=3, lr=0.01, **TINY)
+    with pytest.raises(InputError, match=r"was started with training\.lr = 0\.01, not 0\.1"):
         api.train_language_model(words, tmp_path / "run", quiet=True, steps=3, lr=0.1, **TINY)
     other = tmp_path / "other.txt"
     other.write_text(text.read_text()[:20000])
@@ -293,8 +294,8 @@ def test_frozen_vectors_stay_and_unknown_vectors_are_refused(words, tmp_path):
 
 
 def test_defaults_fit_the_text(words, text, tmp_path):
-    name, settings, fitted = suggest(CorpusFacts.of(words))
-    config = LanguageModelConfig().updated(settings).updated(fitted)
+    name, settings, fitted, by_passes, _ = suggest(CorpusFacts.of(words), lambda settings: 1e6)
+    config = LanguageModelConfig().updated(settings).updated(fitted).updated(by_passes)
     assert config.training.minutes
     assert len(words.train) // (config.training.batch_size * config.training.bptt) >= 1
     assert f"{len(words.train):,} training tokens" in describe(name, config, words)
@@ -313,23 +314,67 @@ def test_every_preset_is_a_valid_configuration(name):
 
 
 @pytest.mark.parametrize(
-    ("kind", "types", "tokens", "minutes", "name"),
+    ("kind", "types", "tokens", "reached", "name", "dropout"),
     [
-        ("char", 66, 50_000, None, "char-small"),
-        ("char", 66, 50_000, 30, "char-small"),
-        ("char", 66, 1_000_000, None, "char"),
-        ("byte", 256, 1_000_000, 3, "char"),
-        ("char", 66, 1_000_000, 10, "char-long"),
-        ("char", 300, 10**9, 10, "char-large"),
-        ("word", 300, 10_000, None, "word-small-vocabulary"),
-        ("bpe", 4000, 10_000, None, "word-small-vocabulary"),
-        ("char", 5000, 10_000_000, None, "word-large"),
-        ("whitespace", 33_278, 2_000_000, None, "word"),
-        ("word", 200_000, 10**9, None, "word-large"),
+        ("char", 66, 50_000, 1e5, "char-small", 0.0),
+        ("char", 66, 50_000, 1e6, "char-small", 0.2),
+        ("char", 66, 1_000_000, 1e6, "char-fast", 0.0),
+        ("byte", 256, 1_000_000, 3e6, "char", 0.0),
+        ("char", 66, 1_000_000, 5e6, "char", 0.1),
+        ("char", 66, 1_000_000, 2e7, "char", 0.2),
+        ("char", 300, 10**9, 1e7, "char", 0.0),
+        ("char", 300, 10**9, 3e7, "char-large", 0.0),
+        ("word", 300, 1_000_000, 1e5, "word-small-fast", 0.0),
+        ("bpe", 4000, 300_000, 4e6, "word-small-vocabulary", 0.3),
+        ("whitespace", 33_278, 2_000_000, 2e5, "word-fast", 0.0),
+        ("whitespace", 33_278, 2_000_000, 2e6, "word", 0.0),
+        ("whitespace", 33_278, 2_000_000, 1e7, "word", 0.2),
+        ("whitespace", 33_278, 2_000_000, 3e7, "word", 0.3),
+        ("char", 5000, 10_000_000, 1e7, "word-large", 0.0),
     ],
 )
-def test_the_preset_follows_the_text_and_the_time(kind, types, tokens, minutes, name):
-    assert suggest(CorpusFacts(tokens, types, kind), minutes)[0] == name
+def test_the_preset_follows_the_text_and_what_can_be_reached(kind, types, tokens, reached, name, dropout):
+    found = suggest(CorpusFacts(tokens, types, kind), lambda settings: reached)
+    assert found.preset == name
+    assert {**found.settings["model"], **found.by_passes.get("model", {})}["dropout"] == dropout
+    assert found.passes == reached / tokens
+
+
+def test_the_preset_of_an_hour_wants_many_passes_and_a_budget_that_was_asked_for():
+    text = CorpusFacts(2_000_000, 33_278, "whitespace")
+    assert suggest(text, lambda settings: 3e7, ("minutes", 60)).preset == "word-long"
+    assert suggest(text, lambda settings: 3e7, ("epochs", 15)).preset == "word-long"
+    assert suggest(text, lambda settings: 3e7, ("minutes", 5)).preset == "word"
+    assert suggest(text, lambda settings: 2e7, ("minutes", 60)).preset == "word"
+
+
+def test_what_is_given_decides_what_can_be_reached(words):
+    def planned(**training):
+        rate = {"hidden": []}
+
+        def timed(config):
+            rate["hidden"].append(config.model.hidden_dim)
+            return 1e4
+
+        found = resolve({"training": training, "model": {"hidden_dim": 96}}, facts=CorpusFacts.of(words), rate=timed)
+        return found, rate["hidden"]
+
+    found, timed = planned(epochs=3.0)
+    assert (found.passes, timed) == (3.0, [])
+    found, timed = planned(minutes=1.0)
+    assert found.passes == pytest.approx(6e5 / len(words.train))
+    assert set(timed) == {96}
+    assert found.config.model.hidden_dim == 96
+    assert found.sources["model.hidden_dim"] == "given"
+    assert found.sources["model.dropout"] == "passes"
+
+
+def test_the_rate_of_this_machine_is_timed_without_a_trace(words):
+    state, threads = torch.get_rng_state(), torch.get_num_threads()
+    config = LanguageModelConfig().updated({"training.bptt": 16, "model.hidden_dim": 32})
+    rate = tokens_per_second(config, words.tokenizer.vocab)
+    assert 1e2 < rate < 1e8
+    assert (torch.equal(torch.get_rng_state(), state), torch.get_num_threads()) == (True, threads)
 
 
 def test_a_preset_is_overridden_by_what_is_given(words):
@@ -406,7 +451,7 @@ def test_what_starts_from_a_run_reads_text_as_it_does(text, tmp_path):
 def test_a_batch_is_checked_with_the_size_of_the_preset(words):
     given = {"training": {"accumulate": 5, "steps": 1}}
     assert plan(words, None, None, True, "example-2x200", given).config.training.batch_size == 20
-    with pytest.raises(InputError, match="accumulate = 5 does not divide a batch of 32 streams"):
+    with pytest.raises(InputError, match="accumulate = 5 does not divide a batch of 16 streams"):
         plan(words, None, None, True, "word", given)
 
 
@@ -415,7 +460,7 @@ def test_every_setting_says_where_it_came_from():
         Layer("settings.toml", {"training": {"lr": 0.5, "clip": 2.0}, "model": {"cell": "gru"}}),
         Layer("flag", {"training": {"lr": 0.25, "steps": 9}}),
     ]
-    config, sources, name = resolve(layers, facts=CorpusFacts(500, 60, "char"))
+    config, sources, name, _ = resolve(layers, facts=CorpusFacts(500, 60, "char"))
     assert name == "char-small"
     assert (config.training.lr, config.training.clip, config.model.cell) == (0.25, 2.0, "gru")
     assert sources.keys() == set(LanguageModelConfig.keys())

@@ -10,7 +10,7 @@ from statistics import median
 import torch
 
 from ...base.cores import available_cores
-from .trial import Trial
+from .trial import Trial, candidates
 
 MEMORY, FEWEST = 200, 20
 """Steps that the usual time of a step is the median of, and how many there must be."""
@@ -52,7 +52,7 @@ class Threads:
 
     def choose(self) -> None:
         """Time steps, and use as many threads as are fastest."""
-        self.timed = self.trial().choose_threads(self.most)
+        self.timed = self.trial().choose_threads(candidates(self.most))
         self.taken.clear()
         self.slow.clear()
         self.last_timed = time.monotonic()

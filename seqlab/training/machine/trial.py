@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from statistics import median
 
@@ -76,8 +76,8 @@ class Trial:
         first = time.perf_counter() - began
         return first - self.take() if first > COMPILED else first
 
-    def choose_threads(self, most: int) -> dict[int, float]:
-        """Time steps with 1, 2, 4 and so on up to `most` threads.
+    def choose_threads(self, numbers: Sequence[int]) -> dict[int, float]:
+        """Time steps with each of these numbers of threads, ascending.
 
         torch's number of threads afterwards is the one chosen: the fewest that come within GAIN of the fastest.
 
@@ -86,7 +86,7 @@ class Trial:
         """
         whole = self.batch.inputs_BT.shape[1]
         self.width = max(1, min(whole, int(self.width * STEP_SECONDS / self.take())))
-        seconds = {threads: self.seconds(threads) for threads in candidates(most)}
+        seconds = {threads: self.seconds(threads) for threads in numbers}
         fastest = min(seconds.values())
         torch.set_num_threads(next(threads for threads, took in seconds.items() if took <= GAIN * fastest))
         return seconds
