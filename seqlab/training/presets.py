@@ -118,7 +118,8 @@ def describe(name: str | None, config: LanguageModelConfig, corpus: Corpus, pass
     types, source = len(corpus.tokenizer.vocab), presets()[name] if name else {}
     figure = f"; with {source['data']}: {source['expected']}" if "expected" in source else ""
     tokens = abbreviated(passes * len(corpus.train)) if passes is not None else ""
-    reached = f" for about {tokens} tokens, {passes:.2g} passes" if passes is not None else ""
+    number = "" if passes is None else f"{passes:,.0f}" if passes >= 10 else f"{passes:.2g}"
+    reached = f" for about {tokens} tokens, {number} passes" if passes is not None else ""
     settings = f"preset {name}" if name else "settings of the run"
     fewest, most = source.get("types", (types, types))
     if not fewest <= types <= most:

@@ -100,7 +100,7 @@ def test_a_preset_for_characters_reads_characters_unless_told_otherwise(home, ca
         (["--preset", "char-small"], "char", "(char tokenizer); preset char-small"),
         (["--preset", "char", "--tokenizer", "byte"], "byte", "(byte tokenizer); preset char"),
         (["--tokenizer", "byte"], "byte", "(byte tokenizer); preset char-small"),
-        (["--tokenizer", "word"], "word", "(word tokenizer); preset word-small-vocabulary"),
+        (["--tokenizer", "word"], "word", "(word tokenizer); preset word-small-"),
     ):
         assert run([*command, *more]) == 0
         captured = capsys.readouterr()

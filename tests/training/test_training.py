@@ -317,7 +317,7 @@ def test_every_preset_is_a_valid_configuration(name):
     ("kind", "types", "tokens", "reached", "name", "dropout"),
     [
         ("char", 66, 50_000, 1e5, "char-small", 0.0),
-        ("char", 66, 50_000, 1e6, "char-small", 0.2),
+        ("char", 66, 50_000, 1e6, "char-small", 0.1),
         ("char", 66, 1_000_000, 1e6, "char-fast", 0.0),
         ("byte", 256, 1_000_000, 3e6, "char", 0.0),
         ("char", 66, 1_000_000, 5e6, "char", 0.1),
@@ -328,7 +328,7 @@ def test_every_preset_is_a_valid_configuration(name):
         ("bpe", 4000, 300_000, 4e6, "word-small-vocabulary", 0.3),
         ("whitespace", 33_278, 2_000_000, 2e5, "word-fast", 0.0),
         ("whitespace", 33_278, 2_000_000, 2e6, "word", 0.0),
-        ("whitespace", 33_278, 2_000_000, 1e7, "word", 0.2),
+        ("whitespace", 33_278, 2_000_000, 1.2e7, "word", 0.2),
         ("whitespace", 33_278, 2_000_000, 3e7, "word", 0.3),
         ("char", 5000, 10_000_000, 1e7, "word-large", 0.0),
     ],
