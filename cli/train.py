@@ -129,6 +129,10 @@ def train_lm(
         float | None,
         typer.Option(metavar="MINUTES", help="Continue a finished run for so many minutes.", rich_help_panel=FILES),
     ] = None,
+    sample_every: Annotated[
+        float | None,
+        typer.Option(metavar="MINUTES", help="Show a short sample so often.", rich_help_panel=FILES),
+    ] = None,
     patience: Whole = None,
     seed: Whole = None,
     device: Text = None,
@@ -189,6 +193,8 @@ def train_lm(
         _check_out(out)
     if more is not None:
         check_more(more, out, values)
+    if sample_every is not None and not sample_every > 0:
+        raise InputError(f"--sample-every: must be more than 0 minutes, not {sample_every:g}.")
 
     load_torch()
     if dry_run:
@@ -208,7 +214,15 @@ def train_lm(
 
     before = _written(out)
     trained = train_language_model(
-        source, out, valid=valid, test=test, quiet=quiet, preset=preset, given=values, more=more
+        source,
+        out,
+        valid=valid,
+        test=test,
+        quiet=quiet,
+        preset=preset,
+        given=values,
+        more=more,
+        sample_every=sample_every,
     )
     if not trained.summary:  # another of the processes that trained together reports
         return

@@ -30,6 +30,7 @@ from .machine.trial import COMPILED, Trial
 from .state import CarriedState, Checkpoint, Generators, OutputNoise, Place, Weights
 from .step import TrainingStep, bptt_length
 from .watch.metrics import Activity, MetricSums
+from .watch.samples import SampleWriter
 from .watch.validation import Validator
 
 SAVE_EVERY = 30.0
@@ -131,8 +132,12 @@ class Trainer:
             },
         )
 
-    def fit(self) -> TrainingPosition:
-        """Train to the end of the budget; the run keeps the best weights. Does nothing more for a finished run."""
+    def fit(self, sample_every: float | None = None) -> TrainingPosition:
+        """Train to the end of the budget; the run keeps the best weights. Does nothing more for a finished run.
+
+        Args:
+            sample_every: minutes between two samples of text, for the person watching.
+        """
         self.resume()
         position = self.position
         if position.finished:
@@ -141,6 +146,7 @@ class Trainer:
             return position
         self.model.train()
         threads = self.warm_up()
+        samples = SampleWriter(self.run, None if self.quiet else sample_every)
         self.started = time.monotonic() - position.seconds
         self.line_began = (position.tokens, time.monotonic())
         self.sitting_began = (position.tokens, position.seconds)
@@ -165,6 +171,8 @@ class Trainer:
                 if self.activity.watching or validation or self.done():
                     self.write_line(progress, validation)
                 progress.update(self.budget_done())
+                if sample := samples.after_step(position.seconds, position.step):
+                    progress.note(sample)
                 if save_due or stop:
                     self.save()
                     last_save = time.monotonic()

@@ -48,6 +48,7 @@ def train_language_model(
     preset: str | None = None,
     given: Mapping[str, Any] | Sequence[Layer] = (),
     more: float | None = None,
+    sample_every: float | None = None,
 ) -> Trained:
     """Train a language model on a text, or resume the unfinished run at `out`.
 
@@ -61,6 +62,7 @@ def train_language_model(
         preset: its name; None takes the one that suits the text.
         given: settings, see `plan`.
         more: minutes by which to continue the finished run at `out`.
+        sample_every: minutes between two samples of text that are shown while it trains.
 
     Raises:
         InputError: a bad text or setting, or a run at `out` made with another text or configuration.
@@ -75,7 +77,7 @@ def train_language_model(
         device = world.local_device(resolve_device(run.config.training.device))
         with world.one_after_the_other():
             counts = counts_of(run, corpus, quiet)
-        position = Trainer(run, model.to(device), corpus, quiet, world, counts).fit()
+        position = Trainer(run, model.to(device), corpus, quiet, world, counts).fit(sample_every)
         del model
         members, summary = Members(run.load_model(device)), dict[str, Any]()
         if world.first:

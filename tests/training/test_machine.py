@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import numpy as np
@@ -15,6 +16,8 @@ from seqlab.training import Trainer
 from seqlab.training.machine import threads as machine_threads
 from seqlab.training.machine.threads import Threads, most_threads
 from seqlab.training.machine.trial import Trial, candidates
+from seqlab.training.train import train_language_model
+from seqlab.training.watch.samples import SampleWriter
 
 SIZES = {"embed_dim": 8, "hidden_dim": 8, "layers": 2, "batch_size": 4, "bptt": 8, "quiet": True}
 REGULARISED = {"dropout": 0.3, "weight_drop": 0.2, "average": "ema", "activation_penalty": 1.0, "weight_decay": 0.1}
@@ -148,3 +151,19 @@ def test_a_number_that_was_named_is_not_questioned(monkeypatch):
     monkeypatch.setattr(machine_threads, "available_cores", lambda: 8)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
     assert (most_threads(3), most_threads(0)) == (1, 4)
+
+
+def test_samples_are_shown_while_training_and_leave_no_trace(text, tmp_path, monkeypatch, capsys):
+    after_step = SampleWriter.after_step
+    monkeypatch.setattr(SampleWriter, "after_step", lambda self, _, step: after_step(self, 6.0 * step, step))
+    monkeypatch.delenv("SEQLAB_QUIET", raising=False)
+    model = {"embed_dim": 8, "hidden_dim": 8, "layers": 1, "dropout": 0.3, "softmax": "sampled", "samples": 8}
+    given = {"training": {"steps": 25, "batch_size": 4, "bptt": 8, "threads": 1}, "model": model}
+    train_language_model(text, tmp_path / "with", given=given, sample_every=1.0)
+    shown = capsys.readouterr().err
+    assert [int(step) for step in re.findall(r"a sample at step (\d+):", shown)] == [10, 20]
+    train_language_model(text, tmp_path / "without", given=given)
+    assert "a sample" not in capsys.readouterr().err
+    found, expected = (load_tensors(tmp_path / name / "state/latest.safetensors")[0] for name in ("with", "without"))
+    for name, array in expected.items():
+        np.testing.assert_array_equal(found[name], array, err_msg=name)
