@@ -11,7 +11,16 @@ from seqlab.base.files import load_tensors
 from seqlab.run import Run
 from seqlab.training import Trainer
 
-SIZES = {"embed_dim": 8, "hidden_dim": 8, "layers": 1, "batch_size": 4, "bptt": 8, "quiet": True, "evaluations": 5}
+SIZES = {
+    "counts": False,
+    "embed_dim": 8,
+    "hidden_dim": 8,
+    "layers": 1,
+    "batch_size": 4,
+    "bptt": 8,
+    "quiet": True,
+    "evaluations": 5,
+}
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +39,7 @@ def test_a_larger_budget_continues_a_finished_run_with_a_new_schedule(text, tmp_
     assert [line["step"] for line in lines] == sorted({line["step"] for line in lines})
     rates = {line["step"]: line["lr"] for line in lines}
     assert rates[58] < 1e-3, "the first schedule ended"
-    assert rates[63] == pytest.approx(4e-3, rel=0.01), "and rose again"
+    assert rates[63] == pytest.approx(first.run.config.training.lr, rel=0.01), "and rose again"
     assert rates[158] < 1e-3
     assert len([line for line in lines if "valid_loss" in line]) == 10
     assert again.summary["valid"]["nats_per_token"] < shared
@@ -79,7 +88,7 @@ def test_more_minutes_whatever_limited_the_run_before(text, tmp_path, capsys, mo
     assert (training.steps, training.epochs) == (None, None)
     assert training.minutes == pytest.approx(first.summary["seconds"] / 60 + 0.01, abs=1e-3)
     assert again.summary["steps"] > 10
-    assert again.summary["seconds"] >= 60 * training.minutes
+    assert again.summary["seconds"] >= 60 * training.minutes - 0.01
     grown = api.train_language_model(text, tmp_path / "run", more=0.01, quiet=True)
     assert grown.summary["seconds"] >= again.summary["seconds"] + 0.6
     assert api.evaluate(tmp_path / "run")

@@ -265,6 +265,7 @@ def test_an_awd_lstm_learns_and_goes_on_after_a_stop(words, tmp_path, softmax, m
         "temporal_penalty": 1.0,
         "evaluations": 30,
         "epochs": 7,
+        "counts": False,
         "quiet": True,
     }
     from seqlab.training import Trainer
