@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from seqlab.base.errors import SeqlabError
 from seqlab.config import ModelConfig
+from seqlab.generation.decoding import sample
 from seqlab.models import LanguageModel
 from seqlab.models.counts.choice import count_text
 from seqlab.models.counts.gate import Gate, logistic, mix
@@ -138,6 +140,17 @@ def test_the_probabilities_of_all_texts_of_a_length_sum_to_one(members):
             log_p_1TV, _ = model.sequence_logits(torch.tensor([[START, *ids[:2]]]), model.init_state(1))
             total += math.exp(sum(float(log_p_1TV[0, place, word]) for place, word in enumerate(ids)))
     assert total == pytest.approx(1.0, abs=1e-4)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_network_that_is_no_longer_finite_is_noticed(members, value):
+    torch.manual_seed(2)
+    network = LanguageModel(ModelConfig(embed_dim=8, hidden_dim=8, layers=1, dropout=0.0), V).eval()
+    with torch.no_grad():
+        network.output.bias[3] = value
+    model = InterpolatedModel(network, *members[1:])
+    with pytest.raises(SeqlabError, match="not a number"):
+        sample(model, [START], 5)
 
 
 # --- which counts -------------------------------------------------------------------------------------------

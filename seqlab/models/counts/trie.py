@@ -123,6 +123,38 @@ def trace(words_G: Any, starts_C: Any, first_n: Any, fresh_T: Any, state_n: Any,
 
 
 @compiled
+def backed_off(backoffs_C: Any, state_n: Any) -> Any:
+    """The mass that all contexts longer than none leave to the distribution without any."""
+    share = 1.0
+    for length in range(1, len(state_n)):
+        if state_n[length] >= 0:
+            share *= backoffs_C[state_n[length]]
+    return share
+
+
+@compiled
+def add_continuations(
+    words_G: Any,
+    counts_G: Any,
+    starts_C: Any,
+    totals_C: Any,
+    backoffs_C: Any,
+    discounts_n4: Any,
+    state_n: Any,
+    share: Any,
+    p_V: Any,
+) -> None:
+    """Add to `p_V` what the counts give to the words that were seen after a text, times `share`."""
+    for length in range(len(state_n) - 1, 0, -1):
+        node = state_n[length]
+        if node >= 0:
+            for one in range(np.int64(starts_C[node]), np.int64(starts_C[node + 1])):
+                count = np.int64(counts_G[one])
+                p_V[words_G[one]] += share * (count - discounts_n4[length, min(count, 3)]) / totals_C[node]
+            share *= backoffs_C[node]
+
+
+@compiled
 def distributions(
     words_G: Any,
     counts_G: Any,
@@ -138,21 +170,10 @@ def distributions(
     """The probability of every word after every text, and what was known there."""
     for b in range(len(state_Bn)):
         known_B[b] = known(starts_C, totals_C, state_Bn[b])
-        share = 1.0
-        for length in range(1, state_Bn.shape[1]):
-            if state_Bn[b, length] >= 0:
-                share *= backoffs_C[state_Bn[b, length]]
+        share = backed_off(backoffs_C, state_Bn[b])
         for v in range(len(unigram_V)):
             p_BV[b, v] = share * unigram_V[v]
-        share = 1.0
-        for length in range(state_Bn.shape[1] - 1, 0, -1):
-            node = state_Bn[b, length]
-            if node >= 0:
-                for one in range(np.int64(starts_C[node]), np.int64(starts_C[node + 1])):
-                    count = np.int64(counts_G[one])
-                    discount = discounts_n4[length, min(count, 3)]
-                    p_BV[b, words_G[one]] += share * (count - discount) / totals_C[node]
-                share *= backoffs_C[node]
+        add_continuations(words_G, counts_G, starts_C, totals_C, backoffs_C, discounts_n4, state_Bn[b], 1.0, p_BV[b])
 
 
 @summing
@@ -179,26 +200,21 @@ def mixed_distributions(
         for d in range(len(weight_D)):
             odds += hidden_BD[b, d] * weight_D[d]
         gate = np.float32(1) / (np.float32(1) + exp(-min(max(odds, -bound), bound)))
-        highest = logits_BV[b, 0]
+        highest, unusable = logits_BV[b, 0], odds != odds
         for v in range(logits_BV.shape[1]):
             highest = max(highest, logits_BV[b, v])
+            unusable |= logits_BV[b, v] != logits_BV[b, v]
+        if unusable or not np.isfinite(highest):  # `exp` would turn what is not a number into one
+            p_BV[b, :] = np.nan
+            continue
         total = np.float32(0)
         for v in range(logits_BV.shape[1]):
             p_BV[b, v] = exp(logits_BV[b, v] - highest)
             total += p_BV[b, v]
-        share = np.float64(gate)
-        for length in range(1, state_Bn.shape[1]):
-            if state_Bn[b, length] >= 0:
-                share *= backoffs_C[state_Bn[b, length]]
+        share = gate * backed_off(backoffs_C, state_Bn[b])
         scale, flat = (np.float32(1) - gate) / total, np.float32(share)
         for v in range(logits_BV.shape[1]):
             p_BV[b, v] = p_BV[b, v] * scale + flat * unigram_V[v]
-        share = np.float64(gate)
-        for length in range(state_Bn.shape[1] - 1, 0, -1):
-            node = state_Bn[b, length]
-            if node >= 0:
-                for one in range(np.int64(starts_C[node]), np.int64(starts_C[node + 1])):
-                    count = np.int64(counts_G[one])
-                    discount = discounts_n4[length, min(count, 3)]
-                    p_BV[b, words_G[one]] += share * (count - discount) / totals_C[node]
-                share *= backoffs_C[node]
+        add_continuations(
+            words_G, counts_G, starts_C, totals_C, backoffs_C, discounts_n4, state_Bn[b], np.float64(gate), p_BV[b]
+        )
