@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -189,7 +190,7 @@ def train_lm(
         raise InputError(f"{chosen.training.embeddings}: no such file or folder of word vectors.")
     if out is None and not dry_run:
         raise InputError("name the run folder to write with -o, such as -o runs/book.")
-    if out is not None:
+    if out is not None and os.environ.get("RANK", "0") == "0":  # beside a first process, which may be creating it now
         _check_out(out)
     if more is not None:
         check_more(more, out, values)
