@@ -494,7 +494,8 @@ def test_rank_and_entropy_are_those_of_the_model_that_scores(home, member):
     scored = lm.score("the noun1 verb1 a noun2 .")
     model, ids = lm.members.model(), torch.tensor([[lm.tokenizer.start_id, *(one.id for one in scored.tokens)]])
     with torch.inference_mode():
-        log_p_TV = model.sequence_logits(ids, model.init_state(1))[0][0].double().log_softmax(-1)
+        prefixes = [model.prefill(ids[:, :end], model.init_state(1))[0] for end in range(1, ids.shape[1] + 1)]
+        log_p_TV = torch.cat(prefixes).double().log_softmax(-1)
     for one, log_p_V in zip(scored.tokens, log_p_TV, strict=False):
         assert one.log_prob == pytest.approx(float(log_p_V[one.id]), abs=1e-4)
         assert one.entropy == pytest.approx(-float((log_p_V.exp() * log_p_V).sum()), abs=1e-4)

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..models import LanguageModel
 from ..models.counts.gate import Gate, logistic, mix
 from ..models.counts.kneser_ney import NGramModel
 from ..models.interpolated import Members
@@ -78,12 +79,12 @@ def interval(nats_N: np.ndarray) -> list[float]:
 
 
 def tune_together(
-    network: Members, counts: NGramModel | None, tokens: TokenFile, start_id: int, limit: int, quiet: bool = True
+    model: LanguageModel, counts: NGramModel | None, tokens: TokenFile, start_id: int, limit: int, quiet: bool = True
 ) -> Together:
     """Fit how much counts say beside a network, and score both on a text.
 
     Args:
-        network: the network, without counts.
+        model: the network.
         counts: of its training text; None where there are none.
         tokens: validation text.
         start_id: read before the first token.
@@ -91,11 +92,10 @@ def tune_together(
         quiet: show no progress.
     """
     count = min(limit, len(tokens))
-    model = network.network
     if counts is None:
         with evaluating(model):
             _, scored = read_sample(model, tokens, start_id, count, quiet=quiet)
-        return Together(network, _report(scored.log_p_N, tokens))
+        return Together(Members(model), _report(scored.log_p_N, tokens))
     fitted = min(count, FITTED_TOKENS)
     with evaluating(model):
         places_S, read = read_sample(model, tokens, start_id, fitted, keep_hidden=True, quiet=quiet or count > fitted)
@@ -118,7 +118,7 @@ def tune_together(
     mixed_N = mix(network_N, counts_N, odds_N)
     gain_N = mixed_N - network_N
     if gain_N.mean() <= DEVIATIONS * standard_error(gain_N):
-        return Together(network, {**_report(network_N, tokens), "counts_left_out": _report(counts_N, tokens)})
+        return Together(Members(model), {**_report(network_N, tokens), "counts_left_out": _report(counts_N, tokens)})
     return Together(Members(model, counts, gate), _reports(network_N, counts_N, odds_N, tokens))
 
 

@@ -24,14 +24,14 @@ BELOW_ONE = 1 - 2**-50  # so that no rounding makes a share of a total the total
 
 
 class StepModel(Protocol):
-    """What decoding needs of a language model. The state is the model's own; `select` picks batch rows of
-    it."""
+    """What decoding needs of a language model: `prefill` reads some tokens (B, T), `step` one (B,), and both give the
+    logits (B, V) of the next. The state is the model's own; `select` picks batch rows of it."""
 
     vocab_size: int
 
     def init_state(self, batch: int) -> Any: ...
     def step(self, token_B: Tensor, state: Any) -> tuple[Tensor, Any]: ...
-    def sequence_logits(self, tokens_BT: Tensor, state: Any) -> tuple[Tensor, Any]: ...
+    def prefill(self, tokens_BT: Tensor, state: Any) -> tuple[Tensor, Any]: ...
     def select(self, state: Any, index_B: Tensor) -> Any: ...
 
 
@@ -109,15 +109,11 @@ def broken_model() -> SeqlabError:
 def read_prompt(model: StepModel, prompt: Sequence[int]) -> tuple[Tensor, Any]:
     """Logits (1, V) of the token after `prompt` (ids, the start token first) and the state there.
 
-    The prompt is read in one call, or in a few when its (T, V) logits would not fit comfortably.
+    Raises SeqlabError when the model gave numbers that are none.
     """
     state = model.init_state(1)
-    chunk = max(1, LARGEST_LOGITS // model.vocab_size)
-    device = state_device(state)
-    for start in range(0, len(prompt), chunk):
-        ids_1T = torch.tensor([prompt[start : start + chunk]], dtype=torch.int64, device=device)
-        logits_1TV, state = model.sequence_logits(ids_1T, state)
-    logits_1V = logits_1TV[:, -1]
+    ids_1T = torch.tensor([list(prompt)], dtype=torch.int64, device=state_device(state))
+    logits_1V, state = model.prefill(ids_1T, state)
     if not logits_1V.isfinite().all():
         raise broken_model()
     return logits_1V, state

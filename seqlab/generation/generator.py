@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Unpack, cast
 import numpy as np
 import torch
 
-from ..base.errors import InputError, did_you_mean
+from ..base.errors import InputError, did_you_mean, option
 from ..config import GenerationConfig
 from ..config.checks import RULE_FLAGS, check_generation, split_rule
 from ..models.tokens import Token
@@ -118,7 +118,9 @@ class TextGenerator:
         mappable = self.tokenizer.unk_id is not None
         if unknown and not ((allow_unknown or self.reads_characters) and mappable):
             names = ", ".join(map(repr, unknown[:5])) + (f" and {len(unknown) - 5} more" if unknown[5:] else "")
-            remedy = ", or allow unknown words (allow_unknown), which are read as <unk>" if mappable else ""
+            remedy = (
+                f", or allow unknown words ({option('allow_unknown')}), which are read as <unk>" if mappable else ""
+            )
             raise InputError(
                 f"the prompt has {names}, which this model has never seen; leave that out{remedy}."
                 f"{did_you_mean(unknown[0], self.tokenizer.vocab.itos)}"

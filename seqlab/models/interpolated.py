@@ -46,29 +46,30 @@ class CountingModel:
         """The state before any token."""
         return [torch.from_numpy(self.counts.read([])).repeat(batch, 1)]
 
+    def prefill(self, tokens_BT: Tensor, state: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        """Read some tokens: log-probabilities (B, V) of the one after the last, and the state there."""
+        nodes_Bn = self.count(tokens_BT, state[0])
+        return self._probs(nodes_Bn).log_(), [nodes_Bn]
+
     def step(self, token_B: Tensor, state: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
         """One token further: log-probabilities (B, V) and the state."""
-        nodes_Bn = torch.from_numpy(self.counts.step(state[0].numpy(), token_B.numpy()))
-        p_BV, _ = self.probs(nodes_Bn)
-        return p_BV.log(), [nodes_Bn]
+        return self.prefill(token_B[:, None], state)
 
-    def sequence_logits(self, tokens_BT: Tensor, state: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
-        """Log-probabilities (B, T, V) of each next token, and the state after the last."""
-        steps = []
-        for token_B in tokens_BT.unbind(1):
-            log_p_BV, state = self.step(token_B.contiguous(), state)
-            steps.append(log_p_BV)
-        return torch.stack(steps, 1), state
+    def count(self, tokens_BT: Tensor, nodes_Bn: Tensor) -> Tensor:
+        """The nodes after some more tokens."""
+        found_Bn = nodes_Bn.numpy()
+        for ids_B in tokens_BT.cpu().numpy().T:
+            found_Bn = self.counts.step(found_Bn, np.ascontiguousarray(ids_B))
+        return torch.from_numpy(found_Bn)
 
     def select(self, state: list[Tensor], index_B: Tensor) -> list[Tensor]:
         """The state with batch rows reordered, dropped or repeated."""
         return [part.index_select(0, index_B) for part in state]
 
-    def probs(self, nodes_Bn: Tensor) -> tuple[Tensor, Tensor]:
-        """Probabilities (B, V), float32, and what the counts knew (B,)."""
+    def _probs(self, nodes_Bn: Tensor) -> Tensor:
         p_BV = torch.empty(len(nodes_Bn), self.vocab_size)
-        known_B = self.counts.distributions(nodes_Bn.numpy(), p_BV.numpy())
-        return p_BV, torch.from_numpy(known_B)
+        self.counts.distributions(nodes_Bn.numpy(), p_BV.numpy())
+        return p_BV
 
 
 class InterpolatedModel(nn.Module):
@@ -82,7 +83,8 @@ class InterpolatedModel(nn.Module):
 
     def __init__(self, network: LanguageModel, counts: NGramModel, gate: Gate):
         super().__init__()
-        self.network, self.counting, self.gate = network, CountingModel(counts), gate
+        self.network, self.counting = network, CountingModel(counts)
+        self.gate_arrays = gate.bias_K, gate.weight_D
         self.vocab_size = network.vocab_size
 
     @property
@@ -98,39 +100,26 @@ class InterpolatedModel(nn.Module):
         """The state before any token."""
         return InterpolatedState(self.network.init_state(batch), *self.counting.init_state(batch))
 
+    def prefill(self, tokens_BT: Tensor, state: InterpolatedState) -> tuple[Tensor, InterpolatedState]:
+        """Read some tokens: log-probabilities (B, V) of the one after the last, and the state there."""
+        hidden_BTD, network = self.network.hidden(tokens_BT, state.network)
+        hidden_BD = hidden_BTD[:, -1]
+        p_BV = self.network.output.logits(hidden_BD).float().softmax(-1)
+        before_Bn = self.counting.count(tokens_BT[:, :-1], state.nodes_Bn)
+        on_cpu = p_BV.cpu()
+        ids, hidden = (part.cpu().contiguous().numpy() for part in (tokens_BT[:, -1], hidden_BD.float()))
+        after_Bn = self.counting.counts.mixed_step(before_Bn.numpy(), ids, hidden, self.gate_arrays, on_cpu.numpy())
+        return on_cpu.to(p_BV.device).log_(), InterpolatedState(network, torch.from_numpy(after_Bn))
+
     def step(self, token_B: Tensor, state: InterpolatedState) -> tuple[Tensor, InterpolatedState]:
         """One token further: log-probabilities (B, V) and the state."""
-        hidden_B1D, network = self.network.hidden(token_B[:, None], state.network)
-        nodes_Bn = self._count(token_B, state.nodes_Bn)
-        return self._mixed(hidden_B1D[:, 0], nodes_Bn), InterpolatedState(network, nodes_Bn)
-
-    def sequence_logits(self, tokens_BT: Tensor, state: InterpolatedState) -> tuple[Tensor, InterpolatedState]:
-        """Log-probabilities (B, T, V) of each next token, and the state after the last."""
-        hidden_BTD, network = self.network.hidden(tokens_BT, state.network)
-        nodes_Bn, steps = state.nodes_Bn, []
-        for token_B, hidden_BD in zip(tokens_BT.unbind(1), hidden_BTD.unbind(1), strict=True):
-            nodes_Bn = self._count(token_B, nodes_Bn)
-            steps.append(self._mixed(hidden_BD, nodes_Bn))
-        return torch.stack(steps, 1), InterpolatedState(network, nodes_Bn)
+        return self.prefill(token_B[:, None], state)
 
     def select(self, state: InterpolatedState, index_B: Tensor) -> InterpolatedState:
         """The state with batch rows reordered, dropped or repeated."""
         return InterpolatedState(
             self.network.select(state.network, index_B), state.nodes_Bn.index_select(0, index_B.cpu())
         )
-
-    def _count(self, token_B: Tensor, nodes_Bn: Tensor) -> Tensor:
-        return torch.from_numpy(self.counting.counts.step(nodes_Bn.numpy(), token_B.cpu().contiguous().numpy()))
-
-    def _mixed(self, hidden_BD: Tensor, nodes_Bn: Tensor) -> Tensor:
-        """Log-probabilities (B, V) where the network's output layer reads `hidden_BD`."""
-        logits_BV = self.network.output.logits(hidden_BD)
-        p_BV = torch.empty(logits_BV.shape)
-        logits, hidden = (part.float().cpu().contiguous().numpy() for part in (logits_BV, hidden_BD))
-        self.counting.counts.mixed_distributions(
-            nodes_Bn.numpy(), logits, hidden, self.gate.weight_D, self.gate.bias_K, p_BV.numpy()
-        )
-        return p_BV.to(logits_BV.device).log_()
 
 
 class Members(NamedTuple):

@@ -225,10 +225,14 @@ class LanguageModel(nn.Module):
         hidden_BTD, state = self.hidden(tokens_BT, state)
         return self.output.logits(hidden_BTD), state
 
+    def prefill(self, tokens_BT: Tensor, state: ModelState) -> tuple[Tensor, ModelState]:
+        """Read some tokens: logits (B, V) of the one after the last, and the state there."""
+        hidden_BTD, state = self.hidden(tokens_BT, state)
+        return self.output.logits(hidden_BTD[:, -1]), state
+
     def step(self, token_B: Tensor, state: ModelState) -> tuple[Tensor, ModelState]:
         """One token further: (logits (B, V), state)."""
-        logits_B1V, state = self.sequence_logits(token_B[:, None], state)
-        return logits_B1V[:, 0], state
+        return self.prefill(token_B[:, None], state)
 
     def select(self, state: ModelState, index_B: Tensor) -> ModelState:
         """The state with batch rows reordered, dropped or repeated as `index_B` says."""

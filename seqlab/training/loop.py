@@ -172,7 +172,8 @@ class Trainer:
                     self.write_line(progress, validation)
                 progress.update(self.budget_done())
                 if sample := samples.after_step(position.seconds, position.step):
-                    progress.note(sample)
+                    progress.note(sample.text)
+                    self.started += sample.seconds  # for the person watching, not of the training
                 if save_due or stop:
                     self.save()
                     last_save = time.monotonic()

@@ -56,7 +56,7 @@ def report(
     if valid is None:
         return members, summary
     limit = affordable_tokens(members, valid, start_id, REPORT_SHARE * position.seconds)
-    together = tune_together(members, counts, valid, start_id, limit, quiet=quiet)
+    together = tune_together(members.network, counts, valid, start_id, limit, quiet=quiet)
     keep_together(run, together)
     summary["valid"] = together.report
     if "test" in corpus.splits:

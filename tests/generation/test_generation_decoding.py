@@ -45,16 +45,16 @@ class Counting:
     def __init__(self, model):
         self.model, self.vocab_size = model, model.vocab_size
         self.init_state, self.select = model.init_state, model.select
-        self.steps = self.sequences = self.rows = 0
+        self.steps = self.prompts = self.rows = 0
 
     def step(self, token_B, state):
         self.steps += 1
         self.rows += len(token_B)
         return self.model.step(token_B, state)
 
-    def sequence_logits(self, tokens_BT, state):
-        self.sequences += 1
-        return self.model.sequence_logits(tokens_BT, state)
+    def prefill(self, tokens_BT, state):
+        self.prompts += 1
+        return self.model.prefill(tokens_BT, state)
 
 
 @torch.inference_mode()
@@ -147,14 +147,16 @@ def test_temperature_zero_is_greedy():
     assert ids == log_probs_along(model, START, ids).argmax(1).tolist()
 
 
-def test_the_prompt_is_read_once_and_then_stepped(monkeypatch):
+@torch.inference_mode()
+def test_the_prompt_is_read_once_and_then_stepped():
     model = Counting(tiny_model(6))
     sample(model, [1, 2, 3, 4, 5], 10, count=3)
-    assert (model.sequences, model.steps) == (1, 9)
+    assert (model.prompts, model.steps) == (1, 9)
 
     whole, _ = read_prompt(model.model, [1, 2, 3, 4, 5])
-    monkeypatch.setattr(decoding, "LARGEST_LOGITS", 12)
-    in_parts, _ = read_prompt(model.model, [1, 2, 3, 4, 5])
+    in_parts, state = read_prompt(model.model, [1, 2])
+    for prompt in ([3], [4, 5]):
+        in_parts, state = model.model.prefill(torch.tensor([prompt]), state)
     torch.testing.assert_close(in_parts, whole)
 
 

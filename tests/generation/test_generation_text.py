@@ -57,9 +57,8 @@ class Scripted:
             logits_BV[row, self.ids[place % len(self.ids)]] = 0
         return logits_BV, [(place_B + 1,)]
 
-    def sequence_logits(self, tokens_BT, state):
-        logits_BV, _ = self.step(tokens_BT[:, 0], state)
-        return logits_BV[:, None].expand(-1, tokens_BT.shape[1], -1), [(state[0][0] + 1,)]
+    def prefill(self, tokens_BT, state):
+        return self.step(tokens_BT[:, 0], state)
 
 
 def scripted(kind, text, **more):

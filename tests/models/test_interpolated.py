@@ -42,6 +42,14 @@ def members() -> tuple[LanguageModel, NGramModel, Gate]:
     return network, counts, gate
 
 
+def along(model, tokens_BT: torch.Tensor) -> torch.Tensor:
+    """Log-probabilities (B, T, V) after every beginning of some texts, each read from scratch."""
+    every = [
+        model.prefill(tokens_BT[:, : end + 1], model.init_state(len(tokens_BT))) for end in range(tokens_BT.shape[1])
+    ]
+    return torch.stack([log_p_BV for log_p_BV, _ in every], 1)
+
+
 # --- the gate -----------------------------------------------------------------------------------------------
 
 
@@ -109,7 +117,7 @@ def test_probabilities_are_those_of_the_members_mixed_and_sum_to_one(members):
         hidden_1TD, _ = network.hidden(inputs_1T, network.init_state(1))
         network_N = network.output.logits(hidden_1TD[0]).double().log_softmax(-1)[range(40), ids].numpy()
         expected, _ = gate.mixed(network_N, counts_N, known_N, projected(gate, hidden_1TD[0]))
-        log_p_TV = model.sequence_logits(inputs_1T, model.init_state(1))[0][0]
+        log_p_TV = along(model, inputs_1T)[0]
     np.testing.assert_allclose(log_p_TV[range(40), ids], expected, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(log_p_TV.exp().sum(-1), 1.0, rtol=1e-5)
 
@@ -120,7 +128,7 @@ def test_one_step_after_another_is_the_whole_sequence_for_any_batch(members, kin
     model = CountingModel(counts) if kind == "counts" else InterpolatedModel(network, counts, gate)
     tokens_BT = torch.from_numpy(np.stack([np.concatenate([[START], text(seed, 12)]) for seed in (4, 5, 6)]))
     with torch.inference_mode():
-        whole_BTV, last = model.sequence_logits(tokens_BT, model.init_state(3))
+        whole_BTV, (_, last) = along(model, tokens_BT), model.prefill(tokens_BT, model.init_state(3))
         state = model.init_state(3)
         for place, token_B in enumerate(tokens_BT.unbind(1)):
             logits_BV, state = model.step(token_B, state)
@@ -137,7 +145,7 @@ def test_the_probabilities_of_all_texts_of_a_length_sum_to_one(members):
     total = 0.0
     with torch.inference_mode():
         for ids in itertools.product(range(V), repeat=3):
-            log_p_1TV, _ = model.sequence_logits(torch.tensor([[START, *ids[:2]]]), model.init_state(1))
+            log_p_1TV = along(model, torch.tensor([[START, *ids[:2]]]))
             total += math.exp(sum(float(log_p_1TV[0, place, word]) for place, word in enumerate(ids)))
     assert total == pytest.approx(1.0, abs=1e-4)
 

@@ -517,7 +517,11 @@ def detailed(lines: int = 60) -> list[dict]:
             "grad_norms": {"output": 0.3, "cell2": 0.2, "cell1": 0.1, "embedding": 0.05, "cell10": 0.4},
             "saturated": {"cell1": 0.1, "cell1 input": 0.2, "cell2": 0.3, "cell2 input": 0.6},
         }
-        | ({"live_valid_loss": line["valid_loss"] + 0.2} if "valid_loss" in line else {})
+        | (
+            {"live_valid_loss": line["valid_loss"] + 0.2, "valid_network_loss": line["valid_loss"] + 0.5}
+            if "valid_loss" in line
+            else {}
+        )
         for i, line in enumerate(metrics(lines))
     ]
 
@@ -534,6 +538,8 @@ def test_parts_of_a_single_run_have_lines_of_their_own() -> None:
         {"units": 0.2, "input gate": 0.4}
     )
     assert run.live.y == pytest.approx(run.valid.y + 0.2)
+    assert run.alone.y == pytest.approx(run.valid.y + 0.5)
+    assert run.label.endswith(f"network alone {run.alone.y.min():.3f}")
 
 
 def test_several_runs_have_one_line_each_and_only_panels_that_say_something() -> None:
@@ -569,6 +575,7 @@ def test_new_metrics_and_units_reach_the_picture(kind: str, unit: str, tmp_path:
         data, _ = check_page(out)
         assert data["unit"] == unit
         assert [panel["parts"] for panel in data["panels"]] == [False, False, True, True]
+        assert len(data["runs"][0]["alone"]["y"]) == 3
         assert len(data["runs"][0]["live"]["y"]) == len(data["runs"][0]["valid"]["y"]) == 3
         assert ("perplexity" in data["runs"][0]["label"]) == (unit == "token")
         return

@@ -47,23 +47,26 @@ def count_text(
     judge = valid if valid is not None and len(valid) else None
     places = np.arange(min(len(judge), JUDGED_TOKENS) if judge else 0)
     best, best_nats = None, np.inf
-    for model in _candidates(counted, fitting, vocab_size, start_id):
-        if judge is None:
-            return model
-        nats = -float(model.score_places(judge, places)[0].mean())
-        if nats < best_nats:
-            best, best_nats = model, nats
+    for order in fitting:
+        before = best_nats
+        for model in _candidates(counted[:order], vocab_size, start_id):
+            if judge is None:
+                return model
+            nats = -float(model.score_places(judge, places)[0].mean())
+            if nats < best_nats:
+                best, best_nats = model, nats
+        if best_nats == before:  # shorter contexts are no better, still shorter ones would be worse
+            break
     assert best is not None
     return best
 
 
-def _candidates(counted: list[NGrams], orders: list[int], vocab_size: int, start_id: int) -> Iterator[NGramModel]:
-    """Models of every order, whole and without what occurs once; where that is too large, without more."""
-    for order in orders:
-        for prune in PRUNED:
-            model = NGramModel.of(counted[:order], vocab_size, start_id, prune)
-            fits = model.nbytes <= LARGEST
-            if fits or prune == PRUNED[-1]:
-                yield model
-            if fits and prune:
-                break
+def _candidates(counted: list[NGrams], vocab_size: int, start_id: int) -> Iterator[NGramModel]:
+    """Models of one order, whole and without what occurs once; where that is too large, without more."""
+    for prune in PRUNED:
+        model = NGramModel.of(counted, vocab_size, start_id, prune)
+        fits = model.nbytes <= LARGEST
+        if fits or prune == PRUNED[-1]:
+            yield model
+        if fits and prune:
+            break

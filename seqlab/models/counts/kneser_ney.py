@@ -29,6 +29,7 @@ from ...base.progress import Progress
 from ...text import TokenFile
 from .ngrams import WORD_BITS, WORD_MASK, NGrams, count_ngrams
 
+GateArrays = tuple[np.ndarray, np.ndarray]
 FORMAT = "seqlab kneser-ney 2"
 """What a saved model says it is."""
 FALLBACK = (0.5, 1.0, 1.5)
@@ -262,31 +263,31 @@ class NGramModel:
         from .trie import distributions
 
         known_B = np.empty(len(state_Bn), np.int32)
-        distributions(*self._arrays, self._unigram_V, state_Bn, p_BV, known_B)
+        distributions(self._tables, self._unigram_V, state_Bn, p_BV, known_B)
         return known_B
 
-    def mixed_distributions(
-        self,
-        state_Bn: np.ndarray,
-        logits_BV: np.ndarray,
-        hidden_BD: np.ndarray,
-        weight_D: np.ndarray,
-        bias_K: np.ndarray,
-        p_BV: np.ndarray,
-    ) -> None:
-        """Write the probability of every id by a network and these counts into `p_BV`; all but the state float32.
+    def mixed_step(
+        self, state_Bn: np.ndarray, ids_B: np.ndarray, hidden_BD: np.ndarray, gate: GateArrays, p_BV: np.ndarray
+    ) -> np.ndarray:
+        """One token further for several texts, together with a network.
 
         Args:
-            state_Bn: of the counts, after every text.
-            logits_BV, hidden_BD: of the network.
-            weight_D, bias_K: of the gate.
-            p_BV: to be written.
-        """
-        from .trie import mixed_distributions
+            state_Bn: of the counts before the token.
+            ids_B: the token of every text.
+            hidden_BD: what the network's output layer reads after it, float32.
+            gate: biases (K,) and weights (D,), float32.
+            p_BV: the network's probability of every id after the token, float32; overwritten by that of both together.
 
+        Returns:
+            The states of the counts after the token.
+        """
+        from .trie import mixed_step
+
+        after_Bn = np.empty_like(state_Bn)
+        bias_K, weight_D = gate
         unigram_V, bound = self._unigram_float32_V, np.float32(BOUND)
-        network = logits_BV, hidden_BD, weight_D, bias_K, bound
-        mixed_distributions(*self._arrays, unigram_V, state_Bn, *network, p_BV)
+        mixed_step(self._tables, unigram_V, state_Bn, ids_B, hidden_BD, weight_D, bias_K, bound, after_Bn, p_BV)
+        return after_Bn
 
     @cached_property
     def _unigram_float32_V(self) -> np.ndarray:
@@ -307,7 +308,7 @@ class NGramModel:
         from .trie import step
 
         after_Bn = np.empty_like(state_Bn)
-        step(self.words_G, self.starts_C, state_Bn, ids_B, after_Bn)
+        step(self._tables, state_Bn, ids_B, after_Bn)
         return after_Bn
 
     def states_before(self, tokens: TokenFile, part: slice, state_n: np.ndarray) -> np.ndarray:
@@ -316,7 +317,7 @@ class NGramModel:
 
         ids_T, fresh_T = tokens[part].astype(np.int64), self._fresh(tokens, part)
         before_Tn = np.empty((len(ids_T), self.order), np.int64)
-        trace(self.words_G, self.starts_C, self._first_n, fresh_T, state_n, ids_T, before_Tn)
+        trace(self._tables, self._first_n, fresh_T, state_n, ids_T, before_Tn)
         return before_Tn
 
     @cached_property
@@ -334,8 +335,9 @@ class NGramModel:
             fresh_T[tokens.documents[low:high] - start] = True
         return fresh_T
 
-    @property
-    def _arrays(self) -> tuple[np.ndarray, ...]:
+    @cached_property
+    def _tables(self) -> tuple[np.ndarray, ...]:
+        """What the walks over the trie read."""
         return self.words_G, self.counts_G, self.starts_C, self.totals_C, self.backoffs_C, self.discounts_n4
 
     @cached_property
@@ -361,7 +363,7 @@ class NGramModel:
                 "use the tokenizer the model was trained with."
             )
         lowest, fresh_T = 1.0 / self.vocab_size, self._fresh(tokens, part)
-        walk(*self._arrays, lowest, self._first_n, fresh_T, state_n, ids_T, p_T, known_T)
+        walk(self._tables, lowest, self._first_n, fresh_T, state_n, ids_T, p_T, known_T)
 
     def save(self, path: str | Path) -> None:
         """Write the counts to one file that verifies itself."""

@@ -5,6 +5,9 @@ the continuations of a context lie side by side in ascending order of their last
 search in a short stretch. The state of a text is the nodes of its last 0, 1, ... n - 1 tokens, UNSEEN for those that
 never occurred.
 
+All walks read the tables of an `NGramModel` as one tuple: words_G, counts_G, starts_C, totals_C, backoffs_C and
+discounts_n4.
+
 Shapes: G nodes, C those that are contexts (the root and all but the longest n-grams), n order, T places of a text, B
 texts side by side, V vocabulary.
 """
@@ -58,12 +61,7 @@ def known(starts_C: Any, totals_C: Any, state_n: Any) -> int:
 
 @compiled
 def walk(
-    words_G: Any,
-    counts_G: Any,
-    starts_C: Any,
-    totals_C: Any,
-    backoffs_C: Any,
-    discounts_n4: Any,
+    tables: Any,
     lowest: float,
     first_n: Any,
     fresh_T: Any,
@@ -76,6 +74,7 @@ def walk(
 
     lowest: probability that every word has below the shortest context. first_n: the state before tokens of `fresh_T`.
     """
+    words_G, counts_G, starts_C, totals_C, backoffs_C, discounts_n4 = tables
     order = len(state_n)
     for t in range(len(ids_T)):
         word = ids_T[t]
@@ -98,8 +97,9 @@ def walk(
 
 
 @compiled
-def step(words_G: Any, starts_C: Any, state_Bn: Any, ids_B: Any, after_Bn: Any) -> None:
+def step(tables: Any, state_Bn: Any, ids_B: Any, after_Bn: Any) -> None:
     """The state of every text one token later."""
+    words_G, _, starts_C, _, _, _ = tables
     for b in range(len(ids_B)):
         above = 0
         for length in range(state_Bn.shape[1]):
@@ -109,8 +109,9 @@ def step(words_G: Any, starts_C: Any, state_Bn: Any, ids_B: Any, after_Bn: Any) 
 
 
 @compiled
-def trace(words_G: Any, starts_C: Any, first_n: Any, fresh_T: Any, state_n: Any, ids_T: Any, before_Tn: Any) -> None:
+def trace(tables: Any, first_n: Any, fresh_T: Any, state_n: Any, ids_T: Any, before_Tn: Any) -> None:
     """The state before every token of a stretch, `first_n` before those of `fresh_T`; `state_n` moves on."""
+    words_G, _, starts_C, _, _, _ = tables
     for t in range(len(ids_T)):
         if fresh_T[t]:
             state_n[:] = first_n
@@ -134,17 +135,13 @@ def backed_off(backoffs_C: Any, state_n: Any) -> Any:
 
 @compiled
 def add_continuations(
-    words_G: Any,
-    counts_G: Any,
-    starts_C: Any,
-    totals_C: Any,
-    backoffs_C: Any,
-    discounts_n4: Any,
+    tables: Any,
     state_n: Any,
     share: Any,
     p_V: Any,
 ) -> None:
     """Add to `p_V` what the counts give to the words that were seen after a text, times `share`."""
+    words_G, counts_G, starts_C, totals_C, backoffs_C, discounts_n4 = tables
     for length in range(len(state_n) - 1, 0, -1):
         node = state_n[length]
         if node >= 0:
@@ -156,65 +153,49 @@ def add_continuations(
 
 @compiled
 def distributions(
-    words_G: Any,
-    counts_G: Any,
-    starts_C: Any,
-    totals_C: Any,
-    backoffs_C: Any,
-    discounts_n4: Any,
+    tables: Any,
     unigram_V: Any,
     state_Bn: Any,
     p_BV: Any,
     known_B: Any,
 ) -> None:
     """The probability of every word after every text, and what was known there."""
+    _, _, starts_C, totals_C, backoffs_C, _ = tables
     for b in range(len(state_Bn)):
         known_B[b] = known(starts_C, totals_C, state_Bn[b])
-        share = backed_off(backoffs_C, state_Bn[b])
-        for v in range(len(unigram_V)):
-            p_BV[b, v] = share * unigram_V[v]
-        add_continuations(words_G, counts_G, starts_C, totals_C, backoffs_C, discounts_n4, state_Bn[b], 1.0, p_BV[b])
+        share, p_V = backed_off(backoffs_C, state_Bn[b]), p_BV[b]
+        for v in range(p_V.size):
+            p_V[v] = share * unigram_V[v]
+        add_continuations(tables, state_Bn[b], 1.0, p_V)
 
 
 @summing
-def mixed_distributions(
-    words_G: Any,
-    counts_G: Any,
-    starts_C: Any,
-    totals_C: Any,
-    backoffs_C: Any,
-    discounts_n4: Any,
+def mixed_step(
+    tables: Any,
     unigram_V: Any,
     state_Bn: Any,
-    logits_BV: Any,
+    ids_B: Any,
     hidden_BD: Any,
     weight_D: Any,
     bias_K: Any,
     bound: Any,
+    after_Bn: Any,
     p_BV: Any,
 ) -> None:
-    """The probability of every word after every text by network and counts together: a softmax of the logits and the
-    counts' distribution in one pass, weighted by the gate (float32; see `gate.py`)."""
+    """The state of every text one token later, and the probability of every word there by network and counts together:
+    `p_BV` holds the network's and is mixed with the counts' as the gate says (float32; see `gate.py`).
+
+    One call a token: between the network's products, whose weights fill the caches, every further call costs.
+    """
+    _, _, starts_C, totals_C, backoffs_C, _ = tables
+    step(tables, state_Bn, ids_B, after_Bn)
     for b in range(len(state_Bn)):
-        odds = bias_K[known(starts_C, totals_C, state_Bn[b])]
-        for d in range(len(weight_D)):
+        state_n, p_V = after_Bn[b], p_BV[b]  # a computed index would stop vector code
+        odds = bias_K[known(starts_C, totals_C, state_n)]
+        for d in range(weight_D.size):
             odds += hidden_BD[b, d] * weight_D[d]
         gate = np.float32(1) / (np.float32(1) + exp(-min(max(odds, -bound), bound)))
-        highest, unusable = logits_BV[b, 0], odds != odds
-        for v in range(logits_BV.shape[1]):
-            highest = max(highest, logits_BV[b, v])
-            unusable |= logits_BV[b, v] != logits_BV[b, v]
-        if unusable or not np.isfinite(highest):  # `exp` would turn what is not a number into one
-            p_BV[b, :] = np.nan
-            continue
-        total = np.float32(0)
-        for v in range(logits_BV.shape[1]):
-            p_BV[b, v] = exp(logits_BV[b, v] - highest)
-            total += p_BV[b, v]
-        share = gate * backed_off(backoffs_C, state_Bn[b])
-        scale, flat = (np.float32(1) - gate) / total, np.float32(share)
-        for v in range(logits_BV.shape[1]):
-            p_BV[b, v] = p_BV[b, v] * scale + flat * unigram_V[v]
-        add_continuations(
-            words_G, counts_G, starts_C, totals_C, backoffs_C, discounts_n4, state_Bn[b], np.float64(gate), p_BV[b]
-        )
+        flat = np.float32(gate * backed_off(backoffs_C, state_n))
+        for v in range(p_V.size):
+            p_V[v] = p_V[v] * (np.float32(1) - gate) + flat * unigram_V[v]
+        add_continuations(tables, state_n, np.float64(gate), p_V)

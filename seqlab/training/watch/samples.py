@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from typing import NamedTuple
+
 import torch
 
 from ...base.printing import printable
@@ -10,6 +13,13 @@ from ...run import MODEL, Run
 
 CHARACTERS = 200
 """Of a sample, about: a few lines."""
+
+
+class TimedSample(NamedTuple):
+    """A sample with its heading, and the seconds that writing it took."""
+
+    text: str
+    seconds: float
 
 
 class SampleWriter:
@@ -23,21 +33,22 @@ class SampleWriter:
     def __init__(self, run: Run, minutes: float | None):
         self.run, self.minutes, self.due = run, minutes, 60 * (minutes or 0.0)
 
-    def after_step(self, seconds: float, step: int) -> str:
-        """A sample when the next one is due, else nothing.
+    def after_step(self, seconds: float, step: int) -> TimedSample | None:
+        """A sample when the next one is due, else None.
 
         Args:
             seconds: of training so far.
             step: the last one, which is also the seed of the sample.
         """
         if self.minutes is None or seconds < self.due or not (self.run.path / MODEL).exists():
-            return ""
+            return None
+        began = time.monotonic()
         self.due = seconds + 60 * self.minutes
         with torch.random.fork_rng([]):
             generator = TextGenerator(self.run.load_members("cpu").model(), self.run.tokenizer)
             sample = generator.generate(length=self.length(), seed=step)[0]
         lines = map(printable, sample.text.strip().splitlines())
-        return "\n".join([f"a sample at step {step:,}:", *lines, ""])
+        return TimedSample("\n".join([f"a sample at step {step:,}:", *lines, ""]), time.monotonic() - began)
 
     def length(self) -> int:
         """Tokens of a sample."""

@@ -9,12 +9,15 @@ function runTraces(run, place) {
   const meaning = (y) => data.unit === "token" ? `, perplexity ${Math.exp(y).toPrecision(4)}` : "";
   const validated = run.valid.y.map((y) => `${name}: validation ${y.toFixed(3)}${meaning(y)}`);
   const live = run.live.y.map((y) => `${name}: validation without averaging ${y.toFixed(3)}${meaning(y)}`);
+  const alone = run.alone.y.map((y) => `${name}: validation of the network alone ${y.toFixed(3)}${meaning(y)}`);
   const traces = [
     { ...run.loss, mode: "lines", opacity: 0.25, line: line(run, 1), hoverinfo: "skip" },
     { ...run.smooth, mode: lone(run.smooth), name: label, showlegend: true, line: line(run, 2),
       text: trained, hoverinfo: "text" },
     { ...run.valid, mode: "lines+markers", line: line(run, 1, { dash: "dash" }), text: validated,
       hoverinfo: "text", marker: { size: 8, color: run.color, line: { color: color("paper"), width: 1 } } },
+    { ...run.alone, mode: "lines+markers", line: line(run, 1, { dash: "dot" }), text: alone, hoverinfo: "text",
+      marker: { size: 7, symbol: "triangle-up", color: run.color } },
     { ...run.live, mode: "markers", text: live, hoverinfo: "text",
       marker: { size: 10, symbol: "circle-open", color: run.color } },
   ];

@@ -59,6 +59,8 @@ class RunCurves:
     valid: Curve
     live: Curve
     """Validation of the weights as they were, where the average of the weights was validated too."""
+    alone: Curve
+    """Validation of the network without its counts: what the training loss compares with."""
     panels: dict[str, Curve]
     parts: dict[str, dict[str, Curve]]
     """Panel -> part of the model -> its curve."""
@@ -71,7 +73,8 @@ class RunCurves:
             return f"{self.name}: training loss {self.smooth.y[-1]:.3f}"
         best = float(self.valid.y.min())
         meaning = f" (perplexity {perplexity(best):.4g})" if self.unit == "token" else ""
-        return f"{self.name}: best validation {best:.3f}{meaning}"
+        alone = f", network alone {float(self.alone.y.min()):.3f}" if len(self.alone.y) else ""
+        return f"{self.name}: best validation {best:.3f}{meaning}{alone}"
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,7 @@ def read_run(name: str, metrics: Metrics, x: CurveAxis, color: str = PALETTE[0],
         smooth=Curve(loss.x, smoothed(loss.y)),
         valid=_curve(lines, key, "valid_loss"),
         live=_curve(lines, key, "live_valid_loss"),
+        alone=_curve(lines, key, "valid_network_loss"),
         panels={panel: _curve(lines, key, panel) for panel in PANELS},
         parts={panel: _by_part(lines, key, field) for panel, field in PARTS.items()},
         unit=unit,
@@ -166,7 +170,7 @@ def perplexity_ticks(low: float, high: float) -> list[float]:
 
 def loss_range(curves: Sequence[RunCurves]) -> tuple[float, float]:
     """Losses to show: smoothed and validation curves with a margin; spikes and divergence may leave the picture."""
-    values = np.concatenate([part.y for run in curves for part in (run.smooth, run.valid, run.live)])
+    values = np.concatenate([part.y for run in curves for part in (run.smooth, run.valid, run.live, run.alone)])
     low = float(values.min())
     high = min(float(values.max()), max(DIVERGED, 5 * low))
     margin = max(0.06 * (high - low), 0.05)

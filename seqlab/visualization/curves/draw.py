@@ -22,9 +22,9 @@ def draw_curves(runs: Sequence[tuple[str, Metrics]], *, x: CurveAxis = "tokens",
     read and checked at once; the picture is drawn when it is shown or saved.
 
     A line of metrics holds any of "step", "tokens", "seconds", "loss" (nats per `unit`), "valid_loss",
-    "live_valid_loss", "lr", "batch_size", "grad_norm", "grad_norms", "saturated", "dead" (the last three by part) and
-    "tokens_per_second"; what a line or a run lacks is left out of the picture. The parts of a single run are drawn one
-    by one.
+    "live_valid_loss", "valid_network_loss", "lr", "batch_size", "grad_norm", "grad_norms", "saturated", "dead" (the
+    last three by part) and "tokens_per_second"; what a line or a run lacks is left out of the picture. The parts of a
+    single run are drawn one by one.
 
     Args:
         runs: pairs of a name and the lines of metrics.jsonl.

@@ -19,6 +19,7 @@ from .curves import AXES, Panel, RunCurves, loss_range, perplexity_ticks, small_
 DPI = 200
 TITLE = "Training loss (lines) and validation loss (dots)"
 LIVE = "; rings: without averaging the weights"
+ALONE = "; triangles: network without counts"
 ROW = 0.15
 """Height of a row of a legend, in inches. Legends stand above the axes, where they hide no curve."""
 
@@ -51,13 +52,15 @@ def _draw_loss(axes: Axes, curves: Sequence[RunCurves], x: CurveAxis) -> None:
         axes.plot(run.loss.x, run.loss.y, color=run.color, linewidth=0.6, alpha=0.25)
         axes.plot(run.smooth.x, run.smooth.y, color=run.color, linewidth=1.3, marker=dot, label=run.label)
         axes.plot(run.valid.x, run.valid.y, color=run.color, linewidth=0.8, linestyle=(0, (4, 2)))
+        axes.plot(run.alone.x, run.alone.y, color=run.color, linewidth=0.5, linestyle=(0, (1, 3)))
+        axes.scatter(run.alone.x, run.alone.y, s=16, color=run.color, marker="^", linewidths=0, zorder=3)
         axes.scatter(run.live.x, run.live.y, s=26, facecolors="none", edgecolors=run.color, linewidths=0.8, zorder=3)
         axes.scatter(run.valid.x, run.valid.y, s=22, color=run.color, edgecolors=PAPER, linewidths=0.7, zorder=3)
     low, high = loss_range(curves)
     axes.set_ylim(low, high)
     axes.set_xlabel(AXES[x][1], size=9, color=INK)
     axes.set_ylabel(f"loss, nats per {curves[0].unit}", size=9, color=INK)
-    title = TITLE + LIVE * any(len(run.live.y) for run in curves)
+    title = TITLE + LIVE * any(len(run.live.y) for run in curves) + ALONE * any(len(run.alone.y) for run in curves)
     axes.set_title(title, loc="left", size=11, weight="bold", color=INK, pad=10 + 72 * ROW * len(curves))
     _calm(axes, ticks=8)
     _draw_legend(axes, curves)

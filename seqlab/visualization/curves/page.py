@@ -11,7 +11,8 @@ from .curves import AXES, Curve, RunCurves, loss_range, perplexity_ticks, small_
 
 TITLE = "Training curves"
 CAPTION = (
-    "Lines: training loss, smoothed (faint: as logged). Dots: validation loss (rings: without averaging the weights). "
+    "Lines: training loss, smoothed (faint: as logged). Dots: validation loss (rings: without averaging the weights; "
+    "triangles: of the network without its counts). "
     "Click a run in the legend to hide it, twice to see it alone."
 )
 
@@ -46,6 +47,7 @@ def curves_page(curves: Sequence[RunCurves], x: CurveAxis) -> Page:
                 "smooth": _points(run.smooth),
                 "valid": _points(run.valid),
                 "live": _points(run.live),
+                "alone": _points(run.alone),
             }
             for run in curves
         ],
