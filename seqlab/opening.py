@@ -79,8 +79,8 @@ def whole_words(model: LanguageModel, tokenizer: Tokenizer) -> dict[str, int]:
         for start in range(0, len(begun), 256):
             pieces_B = torch.tensor(begun[start : start + 256], device=model.device)
             start_B = torch.full_like(pieces_B, tokenizer.start_id)
-            logits_BTV, _ = model.sequence_logits(torch.stack([start_B, pieces_B], 1), model.init_state(len(pieces_B)))
-            end_B = logits_BTV[:, -1].float().softmax(-1).cpu() @ ends_V.float()
+            logits_BV, _ = model.prefill(torch.stack([start_B, pieces_B], 1), model.init_state(len(pieces_B)))
+            end_B = logits_BV.float().softmax(-1).cpu() @ ends_V.float()
             whole += (end_B >= WHOLE).tolist()
     found = {texts[id][1:]: id for id, is_whole in zip(begun, whole, strict=True) if is_whole}
     found |= {text: id for id in marks if (text := texts[id].strip())}
