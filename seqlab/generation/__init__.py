@@ -4,6 +4,7 @@
 | --- | --- |
 | rules | `RULES`: functions logits -> logits, and the order they are applied in |
 | decoding | reading a prompt, drawing samples, log-probability, rank and entropy of every token |
+| kernels | the last two for large vocabularies on the CPU, compiled |
 | beam | beam search with optimal stopping |
 | streaming | ids become text while they are made; stop strings |
 | samples | `Sample`, `Samples`: what was generated, as results |

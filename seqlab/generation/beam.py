@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from .decoding import Continuation, StepModel, Trace, length_penalty, read_prompt
+from .decoding import Continuation, StepModel, Trace, describe, length_penalty, read_prompt
 from .rules import Rule, apply_rules
 
 
@@ -90,7 +90,7 @@ def beam_search(
         total_N, position_N = largest((total_K[:, None] + gain_KV).flatten(), 2 * width)
         parent_N, token_N = position_N // gain_KV.shape[1], position_N % gain_KV.shape[1]
         trace.select(parent_N)
-        trace.append(token_N, log_probs_KV[parent_N])
+        trace.append(token_N, describe(log_probs_KV[parent_N], token_N))
 
         ended = [token == eos_id for token in token_N.tolist()]
         live = [row for row, end in enumerate(ended) if not end][:width]

@@ -21,6 +21,10 @@ from .rules import Rule, apply_rules
 LARGEST_LOGITS = 1 << 22  # elements
 LARGEST_BATCH = 1024
 BELOW_ONE = 1 - 2**-50  # so that no rounding makes a share of a total the total itself
+LARGE = 1 << 11
+"""Types from which drawing is worth loading compiled code for."""
+IN_CACHE = 1 << 17
+"""Logits that rules and draws pass through at a time: half a megabyte stays in cache, and so does what rules make."""
 
 
 class StepModel(Protocol):
@@ -76,12 +80,8 @@ class Trace:
         """All ids of text so far; the start token is none."""
         return self.ids_BL[:, 1 : self.end]
 
-    def append(self, token_B: Tensor, log_probs_BV: Tensor) -> None:
-        """Add a column of tokens, chosen where the model's distribution was `log_probs_BV`."""
-        chosen_B1 = log_probs_BV.gather(1, token_B[:, None])
-        rank_B = (log_probs_BV > chosen_B1).sum(-1) + 1
-        entropy_B = -(log_probs_BV.exp() * log_probs_BV).sum(-1)
-        figures_B3 = torch.stack([chosen_B1[:, 0].double(), rank_B.double(), entropy_B.double()], -1)
+    def append(self, token_B: Tensor, figures_B3: Tensor) -> None:
+        """Add a column of tokens, and what `describe` says of them."""
         self.figures_BL3[:, self.end - self.start] = figures_B3
         self.ids_BL[:, self.end] = token_B
         self.end += 1
@@ -132,17 +132,52 @@ def uniforms(seed: int, indices: Iterable[int], length: int) -> np.ndarray:
     return np.stack([np.random.default_rng([seed, index]).random(length) * BELOW_ONE for index in indices])
 
 
-def draw(logits_BV: Tensor, uniform_B: Tensor, cumulative_BV: Tensor | None = None) -> Tensor:
-    """One token a row from softmax(logits), (B,): the first whose cumulative probability exceeds the uniform
-    number.
+def is_compiled(logits_BV: Tensor) -> bool:
+    """Whether compiled code draws from such logits and describes the tokens."""
+    return logits_BV.device.type == "cpu" and logits_BV.shape[1] >= LARGE
 
-    `cumulative_BV` is float64 room to work in: for many rows of a large vocabulary, asking the system for it at
-    every step takes longer than the sum.
-    """
-    cumulative_BV = torch.cumsum(logits_BV.softmax(-1), -1, dtype=torch.float64, out=cumulative_BV)
+
+def draw(logits_BV: Tensor, uniform_B: Tensor) -> Tensor:
+    """One token a row from softmax(logits), (B,): the first whose cumulative probability exceeds the uniform
+    number."""
+    if is_compiled(logits_BV):
+        from . import kernels
+
+        token_B = torch.empty(len(logits_BV), dtype=torch.int64)
+        kernels.draw(*(part.numpy() for part in (logits_BV, logits_BV.amax(1), uniform_B, token_B)))
+        return token_B
+    cumulative_BV = torch.cumsum(logits_BV.softmax(-1), -1, dtype=torch.float64)
     point_B = uniform_B * cumulative_BV[:, -1]
     token_B = torch.searchsorted(cumulative_BV, point_B[:, None], right=True)[:, 0]
     return token_B.clamp_(max=logits_BV.shape[-1] - 1)
+
+
+def describe(logits_BV: Tensor, token_B: Tensor) -> Tensor:
+    """Log-probability (nats) and rank of a token of each row, and the row's entropy (nats): (B, 3) float64."""
+    if is_compiled(logits_BV):
+        from . import kernels
+
+        figures_B3 = torch.empty(len(logits_BV), 3, dtype=torch.float64)
+        kernels.describe(*(part.numpy() for part in (logits_BV, logits_BV.amax(1), token_B, figures_B3)))
+        return figures_B3
+    log_probs_BV = logits_BV.log_softmax(-1)
+    chosen_B1 = log_probs_BV.gather(1, token_B[:, None])
+    rank_B = (log_probs_BV > chosen_B1).sum(-1) + 1
+    entropy_B = -(log_probs_BV.exp() * log_probs_BV).sum(-1)
+    return torch.stack([chosen_B1[:, 0].double(), rank_B.double(), entropy_B.double()], -1)
+
+
+def choose(logits_BV: Tensor, history_BT: Tensor, uniform_B: Tensor, rules: Sequence[Rule]) -> tuple[Tensor, Tensor]:
+    """One token a row from what the rules leave, (B,), and what the model thought of it (`describe`)."""
+    rows = max(1, IN_CACHE // logits_BV.shape[1]) if is_compiled(logits_BV) else len(logits_BV)
+    chosen = []
+    for part_BV, seen_BT, point_B in zip(
+        logits_BV.split(rows), history_BT.split(rows), uniform_B.split(rows), strict=True
+    ):
+        token_B = draw(apply_rules(rules, part_BV, seen_BT), point_B)
+        chosen.append((token_B, describe(part_BV, token_B)))
+    tokens, figures = zip(*chosen, strict=True)
+    return torch.cat(tokens), torch.cat(figures)
 
 
 @torch.inference_mode()
@@ -189,13 +224,11 @@ def _sample_batch(
     done: dict[int, Continuation] = {}
     device = logits_1V.device
     length = point_BL.shape[1]
-    logits_BV = logits_1V.expand(len(batch), -1)
-    room_BV = torch.empty(logits_BV.shape, dtype=torch.float64, device=device)
+    logits_BV = logits_1V.expand(len(batch), -1).contiguous()
     state = model.select(state, torch.zeros(len(batch), dtype=torch.int64, device=device))
     for position in range(length):
-        allowed_BV = apply_rules(rules, logits_BV, trace.history_BT)
-        token_B = draw(allowed_BV, point_BL[:, position], room_BV[: len(batch)])
-        trace.append(token_B, logits_BV.log_softmax(-1))
+        token_B, figures_B3 = choose(logits_BV, trace.history_BT, point_BL[:, position].contiguous(), rules)
+        trace.append(token_B, figures_B3)
         if ends is not None:
             stopped = [ends(index, token) for index, token in zip(batch, token_B.tolist(), strict=True)]
             if any(stopped):

@@ -164,6 +164,33 @@ def test_drawing_at_the_borders_stays_on_tokens_with_probability():
     logits_BV = torch.tensor([[-math.inf, 0.0, -math.inf, 0.0, -math.inf]]).expand(5, -1)
     points = torch.tensor([0.0, 0.5 - 1e-12, 0.5, 0.9, (1 - 2**-53) * decoding.BELOW_ONE], dtype=torch.float64)
     assert decoding.draw(logits_BV, points).tolist() == [1, 1, 3, 3, 3]
+    wide_BV = torch.full((5, decoding.LARGE), -math.inf)
+    wide_BV[:, [1, 1500]] = 0.0
+    assert decoding.draw(wide_BV, points).tolist() == [1, 1, 1500, 1500, 1500]
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 2e-6), (torch.float64, 1e-13)])
+def test_compiled_draws_and_figures_are_those_of_the_running_sum(dtype, tolerance):
+    torch.manual_seed(3)
+    logits_BV = 4 * torch.randn(20, decoding.LARGE + 77, dtype=dtype)
+    allowed_BV = make_rule("top_k", 40)(logits_BV, torch.zeros(20, 0, dtype=torch.int64))
+    points = torch.rand(20, dtype=torch.float64)
+    for left_BV in (logits_BV, allowed_BV):
+        sums_BV = left_BV.double().softmax(-1).cumsum(-1)
+        expected = torch.searchsorted(sums_BV, points[:, None] * sums_BV[:, -1:], right=True)[:, 0]
+        token_B = decoding.draw(left_BV, points)
+        assert token_B.tolist() == expected.tolist()
+        log_probs_BV = logits_BV.double().log_softmax(-1)
+        chosen_B = log_probs_BV[range(20), token_B]
+        rank_B = 1 + (log_probs_BV > chosen_B[:, None]).sum(1)
+        entropy_B = -(log_probs_BV.exp() * log_probs_BV).sum(1)
+        figures_B3 = torch.stack([chosen_B, rank_B, entropy_B], 1)
+        torch.testing.assert_close(decoding.describe(logits_BV, token_B), figures_B3, rtol=tolerance, atol=tolerance)
+    together, _ = decoding.choose(logits_BV, torch.zeros(20, 0, dtype=torch.int64), points, [make_rule("top_k", 40)])
+    assert together.tolist() == decoding.draw(allowed_BV, points).tolist()
+    broken_BV = logits_BV.clone()
+    broken_BV[0, 7], broken_BV[1, 7] = math.nan, math.inf
+    assert decoding.describe(broken_BV, token_B)[:, 0].isnan().tolist() == [True, True, *[False] * 18]
 
 
 def test_rules_see_prompt_and_text_but_not_the_start_token():

@@ -8,6 +8,7 @@ import torch
 from seqlab.config import ModelConfig
 from seqlab.models import LanguageModel
 from seqlab.nn import CELLS, Dropout
+from seqlab.nn.kernels.affine import FEW, affine
 
 B, T, D, H = 3, 7, 5, 6
 
@@ -109,3 +110,28 @@ def test_dropout_follows_torchs_seed_and_state() -> None:
     assert torch.equal(layer(x), second)
     torch.manual_seed(3)
     assert torch.equal(layer(x), first)
+
+
+@pytest.mark.parametrize("rows", [1, 3, FEW, FEW + 1, 40])
+@torch.inference_mode()
+def test_products_of_steps_are_exact_for_any_number_of_rows(rows):
+    torch.manual_seed(0)
+    hidden_1MD, weight_ND, bias_N1 = torch.randn(1, rows, 150), torch.randn(1000, 150), torch.randn(1000, 1)
+    expected = hidden_1MD.double() @ weight_ND.double().T + bias_N1.double().T
+    torch.testing.assert_close(affine(hidden_1MD, weight_ND, bias_N1.squeeze(1)).double(), expected, rtol=0, atol=5e-5)
+    strided_1MD = torch.randn(1, rows, 300)[..., ::2]
+    expected = strided_1MD.double() @ weight_ND.double().T + bias_N1.double().T
+    torch.testing.assert_close(affine(strided_1MD, weight_ND, bias_N1.squeeze(1)).double(), expected, rtol=0, atol=5e-5)
+
+
+@pytest.mark.parametrize("name", ["rnn-tanh", "rnn-relu", "lstm", "gru"])
+@torch.no_grad()
+def test_steps_of_wide_cells_equal_their_sequence(name):
+    torch.manual_seed(0)
+    cell = CELLS[name](256, 512).eval()
+    x_BTD, state = torch.randn(B, T, 256), cell.init_state(B)
+    y_BTH, last = cell(x_BTD, state)
+    for t in range(T):
+        y_B1H, state = cell(x_BTD[:, t : t + 1], state)
+        torch.testing.assert_close(y_B1H[:, 0], y_BTH[:, t])
+    torch.testing.assert_close(state, last)

@@ -6,13 +6,14 @@ Shapes: B batch, T time, D input width, H hidden width, G gates.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..dropout import WeightDropout
+from ..kernels.affine import affine, multiplies_few
 from ..kernels.gru import GRUSequence
 from ..kernels.lstm import LSTMSequence, unrolled
 from ..products import has_bfloat16_products
@@ -61,6 +62,9 @@ class FusedCell(Cell):
     def forward(self, x_BTD: Tensor, state: State) -> tuple[Tensor, State]:
         differentiated = torch.is_grad_enabled()
         if x_BTD.shape[1] == 1 and not differentiated:
+            if multiplies_few(x_BTD, self.weight("weight_hh")) and not self.weight_drop.active:
+                y_BH, new_state = self.equations(x_BTD[:, 0], state)
+                return y_BH[:, None], new_state
             weight_ih, weight_hh, *biases = (self.weight(name) for name in WEIGHTS)
             weights = (weight_ih, self.weight_drop(weight_hh), *biases)
             new = type(self).one_step(x_BTD[:, 0], state if self.parts > 1 else state[0], *weights)
@@ -94,13 +98,13 @@ class FusedCell(Cell):
     def _affine(self, x: Tensor, h: Tensor, weight_hh: Tensor | None = None) -> tuple[Tensor, Tensor]:
         weight_hh = self.weight("weight_hh") if weight_hh is None else weight_hh
         return (
-            F.linear(x, self.weight("weight_ih"), self.weight("bias_ih")),
-            F.linear(h, weight_hh, self.weight("bias_hh")),
+            affine(x, self.weight("weight_ih"), self.weight("bias_ih")),
+            affine(h, weight_hh, self.weight("bias_hh")),
         )
 
     def weight(self, name: str) -> nn.Parameter:
         """weight_ih (G H, D), weight_hh (G H, H), bias_ih or bias_hh (G H,) of the G gates in torch's order."""
-        return self.layer.get_parameter(f"{name}_l0")
+        return cast("nn.Parameter", getattr(self.layer, f"{name}_l0"))
 
 
 class ElmanRNN(FusedCell):

@@ -1,7 +1,7 @@
 """Recurrences over whole sequences and their gradients, on the CPU; a GPU takes torch's kernels or the last column.
 
 Which kernel when (training means with gradients; one token without gradients, as in generation, is `torch.lstm_cell`
-and the like, or one readable step):
+and the like, or one readable step whose products `affine` makes):
 
 | cell | float32 training | bfloat16 training | elsewhere (GPU, zoneout on a GPU) |
 | --- | --- | --- | --- |
@@ -16,5 +16,5 @@ and the like, or one readable step):
 
 `linear_recurrence`, log2 T parallel rounds, also reads short prompts on the CPU (fewer than 1,024 positions without
 gradients): it is done before numba would be loaded. `lstm_kernels`, `gru_kernels` and `sweep_kernels` are the compiled
-single steps; they import numba, so they are imported on first use.
+single steps, `affine_kernels` the products of a few rows; they import numba, so they are imported on first use.
 """

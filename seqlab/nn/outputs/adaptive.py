@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...base.errors import InputError
+from ..kernels.affine import affine
 from .base import OutputLayer, unigram_log_probs
 from .fused import Computed, Fused, Gradients, cross_entropy, exact_losses
 
@@ -146,10 +147,10 @@ class AdaptiveSoftmax(OutputLayer):
         return weight, self.bias[low:high, 0]
 
     def log_probs(self, hidden: Tensor) -> Tensor:
-        head = F.log_softmax(F.linear(hidden, *self.head()), dim=-1)
+        head = F.log_softmax(affine(hidden, *self.head()), dim=-1)
         parts = [head[..., : self.short_list]]
         for cluster, projection in enumerate(self.projections):
-            inside = F.log_softmax(F.linear(projection(hidden), *self.tail(cluster)), dim=-1)
+            inside = F.log_softmax(affine(projection(hidden), *self.tail(cluster)), dim=-1)
             parts.append(inside + head[..., self.short_list + cluster, None])
         return torch.cat(parts, dim=-1)
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..kernels.affine import affine
 from .fused import exact_losses
 
 
@@ -100,7 +101,7 @@ class SoftmaxLayer(OutputLayer):
     """A softmax of logits = hidden W^T + b; how it is trained is up to `forward`."""
 
     def logits(self, hidden: Tensor) -> Tensor:
-        return F.linear(hidden, self.weight, self.bias.squeeze(1))
+        return affine(hidden, self.weight, self.bias.squeeze(1))
 
     def log_probs(self, hidden: Tensor) -> Tensor:
         return F.log_softmax(self.logits(hidden), dim=-1)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..kernels.affine import affine
 from .base import OutputLayer
 from .fused import cross_entropy, exact_losses
 
@@ -47,7 +48,7 @@ class MixtureOfSoftmaxes(OutputLayer):
         latent, log_prior = self.components(hidden)
         total: Tensor | None = None
         for component in range(self.mixture):
-            logits = F.linear(latent[..., component, :], self.weight, self.bias.squeeze(1))
+            logits = affine(latent[..., component, :], self.weight, self.bias.squeeze(1))
             log_probs = F.log_softmax(logits, dim=-1) + log_prior[..., component, None]
             total = log_probs if total is None else torch.logaddexp(total, log_probs)
         assert total is not None
