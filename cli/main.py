@@ -7,12 +7,15 @@ import gc
 import io
 import os
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .flags import Verbs, settings_of
 from .pages import Program
+
+if TYPE_CHECKING:
+    from threading import Event
 
 app = Program(
     name="seqlab",
@@ -50,8 +53,11 @@ def options(
 
 def main() -> None:
     """Run the program. Exit codes: 0 ok, 1 failure while running, 2 bad usage or input, 130 interrupted."""
+    from seqlab.base.interrupts import insistent
+
     _prepare_streams()
-    code = run()
+    with insistent() as pressed:
+        code = run(interrupted=pressed)
     gc.freeze()  # or Python looks through every object of torch twice more before it ends
     sys.exit(code)
 
@@ -69,8 +75,16 @@ def _prepare_streams() -> None:
                 stream.reconfigure(errors="backslashreplace")
 
 
-def run(arguments: list[str] | None = None) -> int:
-    """Run with `arguments` (default: the process's own) and return the exit code."""
+def run(arguments: list[str] | None = None, interrupted: Event | None = None) -> int:
+    """Run one command, and turn what goes wrong into a sentence.
+
+    Args:
+        arguments: of the command; None takes the process's own.
+        interrupted: set where Ctrl-C was pressed, so that whatever fails after that is no error.
+
+    Returns:
+        The exit code.
+    """
     from typer.exceptions import TyperException
 
     from seqlab.base.errors import SeqlabError, in_words_of_the_shell
@@ -104,6 +118,10 @@ def run(arguments: list[str] | None = None) -> int:
             raise
         where = f"{error.filename}: " if error.filename else ""
         return _fail(f"{where}{(error.strerror or str(error)).lower()}.", 1)
+    except Exception:
+        if _debug or interrupted is None or not interrupted.is_set():
+            raise
+        return _fail("interrupted.", INTERRUPTED)
 
 
 def _usage_sentence(error: Exception) -> str:

@@ -34,6 +34,7 @@ import numpy as np
 from .base.devices import nothing_drawn, resolve_device, without_weights
 from .base.errors import InputError, counted
 from .base.files import (
+    atomic_folder,
     json_line,
     load_tensors,
     read_json,
@@ -204,12 +205,21 @@ class Run:
         corpus: Mapping[str, Any],
         items: np.ndarray | None = None,
     ) -> Run:
-        """A new run in an empty or missing folder. `corpus` describes the text: its "digest" is compared on resume.
-        `items` are the keys of the lines of a list."""
+        """A new run, which appears whole or not at all.
+
+        Args:
+            path: an empty or missing folder.
+            config: of the run.
+            tokenizer: of the text.
+            corpus: describes the text; its "digest" is compared on resume.
+            items: keys of the lines of a list.
+
+        Raises:
+            InputError: something else is there.
+        """
         path = Path(path)
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise InputError(f"{path}: exists and is not a seqlab run; choose another output folder.")
-        (path / "state").mkdir(parents=True, exist_ok=True)
         record = {
             "kind": RUN_KIND,
             "config": config.model_dump(),
@@ -217,11 +227,13 @@ class Run:
             "vocab_size": len(tokenizer.vocab),
             **environment(),
         }
-        tokenizer.save(path / TOKENIZER)
-        write_json(path / CONFIG, record)
-        if items is not None:
-            np.save(path / ITEMS, items, allow_pickle=False)
-        write_manifest(path, [name for name in (CONFIG, TOKENIZER, ITEMS) if (path / name).exists()])
+        with atomic_folder(path) as folder:
+            (folder / "state").mkdir()
+            tokenizer.save(folder / TOKENIZER)
+            write_json(folder / CONFIG, record)
+            if items is not None:
+                np.save(folder / ITEMS, items, allow_pickle=False)
+            write_manifest(folder, [name for name in (CONFIG, TOKENIZER, ITEMS) if (folder / name).exists()])
         return cls(path, config, tokenizer, record)
 
     def extend(self, config: LanguageModelConfig) -> None:

@@ -29,8 +29,10 @@ STRETCHES_OF_ALL = 32
 """The same where the sample is the whole text."""
 WARM_UP = (64, 256)
 """Tokens read before each stretch: a quarter of its length, within these bounds."""
-WINDOW = 128
-"""Time steps a kernel call covers; has no influence on the result."""
+WINDOW, SHORTEST = 128, 8
+"""Time steps that a kernel call covers, and how few it does where the model is large."""
+WORK = 2e10
+"""Multiplications that a window takes, so that Ctrl-C is answered within a second."""
 LINE_ROWS = 16
 """Lines as long as a window that are read side by side; of shorter lines as many more."""
 CHUNK = 1 << 21
@@ -109,7 +111,8 @@ def read_windows(model: LanguageModel, batches: EvaluationBatches | SpreadBatche
     """
     state = model.init_state(len(batches.starts))
     if isinstance(batches, SpreadBatches) and batches.warm_up is not None:
-        _, state = model.hidden(torch.from_numpy(batches.warm_up.inputs_BT).to(model.device), state)
+        for inputs_BT in torch.from_numpy(batches.warm_up.inputs_BT).split(batches.bptt, 1):
+            _, state = model.hidden(inputs_BT.to(model.device), state)
         state = forget(state, batches.fresh_B)
     for number, batch in enumerate(batches):
         inputs_BT, targets_BT = (torch.from_numpy(ids_BT).to(model.device) for ids_BT in batch)
@@ -122,6 +125,12 @@ def read_windows(model: LanguageModel, batches: EvaluationBatches | SpreadBatche
         else:
             kept = torch.from_numpy(real_BT).to(model.device)
             yield ReadWindow(places_BT[real_BT], hidden_BTD[kept], targets_BT[kept])
+
+
+def window_steps(model: LanguageModel, streams: int) -> int:
+    """Time steps to read at once of so many streams: WINDOW, fewer where they would take long."""
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    return max(SHORTEST, min(WINDOW, int(WORK / (parameters * streams))))
 
 
 def whole_windows(
@@ -176,23 +185,35 @@ def read_sample(
     keep_hidden: bool = False,
     quiet: bool = True,
     gates: Sequence[Gate] = (),
+    after_window: Callable[[], None] | None = None,
 ) -> tuple[np.ndarray, Scored]:
-    """`read_text` for `count` tokens spread evenly over the text: where they are (N,), ascending, and the rest.
+    """`read_text` for tokens spread evenly over the text, to judge a long text by a part of it.
 
-    Of a list, whole lines of about so many tokens.
+    Args:
+        model: in the mode it is in.
+        tokens: the text.
+        start_id: what the model reads before the first token.
+        count: tokens to read at most; of a list, whole lines of about so many tokens.
+        keep_hidden, quiet, gates: see `read_text`.
+        after_window: called after every window, of which none takes long; it may raise to end the work.
+
+    Returns:
+        Where the tokens are (N,), ascending, and what the model makes of them.
     """
     with readable(model, tokens) as text:
         if tokens.lines:
             places_N = places_of_lines(tokens, chosen_lines(tokens, count))
             windows = read_lines(model, some_lines(text, count), start_id)
-            return places_N, _read(model, windows, np.arange(len(places_N)), keep_hidden, quiet, gates)
+            rows_N = np.arange(len(places_N))
+            return places_N, _read(model, windows, rows_N, keep_hidden, quiet, gates, after_window)
         count = min(count, len(tokens))
         most = STRETCHES if count < len(tokens) else STRETCHES_OF_ALL
         stretches = max(1, min(most, count // FEWEST_IN_A_STRETCH))
         warm_up = min(max(count // stretches // 4, WARM_UP[0]), WARM_UP[1])
-        batches = SpreadBatches(text, count, WINDOW, start_id, stretches, warm_up)
+        batches = SpreadBatches(text, count, window_steps(model, stretches), start_id, stretches, warm_up)
         places_N = batches.places_N
-        return places_N, _read(model, read_windows(model, batches), places_N, keep_hidden, quiet, gates)
+        windows = read_windows(model, batches)
+        return places_N, _read(model, windows, places_N, keep_hidden, quiet, gates, after_window)
 
 
 def _read(
@@ -202,6 +223,7 @@ def _read(
     keep_hidden: bool,
     quiet: bool,
     gates: Sequence[Gate],
+    after_window: Callable[[], None] | None = None,
 ) -> Scored:
     count = len(places_N)
     log_p_N, projected_GN = np.empty(count), np.empty((len(gates), count))
@@ -217,6 +239,8 @@ def _read(
                 hidden_ND[torch.from_numpy(rows_M)] = hidden_MD.cpu()
             done += len(places_M)
             progress.update(done)
+            if after_window is not None:
+                after_window()
     return Scored(log_p_N, hidden_ND, projected_GN)
 
 

@@ -20,6 +20,7 @@ from types import TracebackType
 from typing import IO, Any
 
 from ..base.errors import SeqlabError
+from ..base.interrupts import in_background
 
 IN_FLIGHT = 2
 """Items a worker has at most: one it works on, one waiting in this process."""
@@ -30,8 +31,14 @@ _START = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from seqlab.t
 class Workers:
     """Context manager: `count` processes, each holding `job = factory(*args)`; 0 works in this process.
 
-    factory: a function of a module, so that a worker can import it.
-    parallel: whether the libraries a worker uses may start threads of their own.
+    Ctrl-C is answered at once either way: a terminal sends it to every process of the program, but not to those of a
+    group of their own.
+
+    Args:
+        count: processes.
+        factory: a function of a module, so that a worker can import it.
+        args: of the factory.
+        parallel: whether the libraries a worker uses may start threads of their own.
     """
 
     def __init__(self, count: int, factory: Callable[..., Callable[[Any], Any]], *args: Any, parallel: bool = False):
@@ -48,7 +55,9 @@ class Workers:
         environment |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}  # numpy starts no idle threads
         command = [sys.executable, "-P", "-c", _START, json.dumps(sys.path)]
         for _ in range(self.count):
-            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
+            process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, process_group=0
+            )
             self.processes.append(process)
             self.threads.append(ThreadPoolExecutor(1))
             self._send(process, (self.factory, self.args))
@@ -73,7 +82,9 @@ class Workers:
         Item n goes to process n % count: each process meets its items in order.
         """
         if not self.processes:
-            yield from map(self.factory(*self.args), items)
+            job = self.factory(*self.args)
+            for item in items:
+                yield in_background(job, item)
             return
         waiting: deque[Future[Any]] = deque()
         for number, item in enumerate(items):
@@ -115,7 +126,7 @@ def _lost(process: subprocess.Popen[bytes]) -> SeqlabError:
 
 def serve() -> None:
     """What a worker process does: read the factory, then items, write results, until its input ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Windows knows no groups; the parent decides when to stop
     requests: IO[bytes] = os.fdopen(os.dup(0), "rb")
     results: IO[bytes] = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what libraries print must not mix with results

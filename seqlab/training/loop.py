@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from ..base.errors import SeqlabError, option
-from ..base.interrupts import interruptible
+from ..base.interrupts import Abandoned, interruptible
 from ..base.progress import Progress, notify
 from ..config import TrainingConfig
 from ..models import LanguageModel
@@ -158,7 +158,10 @@ class Trainer:
             self.progress() as progress,
         ):
             progress.start_at(self.budget_done())
-            while not self.done():
+            if self.world.size == 1:  # several processes stop together, after a step
+                self.validator.stop = interrupted
+            stop = not self.look_back(progress)  # at a validation that was interrupted
+            while not self.done() and not stop:
                 self.activity.watching = self.claims_line()
                 self.grow_batch()
                 began, before = time.monotonic(), position.tokens
@@ -167,22 +170,34 @@ class Trainer:
                     position.threads = threads.number
                     progress.note(f"steps had become slow or fast: now {threads.sentence()}")
                 save_due, stop = self.look_at_the_clock(last_save, interrupted.is_set())
-                validation = self.validate_if_due()
-                if self.activity.watching or validation or self.done():
-                    self.write_line(progress, validation)
+                stop = not self.look_back(progress) or stop
                 progress.update(self.budget_done())
                 if sample := samples.after_step(position.seconds, position.step):
                     progress.note(sample.text)
                     self.started += sample.seconds  # for the person watching, not of the training
-                if save_due or stop:
+                if save_due and not stop:
                     self.save()
                     last_save = time.monotonic()
-                if stop:
-                    progress.note(f"stopped at step {position.step:,}; run the same command again to resume")
-                    raise KeyboardInterrupt
-        position.finished = True
-        self.save()
+            position.finished = not stop
+            self.save()
+            if stop or self.world.any(interrupted.is_set()):
+                progress.note(f"stopped at step {position.step:,}; run the same command again to resume")
+                raise KeyboardInterrupt
         return position
+
+    def look_back(self, progress: Progress) -> bool:
+        """After a step: validate and write a line of metrics where they are due.
+
+        Returns:
+            Whether that was done; not when a stop was requested during the validation, which is then still due.
+        """
+        try:
+            validation = self.validate_if_due()
+        except Abandoned:
+            return False
+        if self.activity.watching or validation or (self.done() and self.sums.steps):
+            self.write_line(progress, validation)
+        return True
 
     def warm_up(self) -> Threads:
         """Compile what a step needs and choose the number of threads, before the clock starts; training is as if this
@@ -290,13 +305,15 @@ class Trainer:
             return {}
         self.check_finite()
         self.step.settle(0.0)
-        earlier, position.validations = position.validations, int(self.used() * self.config.evaluations)
+        earlier, now = position.validations, int(self.used() * self.config.evaluations)
         if self.corpus.valid is None:
+            position.validations = now
             self.validator.keep_untested(self.keep)
             return {}
         if not position.valid_tokens:
-            position.valid_tokens = self.validator.choose_tokens(position.tokens // (position.validations - earlier))
+            position.valid_tokens = self.validator.choose_tokens(position.tokens // (now - earlier))
         found = self.last_validation = self.validator.validate(position.valid_tokens, position.best, self.keep)
+        position.validations = now
         self.step.average.after_validation(found.get("live_valid_loss", found["valid_loss"]))
         if found["valid_loss"] < position.best:
             position.best, position.without_improvement = found["valid_loss"], 0

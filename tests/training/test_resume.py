@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import signal
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from seqlab.base.errors import InputError
 from seqlab.base.files import load_tensors
 from seqlab.run import Run
 from seqlab.training import Trainer
+from seqlab.training.watch.validation import Validator
 
 SIZES = {"embed_dim": 10, "hidden_dim": 10, "layers": 2, "batch_size": 4, "bptt": 8}
 REGULARISED = {
@@ -184,14 +186,46 @@ def test_killed_at_random_moments_it_ends_with_the_same_bits(words, items, tmp_p
             api.train_language_model(words, tmp_path / "killed", **options)
     again = api.train_language_model(words, tmp_path / "killed", **options).run
     assert not left
-    for ours, theirs in zip(content(whole), content(again), strict=True):
+    check_same(content(whole), content(again))
+    assert len(whole.metrics()) > 10
+
+
+def check_same(whole, again):
+    for ours, theirs in zip(whole, again, strict=True):
         if isinstance(ours, dict) and ours and isinstance(next(iter(ours.values())), np.ndarray):
             assert ours.keys() == theirs.keys()
             for name in ours:
                 np.testing.assert_array_equal(ours[name], theirs[name], err_msg=name)
         else:
             assert ours == theirs
-    assert len(whole.metrics()) > 10
+
+
+@pytest.mark.parametrize("mode", ["defaults", "ema-sampled", "nt-asgd"])
+def test_ctrl_c_leaves_a_validation_at_once_and_it_is_made_when_training_resumes(words, tmp_path, monkeypatch, mode):
+    options = {**SIZES, **MODES[mode], "quiet": True}
+    points, pressed = 0, set()
+    safe_point = Validator.safe_point
+
+    def watched(self):
+        nonlocal points
+        points += 1
+        if points in pressed:
+            signal.raise_signal(signal.SIGINT)
+        safe_point(self)
+
+    monkeypatch.setattr(Validator, "safe_point", watched)
+    whole = api.train_language_model(words, tmp_path / "whole", **options).run
+    first, middle, last = 1, points // 2, points
+    points, pressed = 0, {first, middle + 1, last + 2}  # every stop is a window read twice
+    for _ in range(3):
+        with pytest.raises(KeyboardInterrupt):
+            api.train_language_model(words, tmp_path / "stopped", **options)
+    again = api.train_language_model(words, tmp_path / "stopped", **options).run
+    results = [content(whole), content(again)]
+    for *_, lines in results:
+        for line in lines:
+            line.pop("saturated", None)  # of the last window, which is not stored
+    check_same(*results)
 
 
 def test_other_settings_and_another_number_of_processes_are_refused(words, tmp_path, monkeypatch):

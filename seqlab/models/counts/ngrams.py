@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ...base.errors import InputError
+from ...base.interrupts import in_background
 from ...base.progress import Progress
 from ...text import TokenFile
 
@@ -53,7 +54,7 @@ def ngram_keys(prefixes: np.ndarray, words: np.ndarray) -> np.ndarray:
 def rank(prefixes_P: np.ndarray, words_P: np.ndarray) -> Ranking:
     """Number the different n-grams."""
     keys_P = ngram_keys(prefixes_P, words_P)
-    order_P = np.argsort(keys_P)
+    order_P = in_background(np.argsort, keys_P)
     keys_P = keys_P[order_P]
     new_P = np.ones(len(keys_P), bool)
     np.not_equal(keys_P[1:], keys_P[:-1], out=new_P[1:])

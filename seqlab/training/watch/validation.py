@@ -7,6 +7,7 @@ Shapes: N validation tokens used.
 from __future__ import annotations
 
 import math
+import threading
 import time
 from collections.abc import Callable
 from typing import NamedTuple
@@ -14,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from ...base.interrupts import Abandoned
 from ...evaluation.exact import evaluating, first_tokens, read_sample, readable
 from ...evaluation.tuning import crossed
 from ...models import LanguageModel
@@ -66,6 +68,8 @@ class Validator:
         self.seconds = 0.0
         """Spent on validation in this sitting."""
         self.last_seconds: float | None = None
+        self.stop: threading.Event | None = None
+        """Once set, a validation under way raises Abandoned."""
         self._counted: tuple[int, np.ndarray, np.ndarray] | None = None
 
     def choose_tokens(self, trained: int) -> int:
@@ -101,7 +105,7 @@ class Validator:
         valid = self.corpus.valid
         assert valid is not None
         with evaluating(self.model):
-            places_N, scored = read_sample(self.model, valid, self.start_id, tokens)
+            places_N, scored = read_sample(self.model, valid, self.start_id, tokens, after_window=self.safe_point)
         network = -float(scored.log_p_N.mean())
         if self.counts is None:
             return Judged(network, None, network)
@@ -117,6 +121,11 @@ class Validator:
             return Judged(-max(alone, float(mixed_N.mean())), gate, network)
         gate = Gate.fit(scored.log_p_N, counts_N, known_N, None, kinds, width)
         return Judged(-float(mixed_N.mean()), gate, network)
+
+    def safe_point(self) -> None:
+        """Raises Abandoned when a stop was requested."""
+        if self.stop is not None and self.stop.is_set():
+            raise Abandoned
 
     @torch.inference_mode()
     def log_normalizer(self) -> dict[str, dict[str, float]]:
