@@ -140,12 +140,6 @@ def is_compiled(logits_BV: Tensor) -> bool:
 def draw(logits_BV: Tensor, uniform_B: Tensor) -> Tensor:
     """One token a row from softmax(logits), (B,): the first whose cumulative probability exceeds the uniform
     number."""
-    if is_compiled(logits_BV):
-        from . import kernels
-
-        token_B = torch.empty(len(logits_BV), dtype=torch.int64)
-        kernels.draw(*(part.numpy() for part in (logits_BV, logits_BV.amax(1), uniform_B, token_B)))
-        return token_B
     cumulative_BV = torch.cumsum(logits_BV.softmax(-1), -1, dtype=torch.float64)
     point_B = uniform_B * cumulative_BV[:, -1]
     token_B = torch.searchsorted(cumulative_BV, point_B[:, None], right=True)[:, 0]
@@ -158,7 +152,7 @@ def describe(logits_BV: Tensor, token_B: Tensor) -> Tensor:
         from . import kernels
 
         figures_B3 = torch.empty(len(logits_BV), 3, dtype=torch.float64)
-        kernels.describe(*(part.numpy() for part in (logits_BV, logits_BV.amax(1), token_B, figures_B3)))
+        kernels.describe(logits_BV.numpy(), token_B.numpy(), figures_B3.numpy())
         return figures_B3
     log_probs_BV = logits_BV.log_softmax(-1)
     chosen_B1 = log_probs_BV.gather(1, token_B[:, None])
@@ -168,16 +162,22 @@ def describe(logits_BV: Tensor, token_B: Tensor) -> Tensor:
 
 
 def choose(logits_BV: Tensor, history_BT: Tensor, uniform_B: Tensor, rules: Sequence[Rule]) -> tuple[Tensor, Tensor]:
-    """One token a row from what the rules leave, (B,), and what the model thought of it (`describe`)."""
-    rows = max(1, IN_CACHE // logits_BV.shape[1]) if is_compiled(logits_BV) else len(logits_BV)
-    chosen = []
-    for part_BV, seen_BT, point_B in zip(
-        logits_BV.split(rows), history_BT.split(rows), uniform_B.split(rows), strict=True
-    ):
-        token_B = draw(apply_rules(rules, part_BV, seen_BT), point_B)
-        chosen.append((token_B, describe(part_BV, token_B)))
-    tokens, figures = zip(*chosen, strict=True)
-    return torch.cat(tokens), torch.cat(figures)
+    """One token a row, (B,), drawn from what the rules leave of its logits, and what the model thought of it (see
+    `describe`)."""
+    if not is_compiled(logits_BV):
+        token_B = draw(apply_rules(rules, logits_BV, history_BT), uniform_B)
+        return token_B, describe(logits_BV, token_B)
+    from . import kernels
+
+    token_B = torch.empty(len(logits_BV), dtype=torch.int64)
+    figures_B3 = torch.empty(len(logits_BV), 3, dtype=torch.float64)
+    out = uniform_B.numpy(), token_B.numpy(), figures_B3.numpy()
+    rows = max(1, IN_CACHE // logits_BV.shape[1])
+    for start in range(0, len(logits_BV), rows):
+        part = slice(start, start + rows)
+        allowed_BV = apply_rules(rules, logits_BV[part], history_BT[part])
+        kernels.choose(allowed_BV.numpy(), logits_BV[part].numpy(), *(array[part] for array in out))
+    return token_B, figures_B3
 
 
 @torch.inference_mode()
@@ -205,8 +205,8 @@ def sample(
     for first in range(0, count, rows):
         batch = list(range(first, min(first + rows, count)))
         trace = Trace(prompt, len(batch), length, logits_1V.device)
-        point_BL = torch.from_numpy(uniforms(seed, batch, length)).to(logits_1V.device)
-        done |= _sample_batch(model, logits_1V, state, trace, batch, point_BL, rules, ends)
+        point_LB = torch.from_numpy(np.ascontiguousarray(uniforms(seed, batch, length).T)).to(logits_1V.device)
+        done |= _sample_batch(model, logits_1V, state, trace, batch, point_LB, rules, ends)
     return [done[index] for index in range(count)]
 
 
@@ -216,18 +216,18 @@ def _sample_batch(
     state: Any,
     trace: Trace,
     batch: list[int],
-    point_BL: Tensor,
+    point_LB: Tensor,
     rules: Sequence[Rule],
     ends: Callable[[int, int], bool] | None,
 ) -> dict[int, Continuation]:
-    """The samples whose indices are `batch`, drawn at `point_BL`; rows that end leave the batch."""
+    """The samples whose indices are `batch`, drawn at `point_LB`; rows that end leave the batch."""
     done: dict[int, Continuation] = {}
     device = logits_1V.device
-    length = point_BL.shape[1]
+    length = len(point_LB)
     logits_BV = logits_1V.expand(len(batch), -1).contiguous()
     state = model.select(state, torch.zeros(len(batch), dtype=torch.int64, device=device))
     for position in range(length):
-        token_B, figures_B3 = choose(logits_BV, trace.history_BT, point_BL[:, position].contiguous(), rules)
+        token_B, figures_B3 = choose(logits_BV, trace.history_BT, point_LB[position], rules)
         trace.append(token_B, figures_B3)
         if ends is not None:
             stopped = [ends(index, token) for index, token in zip(batch, token_B.tolist(), strict=True)]
@@ -240,7 +240,8 @@ def _sample_batch(
                 batch = [batch[row] for row in keep]
                 keep_B = torch.tensor(keep, device=device)
                 trace.select(keep_B)
-                state, token_B, point_BL = model.select(state, keep_B), token_B[keep_B], point_BL[keep_B]
+                state, token_B = model.select(state, keep_B), token_B[keep_B]
+                point_LB = point_LB[:, keep_B]
         if position + 1 < length:
             logits_BV, state = model.step(token_B, state)
     return done | {index: trace.continuation(row, "length") for row, index in enumerate(batch)}

@@ -73,7 +73,7 @@ def _whole(name: str, value: Any) -> int:
 def _unless_empty(changed_BV: Tensor, logits_BV: Tensor) -> Tensor:
     """`changed_BV`, but the old row where no token would be left."""
     empty_B1 = changed_BV.amax(-1, keepdim=True) == -math.inf
-    return torch.where(empty_B1, logits_BV, changed_BV)
+    return torch.where(empty_B1, logits_BV, changed_BV) if empty_B1.any() else changed_BV
 
 
 def _keep(logits_BV: Tensor, keep_BV: Tensor) -> Tensor:

@@ -166,7 +166,8 @@ def test_drawing_at_the_borders_stays_on_tokens_with_probability():
     assert decoding.draw(logits_BV, points).tolist() == [1, 1, 3, 3, 3]
     wide_BV = torch.full((5, decoding.LARGE), -math.inf)
     wide_BV[:, [1, 1500]] = 0.0
-    assert decoding.draw(wide_BV, points).tolist() == [1, 1, 1500, 1500, 1500]
+    tokens, _ = decoding.choose(wide_BV, torch.zeros(5, 0, dtype=torch.int64), points, [])
+    assert tokens.tolist() == [1, 1, 1500, 1500, 1500]
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 2e-6), (torch.float64, 1e-13)])
@@ -175,22 +176,22 @@ def test_compiled_draws_and_figures_are_those_of_the_running_sum(dtype, toleranc
     logits_BV = 4 * torch.randn(20, decoding.LARGE + 77, dtype=dtype)
     allowed_BV = make_rule("top_k", 40)(logits_BV, torch.zeros(20, 0, dtype=torch.int64))
     points = torch.rand(20, dtype=torch.float64)
-    for left_BV in (logits_BV, allowed_BV):
+    for left_BV, rules in ((logits_BV, []), (allowed_BV, [make_rule("top_k", 40)])):
         sums_BV = left_BV.double().softmax(-1).cumsum(-1)
         expected = torch.searchsorted(sums_BV, points[:, None] * sums_BV[:, -1:], right=True)[:, 0]
-        token_B = decoding.draw(left_BV, points)
+        token_B, found_B3 = decoding.choose(logits_BV, torch.zeros(20, 0, dtype=torch.int64), points, rules)
         assert token_B.tolist() == expected.tolist()
         log_probs_BV = logits_BV.double().log_softmax(-1)
         chosen_B = log_probs_BV[range(20), token_B]
         rank_B = 1 + (log_probs_BV > chosen_B[:, None]).sum(1)
         entropy_B = -(log_probs_BV.exp() * log_probs_BV).sum(1)
         figures_B3 = torch.stack([chosen_B, rank_B, entropy_B], 1)
-        torch.testing.assert_close(decoding.describe(logits_BV, token_B), figures_B3, rtol=tolerance, atol=tolerance)
-    together, _ = decoding.choose(logits_BV, torch.zeros(20, 0, dtype=torch.int64), points, [make_rule("top_k", 40)])
-    assert together.tolist() == decoding.draw(allowed_BV, points).tolist()
+        torch.testing.assert_close(found_B3, figures_B3, rtol=tolerance, atol=tolerance)
+        torch.testing.assert_close(decoding.describe(logits_BV, token_B), found_B3, rtol=0, atol=0)
     broken_BV = logits_BV.clone()
-    broken_BV[0, 7], broken_BV[1, 7] = math.nan, math.inf
-    assert decoding.describe(broken_BV, token_B)[:, 0].isnan().tolist() == [True, True, *[False] * 18]
+    broken_BV[0, 7], broken_BV[1, 7], broken_BV[2, 7] = math.nan, -broken_BV.new_tensor(math.nan), math.inf
+    broken_B3 = decoding.describe(broken_BV, token_B)
+    assert broken_B3[:, 0].isnan().tolist() == [*[True] * 3, *[False] * 17]
 
 
 def test_rules_see_prompt_and_text_but_not_the_start_token():

@@ -63,7 +63,7 @@ class FusedCell(Cell):
         differentiated = torch.is_grad_enabled()
         if x_BTD.shape[1] == 1 and not differentiated:
             if multiplies_few(x_BTD, self.weight("weight_hh")) and not self.weight_drop.active:
-                y_BH, new_state = self.equations(x_BTD[:, 0], state)
+                y_BH, new_state = self.step_of_few(x_BTD[:, 0], state)
                 return y_BH[:, None], new_state
             weight_ih, weight_hh, *biases = (self.weight(name) for name in WEIGHTS)
             weights = (weight_ih, self.weight_drop(weight_hh), *biases)
@@ -71,6 +71,10 @@ class FusedCell(Cell):
             new_state = new if isinstance(new, tuple) else (new,)
             return new_state[0][:, None], new_state
         return self.rounded_kernel(x_BTD, state) if self.in_bfloat16(x_BTD) else self.kernel(x_BTD, state)
+
+    def step_of_few(self, x_BD: Tensor, state: State) -> tuple[Tensor, State]:
+        """One step of a few streams without gradients."""
+        return self.equations(x_BD, state)
 
     def in_bfloat16(self, x_BTD: Tensor) -> bool:
         """Whether the products with `x_BTD` are to be made in bfloat16."""
@@ -184,6 +188,16 @@ class LSTM(FusedCell):
         x_TBD = x_BTD.transpose(0, 1).to(dtype).contiguous()
         y_TBH, *last = self.swept(x_TBD, state, weight_hh, kept)
         return y_TBH.transpose(0, 1), tuple(last)
+
+    def step_of_few(self, x_BD: Tensor, state: State) -> tuple[Tensor, State]:
+        from ..kernels.lstm_kernels import lstm_step
+
+        h_BH, c_BH = torch.empty_like(state[0]), torch.empty_like(state[1])
+        gates_BG = x_BD.new_zeros(len(x_BD), 4 * self.hidden_dim)
+        before = (part.contiguous() for part in (x_BD, *state))
+        weights = (self.weight(name) for name in WEIGHTS)
+        lstm_step(*(part.numpy(force=True) for part in (*before, *weights, gates_BG, h_BH, c_BH)))
+        return h_BH, (h_BH, c_BH)
 
     def swept(self, x_TBD: Tensor, state: State, weight_hh: Tensor, kept: Kept) -> tuple[Tensor, ...]:
         """(y_TBH, last h, last c) on the CPU, products in the numbers of `x_TBD`."""

@@ -38,7 +38,7 @@ def affine(hidden: Tensor, weight_ND: Tensor, bias_N: Tensor) -> Tensor:
 
         hidden_MD = hidden.reshape(-1, hidden.shape[-1]).contiguous()
         out_MN = hidden.new_empty(len(hidden_MD), len(weight_ND))
-        multiply_few(*(part.detach().numpy() for part in (hidden_MD, weight_ND, bias_N, out_MN)))
+        multiply_few(*(part.numpy(force=True) for part in (hidden_MD, weight_ND, bias_N, out_MN)))
         return out_MN.view(*hidden.shape[:-1], -1)
     if torch.is_grad_enabled() or hidden.device.type != "cpu":
         return F.linear(hidden, weight_ND, bias_N)

@@ -1,22 +1,35 @@
-"""A matrix times few vectors, compiled: every row of the matrix is read once and multiplied with all vectors.
+"""A matrix times a few rows, compiled: it is read once, in order, and every row of it meets all of them.
 
-Shapes: M vectors, D their length, N rows of the matrix.
+Shapes: M rows, D width, N numbers out.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from .lstm_kernels import step
+from numba import njit
+from numba.extending import register_jitable
+
+SUMS = {"contract", "reassoc"}
+"""Lets LLVM fuse multiplications with additions and add in vectors; anything more could hide a NaN."""
+compiled = register_jitable(fastmath=SUMS, error_model="numpy")
+step: Any = njit(cache=True, nogil=True, fastmath=SUMS, error_model="numpy")
+
+
+@compiled
+def add_products(hidden_MD: Any, weight_ND: Any, bias_N: Any, sums_MN: Any) -> None:
+    """sums += hidden W^T + b."""
+    for n in range(len(weight_ND)):
+        weight_D = weight_ND[n]
+        for m in range(len(hidden_MD)):
+            hidden_D, total = hidden_MD[m], bias_N[n]
+            for d in range(weight_D.size):
+                total += weight_D[d] * hidden_D[d]
+            sums_MN[m, n] += total
 
 
 @step
 def multiply_few(hidden_MD: Any, weight_ND: Any, bias_N: Any, out_MN: Any) -> None:
     """out = hidden W^T + b."""
-    for n in range(weight_ND.shape[0]):
-        row_D = weight_ND[n]
-        for m in range(hidden_MD.shape[0]):
-            vector_D, total = hidden_MD[m], bias_N[n]
-            for d in range(row_D.size):
-                total += row_D[d] * vector_D[d]
-            out_MN[m, n] = total
+    out_MN[:] = 0
+    add_products(hidden_MD, weight_ND, bias_N, out_MN)

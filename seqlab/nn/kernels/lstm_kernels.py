@@ -13,16 +13,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
-from numba.extending import register_jitable
 
 from ...base.numerics import logistic, tanh
+from .affine_kernels import add_products, compiled, step
 from .sweep_kernels import load, store
-
-SUMS = {"contract", "reassoc"}
-"""Lets LLVM fuse multiplications with additions and add in vectors; anything more could hide a NaN."""
-compiled = register_jitable(fastmath=SUMS, error_model="numpy")
-step: Any = njit(cache=True, nogil=True, fastmath=SUMS, error_model="numpy")
 
 _ONE, _TWO, _HALF = np.float32(1), np.float32(2), np.float32(0.5)
 EPSILON = np.float32(1e-5)
@@ -142,6 +136,22 @@ def normalise_gradient(grad: Any, normal: Any, scale: Any) -> None:
 def copy_out(row: Any, values: Any) -> None:
     for j in range(values.size):
         store(row, j, values[j])
+
+
+@step
+def lstm_step(
+    x_BD: Any, h_BH: Any, c_BH: Any, weight_ih_GD: Any, weight_hh_GH: Any, bias_ih_G: Any, bias_hh_G: Any,
+    gates_BG: Any, new_h_BH: Any, new_c_BH: Any,
+) -> None:  # fmt: skip
+    """One token of a few streams, products included; `gates_BG` is zero."""
+    add_products(x_BD, weight_ih_GD, bias_ih_G, gates_BG)
+    add_products(h_BH, weight_hh_GH, bias_hh_G, gates_BG)
+    for b in range(len(x_BD)):
+        gates_G, h_H, c_H = gates_BG[b], new_h_BH[b], new_c_BH[b]
+        activate(gates_G, c_H, c_BH[b])
+        for j in range(h_H.size):
+            h_H[j] = tanh(c_H[j])
+        output(h_H, gates_G, h_H)
 
 
 @step
