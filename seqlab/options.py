@@ -359,8 +359,9 @@ class EmbeddingsOptions(TypedDict, total=False):
     """A word's vector: its input vector, or the sum of that and its output vector. auto: the sum for CBOW without
     subwords, else the input vector. Default: "auto". Usual: auto. The sum gains 8 points of analogies for CBOW and
     loses similarity for skip-gram."""
-    dim: int
-    """Width of a vector. Default: 200. Usual: 50 to 300. Wider holds more, and takes memory and time in proportion."""
+    dim: int | None
+    """Width of a vector; None: 100, or 200 for 5 million words or more, or what suits the minutes. Default: None.
+    Usual: 50 to 300. Wider holds more, and takes memory and time in proportion."""
     window: int
     """Largest distance of a context word. The actual distance is drawn from 1 to window for each word, so near words
     count more. Default: 5. Usual: 2 to 10. Narrow windows find words used alike, wide ones words on the same topic."""
@@ -373,15 +374,20 @@ class EmbeddingsOptions(TypedDict, total=False):
     noise: NoiseName
     """Distribution that noise words are drawn from: by count to the power 0.75, or by rank. Default: "unigram". Usual:
     unigram. log-uniform draws by rank alone."""
-    epochs: int | None
-    """Passes over the text; None: 8 for 17 million words, more for smaller texts, at most 50. Default: None. Usual: 5
-    to 50. More helps small texts most."""
+    epochs: float | None
+    """Passes over the text; None: 10 for half a million to 11 million words, more for less, fewer for more. Default:
+    None. Usual: 5 to 30. More than suit a text make vectors that know it by heart; the held-out loss rises then."""
+    minutes: float | None
+    """Minutes of training, instead of epochs: passes, n-grams and width follow from this machine's rate, which is
+    timed first. Default: None. Usual: 0.5 to 30. Few give up n-grams and width for more passes; more than the text is
+    worth end sooner."""
     max_vocab: int | None
     """At most so many words get vectors, the most frequent ones; None: all. Default: None. Usual: 30,000 to 1,000,000.
     Limits memory."""
     subwords: bool | None
-    """Learn vectors of character n-grams too: a word is the mean of its own and theirs. None: with skip-gram. Default:
-    None. Usual: true. Unknown words are answered and inflections are better; semantic analogies are a little worse."""
+    """Learn vectors of character n-grams too: a word is the mean of its own and theirs. None: with skip-gram, unless
+    minutes are too few. Default: None. Usual: true. Unknown words are answered and inflections are better; semantic
+    analogies are a little worse."""
     min_ngram: int
     """Characters of the shortest n-gram, the marks < and > around the word included. Default: 4. Usual: 3 or 4. 3
     takes twice the time and was no better."""

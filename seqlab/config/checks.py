@@ -119,6 +119,8 @@ def check_vectors(config: EmbeddingsConfig) -> None:
     Raises:
         InputError: an engine that lacks the loss or the device, or a tokenizer that makes no words.
     """
+    if config.epochs is not None and config.minutes is not None:
+        raise InputError(f"{option('epochs')} and {option('minutes')} both limit training; give one of them.")
     if config.loss == FULL_SOFTMAX and config.engine == "cpu":
         raise InputError(
             f"loss: the full softmax needs {option('engine', 'torch')}; the compiled loops have sampled losses only."

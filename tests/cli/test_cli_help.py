@@ -148,6 +148,7 @@ print(code, heavy, file=sys.stderr)
         ("train lm TEXT -o FOLDER", "exists and is a folder that seqlab did not write, not a seqlab run;"),
         ("train lm TEXT", "name the run folder to write with -o, such as -o runs/book."),
         ("train embeddings TEXT -o x --loss softmax --engine cpu", "the full softmax needs --engine torch"),
+        ("train embeddings TEXT -o x --epochs 2 --minutes 1", "--epochs and --minutes both limit training"),
         ("train embeddings TEXT -o x --tokenizer bpe", "bpe does not make words; use word or whitespace."),
         ("train embeddings TEXT -o x --set max_ngram=3", "min_ngram must not be above max_ngram."),
         ("generate nowhere", "nowhere: no such run folder."),

@@ -25,7 +25,7 @@ from seqlab.embeddings.engines.compiled.losses import FORMS, HIT
 from seqlab.embeddings.material.noise import WORD_NOISE, alias_table, as_threshold, keep_probabilities, unigram_noise
 from seqlab.embeddings.queries.nearest import nearest
 from seqlab.embeddings.training.jobs import document_starts, plan_jobs
-from seqlab.embeddings.training.planning import default_epochs
+from seqlab.embeddings.training.planning import default_buckets, default_epochs
 from seqlab.text import Corpus, TokenFile, prepare
 from seqlab.text.tokenizers.table import TOKENIZERS
 from seqlab.text.tokenizers.vocab import Vocab
@@ -357,6 +357,17 @@ def test_jobs_cover_the_text_and_the_learning_rate_falls_to_almost_nothing() -> 
     assert max(job.stop - job.start for job in jobs) <= 100_000
 
 
+@pytest.mark.parametrize(("epochs", "lengths"), [(2.25, [40, 40, 10]), (0.5, [20]), (0.001, [1]), (1.999, [40, 40])])
+def test_a_part_of_a_pass_is_spread_over_the_text(epochs: float, lengths: list[int]) -> None:
+    jobs = plan_jobs(40_000, epochs, 0.05, seed=1)
+    by_epoch = [[job for job in jobs if job.epoch == epoch] for epoch in range(len(lengths))]
+    assert [len(one) for one in by_epoch] == lengths
+    assert sum(lengths) == len(jobs)
+    starts = [job.start for job in by_epoch[-1]]
+    assert max(np.diff([*starts, 40_000])) - min(np.diff([*starts, 40_000])) <= 1_000
+    assert jobs[-1].lr == pytest.approx(0.05 / len(jobs))
+
+
 def test_document_starts_are_relative_to_the_range() -> None:
     documents = np.array([0, 10, 20, 30])
     assert document_starts(documents, 0, 40).tolist() == [0, 10, 20, 30]
@@ -365,7 +376,13 @@ def test_document_starts_are_relative_to_the_range() -> None:
 
 
 def test_epochs_follow_the_size_of_the_text() -> None:
-    assert [default_epochs(words) for words in (0, 100_000, 2_500_000, 17_000_000, 10**9)] == [50, 50, 21, 8, 1]
+    words = (0, 16_000, 160_000, 500_000, 10**7, 17 * 10**6, 10**9)
+    assert [default_epochs(number) for number in words] == [50, 47, 15, 10, 10, 8, 1]
+
+
+def test_buckets_follow_the_number_of_words() -> None:
+    assert [default_buckets(words) for words in (50, 8_000, 10**5, 10**7)] == [600, 96_000, 150_000, 2_000_000]
+    assert default_buckets(50_000) == 100_000
 
 
 QUICK = EmbeddingsConfig(dim=16, epochs=4, min_count=1, subsample=0, workers=1, lr=0.1, subwords=False)

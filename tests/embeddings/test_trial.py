@@ -1,7 +1,8 @@
-"""Which engine trains where there is a GPU: the faster one in a trial; engines and clock are made up."""
+"""Trials: the faster engine where there is a GPU, and what minutes reach; engines and clocks are made up."""
 
 from __future__ import annotations
 
+from itertools import chain, repeat
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,9 @@ from seqlab.config import EmbeddingsConfig
 from seqlab.embeddings import train_embeddings
 from seqlab.embeddings.engines.table import possible_engines
 from seqlab.embeddings.material.words import TrainingText, choose_words
-from seqlab.embeddings.training import trial
-from seqlab.embeddings.training.planning import resolved
+from seqlab.embeddings.training import loop, planning, trial
+from seqlab.embeddings.training.loop import VectorTrainer
+from seqlab.embeddings.training.planning import PASSES, default_epochs, resolved, sizes, within_minutes
 from seqlab.embeddings.training.trial import Choice, choose_engine
 
 CONFIG = QUICK.updated({"engine": "auto", "workers": 2})
@@ -143,3 +145,91 @@ def test_a_trial_leaves_no_trace_in_the_training(monkeypatch: pytest.MonkeyPatch
 def test_a_device_that_does_not_exist_is_refused_before_any_trial() -> None:
     with pytest.raises(InputError, match="device 'tpu9' is not available here"):
         train_embeddings(corpus_of(topics_ids(200)), CONFIG.updated({"device": "tpu9"}), quiet=True)
+
+
+# Minutes
+
+
+def reached(minutes: float, rate: float, **settings: Any) -> tuple[EmbeddingsConfig, str, int]:
+    """Settings and sentence for a text of 20,000 words, and how many trainings were timed."""
+    text = TrainingText.of(corpus_of(topics_ids(20_000)))
+    asked = EmbeddingsConfig(minutes=minutes, min_count=1).updated(settings)
+    timed: list[EmbeddingsConfig] = []
+
+    def choose(text: Any, words: Any, config: EmbeddingsConfig, timed_too: bool = False, **_: Any) -> Choice:
+        timed.append(config)
+        return Choice("cpu", "", rate)
+
+    config, choice, sentence = within_minutes(asked, text, choose_words(text, 1), choose)
+    assert choice.rate == rate
+    return config, sentence, len(timed)
+
+
+WORDS = 20_000
+
+
+@pytest.mark.parametrize("size", sizes(WORDS))
+def test_minutes_choose_the_first_size_that_gets_its_share_of_passes(size: dict[str, Any]) -> None:
+    passes = size["share"] * default_epochs(WORDS) + 0.5
+    config, sentence, timed = reached(1, passes * WORDS / PASSES / 60)
+    assert config.epochs == pytest.approx(passes)
+    suiting = [one["share"] * default_epochs(WORDS) <= passes for one in sizes(WORDS)]
+    first = sizes(WORDS)[suiting.index(True)]
+    assert (config.dim, config.subwords, timed) == (first["dim"], first["subwords"], suiting.index(True) + 1)
+    assert f"width {config.dim}, n-grams {'on' if config.subwords else 'off'}" in sentence
+
+
+def test_more_minutes_than_a_text_is_worth_end_sooner() -> None:
+    config, sentence, _ = reached(60, 1e6)
+    assert config.epochs == default_epochs(WORDS)
+    assert "more would make them no better" in sentence
+
+
+def test_every_text_has_a_size_that_needs_no_passes() -> None:
+    for words in (0, 10**6, 10**9):
+        assert sizes(words)[-1]["share"] == 0
+        assert resolved(EmbeddingsConfig(), words, 10).dim == sizes(words)[0]["dim"]
+
+
+def test_what_is_set_stays_and_is_not_timed_twice() -> None:
+    config, _, timed = reached(1e-3, 1e5, dim=33, subwords=False, lr=0.3)
+    assert (config.dim, config.subwords, config.lr, timed) == (33, False, 0.3, 1)
+    assert config.epochs == pytest.approx(PASSES * 60e-3 * 1e5 / 20_000)
+
+
+def test_the_trial_measures_the_rate_of_the_only_engine() -> None:
+    text = TrainingText.of(corpus_of(topics_ids(20_000)))
+    words = choose_words(text, 1)
+    machine = Machine(cpu=0.1, torch=1)
+    choice = choose_engine(
+        text, words, CONFIG.updated({"engine": "cpu", "epochs": 1}), machine.build, machine.clock, True
+    )
+    assert (choice.engine, choice.sentence) == ("cpu", "")
+    assert choice.rate == pytest.approx(20_000)
+
+
+def test_minutes_resume_with_what_was_chosen_first(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A killed training goes on bit for bit, whatever the machine would reach now; other minutes are refused."""
+    corpus, config = corpus_of(topics_ids(20_000)), CONFIG.updated({"epochs": None, "minutes": 0.01, "workers": 1})
+    rates = chain([3e5], repeat(1e9))
+    choose = lambda *_, **__: Choice("cpu", "", next(rates))  # noqa: E731
+    monkeypatch.setattr(planning, "choose_engine", choose)
+    work, left = VectorTrainer.work, 60
+
+    def mortal(self: VectorTrainer, job: Any) -> tuple[float, int]:
+        nonlocal left
+        left -= 1
+        if not left:
+            raise RuntimeError
+        return work(self, job)
+
+    monkeypatch.setattr(VectorTrainer, "work", mortal)
+    monkeypatch.setattr(loop, "SAVE_EVERY", 1e-9)
+    with pytest.raises(RuntimeError):
+        train_embeddings(corpus, config, quiet=True, out=tmp_path / "v")
+    vectors, report = train_embeddings(corpus, config, quiet=True, out=tmp_path / "v")
+    assert report["epochs"] == pytest.approx(PASSES * 0.6 * 3e5 / 20_000)
+    plain, _ = train_embeddings(corpus, config.updated({"minutes": None, "epochs": report["epochs"]}), quiet=True)
+    assert vectors.matrix.tobytes() == plain.matrix.tobytes()
+    with pytest.raises(InputError, match=r"was started with minutes = 0\.01, not 0\.02"):
+        train_embeddings(corpus, config.updated({"minutes": 0.02}), quiet=True, out=tmp_path / "v")

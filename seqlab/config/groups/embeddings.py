@@ -49,9 +49,9 @@ class EmbeddingsConfig(Settings):
         effect="The sum gains 8 points of analogies for CBOW and loses similarity for skip-gram.",
         source=f"Pennington et al. 2014, https://aclanthology.org/D14-1162; {MEASURED}",
     )
-    dim: int = knob(
-        200,
-        "Width of a vector.",
+    dim: int | None = knob(
+        None,
+        "Width of a vector; None: 100, or 200 for 5 million words or more, or what suits the minutes.",
         tier="essential",
         usual="50 to 300",
         effect="Wider holds more, and takes memory and time in proportion.",
@@ -93,14 +93,24 @@ class EmbeddingsConfig(Settings):
         effect="log-uniform draws by rank alone.",
         source=WORD2VEC,
     )
-    epochs: int | None = knob(
+    epochs: float | None = knob(
         None,
-        "Passes over the text; None: 8 for 17 million words, more for smaller texts, at most 50.",
+        "Passes over the text; None: 10 for half a million to 11 million words, more for less, fewer for more.",
         tier="essential",
-        usual="5 to 50",
-        effect="More helps small texts most.",
+        usual="5 to 30",
+        effect="More than suit a text make vectors that know it by heart; the held-out loss rises then.",
         source=MEASURED,
-        ge=1,
+        gt=0,
+    )
+    minutes: float | None = knob(
+        None,
+        "Minutes of training, instead of epochs: passes, n-grams and width follow from this machine's rate, which is "
+        "timed first.",
+        tier="essential",
+        usual="0.5 to 30",
+        effect="Few give up n-grams and width for more passes; more than the text is worth end sooner.",
+        source=MEASURED,
+        gt=0,
     )
     min_count: int = knob(
         5,
@@ -121,7 +131,8 @@ class EmbeddingsConfig(Settings):
     )
     subwords: bool | None = knob(
         None,
-        "Learn vectors of character n-grams too: a word is the mean of its own and theirs. None: with skip-gram.",
+        "Learn vectors of character n-grams too: a word is the mean of its own and theirs. None: with skip-gram, "
+        "unless minutes are too few.",
         tier="essential",
         usual="true",
         effect="Unknown words are answered and inflections are better; semantic analogies are a little worse.",

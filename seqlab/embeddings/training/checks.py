@@ -40,6 +40,7 @@ def memory_needed(words: int, config: EmbeddingsConfig) -> int:
     Raises:
         InputError: the machine, or the GPU for the matrices alone, has not as much left; nothing is allocated yet.
     """
+    assert config.dim is not None
     rows = 2 * words + ((config.buckets or 0) if config.subwords else 0)
     matrices = 4 * rows * padded(config.dim)
     for needed, free, kind in (

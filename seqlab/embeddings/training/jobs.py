@@ -26,22 +26,26 @@ class Job(NamedTuple):
     seed: int
 
 
-def plan_jobs(tokens: int, epochs: int, lr: float, seed: int) -> list[Job]:
-    """Jobs in order; the learning rate falls linearly from `lr` over all of them."""
+def plan_jobs(tokens: int, epochs: float, lr: float, seed: int) -> list[Job]:
+    """Jobs in order; the learning rate falls linearly from `lr` over all of them.
+
+    Args:
+        tokens: of the text.
+        epochs: passes over it; what a part of a pass reads is spread evenly over the text.
+        lr: the first learning rate.
+        seed: that the seeds of the jobs are drawn from.
+    """
     smallest, largest = JOB_TOKENS
-    size = min(largest, max(smallest, tokens * epochs // JOBS))
-    ranges = [pair for _ in range(epochs) for pair in pairwise([*range(0, tokens, size), tokens])]
+    size = min(largest, max(smallest, int(tokens * epochs) // JOBS))
+    whole = [*pairwise([*range(0, tokens, size), tokens])]
+    part = round(epochs % 1 * len(whole)) or int(epochs < 1)
+    spread = [whole[place * len(whole) // part] for place in range(part)]
+    ranges = [(epoch, *pair) for epoch in range(int(epochs)) for pair in whole]
+    ranges += [(int(epochs), *pair) for pair in spread]
     seeds = np.random.default_rng(seed).integers(1 << 63, size=len(ranges)).tolist()
     return [
-        Job(
-            number,
-            number * epochs // len(ranges),
-            start,
-            stop,
-            lr * max(FINAL_LR, 1 - number / len(ranges)),
-            seeds[number],
-        )
-        for number, (start, stop) in enumerate(ranges)
+        Job(number, epoch, start, stop, lr * max(FINAL_LR, 1 - number / len(ranges)), seeds[number])
+        for number, (epoch, start, stop) in enumerate(ranges)
     ]
 
 

@@ -178,7 +178,7 @@ class VectorTrainer:
             position.lines[-1]["valid_loss"] = position.held_out[-1]
         if self.callback:
             loss, held_out = position.means[epoch], position.held_out[epoch]
-            self.callback(Epoch(epoch + 1, self.epochs, loss, held_out, position.seconds, self.vectors))
+            self.callback(Epoch(epoch + 1, self.jobs[-1].epoch + 1, loss, held_out, position.seconds, self.vectors))
 
     def held_out_loss(self) -> float | None:
         """Nats per prediction on the start of the validation split, always with the same noise."""

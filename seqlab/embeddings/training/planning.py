@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import math
+import tomllib
+from collections.abc import Callable
+from importlib.resources import files
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from ...base.results import abbreviated
 from ...config import EmbeddingsConfig
 from ...text import Corpus
 from ..material.phrases import join_phrases
 from ..material.words import ChosenWords, TrainingText, choose_words, grown
-from .starts import Earlier, with_engine_of
+from .starts import BY_MINUTES, Earlier, as_begun
+from .trial import Choice, choose_engine
 
-EPOCHS, EPOCHS_WORDS = 8, 17e6
-"""Default epochs for a text of so many words; others get EPOCHS sqrt(EPOCHS_WORDS / words)."""
-MOST_EPOCHS = 50
-BUCKETS_PER_WORD, MOST_BUCKETS = 1.5, 2_000_000
-"""Five times as many buckets for 68,000 words gave the same analogies at two thirds of the speed."""
+EPOCHS, FEW_WORDS, MANY_WORDS, MOST_EPOCHS = 10, 360_000, 11e6, 50
+"""Epochs for a text of between so many words. Smaller ones get EPOCHS sqrt(FEW_WORDS / words): more leave the start too
+late, and later learn the text by heart. Larger ones get EPOCHS sqrt(MANY_WORDS / words)."""
+PASSES = 0.95
+"""Share of the minutes that passes take; the rest is held-out loss and saving."""
+FEW_BUCKETS, FEW_PER_WORD, BUCKETS_PER_WORD, MOST_BUCKETS = 100_000, 12, 1.5, 2_000_000
+"""Up to FEW_BUCKETS every word brings FEW_PER_WORD: small texts gain from n-grams that share no vector, at the same
+speed. Five times as many buckets for 68,000 words gave the same analogies at two thirds of the speed."""
 
 
 class VectorPlan(NamedTuple):
@@ -25,9 +33,11 @@ class VectorPlan(NamedTuple):
     text: TrainingText
     words: ChosenWords
     config: EmbeddingsConfig
-    """Nothing is left open but the engine."""
+    """Nothing is left open."""
     earlier: Earlier | None
     """The training to continue."""
+    said: list[str]
+    """What was measured for it, in sentences."""
 
 
 def plan(
@@ -51,7 +61,7 @@ def plan(
     """
     config = as_read(config, corpus)
     if folder is not None:
-        config = with_engine_of(folder, config)
+        config = as_begun(folder, config)
     earlier = Earlier.open(resume, config, folder) if resume is not None else None
     text = TrainingText.of(corpus)
     if config.phrases:
@@ -60,7 +70,66 @@ def plan(
     if earlier:
         words = grown(words, text, earlier.words, earlier.counts, config.max_vocab)
         config = earlier.resolve(config)
-    return VectorPlan(text, words, resolved(config, text.words, len(words.words)), earlier)
+    if config.minutes is not None and config.epochs is None:
+        config, choice, sentence = within_minutes(config, text, words, choose_engine)
+    else:
+        config, sentence = resolved(config, text.words, len(words.words)), ""
+        choice = choose_engine(text, words, config)
+    config = config.model_copy(update={"engine": choice.engine})
+    return VectorPlan(text, words, config, earlier, [one for one in (choice.sentence, sentence) if one])
+
+
+def sizes(running_words: int) -> list[dict[str, Any]]:
+    """N-grams and width for a text of so many words, best first; each needs a `share` of the default passes."""
+    table = tomllib.loads((files("seqlab_data") / "vectors.toml").read_text("utf-8"))["sizes"]
+    return [size for size in table if size["words"] <= running_words]
+
+
+def within_minutes(
+    config: EmbeddingsConfig,
+    text: TrainingText,
+    words: ChosenWords,
+    choose: Callable[..., Choice],
+) -> tuple[EmbeddingsConfig, Choice, str]:
+    """Choose n-grams, width and passes by what this machine reaches in the minutes of a training.
+
+    Where only few passes can be reached, n-grams and width are given up for more of them. More passes than suit the
+    text are not made. Nothing that was set is changed.
+
+    Args:
+        config: settings, with minutes and without epochs.
+        text: what is to be trained on.
+        words: those that get vectors.
+        choose: times a training with given settings.
+
+    Returns:
+        The resolved settings, the engine with its rate, and what will be trained in a sentence.
+    """
+    assert config.minutes is not None
+    usual = default_epochs(text.words)
+    rates: dict[str, Choice] = {}
+    for size in sizes(text.words):
+        open_here = {key: size[key] for key in BY_MINUTES if key in size and getattr(config, key) is None}
+        if config.init:
+            open_here.pop("dim", None)
+        if config.model == "cbow":
+            open_here.pop("subwords", None)
+        sized = resolved(config.model_copy(update=open_here), text.words, len(words.words))
+        key = sized.model_dump_json()
+        if key not in rates:
+            rates[key] = choose(text, words, sized, timed=True)
+        choice = rates[key]
+        reached = PASSES * 60 * config.minutes * choice.rate / len(text.train)
+        if reached >= size["share"] * usual:
+            break
+    passes = min(reached, usual)
+    enough = " (more would make them no better)" if reached > usual else ""
+    sentence = (
+        f"{config.minutes:g} minutes: about {abbreviated(passes * len(text.train))} tokens, {passes:,.2g} "
+        f"passes{enough}, at {abbreviated(choice.rate)} tokens a second; width {sized.dim}, "
+        f"n-grams {'on' if sized.subwords else 'off'}."
+    )
+    return sized.model_copy(update={"epochs": passes}), choice, sentence
 
 
 def as_read(config: EmbeddingsConfig, corpus: Corpus) -> EmbeddingsConfig:
@@ -82,17 +151,26 @@ def resolved(config: EmbeddingsConfig, running_words: int, vocabulary: int) -> E
     return config.model_copy(
         update={
             "epochs": config.epochs or default_epochs(running_words),
+            "dim": config.dim or sizes(running_words)[0]["dim"],
             "samples": config.samples or (12 if config.model == "cbow" else 15),
             "lr": config.lr or default_lr(config),
             "subwords": config.model == "skipgram" if config.subwords is None else config.subwords,
-            "buckets": config.buckets or min(MOST_BUCKETS, math.ceil(BUCKETS_PER_WORD * vocabulary)),
+            "buckets": config.buckets or default_buckets(vocabulary),
         }
     )
 
 
+def default_buckets(vocabulary: int) -> int:
+    """Vectors that the n-grams of so many words share."""
+    few = min(FEW_BUCKETS, FEW_PER_WORD * vocabulary)
+    return min(MOST_BUCKETS, max(few, math.ceil(BUCKETS_PER_WORD * vocabulary)))
+
+
 def default_epochs(words: int) -> int:
-    """Passes over a text of so many words: 8 for 17 million, more for less, as small texts need."""
-    return min(MOST_EPOCHS, max(1, round(EPOCHS * math.sqrt(EPOCHS_WORDS / max(1, words)))))
+    """Passes over a text of so many words."""
+    words = max(1, words)
+    epochs = EPOCHS * math.sqrt(max(1.0, FEW_WORDS / words) * min(1.0, MANY_WORDS / words))
+    return min(MOST_EPOCHS, max(1, round(epochs)))
 
 
 def default_lr(config: EmbeddingsConfig) -> float:

@@ -32,6 +32,8 @@ OBJECTIVE_SETTINGS = (
     "phrase_threshold",
 )
 """Settings that may differ between the two, and are those of the earlier one where nobody sets them."""
+BY_MINUTES = ("epochs", "dim", "subwords")
+"""Settings that follow from the minutes where nobody sets them."""
 
 
 def settings_to_continue(folder: str | Path, out: str | Path | None = None) -> dict[str, Any]:
@@ -61,13 +63,17 @@ def inherited(values: Mapping[str, Any], folder: str | Path, out: str | Path | N
     return merge(earlier, EmbeddingsConfig.qualified(values))
 
 
-def with_engine_of(folder: Path, config: EmbeddingsConfig) -> EmbeddingsConfig:
-    """The settings with, where they leave it open, the engine of the training whose state `folder` holds, so that what
-    began on a GPU resumes without one and the other way round."""
+def as_begun(folder: Path, config: EmbeddingsConfig) -> EmbeddingsConfig:
+    """The settings with, where they leave it open, what this machine decided when the training began whose state
+    `folder` holds: its engine, so that what began on a GPU resumes without one and the other way round, and what its
+    minutes were thought to reach."""
     settings = settings_begun_with(folder)
-    if settings is None or config.engine != "auto" or config.device not in LOOPS_DEVICES:
+    if settings is None:
         return config
-    return config.model_copy(update={"engine": settings["engine"]})
+    decided = {key: settings[key] for key in BY_MINUTES if config.minutes is not None and getattr(config, key) is None}
+    if config.engine == "auto" and config.device in LOOPS_DEVICES:
+        decided["engine"] = settings["engine"]
+    return config.model_copy(update=decided)
 
 
 class Earlier(NamedTuple):
@@ -104,7 +110,7 @@ class Earlier(NamedTuple):
 
     def resolve(self, config: EmbeddingsConfig) -> EmbeddingsConfig:
         """The settings, with what was left open as it was."""
-        return config.model_copy(update={key: self.settings[key] for key in ("subwords", "buckets")})
+        return config.model_copy(update={key: self.settings[key] for key in ("dim", "subwords", "buckets")})
 
 
 def shared(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,9 @@ from .checks import check, memory_needed
 from .loop import Callback, VectorTrainer
 from .planning import plan
 from .starts import start_from_earlier, start_from_vectors
-from .trial import choose_engine
+
+RISEN = 1.08
+"""A held-out loss that ends at so many times its lowest is worth a sentence."""
 
 
 def train_embeddings(
@@ -54,12 +57,10 @@ def train_embeddings(
     folder = Path(out) if out is not None else None
     if folder is not None:
         check_replaceable(folder, STATE)
-    text, words, config, earlier = plan(corpus, config, folder, resume, quiet)
-    choice = choose_engine(text, words, config)
-    config = config.model_copy(update={"engine": choice.engine})
+    text, words, config, earlier, measured = plan(corpus, config, folder, resume, quiet)
     needed = memory_needed(len(words.words), config)
     trainer = VectorTrainer(text, words, config, folder, callback)
-    said = [choice.sentence, opening(trainer, needed)]
+    said = [*measured, opening(trainer, needed)]
     if trainer.resume():
         state = "is finished; nothing is left to do" if trainer.finished else f"resumes at {trainer.done:.0%}"
         said.append(f"{folder} {state}.")
@@ -68,7 +69,7 @@ def train_embeddings(
     elif config.init:
         said.append(start_from_vectors(trainer.engine, trainer.parts, words, load_vectors(config.init)))
     if not quiet:
-        notify(*filter(None, said))
+        notify(*said)
     if folder is not None and trainer.finished:
         return WordVectors.load(folder), {**trainer.summary(), "start_up_seconds": time.perf_counter() - begun}
     trainer.engine.compile()
@@ -76,7 +77,23 @@ def train_embeddings(
     with interruptible():  # what is trained to the end is also written to the end
         trainer.fit(quiet)
         vectors = trainer.finish()
+    if not quiet and (sentence := overfitted(trainer.position.held_out, trainer.epochs)):
+        notify(sentence)
     return vectors, {**trainer.summary(), "start_up_seconds": started - begun}
+
+
+def overfitted(losses: Sequence[float | None], epochs: float) -> str:
+    """What a held-out loss means that has risen again, in a sentence; empty where it has hardly."""
+    known = [(loss, number) for number, loss in enumerate(losses, 1) if loss is not None]
+    if not known:
+        return ""
+    (lowest, number), last = min(known), known[-1][0]
+    if last <= RISEN * lowest:
+        return ""
+    return (
+        f"the held-out loss was lowest after epoch {number} ({lowest:.2f}) and ended at {last:.2f}: the vectors learn "
+        f"this text by heart, and similarities become worse; fewer than {epochs:.3g} epochs are better."
+    )
 
 
 def opening(trainer: VectorTrainer, needed: int) -> str:
@@ -85,6 +102,6 @@ def opening(trainer: VectorTrainer, needed: int) -> str:
     ngrams = f" and {config.buckets:,} buckets of n-grams" if config.subwords else ""
     return (
         f"{text.words:,} words; {len(trainer.words.words):,} different ones{ngrams} get vectors of {config.dim} "
-        f"dimensions, {needed / 1e6:,.0f} MB; {trainer.epochs} epochs; {trainer.engine.name} engine, "
+        f"dimensions, {needed / 1e6:,.0f} MB; {trainer.epochs:.3g} epochs; {trainer.engine.name} engine, "
         f"{trainer.workers} thread{'s' * (trainer.workers > 1)}."
     )

@@ -1,4 +1,4 @@
-"""Which engine is faster on this machine: both train on the first words of the text for a second each.
+"""How fast this machine trains, and which engine is faster: each trains on the first words of the text for a second.
 
 With a CUDA device the compiled loops on the CPU may still win: next to a laptop's GPU, or on a CPU with many
 cores. So the compiled loops are used unless torch is measured faster. Nothing of a trial enters the training: its
@@ -33,6 +33,8 @@ class Choice(NamedTuple):
     engine: RunningEngine
     sentence: str
     """What was measured, for the person watching; empty where there was nothing to choose."""
+    rate: float = 0.0
+    """Tokens a second; 0 where nothing was timed."""
 
 
 def choose_engine(
@@ -41,6 +43,7 @@ def choose_engine(
     config: EmbeddingsConfig,
     build: Build = build_engine,
     clock: Clock = time.perf_counter,
+    timed: bool = False,
 ) -> Choice:
     """Choose the engine for a training.
 
@@ -50,13 +53,13 @@ def choose_engine(
         config: resolved settings.
         build: makes an engine for words, settings and parts.
         clock: seconds.
+        timed: time the only possible engine too.
 
     Returns:
-        The only possible engine at once; of two, torch where it trains on more words a second, else the compiled
-        loops.
+        The only possible engine; of two, torch where it trains on more words a second, else the compiled loops.
     """
     first, *others = possible_engines(config)
-    if not others:
+    if not others and not timed:
         return Choice(first, "")
     parts = WordParts.of(words.words, config)
     jobs = plan_jobs(len(text.train), config.epochs or 1, config.lr or 0.0, config.seed)
@@ -74,7 +77,8 @@ def choose_engine(
         measured.append(f"{name} {rate:,.0f}")
         if rate > fastest:
             best, fastest = name, rate
-    return Choice(best, f"words a second on this machine: {', '.join(measured)}; the {best} engine is used.")
+    rates = f"words a second on this machine: {', '.join(measured)}; the {best} engine is used." if others else ""
+    return Choice(best, rates, fastest)
 
 
 def speed(engine: Engine, text: TrainingText, jobs: Sequence[Job], workers: int, clock: Clock) -> float:

@@ -27,7 +27,8 @@ class CpuEngine:
     name, concurrent = "cpu", True
 
     def __init__(self, words: ChosenWords, config: EmbeddingsConfig, parts: WordParts):
-        self.config, self.parts = config, parts
+        assert config.dim is not None
+        self.config, self.parts, self.dim = config, parts, config.dim
         noise = WORD_NOISE[config.noise](words.counts_V, NOISE_POWER)
         self.alias_table = alias_table(noise)
         self.log_expected = np.log(config.samples * noise).astype(np.float32)
@@ -36,10 +37,10 @@ class CpuEngine:
         kept = np.flatnonzero(self.rows >= 0)
         keep[kept] = keep_probabilities(words.counts_V, config.subsample)[self.rows[kept]]
         self.keep = as_threshold(keep)
-        width = padded(config.dim)
+        width = padded(self.dim)
         self.inputs, self.outputs = aligned(parts.size, width), aligned(len(words.words), width)
-        start = np.random.default_rng(config.seed).random((parts.size, config.dim), np.float32)
-        self.inputs[:, : config.dim] = (start - np.float32(0.5)) / np.float32(config.dim)
+        start = np.random.default_rng(config.seed).random((parts.size, self.dim), np.float32)
+        self.inputs[:, : self.dim] = (start - np.float32(0.5)) / np.float32(self.dim)
         self.kernel: Kernel = build_kernel(width, config.samples, config.loss, cbow=config.model == "cbow")
 
     def run(self, ids: np.ndarray, starts: np.ndarray, lr: float, seed: int) -> tuple[float, int]:
@@ -75,9 +76,9 @@ class CpuEngine:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Everything training has changed: "inputs" and "outputs", without padding."""
-        return {"inputs": self.inputs[:, : self.config.dim], "outputs": self.outputs[:, : self.config.dim]}
+        return {"inputs": self.inputs[:, : self.dim], "outputs": self.outputs[:, : self.dim]}
 
     def load_arrays(self, arrays: dict[str, np.ndarray]) -> None:
         """Go on from `arrays()`."""
-        self.inputs[:, : self.config.dim] = arrays["inputs"]
-        self.outputs[:, : self.config.dim] = arrays["outputs"]
+        self.inputs[:, : self.dim] = arrays["inputs"]
+        self.outputs[:, : self.dim] = arrays["outputs"]

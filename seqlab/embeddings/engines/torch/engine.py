@@ -67,6 +67,7 @@ class TorchEngine:
 
         Raises InputError when the loss or the device does not exist.
         """
+        assert config.dim is not None
         self.config, self.loss = config, choose("loss", config.loss, LOSSES)
         self.device, self.dtype = torch.device(resolve_device(config.device)), dtype
         self.sampler = WindowSampler(counts_V, row_of_id_I, config, self.device, dtype)
