@@ -16,13 +16,11 @@ import torch
 from torch import Tensor
 
 from ..base.errors import SeqlabError
-from .rules import Rule, apply_rules
+from .rules import Rule, apply_rules, is_compiled
 
 LARGEST_LOGITS = 1 << 22  # elements
 LARGEST_BATCH = 1024
 BELOW_ONE = 1 - 2**-50  # so that no rounding makes a share of a total the total itself
-LARGE = 1 << 11
-"""Types from which drawing is worth loading compiled code for."""
 IN_CACHE = 1 << 17
 """Logits that rules and draws pass through at a time: half a megabyte stays in cache, and so does what rules make."""
 
@@ -130,11 +128,6 @@ def uniforms(seed: int, indices: Iterable[int], length: int) -> np.ndarray:
     """Uniform numbers in [0, BELOW_ONE), (len(indices), length) float64. A row depends on `seed` and its index
     only."""
     return np.stack([np.random.default_rng([seed, index]).random(length) * BELOW_ONE for index in indices])
-
-
-def is_compiled(logits_BV: Tensor) -> bool:
-    """Whether compiled code draws from such logits and describes the tokens."""
-    return logits_BV.device.type == "cpu" and logits_BV.shape[1] >= LARGE
 
 
 def draw(logits_BV: Tensor, uniform_B: Tensor) -> Tensor:

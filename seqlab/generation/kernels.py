@@ -1,4 +1,4 @@
-"""Drawing a token from every row of a batch, and what the model thought of it, compiled.
+"""Drawing a token from every row of a batch, what the model thought of it, and rules that keep the likeliest, compiled.
 
 torch makes a pass over the whole batch, into new memory, for every exponential, running sum and comparison. Here a row
 is read a few times while it is in cache and nothing of its length is written: the running sum is kept for blocks of
@@ -61,6 +61,22 @@ def _as_number(integer: Any) -> Callable[..., Any]:
         return np.int64(integer ^ ((integer >> 63) & 0x7FFFFFFFFFFFFFFF)).view(np.float64)
 
     return single if integer is types.int32 else double
+
+
+def number_of(integer: Any, like: Any) -> Any:
+    """`as_number` of an int64, as a number like another."""
+    raise NotImplementedError
+
+
+@overload(number_of)
+def _number_of(integer: Any, like: Any) -> Callable[..., Any]:
+    def single(integer: Any, like: Any) -> Any:
+        return as_number(np.int32(integer))
+
+    def double(integer: Any, like: Any) -> Any:
+        return as_number(np.int64(integer))
+
+    return single if like is types.float32 else double
 
 
 @compiled
@@ -145,3 +161,82 @@ def describe(logits_BV: Any, token_B: Any, figures_B3: Any) -> None:
     """What `logits_BV` says of a token of every row."""
     for b in range(len(logits_BV)):
         describe_one(logits_BV[b], token_B[b], figures_B3[b])
+
+
+@step
+def keep_largest(logits_BV: Any, count_B: Any, threshold_B: Any, kept_BV: Any) -> None:
+    """The `count_B` largest of every row, -inf elsewhere; none is below `threshold_B`, lower ids win ties."""
+    zero, unit = logits_BV.dtype.type(0), logits_BV.dtype.type(1)
+    removed = logits_BV.dtype.type(-np.inf)
+    for b in range(len(logits_BV)):
+        logits_V, kept_V, threshold = logits_BV[b], kept_BV[b], threshold_B[b]
+        left = 0.0
+        for start in range(0, logits_V.size, BLOCK):
+            part_V, kept_part_V, found = logits_V[start : start + BLOCK], kept_V[start : start + BLOCK], zero
+            for v in range(part_V.size):
+                found += unit if part_V[v] >= threshold else zero
+                kept_part_V[v] = part_V[v] if part_V[v] >= threshold else removed
+            left += found
+        v = logits_V.size
+        while left > count_B[b] and v > 0:
+            v -= 1
+            if logits_V[v] == threshold:
+                kept_V[v] = removed
+                left -= 1
+
+
+@compiled
+def from_on(logits_V: Any, weights_V: Any, least: Any) -> Any:
+    """Weight and number of the logits of at least so much."""
+    zero, unit = logits_V.dtype.type(0), logits_V.dtype.type(1)
+    whole, count = 0.0, 0.0
+    for start in range(0, logits_V.size, BLOCK):
+        part_V, weights_part_V = logits_V[start : start + BLOCK], weights_V[start : start + BLOCK]
+        total, found = zero, zero
+        for v in range(part_V.size):
+            total += weights_part_V[v] if part_V[v] >= least else zero
+            found += unit if part_V[v] >= least else zero
+        whole += total
+        count += found
+    return whole, count
+
+
+@step
+def nucleus(logits_BV: Any, mass: float, count_B: Any, threshold_B: Any) -> None:
+    """How many of the largest logits of every row hold probability `mass`, and the smallest of them.
+
+    The threshold is bisected, on integers that are in the order of the logits: some twenty passes over a row in cache
+    take a tenth of the time of sorting it.
+    """
+    zero, lowest = logits_BV.dtype.type(0), logits_BV.dtype.type(LOWEST)
+    weights_V = np.empty(logits_BV.shape[1], logits_BV.dtype)
+    for b in range(len(logits_BV)):
+        logits_V = logits_BV[b]
+        top, whole = largest(logits_V), 0.0
+        for start in range(0, logits_V.size, BLOCK):
+            part_V, weights_part_V, total = logits_V[start : start + BLOCK], weights_V[start : start + BLOCK], zero
+            for v in range(part_V.size):
+                one = weight(part_V[v] - top, lowest, zero)
+                weights_part_V[v] = one
+                total += one
+            whole += total
+        # those from `low` on hold enough, those from `high` on do not
+        low, high = np.int64(as_integer(top + lowest)), np.int64(as_integer(top)) + 1
+        _, low_count = from_on(logits_V, weights_V, top + lowest)
+        high_weight, high_count = 0.0, 0.0
+        while low + 1 < high and low_count - high_count > 1:
+            middle = (low >> 1) + (high >> 1) + (low & high & 1)  # the sum of both may not fit
+            held, count = from_on(logits_V, weights_V, number_of(middle, top))
+            if held >= mass * whole:
+                low, low_count = middle, count
+            else:
+                high, high_weight, high_count = middle, held, count
+        least = number_of(low, top)
+        threshold = top
+        for v in range(logits_V.size):
+            if least <= logits_V[v] < threshold:
+                threshold = logits_V[v]
+        one = weight(threshold - top, lowest, zero)
+        tied = low_count - high_count
+        count_B[b] = high_count + max(1.0, min(tied, np.ceil((mass * whole - high_weight) / max(one, 1e-300))))
+        threshold_B[b] = threshold

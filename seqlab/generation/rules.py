@@ -24,7 +24,6 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -33,6 +32,8 @@ from ..base.errors import InputError, choose
 Rule = Callable[[Tensor, Tensor], Tensor]
 
 MAX_PENALTY = 1e4
+LARGE = 1 << 11
+"""Types from which compiled code is worth loading."""
 
 
 def apply_rules(rules: Sequence[Rule], logits_BV: Tensor, history_BT: Tensor) -> Tensor:
@@ -81,15 +82,20 @@ def _keep(logits_BV: Tensor, keep_BV: Tensor) -> Tensor:
     return _unless_empty(logits_BV.masked_fill(~keep_BV, -math.inf), logits_BV)
 
 
-def _descending(values_BV: Tensor) -> Tensor:
-    """Every row sorted. On a CPU, numpy's vectorised sort is some forty times as fast as torch's."""
-    if values_BV.device.type == "cpu":
-        return torch.from_numpy(np.sort(values_BV.numpy(), axis=-1)).flip(-1)
-    return values_BV.sort(-1, descending=True).values
+def is_compiled(logits_BV: Tensor) -> bool:
+    """Whether `kernels` are to work on such logits."""
+    return logits_BV.device.type == "cpu" and logits_BV.shape[1] >= LARGE
 
 
 def _keep_largest(logits_BV: Tensor, count_B1: Tensor, threshold_B1: Tensor) -> Tensor:
-    """The `count_B1` largest of each row, of which `threshold_B1` is the smallest; lower ids win ties."""
+    """The `count_B1` largest of each row, none below `threshold_B1`; lower ids win ties."""
+    if is_compiled(logits_BV):
+        from . import kernels
+
+        kept_BV = torch.empty_like(logits_BV)
+        bounds = (part_B1[:, 0].contiguous().numpy() for part_B1 in (count_B1, threshold_B1))
+        kernels.keep_largest(logits_BV.numpy(), *bounds, kept_BV.numpy())
+        return kept_BV
     above_BV = logits_BV > threshold_B1
     tied_BV = logits_BV == threshold_B1
     room_B1 = count_B1 - above_BV.sum(-1, keepdim=True)
@@ -196,7 +202,7 @@ def top_k(k: Any) -> Rule:
         if k >= logits_BV.shape[-1]:
             return logits_BV
         threshold_B1 = logits_BV.topk(k).values[:, -1:]
-        return _keep_largest(logits_BV, torch.full_like(threshold_B1, k), threshold_B1)
+        return _keep_largest(logits_BV, torch.full_like(threshold_B1, k, dtype=torch.int64), threshold_B1)
 
     return rule
 
@@ -230,7 +236,14 @@ def top_p(mass: Any) -> Rule:
     def rule(logits_BV: Tensor, history_BT: Tensor) -> Tensor:
         if mass == 1:
             return logits_BV
-        sorted_BV = _descending(logits_BV)
+        if is_compiled(logits_BV):
+            from . import kernels
+
+            count_B1 = torch.empty(len(logits_BV), 1, dtype=torch.int64)
+            threshold_B1 = logits_BV.new_empty(len(logits_BV), 1)
+            kernels.nucleus(logits_BV.numpy(), mass, count_B1[:, 0].numpy(), threshold_B1[:, 0].numpy())
+            return _keep_largest(logits_BV, count_B1, threshold_B1)
+        sorted_BV = logits_BV.sort(-1, descending=True).values
         probs_BV = sorted_BV.softmax(-1)
         before_BV = probs_BV.cumsum(-1, dtype=torch.float64) - probs_BV
         count_B1 = (before_BV < mass).sum(-1, keepdim=True)
@@ -245,7 +258,9 @@ def min_p(share: Any) -> Rule:
     log_share = math.log(share) if share else -math.inf
 
     def rule(logits_BV: Tensor, history_BT: Tensor) -> Tensor:
-        return _keep(logits_BV, logits_BV >= logits_BV.amax(-1, keepdim=True) + log_share)
+        threshold_B1 = logits_BV.amax(-1, keepdim=True) + log_share
+        everything_B1 = torch.full_like(threshold_B1, logits_BV.shape[-1], dtype=torch.int64)
+        return _keep_largest(logits_BV, everything_B1, threshold_B1)
 
     return rule
 

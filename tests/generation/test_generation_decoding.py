@@ -16,7 +16,7 @@ from seqlab.generation import beam as beam_module
 from seqlab.generation import decoding
 from seqlab.generation.beam import beam_search
 from seqlab.generation.decoding import best, length_penalty, read_prompt, sample
-from seqlab.generation.rules import make_rule
+from seqlab.generation.rules import LARGE, make_rule
 from seqlab.models import LanguageModel
 
 START = [1]
@@ -164,7 +164,7 @@ def test_drawing_at_the_borders_stays_on_tokens_with_probability():
     logits_BV = torch.tensor([[-math.inf, 0.0, -math.inf, 0.0, -math.inf]]).expand(5, -1)
     points = torch.tensor([0.0, 0.5 - 1e-12, 0.5, 0.9, (1 - 2**-53) * decoding.BELOW_ONE], dtype=torch.float64)
     assert decoding.draw(logits_BV, points).tolist() == [1, 1, 3, 3, 3]
-    wide_BV = torch.full((5, decoding.LARGE), -math.inf)
+    wide_BV = torch.full((5, LARGE), -math.inf)
     wide_BV[:, [1, 1500]] = 0.0
     tokens, _ = decoding.choose(wide_BV, torch.zeros(5, 0, dtype=torch.int64), points, [])
     assert tokens.tolist() == [1, 1, 1500, 1500, 1500]
@@ -173,7 +173,7 @@ def test_drawing_at_the_borders_stays_on_tokens_with_probability():
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 2e-6), (torch.float64, 1e-13)])
 def test_compiled_draws_and_figures_are_those_of_the_running_sum(dtype, tolerance):
     torch.manual_seed(3)
-    logits_BV = 4 * torch.randn(20, decoding.LARGE + 77, dtype=dtype)
+    logits_BV = 4 * torch.randn(20, LARGE + 77, dtype=dtype)
     allowed_BV = make_rule("top_k", 40)(logits_BV, torch.zeros(20, 0, dtype=torch.int64))
     points = torch.rand(20, dtype=torch.float64)
     for left_BV, rules in ((logits_BV, []), (allowed_BV, [make_rule("top_k", 40)])):

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqlab.base.errors import InputError
-from seqlab.generation.rules import RULES, apply_rules, make_rule
+from seqlab.generation.rules import LARGE, RULES, apply_rules, make_rule
 
 INF = math.inf
 VOCAB = 7
@@ -209,3 +209,26 @@ def test_order_matters_and_is_the_listed_one():
     assert nucleus_first.sum() == 2
     names = list(RULES)
     assert names.index("repetition_penalty") < names.index("temperature") < names.index("top_p")
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("decimals", [7, 1])
+def test_rules_for_large_vocabularies_keep_what_sorting_keeps(dtype, decimals):
+    """Rounded to a decimal there are many ties, of which the lowest ids stay."""
+    torch.manual_seed(4)
+    logits_BV = (3 * torch.randn(6, LARGE + 100, dtype=torch.float64)).round(decimals=decimals).to(dtype)
+    logits_BV[:, 7] = -math.inf
+    logits_BV[5] -= 200
+    empty_BT = torch.zeros(6, 0, dtype=torch.int64)
+    order_BV = logits_BV.double().sort(dim=-1, descending=True, stable=True).indices
+    probs_BV = logits_BV.double().softmax(-1).gather(1, order_BV)
+    before_BV = probs_BV.cumsum(-1) - probs_BV
+    kept = {
+        ("top_k", 40): (torch.arange(LARGE + 100) < 40).expand(6, -1),
+        **{("top_p", mass): before_BV < mass for mass in (1e-3, 0.3, 0.9, 0.999)},
+        **{("min_p", share): probs_BV >= share * probs_BV[:, :1] * (1 - 1e-9) for share in (0.0, 0.07)},
+    }
+    for (name, value), keep_BV in kept.items():
+        expected_BV = torch.zeros_like(keep_BV).scatter_(1, order_BV, keep_BV)
+        found_BV = make_rule(name, value)(logits_BV, empty_BT)
+        assert torch.equal(found_BV, logits_BV.masked_fill(~expected_BV, -math.inf)), (name, value)
