@@ -289,7 +289,7 @@ def test_every_requirement_has_a_lowest_version_and_a_tested_one():
     for one in wanted:
         if one.startswith("seqlab["):
             continue
-        name, lowest = re.fullmatch(r"([\w-]+)(?:\[\w+\])?>=([\d.]+)", one).groups()
+        name, lowest = re.fullmatch(r"([\w-]+)(?:\[\w+\])?>=([\d.]+)(?:; .*)?", one).groups()
         assert tested[canonical(name)] >= tuple(map(int, lowest.split("."))), one
 
 

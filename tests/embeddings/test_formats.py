@@ -13,8 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gensim.models import KeyedVectors
-from gensim.models.fasttext import load_facebook_vectors
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from seqlab_cli.main import run
@@ -24,6 +22,9 @@ from seqlab.base.errors import InputError
 from seqlab.embeddings import FORMATS, WordVectors, convert_vectors, load_vectors, save_vectors
 from seqlab.embeddings.formats.fasttext import SETTINGS, SIZES
 
+gensim = pytest.importorskip("gensim", reason="no gensim for this Python")
+KeyedVectors = gensim.models.KeyedVectors
+load_facebook_vectors = gensim.models.fasttext.load_facebook_vectors
 WRITABLE = [name for name, kind in FORMATS.items() if kind.write]
 
 

@@ -10,9 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gensim.models import FastText
-from gensim.models.fasttext import FastTextKeyedVectors, load_facebook_vectors, save_facebook_model
-from gensim.models.fasttext_inner import compute_ngrams_bytes, ft_hash_bytes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from seqlab_cli.main import run
@@ -22,6 +19,8 @@ from seqlab.base.files import save_tensors
 from seqlab.embeddings import FORMATS, WordVectors, convert_vectors, load_vectors, save_vectors
 from seqlab.embeddings.material.subwords import Subwords, mean_rows, parts_of
 
+fasttext = pytest.importorskip("gensim.models.fasttext", reason="no gensim for this Python")
+fasttext_inner = pytest.importorskip("gensim.models.fasttext_inner")
 UNSEEN = ["unseen", "naïveté", "日本語", "x", "a b", "w1w2", "\ud800"]
 
 
@@ -41,15 +40,17 @@ def vectors() -> WordVectors:
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[FastTextKeyedVectors, Path]:
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[fasttext.FastTextKeyedVectors, Path]:
     """A small model of gensim's, and the file it writes in fastText's format."""
     random = np.random.default_rng(1)
     stems, endings = ["walk", "talk", "jump", "naïv", "größ"], ["", "s", "ed", "ing", "er"]
     words = [stem + ending for stem in stems for ending in endings]
     sentences = [[words[i] for i in random.integers(len(words), size=9)] for _ in range(200)]
-    model = FastText(sentences, vector_size=12, min_count=1, min_n=2, max_n=4, bucket=200, epochs=2, seed=1, workers=1)
+    model = fasttext.FastText(
+        sentences, vector_size=12, min_count=1, min_n=2, max_n=4, bucket=200, epochs=2, seed=1, workers=1
+    )
     path = tmp_path_factory.mktemp("trained") / "model.bin"
-    save_facebook_model(model, str(path))
+    fasttext.save_facebook_model(model, str(path))
     return model.wv, path
 
 
@@ -76,8 +77,8 @@ def test_parts_are_gensims_ngrams_in_order(words: list[str], shortest: int, more
     assert (offsets.dtype, rows.dtype) == (np.int64, np.int32)
     assert (offsets[0], offsets[-1]) == (0, len(rows))
     for number, word in enumerate(words):
-        ngrams = compute_ngrams_bytes(word, shortest, shortest + more)
-        expected = [len(words) + ft_hash_bytes(n) % 1000 for n in ngrams if n not in (b"<", b">")]
+        ngrams = fasttext_inner.compute_ngrams_bytes(word, shortest, shortest + more)
+        expected = [len(words) + fasttext_inner.ft_hash_bytes(n) % 1000 for n in ngrams if n not in (b"<", b">")]
         assert rows[offsets[number]] == number
         assert sorted(rows[offsets[number] + 1 : offsets[number + 1]].tolist()) == sorted(expected)
 
@@ -139,7 +140,7 @@ def test_too_many_rows_and_empty_matrices_are_refused() -> None:
 # Answers
 
 
-def test_unknown_words_are_gensims(trained: tuple[FastTextKeyedVectors, Path]) -> None:
+def test_unknown_words_are_gensims(trained: tuple[fasttext.FastTextKeyedVectors, Path]) -> None:
     theirs, path = trained
     ours = load_vectors(path)
     assert ours.subwords is not None
@@ -163,7 +164,7 @@ def test_unknown_words_are_gensims(trained: tuple[FastTextKeyedVectors, Path]) -
 @pytest.mark.parametrize("name", ["crime-and-punishment", "toy-model", "fasttext"])
 def test_unknown_words_of_fasttexts_own_models(shared_data: Path, name: str) -> None:
     path = shared_data / "vectors" / f"{name}.bin"
-    ours, theirs = load_vectors(path), load_facebook_vectors(str(path))
+    ours, theirs = load_vectors(path), fasttext.load_facebook_vectors(str(path))
     assert (ours.subwords is None) == (theirs.bucket == 0 or theirs.max_n == 0)
     for word in ("unseenword", "größe", "naïvely") if ours.subwords else ():
         assert word not in ours
@@ -272,7 +273,7 @@ def test_a_damaged_file_of_ngrams_is_named(vectors: WordVectors, tmp_path: Path,
 
 
 def test_a_model_becomes_a_folder_that_answers_the_same(
-    trained: tuple[FastTextKeyedVectors, Path], tmp_path: Path
+    trained: tuple[fasttext.FastTextKeyedVectors, Path], tmp_path: Path
 ) -> None:
     model = load_vectors(trained[1])
     report = convert_vectors(trained[1], tmp_path / "v", words=10)
@@ -306,7 +307,7 @@ def test_conversion_never_holds_the_ngrams_in_memory(tmp_path: Path) -> None:
 
 
 def test_ngrams_that_are_not_finite_never_reach_a_folder(
-    trained: tuple[FastTextKeyedVectors, Path], tmp_path: Path
+    trained: tuple[fasttext.FastTextKeyedVectors, Path], tmp_path: Path
 ) -> None:
     shutil.copy(trained[1], tmp_path / "model.bin")
     subwords = load_vectors(tmp_path / "model.bin").subwords

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gensim.models import KeyedVectors
 from scipy.stats import binomtest, bootstrap, spearmanr
 from seqlab_cli.main import run
 
@@ -14,6 +13,9 @@ from seqlab.base.errors import InputError
 from seqlab.embeddings import WordVectors, evaluate_analogies, evaluate_similarity, evaluate_vectors
 from seqlab.embeddings.evaluation import evaluate as evaluation
 from seqlab.embeddings.evaluation.questions import read_questions
+
+gensim = pytest.importorskip("gensim", reason="no gensim for this Python")
+KeyedVectors = gensim.models.KeyedVectors
 
 
 def structured_vectors(seed: int = 1) -> WordVectors:

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gensim.models import KeyedVectors
 from seqlab_cli.main import run
 
 from seqlab.base.errors import InputError
 from seqlab.embeddings import WordVectors, evaluate_analogies
 from seqlab.embeddings.evaluation.questions import expand_pairs, read_questions, read_similarity, shipped_sets
 
+gensim = pytest.importorskip("gensim", reason="no gensim for this Python")
+KeyedVectors = gensim.models.KeyedVectors
 NAMES = ["english", "python-docs"]
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gensim.models import KeyedVectors
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from seqlab_cli.main import run
@@ -22,6 +21,9 @@ from seqlab.embeddings import WordVectors, load_vectors
 from seqlab.embeddings.material.subwords import Subwords
 from seqlab.embeddings.queries.nearest import BLOCKS, TILE, WIDTH, nearest
 from seqlab.embeddings.queries.ranking import highest
+
+gensim = pytest.importorskip("gensim", reason="no gensim for this Python")
+KeyedVectors = gensim.models.KeyedVectors
 
 
 def random_vectors(count: int = 300, dim: int = 20, seed: int = 1) -> WordVectors:

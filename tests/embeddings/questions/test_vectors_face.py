@@ -9,8 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from gensim.models import FastText, KeyedVectors, Word2Vec
-from gensim.models.fasttext import FastTextKeyedVectors
 
 import seqlab
 from seqlab.base.errors import InputError
@@ -18,6 +16,9 @@ from seqlab.embeddings import WordVectors, evaluate_vectors, load_vectors
 from seqlab.embeddings.material.subwords import Subwords, mean_rows, parts_of
 from seqlab.embeddings.queries.results import ScoredWords
 
+gensim = pytest.importorskip("gensim", reason="no gensim for this Python")
+FastText, KeyedVectors, Word2Vec = gensim.models.FastText, gensim.models.KeyedVectors, gensim.models.Word2Vec
+FastTextKeyedVectors = gensim.models.fasttext.FastTextKeyedVectors
 SENTENCES = [["the", "king", "rules"], ["the", "queen", "rules"], ["kings", "and", "queens"]] * 40
 
 
