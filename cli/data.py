@@ -144,7 +144,7 @@ def prepare_text(
         print_json(corpus.to_json())
         return
     print(corpus.text())
-    say(f"seqlab: wrote {out} ({corpus.tokenizer.kind}, {len(corpus.tokenizer.vocab):,} types)")
+    say(f"seqlab: {out} is ready ({corpus.tokenizer.kind}, {len(corpus.tokenizer.vocab):,} types)")
 
 
 def _text_config(arguments: Mapping[str, Any]) -> TextConfig:

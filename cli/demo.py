@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .console import load_torch
+from .console import load_torch, say
 
 if TYPE_CHECKING:
     from seqlab.api import TrainedLanguageModel
@@ -38,6 +38,9 @@ def demo(
     """Text in; vectors, a language model, generated text and a map out: the whole story on python-docs.
 
     Example: seqlab demo -o my-demo
+
+    Once more in the same folder, it uses the corpus and the vectors that
+    are there, and trains the model anew.
     """
     started = time.monotonic()
     load_torch()
@@ -96,6 +99,7 @@ def fresh(path: Path) -> Path:
     from seqlab.base.kinds import kind_of
 
     if kind_of(path) == "run":
+        say(f"seqlab: {path} is of an earlier demo; it is trained anew")
         shutil.rmtree(path)
     return path
 

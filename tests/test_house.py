@@ -11,6 +11,7 @@ import sys
 import tomllib
 import venv
 import zipfile
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -218,6 +219,7 @@ def test_queries_never_wait_for_numba() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+@cache
 def parsed(*tops: str) -> dict[Path, ast.Module]:
     return {path: ast.parse(path.read_text("utf-8")) for top in tops for path in sorted((ROOT / top).rglob("*.py"))}
 

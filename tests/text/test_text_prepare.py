@@ -497,6 +497,26 @@ def test_cache_is_keyed_by_content_and_settings(tmp_path: Path) -> None:
     assert len(paths) == 5
 
 
+def test_a_folder_that_holds_the_text_already_stays(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, out = write(tmp_path / "a.txt", WORDS * 20), tmp_path / "c"
+    written = lambda: (out / "corpus.json").stat().st_mtime_ns  # noqa: E731
+    prepare(path, out)
+    first = written()
+    again = prepare(path, out, TextConfig(), chunk_bytes=100)
+    assert written() == first
+    assert again.path == out
+    changes = (
+        lambda: prepare(path, out, config("byte")),
+        lambda: prepare(path, out, for_words=True),
+        lambda: prepare(write(path, WORDS * 21), out),
+        lambda: (out / "tokenizer.json").write_text("{") and prepare(path, out),
+    )
+    for change in changes:
+        before = written()
+        change()
+        assert written() != before
+
+
 def test_damaged_cache_is_made_again(tmp_path: Path) -> None:
     path = write(tmp_path / "a.txt", WORDS * 20)
     first = prepare(path, config=config("char"))

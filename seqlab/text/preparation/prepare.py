@@ -69,8 +69,8 @@ def prepare(
 
     Args:
         sources: file(s), a folder, `-`, a named corpus. A prepared corpus is returned as it is.
-        out: the folder to write; None keeps the corpus in the user's cache, found again by the content of the
-            sources and the settings, never by path.
+        out: the folder to write, left as it is where it holds this text prepared in this way; None keeps the corpus in
+            the user's cache, found again by the content of the sources and the settings, never by path.
         config: tokenizer and vocabulary; the defaults choose them from the text.
         valid: a validation text. Without it the last `config.valid_fraction` of the text is set apart: for characters
             and bytes exactly from int(characters * (1 - fraction)) on, for several documents from the nearest document
@@ -101,11 +101,31 @@ def prepare(
                 with contextlib.suppress(InputError):  # a damaged one is made again, so is one without spelling
                     if (corpus := _opened(out, config, quiet)).keeps_spelling:
                         return corpus
+        elif earlier := _earlier(Path(out), entries, config, hint, for_words):
+            Progress("preparing", quiet=quiet).note(f"{out} holds this text, prepared in this way; it is used as it is")
+            return earlier
         with atomic_folder(out, HEADER) as folder:
             job = _Preparation(folder, config, hint, for_words, quiet, chunk_bytes, workers)
             write_json(folder / HEADER, {**job.run(files), "sources": entries})
             write_manifest(folder, [file.name for file in folder.iterdir()])
     return _opened(out, config, quiet, verify=False)
+
+
+def _earlier(
+    out: Path, entries: dict[str, list[dict[str, Any]]], config: TextConfig, hint: str | None, for_words: bool
+) -> Corpus | None:
+    """The corpus at `out`, where preparing these sources again would give the same."""
+    if not Corpus.is_corpus(out):
+        return None
+    try:
+        corpus = Corpus.open(out)
+    except InputError:  # damaged, or of another version: it is made again
+        return None
+    settings = {**config.model_dump(), "for_words": for_words}
+    if config.tokenizer == "auto":  # which depends on the text alone
+        settings["tokenizer"] = hint or corpus.header["kind"]
+    same = corpus.header["sources"] == entries and corpus.header["settings"] == settings
+    return corpus if same and corpus.keeps_spelling else None
 
 
 def _opened(out: str | Path, config: TextConfig, quiet: bool, verify: bool | None = None) -> Corpus:
