@@ -156,7 +156,7 @@ def test_prepare(capsys: pytest.CaptureFixture[str], book: Path, tmp_path: Path)
     assert code == 0
     assert out.split("\n")[0].split() == "split tokens types unknown documents words chars bytes".split()
     assert [line.split()[0] for line in out.split("\n")[1:-1]] == ["train", "valid"]
-    assert f"wrote {folder}" in err
+    assert f"{folder} is ready" in err
 
 
 @pytest.mark.parametrize(
