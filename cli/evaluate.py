@@ -10,7 +10,7 @@ import typer
 from seqlab.base.printing import printable
 
 from .console import JsonFlag, check_run, load_torch, print_json, print_table, say
-from .flags import FILES, PANELS, CountsOnlyFlag, NetworkOnlyFlag, member_of
+from .flags import FILES, PANELS, CacheFlag, CountsOnlyFlag, NetworkOnlyFlag, member_of
 from .vectors.neighbors import open_vectors
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def evaluate(
             help="How --dynamic learns: rms or sgd steps.", show_default="rms", rich_help_panel=PANELS["recipe"]
         ),
     ] = None,
-    cache: Annotated[int, typer.Option(min=0, metavar="N")] = 0,
+    cache: CacheFlag = False,
     network_only: NetworkOnlyFlag = False,
     counts_only: CountsOnlyFlag = False,
     ensemble: Annotated[
@@ -89,7 +89,7 @@ def evaluate(
 
     Example: seqlab evaluate runs/book --text chapter.txt
 
-    Example: seqlab evaluate runs/book --split test --dynamic --cache 2000
+    Example: seqlab evaluate runs/book --split test --dynamic --cache
 
     Example: seqlab evaluate vectors --questions english
 
@@ -118,7 +118,7 @@ def evaluate(
         raise InputError(
             "--train-text is the text that --dynamic takes the size of gradients from; give that too, or leave it out."
         )
-    member = member_of(network_only, counts_only)
+    member = member_of(network_only, counts_only, cache)
     _check_rule(dynamic, dynamic_rule)
     for path in (*paths, *(ensemble or ())):
         check_run(path)
@@ -126,13 +126,12 @@ def evaluate(
         _check_output(tokens)
     adaptation = {
         "dynamic": dynamic_rule or dynamic,
-        "cache": cache,
         "ensemble": ensemble or [],
         "seed": seed,
     }
     sources = {"valid": valid, "train_text": train_text}
     results = {
-        str(path): _evaluate_run(path, device, text, split or "test", sources, adaptation, tokens, json, member)
+        str(path): _evaluate_run(path, device, text, split or "test", sources, adaptation, tokens, json, member, cache)
         for path in paths
     }
     _warn_of_few_tuning_tokens(results)
@@ -187,6 +186,7 @@ def _evaluate_run(
     tokens: Path | None,
     quiet: bool,
     member: Literal["network", "counts"] | None,
+    cache: bool,
 ) -> dict[str, Scores]:
     """Scores of one run by the name of the text."""
     load_torch()
@@ -194,7 +194,7 @@ def _evaluate_run(
     from seqlab.evaluation import evaluate_source
 
     lm = load_language_model(path, device=device)
-    lm = lm.only(member) if member else lm
+    lm = lm.only(member) if member else lm.with_cache(sources["valid"], quiet=quiet) if cache else lm
     evaluator = lm.evaluator(quiet=quiet, **sources, **adaptation)
     if not texts:
         return {split: evaluate_source(lm.run, evaluator, None, split, tokens)}

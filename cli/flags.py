@@ -109,11 +109,22 @@ NetworkOnlyFlag = Annotated[
 CountsOnlyFlag = Annotated[
     bool, typer.Option("--counts-only", help="Use the counts without the network.", rich_help_panel=PANELS["recipe"])
 ]
+CacheFlag = Annotated[
+    bool,
+    typer.Option(
+        "--cache",
+        help="Words that came lately in the text become likelier: better predictions; in generation more repetition.",
+        rich_help_panel=PANELS["recipe"],
+    ),
+]
 
 
-def member_of(network_only: bool, counts_only: bool) -> Literal["network", "counts"] | None:
-    """The member that is to be used by itself. Raises InputError for both."""
+def member_of(network_only: bool, counts_only: bool, cache: bool) -> Literal["network", "counts"] | None:
+    """The member that is to be used by itself. Raises InputError for both, or one with a cache."""
     from seqlab.base.errors import InputError
+
+    if cache and (network_only or counts_only):
+        raise InputError("--cache goes with the whole model; leave out --network-only and --counts-only, or --cache.")
 
     if network_only and counts_only:
         raise InputError("--network-only and --counts-only exclude each other; without them both are used together.")

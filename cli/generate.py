@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .console import JsonFlag, check_run, load_torch, print_json, say, unescaped
-from .flags import FILES, PANELS, CountsOnlyFlag, NetworkOnlyFlag, member_of
+from .flags import FILES, PANELS, CacheFlag, CountsOnlyFlag, NetworkOnlyFlag, member_of
 
 if TYPE_CHECKING:
     from seqlab.generation import TextGenerator
@@ -69,6 +69,7 @@ def generate(
     allow_unknown: Annotated[bool, typer.Option("--allow-unknown")] = False,
     network_only: NetworkOnlyFlag = False,
     counts_only: CountsOnlyFlag = False,
+    cache: CacheFlag = False,
     interactive: Annotated[
         bool,
         typer.Option("--interactive", help="Continue one line of stdin after the other.", rich_help_panel=FILES),
@@ -110,15 +111,19 @@ def generate(
     if items is not None and interactive:
         raise InputError("--items prints whole items; leave out --interactive.")
     check_generation(GenerationConfig.build(options, "generate"))
-    member = member_of(network_only, counts_only)
+    member = member_of(network_only, counts_only, cache)
     check_run(run)
     load_torch()
     from seqlab.generation import TextGenerator
     from seqlab.run import Run
 
     opened = Run.open(run)
-    members = opened.load_members(device, counts=member != "network")
-    generator = TextGenerator(members._replace(only=member).model(), opened.tokenizer)
+    members = opened.load_members(device, counts=member != "network")._replace(only=member)
+    if cache:
+        from seqlab.evaluation import cached_members
+
+        members = cached_members(opened, members, quiet=False)
+    generator = TextGenerator(members.model(), opened.tokenizer)
     if items is not None:
         _print_items(opened, generator, items, new, _read_prompt(prompt or ""), options, as_json)
         return

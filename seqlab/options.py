@@ -481,9 +481,6 @@ class EvaluationOptions(TypedDict, total=False):
     dynamic: bool | str
     """Keep learning from the text as it is scored: true or rms, or sgd for plain steps. Default: False. Usual: true. A
     quarter lower perplexity on WikiText-2, at three times the time."""
-    cache: int
-    """Tokens the neural cache looks back: words seen lately in a similar state become likelier. Default: 0. Usual: 500
-    to 4,000. A quarter lower perplexity on WikiText-2, at little cost."""
     ensemble: list[str | Path]
     """Average with other runs of the same tokenizer. Default: []. Usual: 1 to 4 runs. Runs of different cells or seeds
     help each other."""

@@ -52,6 +52,7 @@ from .models import LanguageModel
 from .models.counts.gate import Gate
 from .models.counts.kneser_ney import NGramModel
 from .models.interpolated import Members
+from .models.recent.cache import Cache
 from .text import Tokenizer, load_tokenizer
 from .text.ids.token_file import ITEMS, read_items
 
@@ -284,7 +285,10 @@ class Run:
                 "run the same train command again to resume."
             )
         tensors, _ = load_tensors(self.path / MODEL)
-        gate_arrays = {name: tensors.pop(name) for name in list(tensors) if name.startswith("gate.")}
+        gate_arrays, cache_arrays = (
+            {name: tensors.pop(name) for name in list(tensors) if name.startswith(f"{part}.")}
+            for part in ("gate", "cache")
+        )
         with nothing_drawn():
             model = LanguageModel(self.config.model, len(self.tokenizer.vocab))
         expected = {name: tuple(p.shape) for name, p in model.state_dict().items() if name not in tied(model)}
@@ -294,9 +298,10 @@ class Run:
         model.load_state_dict({**weights, **{alias: weights[name] for alias, name in tied(model).items()}})
         model.set_words(self.tokenizer.vocab.itos)
         network = model.to(resolve_device(device)).eval()
+        cache = Cache.of(cache_arrays) if cache_arrays else None
         if not gate_arrays:
-            return Members(network)
-        return Members(network, self.load_counts() if counts else None, Gate.of(gate_arrays))
+            return Members(network, cache=cache)
+        return Members(network, self.load_counts() if counts else None, Gate.of(gate_arrays), cache=cache)
 
     @property
     def finished(self) -> bool:
@@ -316,9 +321,11 @@ class Run:
         """Go on without counts; the weights are to be saved without a gate first."""
         (self.path / COUNTS).unlink(missing_ok=True)
 
-    def save_model(self, model: LanguageModel, gate: Gate | None = None) -> None:
-        """Replace the best weights, and the gate fitted to them, in one rename. Tied tensors are stored once."""
-        save_tensors(self.path / MODEL, model_arrays(model) | (gate.arrays() if gate else {}))
+    def save_model(self, model: LanguageModel, gate: Gate | None = None, cache: Cache | None = None) -> None:
+        """Replace the best weights, and the gate and cache fitted to them, in one rename. Tied tensors are stored
+        once."""
+        fitted = (gate.arrays() if gate else {}) | (cache.arrays() if cache else {})
+        save_tensors(self.path / MODEL, model_arrays(model) | fitted)
 
     def save_state(self, tensors: Mapping[str, np.ndarray], values: Mapping[str, Any]) -> None:
         """Replace the exact state: arrays, and plain values stored as JSON."""

@@ -30,8 +30,6 @@ from seqlab.evaluation import (
     score_text,
     write_token_scores,
 )
-from seqlab.evaluation.additions import cache as cache_module
-from seqlab.evaluation.additions.cache import Cache, cache_log_probs
 from seqlab.evaluation.additions.dynamic import (
     DECAY_EVERY,
     EPSILON,
@@ -206,15 +204,11 @@ def test_no_score_depends_on_later_tokens(softmax):
     other = TokenFile.of(np.concatenate([one[:117], text_of(200, seed=9)[117:]]))
     assert not np.array_equal(one[:], other[:])
     network = Scorer(Members(model), 3)
-    parts = Adaptation(cache=50).additions(None, network)
-    for part in [*parts, Dynamic(network)]:
-        if isinstance(part, Cache):
-            part.theta = 0.7
-        if isinstance(part, Dynamic):
-            part.settings = DynamicSettings("rms", 0.02, 0.01, segment=9, samples=12)
-        first, second = (part.log_probs(network.read(tokens)) for tokens in (one, other))
-        assert np.array_equal(first[:117], second[:117]), part.name
-        assert not np.array_equal(first, second), part.name
+    part = Dynamic(network)
+    part.settings = DynamicSettings("rms", 0.02, 0.01, segment=9, samples=12)
+    first, second = (part.log_probs(network.read(tokens)) for tokens in (one, other))
+    assert np.array_equal(first[:117], second[:117])
+    assert not np.array_equal(first, second)
 
 
 def test_dynamic_evaluation_reports_what_it_tuned():
@@ -225,52 +219,6 @@ def test_dynamic_evaluation_reports_what_it_tuned():
     assert max(likelihoods, key=likelihoods.get) == best.lr
     with pytest.raises(InputError, match="rms, sgd"):
         Dynamic(Scorer(Members(model), 3), "adam")
-
-
-def brute_cache(hidden_ND: np.ndarray, ids: list[int], size: int, theta: float) -> np.ndarray:
-    """P_cache of every word after every token: (N, V), zeros for the empty cache."""
-    p_NV = np.zeros((len(ids), VOCABULARY))
-    for i in range(1, len(ids)):
-        for j in range(max(0, i - size), i):
-            p_NV[i, ids[j]] += math.exp(theta * float(hidden_ND[i] @ hidden_ND[j]))
-        p_NV[i] /= p_NV[i].sum()
-    return p_NV
-
-
-@pytest.mark.parametrize("size", [1, 13, 1000])
-def test_cache_against_brute_force(size, monkeypatch):
-    monkeypatch.setattr(cache_module, "WINDOW", 16)
-    tokens = text_of(90)
-    hidden_ND = torch.from_numpy(np.random.default_rng(0).normal(size=(90, 6)))
-    found = cache_log_probs(hidden_ND, ids_of(tokens), size, (0.3, 2.0), VOCABULARY)
-    for column, theta in enumerate((0.3, 2.0)):
-        p_NV = brute_cache(hidden_ND.numpy(), tokens[:].tolist(), size, theta)
-        np.testing.assert_allclose(p_NV[1:].sum(1), 1.0)
-        with np.errstate(divide="ignore"):
-            expected = np.log(p_NV[np.arange(90), tokens[:]])
-        expected[0] = -math.log(VOCABULARY)
-        np.testing.assert_allclose(found[:, column], expected, rtol=1e-9)
-
-
-def test_cache_takes_the_best_theta_and_its_window_has_no_influence(monkeypatch):
-    model, tokens = small_model(), text_of(300)
-    passage = Scorer(Members(model), 3).read(tokens)
-    part = Cache(40, VOCABULARY)
-    theta = part.tune(passage)["theta"]
-
-    def likelihood(theta):
-        part.theta = theta
-        pair = np.stack([passage.log_p_N, part.log_probs(passage)], axis=1)
-        weights = fit_weights(pair)
-        return np.log(np.exp(pair) @ weights).mean()
-
-    assert likelihood(theta) >= max(likelihood(theta * factor) for factor in (0.25, 0.7, 1.4, 4.0)) - 1e-6
-    part.theta = theta
-    before = part.log_probs(passage)
-    monkeypatch.setattr(cache_module, "WINDOW", 37)
-    np.testing.assert_allclose(part.log_probs(passage), before, rtol=1e-9)
-    with pytest.raises(InputError, match="cache"):
-        Cache(-1, VOCABULARY)
 
 
 @pytest.fixture(scope="module")
@@ -308,15 +256,14 @@ def home(tmp_path_factory):
 @pytest.fixture(scope="module")
 def everything(home):
     lm = api.load_language_model(home / "run")
-    parts = {"dynamic": True, "cache": 100}
-    evaluator = lm.evaluator(ensemble=[home / "second"], **parts)
+    evaluator = lm.evaluator(ensemble=[home / "second"], dynamic=True)
     return lm, evaluator, evaluator.evaluate_tokens(run_corpus(lm.run).test)
 
 
 def test_every_variant_is_reported_with_what_was_tuned(home, everything):
     lm, _, (report, log_p_N, parts, _) = everything
     plain = lm.evaluate().to_json()
-    rows, members = ["static", "dynamic", "cache", "ensemble", "mixture"], ["network", "counts", "weights"]
+    rows, members = ["static", "dynamic", "ensemble", "mixture"], ["network", "counts", "weights"]
     assert [name for name, value in report.items() if isinstance(value, dict)] == [*members, *rows, "tuned_on"]
     for name, value in plain.items():
         assert report[name] == pytest.approx(value)
@@ -325,7 +272,7 @@ def test_every_variant_is_reported_with_what_was_tuned(home, everything):
         nats = math.log(report[row]["perplexity"])
         assert nats == pytest.approx(report[row]["nats_per_token"])
         assert report[row]["change"] == pytest.approx(100 * (report[row]["perplexity"] / plain["perplexity"] - 1))
-    for row in ("cache", "ensemble", "mixture"):
+    for row in ("ensemble", "mixture"):
         weights = report[row]["weights"]
         assert sum(weights.values()) == pytest.approx(1.0)
     assert list(report["ensemble"]["weights"]) == ["static", str(home / "second")]
@@ -333,7 +280,6 @@ def test_every_variant_is_reported_with_what_was_tuned(home, everything):
     assert report["mixture"]["perplexity"] < min(report[row]["perplexity"] for row in rows[:-1]) * 1.02
     assert {"rule", "lr", "decay", "segment", "tuning_tokens"} <= report["dynamic"].keys()
     assert report["dynamic"]["statistics"] == "of the training text"
-    assert {"theta", "size"} <= report["cache"].keys()
     assert report["tuned_on"] == {"text": "the run's own valid split", "tokens": len(run_corpus(lm.run).valid)}
     assert -log_p_N.mean() == pytest.approx(report["mixture"]["nats_per_token"])
     weights = np.array(list(report["mixture"]["weights"].values()))
@@ -371,25 +317,23 @@ def test_without_a_text_to_tune_on_probabilities_are_averaged(home):
     assert report["ensemble"]["weights"] == {"static": 0.5, str(home / "second"): 0.5}
     assert "tuned_on" not in report
     with pytest.raises(InputError, match="no longer there"):
-        evaluator_of(run, model, Adaptation(cache=5))
-    given = evaluator_of(run, model, Adaptation(cache=5), valid=home / "valid.txt")
-    own = evaluator_of(Run.open(home / "run"), model, Adaptation(cache=5))
+        evaluator_of(run, model, Adaptation(dynamic=True)).tuned  # noqa: B018
+    given = evaluator_of(run, model, Adaptation(dynamic="sgd"), valid=home / "valid.txt")
+    own = evaluator_of(Run.open(home / "run"), model, Adaptation(dynamic="sgd"))
     test = run_corpus(Run.open(home / "run")).test
-    assert given.evaluate(test)["cache"] == own.evaluate(test)["cache"]
+    assert given.evaluate(test)["dynamic"] == own.evaluate(test)["dynamic"]
 
 
 def test_refusals_are_one_sentence(home, everything):
     lm = everything[0]
     with pytest.raises(InputError, match="the one to tune on"):
-        lm.evaluate(split="valid", cache=10)
+        lm.evaluate(split="valid", dynamic=True)
     with pytest.raises(InputError, match="the one to tune on"):
-        lm.evaluate(home / "valid.txt", cache=10)
+        lm.evaluate(home / "valid.txt", dynamic=True)
     with pytest.raises(InputError, match="is the run itself"):
         lm.evaluate(ensemble=[home / "second" / ".." / "run"])
     with pytest.raises(InputError, match="tokenizer differs"):
         lm.evaluate(ensemble=[home / "other"])
-    with pytest.raises(InputError, match="cache: must be 0 or more"):
-        lm.evaluate(cache=-1)
     with pytest.raises(InputError, match="Did you mean 'dynamic'"):
         lm.evaluate(dynamics=True)
     with pytest.raises(InputError, match="no test split"):
@@ -406,8 +350,8 @@ def test_scores_of_single_tokens(home, everything, tmp_path):
     assert [line["token"] for line in lines[:4]] == (home / "test.txt").read_text().split()[:4]
     assert sum(line["log_prob"] for line in lines) == pytest.approx(evaluation.log_p_N.sum())
     assert list(lines[0]["parts"]) == list(evaluation.additions)
-    nothing = [line["parts"]["cache"] for line in lines]
-    assert [value is None for value in nothing] == np.isneginf(evaluation.additions["cache"]).tolist()
+    for name, log_p_N in evaluation.additions.items():
+        assert [line["parts"][name] for line in lines] == pytest.approx(log_p_N.tolist())
     lm.evaluate(home / "test.txt", token_scores=tmp_path / "plain.jsonl")
     first = json.loads((tmp_path / "plain.jsonl").read_text().splitlines()[0])
     assert first.keys() == {"position", "id", "token", "log_prob", "rank", "entropy", "parts"}
@@ -454,9 +398,11 @@ def test_a_text_that_shares_much_with_the_tuning_text_is_refused(home, made, ref
     lm = api.load_language_model(home / "run")
     if refused:
         with pytest.raises(InputError, match="in common with the one to tune on"):
-            lm.evaluate(wanted, cache=10)
+            lm.evaluate(wanted, dynamic="sgd")
+        with pytest.raises(InputError, match="in common with the one to tune on"):
+            lm.with_cache().evaluate(wanted)
     else:
-        assert lm.evaluate(wanted, cache=10).to_json()["cache"]["size"] == 10
+        assert lm.with_cache().evaluate(wanted).to_json()["weights"]["cache"] > 0
 
 
 def test_a_tuning_text_of_a_few_tokens_is_refused(home, tmp_path):
@@ -464,12 +410,11 @@ def test_a_tuning_text_of_a_few_tokens_is_refused(home, tmp_path):
     model = run.load_members()
     (tmp_path / "short.txt").write_text("the noun1 verb1 a noun2 .\n" * 7)
     with pytest.raises(InputError, match="only 49 tokens, fewer than 50"):
-        evaluator_of(run, model, Adaptation(cache=5), valid=tmp_path / "short.txt")
+        evaluator_of(run, model, Adaptation(dynamic=True), valid=tmp_path / "short.txt")
 
 
 def test_parts_state_what_they_were_given(home):
     network = Scorer(Members(small_model()), 3)
-    assert Cache(5, VOCABULARY).fixed() == {"size": 5}
     assert Dynamic(network, "sgd", seed=4).fixed() == {"rule": "sgd", "segment": 20, "samples": 1024, "seed": 4}
 
 
@@ -482,7 +427,7 @@ def test_members_by_themselves_are_scored_as_sections_of_the_whole(home):
     assert lm.only("network").score("the noun1 verb1").log_prob != lm.score("the noun1 verb1").log_prob
     assert sum(whole["weights"].values()) == pytest.approx(1.0)
     with pytest.raises(InputError, match="need the network"):
-        lm.only("counts").evaluate(cache=5)
+        lm.only("counts").evaluate(dynamic=True)
     with pytest.raises(InputError, match="only"):
         lm.only("cache")
 
@@ -528,10 +473,10 @@ def test_scores_say_what_was_scored_and_print_like_json(home):
     assert [row[0] for row in scores.table().rows] == ["together", "network", "counts"]
     assert "bits per char" in scores.text()
     assert "<table>" in scores._repr_html_()
-    named = evaluate_source(lm.run, lm.evaluator(cache=20), split="valid", text=home / "test.txt")
+    named = evaluate_source(lm.run, lm.evaluator(dynamic="sgd"), split="valid", text=home / "test.txt")
     assert (named.split, named.text_name) == (None, str(home / "test.txt"))
-    assert list(named.sections) == ["network", "counts", "static", "cache"]
-    assert named.sections["cache"].perplexity == named.values["cache"]["perplexity"]
+    assert list(named.sections) == ["network", "counts", "static", "dynamic"]
+    assert named.sections["dynamic"].perplexity == named.values["dynamic"]["perplexity"]
     assert "tuned on" in named.text()
 
 

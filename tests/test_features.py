@@ -132,7 +132,7 @@ def named_features() -> dict[str, set[str]]:
         "VECTOR_MODELS": choices(EmbeddingsConfig, "model"),
         "VECTOR_ENGINES": choices(EmbeddingsConfig, "engine") - {"auto"},
         "evaluation": set(Adaptation.model_fields) - {"seed"},
-        "members": {"counts"},
+        "members": {"cache", "counts"},
         "dropout": dropout,
         "penalties": penalties - {"average_decay"} | {"label_smoothing"},
         **{

@@ -1,6 +1,8 @@
-"""What adapting to the text gains and costs on WikiText-2, for a run trained on it. One JSON object on stdout.
+"""What adapting to the text gains and costs, for a run trained on WikiText-2. One JSON object on stdout.
 
-    python -m benchmarks.models.adaptation RUN  static, dynamic (rms and sgd), cache, counts, mixtures
+    python -m benchmarks.models.adaptation RUN  static, dynamic (rms and sgd), mixtures: of the network alone
+    python -m benchmarks.models.adaptation RUN --caches  the cache of recent tokens beside network and counts, and what
+                                                         each of its three factors is worth; of any run
     python -m benchmarks.models.adaptation RUN --tokens 50000  on the start of the test text only
     python -m benchmarks.models.adaptation RUN --ensemble OTHER --only ensemble
 
@@ -24,9 +26,13 @@ import torch
 from seqlab.evaluation import Adaptation, Addition, ScoredText, Scorer, run_corpus
 from seqlab.evaluation.evaluator import TUNING_TOKENS
 from seqlab.evaluation.exact import first_tokens
+from seqlab.evaluation.tuning import CACHE_TOKENS
+from seqlab.models.counts.gate import mix
 from seqlab.models.counts.mixture import fit_weights, interpolate
 from seqlab.models.interpolated import Members
+from seqlab.models.recent.cache import DECAYS, FLATNESS, MATCHES, Cache, CacheTrial, Voting, read
 from seqlab.run import Run
+from seqlab.text import TokenFile
 
 from .. import rows
 
@@ -66,16 +72,72 @@ def mixed(columns: dict[str, tuple[np.ndarray, np.ndarray]], names: list[str]) -
     }
 
 
+FACTORS = {
+    "likeness": {"decay": 1.0, "match": 1.0},
+    "recency": {"theta": 0.0, "match": 1.0},
+    "context": {"theta": 0.0, "decay": 1.0},
+    "recency, context": {"theta": 0.0},
+    "likeness, recency": {"match": 1.0},
+    "likeness, recency, context": {},
+}
+"""Factors of a vote, and how the others are switched off."""
+
+
+def caches(run: Run, most: int | None) -> dict[str, dict[str, Any]]:
+    """Perplexity of held-out text with caches of some factors, fitted to the start of the validation text: of the test
+    text, or where there is none of the second half of the validation text."""
+    corpus, members = run_corpus(run), run.load_members()
+    assert corpus.valid is not None
+    scorer, half = Scorer(members, run.tokenizer.start_id), len(corpus.valid) // 2
+    first = first_tokens(corpus.valid, min(CACHE_TOKENS, len(corpus.valid) if corpus.test else half))
+    rest = corpus.test or TokenFile.of(corpus.valid[half:])
+    valid, (test, seconds) = scorer.read(first, True), timed(scorer.read, first_tokens(rest, most))
+    found = {"without": {"perplexity": perplexity(test.log_p_N), "scoring [s]": seconds, "tokens": len(test.tokens)}}
+    valid_ND, test_ND = valid.hidden_ND.float(), test.hidden_ND.float()
+    valid_ids_N, test_ids_N = (text.tokens[:].astype(np.int64) for text in (valid, test))
+    size = members.network.vocab_size
+    unit = 1.0 / float(valid_ND.double().square().sum(1).mean())
+    for name, without in FACTORS.items():
+        best = Voting(8.0 * unit, 0.998, 4.0)._replace(**without)
+        for key, values in (("theta", [unit * one for one in FLATNESS]), ("decay", DECAYS), ("match", MATCHES)):
+            if key not in without:
+                tried = [best._replace(**{key: value}) for value in values]
+                log_p_NC, _ = read(valid_ND, valid_ids_N, tried, size)
+                pairs = [np.stack([valid.log_p_N, column_N], axis=1)[1:] for column_N in log_p_NC.T]
+                best = tried[int(np.argmax([interpolate(pair, fit_weights(pair, 1e-5)).mean() for pair in pairs]))]
+        reading = CacheTrial.of(best, valid_ND, valid_ids_N, size)
+        gate = reading.gate(valid.log_p_N, valid_ND, np.ones(len(valid_ids_N), bool))
+        (cache_N, odds_N), seconds = timed(Cache(best, gate).score, test_ND, test_ids_N, size, True)
+        pair_N2 = np.stack([valid.log_p_N, reading.cache_N], axis=1)
+        one_weight_N = interpolate(np.stack([test.log_p_N, cache_N], axis=1), fit_weights(pair_N2))
+        found[name] = {
+            "perplexity": perplexity(mix(test.log_p_N, cache_N, odds_N)),
+            "change [%]": round(100 * math.expm1((test.log_p_N - mix(test.log_p_N, cache_N, odds_N)).mean()), 1),
+            "one weight for all": perplexity(one_weight_N),
+            "scoring [s]": seconds,
+            "theta": round(best.theta / unit, 2),
+            "decay": best.decay,
+            "match": best.match,
+        }
+        print(name, found[name], file=sys.stderr, flush=True)
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
     parser.add_argument("--tokens", type=int, help="of the test text; default: all")
-    parser.add_argument("--cache", type=int, default=2000)
+    parser.add_argument("--caches", action="store_true")
     parser.add_argument("--ensemble", type=Path, nargs="*", default=[], help="other runs of the same corpus")
     parser.add_argument("--only", nargs="*", metavar="NAME", help="these rows; default: all")
     rows.add_option(parser)
     options = parser.parse_args()
     run = Run.open(options.run)
+    if options.caches:
+        table = caches(run, options.tokens)
+        rows.record(options.rows, table, "without")
+        print(json.dumps(table))
+        return
     corpus, network = run_corpus(run), Scorer(Members(run.load_model()), run.tokenizer.start_id)
     if corpus.valid is None or corpus.test is None:
         parser.error("the corpus of the run has no validation and test splits")
@@ -91,7 +153,6 @@ def main() -> None:
     chosen = {
         "dynamic-rms": Adaptation(dynamic="rms"),
         "dynamic-sgd": Adaptation(dynamic="sgd"),
-        "cache": Adaptation(cache=options.cache),
         **{f"ensemble {path}": Adaptation(ensemble=[path]) for path in options.ensemble},
     }
     if options.only is not None:
@@ -103,10 +164,8 @@ def main() -> None:
         print(f"{name}: {result[name]}", file=sys.stderr, flush=True)
     ensembles = [name for name in columns if name.startswith("ensemble ")]
     for names in (
-        ["dynamic-rms", "cache"],
         ["static", *ensembles],
-        ["static", "dynamic-rms", "cache"],
-        ["static", "dynamic-rms", "cache", *ensembles],
+        ["static", "dynamic-rms", *ensembles],
         list(columns),
     ):
         if len(names) > 1 and columns.keys() >= set(names):

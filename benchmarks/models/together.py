@@ -1,6 +1,7 @@
 """What counts beside a network cost and gain; prints JSON.
 
-    python -m benchmarks.models.together cost RUN     a generated token: network alone, both together, counts alone
+    python -m benchmarks.models.together cost RUN     a generated token: network alone, both together, counts alone,
+                                                      both with a cache of recent tokens
     python -m benchmarks.models.together choice NAME  order and pruning of the counts, by validation loss and size
                                                       (NAME: wikitext-2 or shakespeare)
     python -m benchmarks.models.together train NAME SECONDS ...  a training of so many seconds from its command on:
@@ -49,6 +50,7 @@ def cost(run: Path) -> dict[str, dict[str, float]]:
         "network": lm.only("network").members.model(),
         "both": lm.members.model(),
         "counts": lm.only("counts").members.model(),
+        "both, with a cache": lm.with_cache().members.model(),
     }
     found = {}
     for texts, length in ((1, 200), (64, 20)):

@@ -19,9 +19,10 @@ from ..text import TokenFile
 from .exact import TokenRanks, evaluate_language_model, first_tokens, scores
 from .scored_text import Addition, ScoredText, Scorer
 from .sources import Text
+from .tuning import CACHE_TOKENS
 
 TUNING_TOKENS = 50_000
-"""Tokens that weights and the cache are tuned on at most, from the start of the validation text."""
+"""Tokens that weights are tuned on at most, from the start of the validation text."""
 FEW_TUNING_TOKENS = 1_000
 """A shorter text to tune on deserves a warning: what is tuned then fits that text more than any other."""
 STRETCH = 64
@@ -60,13 +61,12 @@ class Evaluator:
         self, scorer: Scorer, additions: Sequence[Addition] = (), valid: Text | None = None, quiet: bool = True
     ):
         self.scorer, self.additions, self.valid, self.quiet = scorer, list(additions), valid, quiet
-        self.needs_hidden = any(addition.needs_hidden for addition in additions)
         self._valid_log_p: dict[str, np.ndarray] = {}
 
     def evaluate(self, tokens: TokenFile) -> dict[str, Any]:
         """Scores of a text: those of the model as trained, of each of its members, and a section for each variant."""
         members = self.scorer.members
-        if not self.additions and members.only != "counts" and members.mixed is None:
+        if not self.additions and members.only != "counts" and not (members.mixed or members.used_cache):
             return evaluate_language_model(members.network, tokens, self.scorer.start_id, quiet=self.quiet)
         return self.evaluate_tokens(tokens).report
 
@@ -74,11 +74,13 @@ class Evaluator:
         """The same with the log-probability of every token, and if `ranked` its rank and entropy."""
         self._refuse_tuning_text(tokens)
         tuned = self.tuned
-        text = self.scorer.read(tokens, self.needs_hidden or ranked, self.quiet)
+        text = self.scorer.read(tokens, ranked, self.quiet)
         ranks = self.scorer.ranks(text) if ranked else None
         log_p = {STATIC: text.log_p_N}
         static = scores(-float(text.log_p_N.sum()), tokens)
         report: dict[str, Any] = {**static, **member_scores(text)}
+        if self.valid and self.scorer.members.used_cache:
+            report["tuned_on"] = self._tuned_on(CACHE_TOKENS)
         if not self.additions:
             return Evaluation(report, text.log_p_N, {**log_p, **_by_member(text)}, ranks)
         report[STATIC] = {**static, "change": 0.0}
@@ -96,8 +98,12 @@ class Evaluator:
             row_N, weights = self._mixed(log_p, list(log_p))
             report[MIXTURE] = {**self._scores(row_N, tokens, static), "weights": weights}
         if self.valid:
-            report["tuned_on"] = {"text": self.valid.name, "tokens": len(self._valid_text.tokens)}
+            report["tuned_on"] = self._tuned_on(TUNING_TOKENS)
         return Evaluation(report, row_N, {**log_p, **_by_member(text)}, ranks)
+
+    def _tuned_on(self, most: int) -> dict[str, Any]:
+        assert self.valid is not None
+        return {"text": self.valid.name, "tokens": min(most, len(self.valid.tokens))}
 
     @cached_property
     def tuned(self) -> dict[str, dict[str, Any]]:
@@ -109,7 +115,7 @@ class Evaluator:
     @cached_property
     def _valid_text(self) -> ScoredText:
         assert self.valid is not None
-        return self.scorer.read(first_tokens(self.valid.tokens, TUNING_TOKENS), self.needs_hidden, self.quiet)
+        return self.scorer.read(first_tokens(self.valid.tokens, TUNING_TOKENS), True, self.quiet)
 
     def _mixed(self, log_p: Mapping[str, np.ndarray], names: list[str]) -> tuple[np.ndarray, dict[str, float]]:
         """Log-probabilities (N,) of the mixture of some additions, with the weights of the validation text."""
@@ -156,20 +162,24 @@ class Evaluator:
 
 
 def _by_member(text: ScoredText) -> dict[str, np.ndarray]:
-    """Log-probabilities (N,) of every token by network and counts alone; nothing for a model of one."""
-    return {"network": text.shares.network_N, "counts": text.shares.counts_N} if text.shares else {}
+    """Log-probabilities (N,) of every token by each member alone; nothing for a model of one."""
+    if text.shares is None:
+        return {}
+    every = {"network": text.shares.network_N, "counts": text.shares.counts_N, "cache": text.shares.cache_N}
+    return {name: log_p_N for name, log_p_N in every.items() if log_p_N is not None}
 
 
 def member_scores(text: ScoredText) -> dict[str, Any]:
-    """The same scores by the network and by the counts alone, and their mean weights; nothing for a model of one."""
-    if text.shares is None:
+    """The same scores by the network and by the counts alone, and of both without the cache where this takes part; and
+    the mean weights of all. Nothing for a model of one."""
+    shares = text.shares
+    if shares is None:
         return {}
-    weight = text.shares.counts_weight
-    return {
-        "network": scores(-float(text.shares.network_N.sum()), text.tokens),
-        "counts": scores(-float(text.shares.counts_N.sum()), text.tokens),
-        "weights": {"network": 1.0 - weight, "counts": weight},
-    }
+    every = {"network": shares.network_N, "counts": shares.counts_N}
+    if shares.cache_N is not None and shares.counts_N is not None:
+        every["without_cache"] = shares.without_cache(shares.network_N)
+    found = {name: scores(-float(log_p_N.sum()), text.tokens) for name, log_p_N in every.items() if log_p_N is not None}
+    return {**found, "weights": shares.weights}
 
 
 def shared_stretches(tuning: TokenFile, tokens: TokenFile) -> int:

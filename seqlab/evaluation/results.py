@@ -22,8 +22,8 @@ FIGURES = (
     "unknown_rate",
 )
 """Scores of every text."""
-MEMBERS = ("network", "counts")
-"""Sections of what each member of the model achieves alone."""
+MEMBERS = ("network", "counts", "without_cache")
+"""Sections of what each member of the model achieves alone, and of what all but the cache do."""
 MOST_UNKNOWN = 0.1
 """Share of <unk> up to which a perplexity speaks for itself."""
 VARIANT_FIGURES = ("perplexity", "nats_per_token", "bits_per_char")

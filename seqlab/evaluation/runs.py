@@ -11,7 +11,6 @@ from ..config import EvaluationConfig
 from ..models.interpolated import Members
 from ..run import Run
 from ..text import Sources, TokenFile
-from .additions.cache import Cache
 from .additions.dynamic import Dynamic
 from .additions.ensembles import Member
 from .evaluator import Evaluator
@@ -19,6 +18,7 @@ from .results import Scores
 from .scored_text import Addition, Scorer
 from .sources import Text, read_source
 from .token_scores import write_token_scores
+from .tuning import tune_cache
 
 FEWEST_TUNING_TOKENS = 50
 """With fewer, what is tuned says nothing about any other text."""
@@ -35,14 +35,12 @@ class Adaptation(EvaluationConfig):
     def additions(self, run: Run, scorer: Scorer, train_text: Sources | None = None) -> list[Addition]:
         """The requested additions. Raises InputError for one that this run cannot have."""
         network, found = scorer.network, list[Addition]()
-        if scorer.members.only == "counts" and (self.dynamic or self.cache or self.ensemble):
-            raise InputError("dynamic, cache and ensemble need the network; leave them out, or evaluate both members.")
+        if scorer.members.only == "counts" and (self.dynamic or self.ensemble):
+            raise InputError("dynamic and ensemble need the network; leave them out, or evaluate both members.")
         if self.dynamic:
             rule = self.dynamic if isinstance(self.dynamic, str) else "rms"
             training = None if rule == "sgd" else available_text(run, train_text, network.reads_characters)
             found.append(Dynamic(scorer, rule, self.seed, training))
-        if self.cache:
-            found.append(Cache(self.cache, network.vocab_size))
         return found + self._members(run, str(network.device))
 
     def _members(self, run: Run, device: str) -> list[Member]:
@@ -75,13 +73,38 @@ def evaluator_of(
     scorer = Scorer(members, run.tokenizer.start_id)
     additions = (adaptation or Adaptation()).additions(run, scorer, train_text)
     text = None
-    if len(additions) > 1 or any(one.needs_tuning or not one.alone for one in additions):
+    tuned = any(one.needs_tuning or not one.alone for one in additions)
+    if len(additions) > 1 or tuned or members.used_cache:
         try:
             text = tuning_text(run, valid, members.network.reads_characters)
         except InputError:
             if valid is not None or any(one.needs_tuning for one in additions):
                 raise
     return Evaluator(scorer, additions, text, quiet)
+
+
+def cached_members(run: Run, members: Members, valid: Sources | None = None, quiet: bool = True) -> Members:
+    """Members of a run together with a cache of recent tokens.
+
+    Args:
+        run: whose members they are.
+        members: network and counts.
+        valid: the text to fit the cache to; by default the run's own cache is taken, or where there is none one is
+            fitted to the validation split of its corpus.
+        quiet: show no progress.
+
+    Raises:
+        InputError: a run of a list of lines, one member by itself, or a text that cannot be had.
+    """
+    if members.only:
+        raise InputError(f"a cache goes with the whole model, not with its {members.only} alone; use one or the other.")
+    if run.lines:
+        raise InputError("a cache remembers what came before; the lines of a list have nothing before them.")
+    if valid is not None or members.cache is None:
+        text = tuning_text(run, valid, members.network.reads_characters)
+        cache, _ = tune_cache(Scorer(members, run.tokenizer.start_id), text.tokens, quiet=quiet)
+        members = members._replace(cache=cache)
+    return members._replace(cached=True)
 
 
 def evaluate_source(

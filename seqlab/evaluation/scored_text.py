@@ -13,29 +13,47 @@ from torch import Tensor
 
 from ..models.counts.gate import logistic, mix
 from ..models.interpolated import Members
+from ..models.recent.cache import REACH
 from ..nn import fast_float32
 from ..text import TokenFile
 from .exact import TokenRanks, evaluating, read_text, token_ranks
 
 
 class Shares(NamedTuple):
-    """What network and counts make of a text where both are used.
+    """What the members of a model make of a text.
 
-    network_N, counts_N: log-probability of every token by each, float64. odds_N: log-odds of the counts.
+    network_N: log-probability of every token by the network, float64. counts_N, cache_N: by the counts and the cache,
+    None where these take no part. counts_odds_N: log-odds of the counts against the network. cache_odds_N: of the cache
+    against all others.
     """
 
     network_N: np.ndarray
-    counts_N: np.ndarray
-    odds_N: np.ndarray
-
-    @property
-    def counts_weight(self) -> float:
-        """Mean weight of the counts."""
-        return float(logistic(self.odds_N).mean())
+    counts_N: np.ndarray | None = None
+    counts_odds_N: np.ndarray | None = None
+    cache_N: np.ndarray | None = None
+    cache_odds_N: np.ndarray | None = None
 
     def mixed_with(self, network_N: np.ndarray) -> np.ndarray:
         """Log-probabilities (N,) where another network's stand in the place of this one's."""
-        return mix(network_N, self.counts_N, self.odds_N)
+        found_N = self.without_cache(network_N)
+        if self.cache_N is not None and self.cache_odds_N is not None:
+            found_N = mix(found_N, self.cache_N, self.cache_odds_N)
+        return found_N
+
+    def without_cache(self, network_N: np.ndarray) -> np.ndarray:
+        """The same without the cache."""
+        if self.counts_N is None or self.counts_odds_N is None:
+            return network_N
+        return mix(network_N, self.counts_N, self.counts_odds_N)
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """Mean weights of the members by name."""
+        cache_N = np.zeros(1) if self.cache_odds_N is None else logistic(self.cache_odds_N)
+        counts_N = np.zeros(1) if self.counts_odds_N is None else logistic(self.counts_odds_N)
+        every = {"network": (1 - counts_N) * (1 - cache_N), "counts": counts_N * (1 - cache_N), "cache": cache_N}
+        absent = {"counts": self.counts_N is None, "cache": self.cache_N is None}
+        return {name: float(weight_N.mean()) for name, weight_N in every.items() if not absent.get(name)}
 
 
 class ScoredText(NamedTuple):
@@ -71,14 +89,21 @@ class Scorer:
         if members.only == "counts":
             log_p_N = members.the_counts().log_probs(tokens, quiet)
             return ScoredText(tokens, log_p_N, torch.empty(0, 0), quiet)
-        gates = [members.mixed[1]] if members.mixed else []
+        gates, cache = [members.mixed[1]] if members.mixed else [], members.used_cache
+        keep_hidden = keep_hidden or cache is not None
         with evaluating(self.network):
             scored = read_text(self.network, tokens, start_id, keep_hidden=keep_hidden, quiet=quiet, gates=gates)
-        if members.mixed is None:
+        shares = Shares(scored.log_p_N)
+        if members.mixed is not None:
+            counts, gate = members.mixed
+            counts_N, known_N = counts.score(tokens)
+            shares = Shares(scored.log_p_N, counts_N, gate.log_odds(known_N, scored.projected_GN[0]))
+        if cache is not None:
+            ids_N, vocab_size = tokens[:].astype(np.int64), self.network.vocab_size
+            cache_N, odds_N = cache.score(scored.hidden_ND.float(), ids_N, vocab_size, quiet)
+            shares = shares._replace(cache_N=cache_N, cache_odds_N=odds_N)
+        if len(shares.weights) == 1:
             return ScoredText(tokens, scored.log_p_N, scored.hidden_ND, quiet)
-        counts, gate = members.mixed
-        counts_N, known_N = counts.score(tokens)
-        shares = Shares(scored.log_p_N, counts_N, gate.log_odds(known_N, scored.projected_GN[0]))
         return ScoredText(tokens, shares.mixed_with(scored.log_p_N), scored.hidden_ND, quiet, shares)
 
     def ranks(self, text: ScoredText) -> TokenRanks:
@@ -92,22 +117,29 @@ class _Distributions:
 
     def __init__(self, scorer: Scorer, text: ScoredText):
         self.members, self.text = scorer.members, text
-        uses_counts = scorer.members.only == "counts" or scorer.members.mixed
-        self.counts = scorer.members.the_counts() if uses_counts else None
+        members = scorer.members
+        self.counts = members.the_counts() if members.only == "counts" or members.mixed else None
         self.state_n = self.counts.read([scorer.start_id]) if self.counts else np.empty(0)
 
     def log_probs(self, part: slice) -> Tensor:
         """(M, V)."""
-        counts_MV = self._by_counts(part) if self.counts else None
-        if counts_MV is not None and self.text.shares is None:
+        counts_MV, shares = self._by_counts(part) if self.counts else None, self.text.shares
+        if counts_MV is not None and shares is None:
             return counts_MV.log_()
         output = self.members.network.output
         with fast_float32():
             logits_MV = output.logits(self.text.hidden_ND[part].to(output.bias.device))
-        if counts_MV is None or self.text.shares is None:
+        if shares is None:
             return logits_MV.log_softmax(1)
-        weight_M1 = torch.from_numpy(logistic(self.text.shares.odds_N[part])).float()[:, None].to(logits_MV.device)
-        return logits_MV.softmax(1).lerp_(counts_MV.to(logits_MV.device), weight_M1).log_()
+        p_MV = logits_MV.float().softmax(1).cpu()
+        if counts_MV is not None and shares.counts_odds_N is not None:
+            p_MV.lerp_(counts_MV, torch.from_numpy(logistic(shares.counts_odds_N[part])).float()[:, None])
+        if cache := self.members.used_cache:
+            oldest = max(0, part.start - REACH)
+            read = slice(oldest, part.start + len(p_MV))
+            hidden_RD, ids_R = self.text.hidden_ND[read].float(), self.text.tokens[read].astype(np.int64)
+            cache.mix_along(hidden_RD, ids_R, part.start - oldest, p_MV.numpy())
+        return p_MV.log_()
 
     def _by_counts(self, part: slice) -> Tensor:
         assert self.counts is not None
@@ -126,14 +158,12 @@ class Addition:
             mixed together.
         alone: whether its probabilities are a network's, to be reported with the counts as such; others only help when
             mixed with the model's.
-        needs_hidden: whether it looks at the hidden states.
         needs_tuning: whether it cannot do without a text to tune on.
     """
 
     name: str
     row: str
     alone = False
-    needs_hidden = False
     needs_tuning = True
 
     def fixed(self) -> dict[str, Any]:

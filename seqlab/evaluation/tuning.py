@@ -1,4 +1,5 @@
-"""How much the counts are to say beside a network, found on validation text; and the scores of both together there.
+"""How much the counts and the cache are to say beside a network, found on validation text; and the scores of all
+together there.
 
 The gate is fitted on part of the text and the other part is scored with it, in both directions, so that the figure is
 that of a text the gate has not seen; what is kept is fitted on all of it.
@@ -17,8 +18,9 @@ from ..models import LanguageModel
 from ..models.counts.gate import Gate, logistic, mix
 from ..models.counts.kneser_ney import NGramModel
 from ..models.interpolated import Members
+from ..models.recent.cache import Cache, CacheTrial, odds_of, search
 from ..text import TokenFile
-from .exact import evaluating, read_sample, scores
+from .exact import evaluating, first_tokens, read_sample, scores
 from .scored_text import Scorer
 
 FITTED_TOKENS = 50_000
@@ -26,7 +28,9 @@ FITTED_TOKENS = 50_000
 BLOCK = 128
 """Consecutive tokens that stay together when a text is halved, and whose mean is one observation of its scores."""
 DEVIATIONS = 2.0
-"""Standard errors by which the counts must help."""
+"""Standard errors by which the counts, or the cache, must help."""
+CACHE_TOKENS = 30_000
+"""Validation tokens that the cache is fitted on at most, from the start of the text."""
 
 
 class Together(NamedTuple):
@@ -120,6 +124,40 @@ def tune_together(
     if gain_N.mean() <= DEVIATIONS * standard_error(gain_N):
         return Together(Members(model), {**_report(network_N, tokens), "counts_left_out": _report(counts_N, tokens)})
     return Together(Members(model, counts, gate), _reports(network_N, counts_N, odds_N, tokens))
+
+
+def tune_cache(
+    scorer: Scorer, tokens: TokenFile, limit: int = CACHE_TOKENS, quiet: bool = True
+) -> tuple[Cache, dict[str, Any]]:
+    """Fit a cache of recent tokens to members that are tuned to one another.
+
+    Args:
+        scorer: with the members.
+        tokens: validation text, which goes on from line to line.
+        limit: tokens to read at most, from its start.
+        quiet: show no progress.
+
+    Returns:
+        The cache, and scores of all together on that text, each half of it with the gate of the other; with the
+        "change" of the perplexity in percent, and whether the cache "helps" beyond noise.
+    """
+    members = scorer.members._replace(cached=False)
+    text = Scorer(members, scorer.start_id).read(first_tokens(tokens, min(limit, CACHE_TOKENS)), True, quiet)
+    vocab_size, hidden_ND = members.network.vocab_size, text.hidden_ND.float()
+    ids_N, half_N = text.tokens[:].astype(np.int64), halves(len(text.tokens))
+    settings = search(text.log_p_N, hidden_ND, ids_N, vocab_size, quiet)
+    reading, odds_N = CacheTrial.of(settings, hidden_ND, ids_N, vocab_size), np.empty(len(ids_N))
+    for half in (0, 1):
+        other = reading.gate(text.log_p_N, hidden_ND, half_N != half)
+        odds_N[half_N == half] = odds_of(other, reading.known_N, hidden_ND)[half_N == half]
+    mixed_N = mix(text.log_p_N, reading.cache_N, odds_N)
+    gate = reading.gate(text.log_p_N, hidden_ND, np.ones(len(ids_N), bool))
+    gain_N = mixed_N - text.log_p_N
+    return Cache(settings, gate), {
+        **scores(-float(mixed_N.sum()), tokens, len(mixed_N)),
+        "change": 100.0 * math.expm1(-float(gain_N.mean())),
+        "helps": bool(gain_N.mean() > DEVIATIONS * standard_error(gain_N)),
+    }
 
 
 def score_together(scorer: Scorer, tokens: TokenFile, limit: int, quiet: bool = True) -> dict[str, Any]:

@@ -1,7 +1,8 @@
-"""A network and counts as one model: at every position the mean of their probabilities, weighted by a gate.
+"""A network, counts and a cache as one model: at every position the mean of their probabilities, weighted by gates.
 
 They know different things. Counts know every phrase of the training text from the first second; the network knows what
-is like what, and learns on. Together they predict much better than either (benchmarks/SCOREBOARD.md).
+is like what, and learns on; a cache of recent tokens, where it is asked for, knows the document. Together they predict
+much better than any of them (benchmarks/SCOREBOARD.md).
 
 Shapes: B texts side by side, T tokens, V vocabulary, n order of the counts, D width of the hidden states.
 """
@@ -20,16 +21,18 @@ from ..base.errors import InputError
 from .counts.gate import Gate
 from .counts.kneser_ney import NGramModel
 from .language_model import LanguageModel, ModelState
+from .recent.cache import Cache, Held
 
 Member = Literal["network", "counts"]
 """One of the two by itself."""
 
 
 class InterpolatedState(NamedTuple):
-    """Of the network, and the counts' nodes (B, n) on the CPU."""
+    """Of the network, and on the CPU the counts' nodes (B, n) and what the cache holds."""
 
     network: ModelState
-    nodes_Bn: Tensor
+    nodes_Bn: Tensor | None
+    held: Held | None
 
 
 class CountingModel:
@@ -73,18 +76,19 @@ class CountingModel:
 
 
 class InterpolatedModel(nn.Module):
-    """P(next id | ids so far) of a network and counts together, with the face that decoding asks of a model.
+    """P(next id | ids so far) of a network and others together, with the face that decoding asks of a model.
 
     Args:
         network: a trained language model.
-        counts: of the text it was trained on.
-        gate: how much they say.
+        counted: counts of the text it was trained on, and how much they say.
+        cache: of recent tokens.
     """
 
-    def __init__(self, network: LanguageModel, counts: NGramModel, gate: Gate):
+    def __init__(self, network: LanguageModel, counted: tuple[NGramModel, Gate] | None, cache: Cache | None = None):
         super().__init__()
-        self.network, self.counting = network, CountingModel(counts)
-        self.gate_arrays = gate.bias_K, gate.weight_D
+        self.network, self.cache = network, cache
+        self.counting = CountingModel(counted[0]) if counted else None
+        self.gate_arrays = (counted[1].bias_K, counted[1].weight_D) if counted else None
         self.vocab_size = network.vocab_size
 
     @property
@@ -98,18 +102,29 @@ class InterpolatedModel(nn.Module):
 
     def init_state(self, batch: int) -> InterpolatedState:
         """The state before any token."""
-        return InterpolatedState(self.network.init_state(batch), *self.counting.init_state(batch))
+        nodes_Bn = self.counting.init_state(batch)[0] if self.counting else None
+        held = Held.nothing(batch, self.network.output.width) if self.cache else None
+        return InterpolatedState(self.network.init_state(batch), nodes_Bn, held)
 
     def prefill(self, tokens_BT: Tensor, state: InterpolatedState) -> tuple[Tensor, InterpolatedState]:
         """Read some tokens: log-probabilities (B, V) of the one after the last, and the state there."""
         hidden_BTD, network = self.network.hidden(tokens_BT, state.network)
-        hidden_BD = hidden_BTD[:, -1]
-        p_BV = self.network.output.logits(hidden_BD).float().softmax(-1)
-        before_Bn = self.counting.count(tokens_BT[:, :-1], state.nodes_Bn)
-        on_cpu = p_BV.cpu()
-        ids, hidden = (part.cpu().contiguous().numpy() for part in (tokens_BT[:, -1], hidden_BD.float()))
-        after_Bn = self.counting.counts.mixed_step(before_Bn.numpy(), ids, hidden, self.gate_arrays, on_cpu.numpy())
-        return on_cpu.to(p_BV.device).log_(), InterpolatedState(network, torch.from_numpy(after_Bn))
+        p_BV = self.network.output.logits(hidden_BTD[:, -1]).float().softmax(-1)
+        on_cpu, hidden_BD, held = p_BV.cpu(), hidden_BTD[:, -1].float().cpu().contiguous(), state.held
+        nodes_Bn = self._count(tokens_BT, state.nodes_Bn, hidden_BD, on_cpu)
+        if self.cache and held:
+            held = held.read(tokens_BT.cpu(), hidden_BTD.float().cpu())
+            self.cache.mix(held, hidden_BD, on_cpu.numpy())
+        return on_cpu.to(p_BV.device).log_(), InterpolatedState(network, nodes_Bn, held)
+
+    def _count(self, tokens_BT: Tensor, nodes_Bn: Tensor | None, hidden_BD: Tensor, p_BV: Tensor) -> Tensor | None:
+        """The nodes after some tokens; the counts are mixed into `p_BV`."""
+        if self.counting is None or self.gate_arrays is None or nodes_Bn is None:
+            return None
+        before_Bn = self.counting.count(tokens_BT[:, :-1], nodes_Bn).numpy()
+        ids_B = tokens_BT[:, -1].cpu().contiguous().numpy()
+        counts = self.counting.counts
+        return torch.from_numpy(counts.mixed_step(before_Bn, ids_B, hidden_BD.numpy(), self.gate_arrays, p_BV.numpy()))
 
     def step(self, token_B: Tensor, state: InterpolatedState) -> tuple[Tensor, InterpolatedState]:
         """One token further: log-probabilities (B, V) and the state."""
@@ -117,21 +132,24 @@ class InterpolatedModel(nn.Module):
 
     def select(self, state: InterpolatedState, index_B: Tensor) -> InterpolatedState:
         """The state with batch rows reordered, dropped or repeated."""
-        return InterpolatedState(
-            self.network.select(state.network, index_B), state.nodes_Bn.index_select(0, index_B.cpu())
-        )
+        on_cpu = index_B.cpu()
+        nodes_Bn = None if state.nodes_Bn is None else state.nodes_Bn.index_select(0, on_cpu)
+        held = state.held.select(on_cpu) if state.held else None
+        return InterpolatedState(self.network.select(state.network, index_B), nodes_Bn, held)
 
 
 class Members(NamedTuple):
     """What a run's model is made of; a run without counts has the network alone.
 
-    only: the member that is to be used by itself.
+    cache: of recent tokens, which takes part where `cached`. only: the member that is to be used by itself.
     """
 
     network: LanguageModel
     counts: NGramModel | None = None
     gate: Gate | None = None
     only: Member | None = None
+    cache: Cache | None = None
+    cached: bool = False
 
     @property
     def mixed(self) -> tuple[NGramModel, Gate] | None:
@@ -139,6 +157,11 @@ class Members(NamedTuple):
         if self.only is not None or self.counts is None or self.gate is None:
             return None
         return self.counts, self.gate
+
+    @property
+    def used_cache(self) -> Cache | None:
+        """The cache where it takes part."""
+        return self.cache if self.cached and self.only is None else None
 
     def model(self) -> LanguageModel | InterpolatedModel | CountingModel:
         """The model that decoding steps through.
@@ -148,7 +171,9 @@ class Members(NamedTuple):
         """
         if self.only == "counts":
             return CountingModel(self.the_counts())
-        return InterpolatedModel(self.network, *self.mixed).eval() if self.mixed else self.network
+        if self.mixed or self.used_cache:
+            return InterpolatedModel(self.network, self.mixed, self.used_cache).eval()
+        return self.network
 
     def the_counts(self) -> NGramModel:
         """The counts. Raises InputError where the run has none."""

@@ -10,7 +10,7 @@ from ..base.progress import notify
 from ..evaluation.exact import evaluating, read_sample
 from ..evaluation.results import unknown_caveat
 from ..evaluation.scored_text import Scorer
-from ..evaluation.tuning import Together, score_together, tune_together
+from ..evaluation.tuning import score_together, tune_cache, tune_together
 from ..models.counts.kneser_ney import NGramModel
 from ..models.interpolated import Members
 from ..run import Run
@@ -18,12 +18,18 @@ from ..text import Corpus, TokenFile
 from .loop import TrainingPosition
 from .watch.baselines import baselines, validation_sentence
 
-REPORT_SHARE = 0.1
+REPORT_SHARE = 0.08
 """Share of the training time that scoring one text may take; a longer text is sampled."""
 PROBE_TOKENS = 2_000
 """Validation tokens that show how fast this machine scores."""
 ALWAYS_SCORED = 5_000
 """Tokens that are scored however short the training was."""
+CACHE_SHARE = 0.04
+"""Share of the training time that fitting the cache may take; where that is too little for FEWEST_FITTED tokens, it is
+fitted when somebody asks for it."""
+CACHE_SECONDS = 1.5e-4
+"""What fitting it takes for a token beyond scoring, on a slow core."""
+FEWEST_FITTED = 2_500
 
 
 def report(
@@ -42,7 +48,8 @@ def report(
 
     Returns:
         The members as the run now holds them, and {"run", "steps", "tokens", "seconds"}, where the corpus has such
-        splits also "valid", "test" (scores as `seqlab evaluate --json` prints them) and "baselines" (perplexities of
+        splits also "valid", "test" (scores as `seqlab evaluate --json` prints them), "cache" (the same with a cache of
+        recent tokens, on the start of the validation text; not of a list of lines) and "baselines" (perplexities of
         counts on the validation text).
     """
     summary: dict[str, Any] = {
@@ -55,32 +62,39 @@ def report(
     valid = corpus.valid
     if valid is None:
         return members, summary
-    limit = affordable_tokens(members, valid, start_id, REPORT_SHARE * position.seconds)
+    seconds_per_token = scoring_time(members, valid, start_id)
+    limit = max(ALWAYS_SCORED, int(REPORT_SHARE * position.seconds / seconds_per_token))
     together = tune_together(members.network, counts, valid, start_id, limit, quiet=quiet)
-    keep_together(run, together)
+    scorer, members = Scorer(together.members, start_id), together.members
     summary["valid"] = together.report
+    fitted = int(CACHE_SHARE * position.seconds / (seconds_per_token + CACHE_SECONDS))
+    if min(len(valid), fitted) >= FEWEST_FITTED and not valid.lines:
+        cache, summary["cache"] = tune_cache(scorer, valid, fitted, quiet)
+        members = members._replace(cache=cache if summary["cache"]["helps"] else None)
+    keep_members(run, members)
     if "test" in corpus.splits:
-        summary["test"] = score_together(Scorer(together.members, start_id), corpus.splits["test"], limit, quiet)
+        summary["test"] = score_together(scorer, corpus.splits["test"], limit, quiet)
     summary["baselines"] = baselines(corpus, summary["valid"], counts)
     if not quiet:
-        notify(validation_sentence(summary["valid"], summary["baselines"]))
+        notify(validation_sentence(summary["valid"], summary["baselines"], summary.get("cache")))
         if caveat := unknown_caveat(summary["valid"]["unknown_rate"]):
             notify(caveat)
-    return together.members, summary
+    return members, summary
 
 
-def affordable_tokens(members: Members, tokens: TokenFile, start_id: int, seconds: float) -> int:
-    """How many tokens of a text can be scored in so many seconds, judging by the first few; ALWAYS_SCORED at least."""
+def scoring_time(members: Members, tokens: TokenFile, start_id: int) -> float:
+    """Seconds that scoring a token of a text takes here, judging by the first few."""
     began = time.monotonic()
     with evaluating(members.network):
-        read_sample(members.network, tokens, start_id, PROBE_TOKENS)
-    return max(ALWAYS_SCORED, int(seconds * PROBE_TOKENS / (time.monotonic() - began)))
+        places_N, _ = read_sample(members.network, tokens, start_id, PROBE_TOKENS)
+    return (time.monotonic() - began) / len(places_N)
 
 
-def keep_together(run: Run, together: Together) -> None:
-    """The tuned gate becomes the run's, or the run goes without counts; a run that has this gate is left as it is."""
-    gate, stored = together.members.gate, run.load_members(counts=False).gate
-    if gate != stored:
-        run.save_model(together.members.network, gate)
-    if together.members.counts is None:
+def keep_members(run: Run, members: Members) -> None:
+    """The tuned gate and cache become the run's, or the run goes without counts; a run that has these is left as it
+    is."""
+    stored = run.load_members(counts=False)
+    if (members.gate, members.cache) != (stored.gate, stored.cache):
+        run.save_model(members.network, members.gate, members.cache)
+    if members.counts is None:
         run.remove_counts()

@@ -21,7 +21,7 @@ def home(tmp_path_factory):
     for name, lines in {"train.txt": 300, "valid.txt": 60, "test.txt": 60}.items():
         text = [" ".join(generator.choices(generator.sample(words, 3), k=8)) + "." for _ in range(lines)]
         (folder / name).write_text("\n".join(text) + "\n")
-    train = ["train", "lm", str(folder / "train.txt"), "--tokenizer", "word", "--steps", "40", *SIZES]
+    train = ["train", "lm", str(folder / "train.txt"), "--tokenizer", "word", "--no-lines", "--steps", "40", *SIZES]
     own = ["--valid", str(folder / "valid.txt"), "--test", str(folder / "test.txt")]
     for name, more in {"run": [*own, "--dropout", "0.2"], "second": [*own, "--dropout", "0"], "untested": []}.items():
         assert run([*train, "-o", str(folder / name), *more]) == 0
@@ -44,32 +44,34 @@ def test_json_keeps_its_keys_and_gains_sections(home, capsys):
     assert {name: named[name] for name in KEYS} == pytest.approx({name: plain[name] for name in KEYS})
     options = [
         "--dynamic",
-        "--cache",
-        50,
         "--ensemble",
         home / "second",
     ]
     full = json.loads(evaluate(capsys, home / "run", "--split", "test", *options, "--json").out)
-    rows = {"static", "dynamic", "cache", "ensemble", "mixture"}
+    rows = {"static", "dynamic", "ensemble", "mixture"}
     assert full.keys() == KEYS | MEMBERS | rows | {"tuned_on"}
     assert {name: full[name] for name in KEYS} == pytest.approx({name: plain[name] for name in KEYS})
     assert all(full[row].keys() >= KEYS | {"change"} for row in rows)
+    cached = json.loads(evaluate(capsys, home / "run", "--split", "test", "--cache", "--json").out)
+    assert cached.keys() == KEYS | MEMBERS | {"without_cache", "tuned_on"}
+    assert cached["without_cache"] == pytest.approx({name: plain[name] for name in KEYS})
+    assert cached["weights"].keys() == {"network", "counts", "cache"}
 
 
 def test_the_table_names_every_variant_and_what_was_tuned(home, capsys):
     valid = home / "valid.txt"
     tokens = home / "new folder" / "scores.jsonl"
-    options = ["--dynamic", "--dynamic-rule", "sgd", "--cache", 50, "--valid", valid, "--tokens", tokens]
+    options = ["--dynamic", "--dynamic-rule", "sgd", "--cache", "--valid", valid, "--tokens", tokens]
     captured = evaluate(capsys, home / "run", "--text", home / "test.txt", *options)
     lines = captured.out.splitlines()
     table = lines[next(i for i, line in enumerate(lines) if line.startswith("variant")) :]
-    assert [line.split()[0] for line in table[1:5]] == ["static", "network", "counts", "dynamic"]
-    assert [line.split()[0] for line in table[5:7]] == ["cache", "mixture"]
-    assert all(line.split()[-1].startswith(("-", "+")) for line in table[1:7])
+    assert [line.split()[0] for line in table[1:5]] == ["static", "network", "counts", "without"]
+    assert table[5].split()[0] == "dynamic"
+    assert all(line.split()[-1].startswith(("-", "+")) for line in table[1:6])
     assert any(line.startswith(f"tuned on {valid}") for line in lines)
     assert any(line.startswith("dynamic: rule sgd, ") and ", lr " in line for line in lines)
     assert f"only 600 tokens were tuned on ({valid})" in captured.err
-    assert any(line.startswith("cache: size 50, theta") and "static" in line for line in lines)
+    assert any(line.startswith("mean weights:") and line.endswith(" cache") for line in lines)
     assert str(tokens) in captured.err
     scores = [json.loads(line) for line in tokens.read_text().splitlines()]
     assert scores[0].keys() == {"position", "id", "token", "log_prob", "rank", "entropy", "parts"}
@@ -91,7 +93,7 @@ def test_a_warning_says_that_few_tokens_were_tuned_on(home, capsys):
     few = home / "few.txt"
     few.write_text("bato belu bir cato celu. " * 40)
     for more in ([], ["--json"]):
-        captured = evaluate(capsys, home / "run", "--split", "test", "--cache", 9, "--valid", few, *more)
+        captured = evaluate(capsys, home / "run", "--split", "test", "--cache", "--valid", few, *more)
         assert captured.err.count("tokens were tuned on") == 1
         assert str(few) in captured.err
 
@@ -102,7 +104,7 @@ def test_a_warning_says_that_few_tokens_were_tuned_on(home, capsys):
         (["run", "--text", "test.txt", "--split", "test"], "either --text"),
         (["run"], "--split test"),
         (["run", "--split", "train"], "valid or test"),
-        (["run", "--split", "valid", "--cache", "9"], "the one to tune on"),
+        (["run", "--split", "valid", "--cache"], "the one to tune on"),
         (
             ["run", "--split", "test", "--dynamic", "--dynamic-rule", "adam"],
             "--dynamic-rule: 'adam' is not one of rms, sgd",
@@ -110,11 +112,11 @@ def test_a_warning_says_that_few_tokens_were_tuned_on(home, capsys):
         (["run", "--split", "test", "--dynamic-rule", "sgd"], "give --dynamic too"),
         (["run", "--split", "test", "--train-text", "train.txt"], "give that too"),
         (["run", "--split", "test", "--network-only", "--counts-only"], "exclude each other"),
-        (["run", "--split", "test", "--counts-only", "--cache", "9"], "need the network"),
+        (["run", "--split", "test", "--counts-only", "--cache"], "goes with the whole model"),
         (["run", "--split", "test", "--ensemble", "./run"], "is the run itself"),
         (["run", "--split", "test", "--tokens", "second"], "is a folder"),
         (["run", "--split", "test", "--tokens", "test.txt/a.jsonl"], "test.txt is not a folder you may write to"),
-        (["run", "--split", "test", "--cache", "9", "--valid", "short.txt"], "fewer than 50"),
+        (["run", "--split", "test", "--cache", "--valid", "short.txt"], "fewer than 50"),
         (["untested", "--split", "test"], "no test split"),
         (["run", "second", "--split", "test", "--tokens", "t.jsonl"], "one of each"),
         (["run", "--split", "test", "--ensemble", "missing"], "no such run folder"),

@@ -108,7 +108,7 @@ def test_mixing_is_exact_for_any_odds():
 
 def test_probabilities_are_those_of_the_members_mixed_and_sum_to_one(members):
     network, counts, gate = members
-    model = InterpolatedModel(network, counts, gate)
+    model = InterpolatedModel(network, (counts, gate))
     ids = text(3, 40)
     tokens = TokenFile.of(ids)
     counts_N, known_N = counts.score(tokens)
@@ -125,7 +125,7 @@ def test_probabilities_are_those_of_the_members_mixed_and_sum_to_one(members):
 @pytest.mark.parametrize("kind", ["counts", "both"])
 def test_one_step_after_another_is_the_whole_sequence_for_any_batch(members, kind):
     network, counts, gate = members
-    model = CountingModel(counts) if kind == "counts" else InterpolatedModel(network, counts, gate)
+    model = CountingModel(counts) if kind == "counts" else InterpolatedModel(network, (counts, gate))
     tokens_BT = torch.from_numpy(np.stack([np.concatenate([[START], text(seed, 12)]) for seed in (4, 5, 6)]))
     with torch.inference_mode():
         whole_BTV, (_, last) = along(model, tokens_BT), model.prefill(tokens_BT, model.init_state(3))
@@ -141,7 +141,7 @@ def test_one_step_after_another_is_the_whole_sequence_for_any_batch(members, kin
 
 
 def test_the_probabilities_of_all_texts_of_a_length_sum_to_one(members):
-    model = InterpolatedModel(*members)
+    model = InterpolatedModel(members[0], members[1:])
     total = 0.0
     with torch.inference_mode():
         for ids in itertools.product(range(V), repeat=3):
@@ -156,7 +156,7 @@ def test_a_network_that_is_no_longer_finite_is_noticed(members, value):
     network = LanguageModel(ModelConfig(embed_dim=8, hidden_dim=8, layers=1, dropout=0.0), V).eval()
     with torch.no_grad():
         network.output.bias[3] = value
-    model = InterpolatedModel(network, *members[1:])
+    model = InterpolatedModel(network, members[1:])
     with pytest.raises(SeqlabError, match="not a number"):
         sample(model, [START], 5)
 

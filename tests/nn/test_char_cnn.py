@@ -364,7 +364,7 @@ def forget_spelling(path) -> None:
 def test_splits_read_unknown_words_as_given_texts_do(rare, capsys):
     """`evaluate --split test` and `evaluate --text test.txt` tell the same, with and without adaptations."""
     command = ["evaluate", str(rare / "new-run"), "--json"]
-    for options in ([], ["--cache", "50"]):
+    for options in ([], ["--dynamic", "--dynamic-rule", "sgd"]):
         assert cli([*command, "--split", "test", *options]) == 0
         split = json.loads(capsys.readouterr().out)
         given = ["--valid", str(rare / "valid.txt")] if options else []

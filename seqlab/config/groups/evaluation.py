@@ -18,15 +18,6 @@ class EvaluationConfig(Settings):
         effect="A quarter lower perplexity on WikiText-2, at three times the time.",
         source=f"Krause et al. 2018, https://arxiv.org/abs/1709.07432; {MEASURED}",
     )
-    cache: int = knob(
-        0,
-        "Tokens the neural cache looks back: words seen lately in a similar state become likelier.",
-        tier="recipe",
-        usual="500 to 4,000",
-        effect="A quarter lower perplexity on WikiText-2, at little cost.",
-        source=f"Grave et al. 2017, https://arxiv.org/abs/1612.04426; {MEASURED}",
-        ge=0,
-    )
     ensemble: list[str | Path] = knob(
         [],
         "Average with other runs of the same tokenizer.",

@@ -32,8 +32,10 @@ def baselines(corpus: Corpus, valid: Mapping[str, Any], counts: NGramModel | Non
     return {**found, "kneser_ney": by_counts["perplexity"], "order": counts.order}
 
 
-def validation_sentence(valid: Mapping[str, Any], found: Mapping[str, Any]) -> str:
-    """Scores on the validation text in words, against the baselines."""
+def validation_sentence(
+    valid: Mapping[str, Any], found: Mapping[str, Any], cache: Mapping[str, Any] | None = None
+) -> str:
+    """Scores on the validation text in words, against the baselines; and what a cache of recent tokens gains."""
     facts = []
     if "network" in valid:
         facts.append(f"network alone: {valid['network']['perplexity']:.1f}")
@@ -46,6 +48,8 @@ def validation_sentence(valid: Mapping[str, Any], found: Mapping[str, Any]) -> s
     )
     if "counts_left_out" in valid:
         sentence += "; the counts do not help this network beyond noise, so the run goes without them"
+    if cache and cache["helps"]:
+        sentence += f"; {-cache['change']:.0f} % lower with a cache of recent tokens (--cache)"
     if "sample_of" in valid:
         low, high = valid["interval"]
         sentence += (

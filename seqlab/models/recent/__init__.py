@@ -1,0 +1,1 @@
+"""What the text so far says of the next word."""
