@@ -7,6 +7,7 @@ import json
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -64,11 +65,26 @@ def check_run(path: str | Path) -> None:
 
 def load_torch() -> None:
     """Import torch while Python's search for reference cycles rests, which would look through all of it many times."""
-    if "torch" in sys.modules:
+    _load("torch")
+
+
+def load_numba() -> None:
+    """Import numba likewise, and without scipy.linalg, in which it looks for products that no kernel of ours uses."""
+    if "numba" in sys.modules or "scipy.linalg" in sys.modules:
+        return
+    sys.modules["scipy.linalg"] = None  # type: ignore[assignment]
+    try:
+        _load("numba.np.arraymath")
+    finally:
+        del sys.modules["scipy.linalg"]
+
+
+def _load(name: str) -> None:
+    if name in sys.modules:
         return
     gc.disable()
     try:
-        import torch  # noqa: F401
+        import_module(name)
     finally:
         gc.enable()
     gc.freeze()

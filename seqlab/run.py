@@ -254,7 +254,7 @@ class Run:
             raise InputError(f"{path}: no such run folder.")
         if not (path / CONFIG).is_file():
             raise InputError(f"{path}: {description(path)}, not a language-model run (it has no {CONFIG}).")
-        verify_manifest(path, later=(MODEL, STATE))
+        verify_manifest(path, later=(MODEL, COUNTS, STATE))
         record = read_json(path / CONFIG)
         if not isinstance(record, dict) or record.get("kind") != RUN_KIND:
             raise InputError(f"{path}: {description(path)}, not a language-model run.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
 import sys
 
 import numpy as np
@@ -149,3 +150,12 @@ def test_bad_input_is_one_sentence(folder, capsys, flags, message):
 def test_a_missing_run_is_one_sentence(tmp_path, capsys):
     assert seqlab(["generate", str(tmp_path / "nowhere")]) == 2
     assert "nowhere: no such run folder" in capsys.readouterr().err
+
+
+def test_compiled_code_does_not_wait_for_linear_algebra():
+    code = (
+        "import sys; import numpy as np; from seqlab_cli.console import load_numba; load_numba();"
+        "from seqlab.models.counts.trie import child_of; assert child_of(np.arange(5, dtype=np.uint32), 0, 5, 3) == 3;"
+        "assert 'scipy.linalg' not in sys.modules; import scipy.linalg; scipy.linalg.norm([3.0, 4.0])"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

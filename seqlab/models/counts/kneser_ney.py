@@ -58,7 +58,7 @@ def estimate_discounts(counts_G: np.ndarray) -> tuple[float, float, float] | Non
 
 def memory_bound(tokens: int, order: int) -> int:
     """Bytes that training takes at most, beyond the ids themselves: as if no n-gram occurred twice."""
-    return tokens * (52 * order + 49)
+    return 44 * tokens * order
 
 
 def _sums(prefixes_g: np.ndarray, counts_g: np.ndarray, contexts: int) -> np.ndarray:
@@ -98,23 +98,15 @@ class NGramModel:
         self.words_G, self.counts_G, self.starts_C, self.totals_C = words_G, counts_G, starts_C, totals_C
         self.discounts, self.vocab_size, self.start_id, self.prune = list(discounts), vocab_size, start_id, prune
         self.discounts_n4 = np.array([[0.0, *(one or FALLBACK)] for one in discounts])
-        self.backoffs_C = self._backoffs()
 
-    def _backoffs(self) -> np.ndarray:
+    @cached_property
+    def backoffs_C(self) -> np.ndarray:
         """B(h) of every context (C,): what its continuations leave of its mass; 1 for one never continued."""
-        lengths = self.ngrams
-        backoffs_C, context, node = np.ones(len(self.totals_C)), 0, 1
-        for row_4, contexts, nodes in zip(self.discounts_n4, [1, *lengths], lengths, strict=False):
-            counts_g = self.counts_G[node : node + nodes]
-            kept_g = counts_g - row_4[np.minimum(counts_g, 3)]
-            where = slice(context, context + contexts)
-            first_c = self.starts_C[context : context + contexts + 1].astype(np.int64) - node
-            sums = np.concatenate([[0.0], np.cumsum(kept_g)])
-            totals_c = self.totals_C[where].astype(np.float64)
-            seen_c = totals_c > 0
-            left_c = totals_c - (sums[first_c[1:]] - sums[first_c[:-1]])
-            backoffs_C[where][seen_c] = left_c[seen_c] / totals_c[seen_c]
-            context, node = context + contexts, node + nodes
+        from .trie import backoffs
+
+        backoffs_C = np.ones(len(self.totals_C))
+        ends_n = np.cumsum([1, *self.ngrams[:-1]])
+        backoffs(self.counts_G, self.starts_C, self.totals_C, self.discounts_n4, ends_n, backoffs_C)
         return backoffs_C
 
     @classmethod

@@ -60,6 +60,21 @@ def known(starts_C: Any, totals_C: Any, state_n: Any) -> int:
 
 
 @compiled
+def backoffs(counts_G: Any, starts_C: Any, totals_C: Any, discounts_n4: Any, ends_n: Any, backoffs_C: Any) -> None:
+    """The mass that the continuations of every context leave; contexts of length k end before number `ends_n[k]`."""
+    context = 0
+    for length in range(len(ends_n)):
+        while context < ends_n[length]:
+            kept, total = 0.0, np.float64(totals_C[context])
+            for one in range(np.int64(starts_C[context]), np.int64(starts_C[context + 1])):
+                count = np.int64(counts_G[one])
+                kept += count - discounts_n4[length, min(count, 3)]
+            if total > 0:
+                backoffs_C[context] = (total - kept) / total
+            context += 1
+
+
+@compiled
 def walk(
     tables: Any,
     lowest: float,
