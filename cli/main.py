@@ -153,7 +153,7 @@ app.command(rich_help_panel=MODEL, cls=settings_of("evaluation"))(evaluate.evalu
 app.command(rich_help_panel=MODEL)(curves.curves)
 app.command(rich_help_panel=VECTORS)(neighbors.neighbors)
 app.command(rich_help_panel=VECTORS)(analogy.analogy)
-app.command(rich_help_panel=VECTORS)(visualize.visualize)
+app.command(rich_help_panel=VECTORS, cls=settings_of("map"))(visualize.visualize)
 app.command(rich_help_panel=VECTORS)(convert.convert)
 app.command(rich_help_panel=LOOK)(info.info)
 app.command(rich_help_panel=LOOK)(settings.settings)

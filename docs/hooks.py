@@ -26,6 +26,7 @@ SECTIONS = {
     "embeddings": ("Word vectors", "`seqlab train embeddings`."),
     "generation": ("Generation", "`seqlab generate`."),
     "evaluation": ("Evaluation", "What `seqlab evaluate` can add to a language model."),
+    "map": ("Map of word vectors", "`seqlab visualize`."),
 }
 TIERS = ("essential", "recipe", "internal")
 RESULTS = ("SCOREBOARD", "FEATURES", "LOG")

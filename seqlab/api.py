@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from .base.errors import InputError
 from .base.files import check_replaceable
 from .base.kinds import DESCRIPTIONS, kind_of
-from .config import EmbeddingsConfig, LanguageModelConfig, TextConfig, read_config
+from .config import EmbeddingsConfig, LanguageModelConfig, MapConfig, TextConfig, read_config
 from .config.explicit import explicit
 from .options import (
     EmbeddingsOptions,
     EvaluationOptions,
     LanguageModelOptions,
+    MapOptions,
     TextOptions,
 )
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from .text import Corpus, Sources
     from .text.inspection.inspection import Inspection
     from .trained import TrainedLanguageModel
-    from .visualization import CurveAxis, MapColor, MapMethod, Picture
+    from .visualization import CurveAxis, Picture
 
 Openable = str | Path
 """A path; a `str` that names a corpus will do where a text is wanted."""
@@ -318,32 +319,16 @@ def language_model(model: str | Path | TrainedLanguageModel) -> TrainedLanguageM
     raise InputError(f"give a language model or the path of its run folder, not {type(model).__name__}.")
 
 
+@explicit(MapConfig)
 def draw_map(
-    vectors: str | Path | WordVectors | TrainedLanguageModel,
-    *,
-    words: int = 500,
-    only: Iterable[str] | None = None,
-    highlight: str | Sequence[str] = (),
-    method: MapMethod = "tsne",
-    perplexity: float = 30.0,
-    color: MapColor = "cluster",
-    symbols: bool = False,
-    seed: int = 1,
-    title: str | None = None,
+    vectors: str | Path | WordVectors | TrainedLanguageModel, *, quiet: bool = False, **options: Unpack[MapOptions]
 ) -> Picture:
     """Draw a map of word vectors, similar words near each other.
 
     Args:
         vectors: word vectors, a language model, or the path of either.
-        words: how many of the most frequent words are drawn.
-        only: the words to draw instead.
-        highlight: a word or several to set off, with their neighbours.
-        method: "tsne" keeps neighbourhoods together, "pca" is quicker.
-        perplexity: about how many neighbours t-SNE keeps together.
-        color: "cluster" or "frequency".
-        symbols: also draw tokens without a letter or digit.
-        seed: the same seed draws the same map.
-        title: of the picture.
+        quiet: show no progress.
+        **options: which words are drawn and how, listed below.
 
     Returns:
         A picture: a notebook shows it, `.save("map.html")` or `.save("map.png")` writes it.
@@ -362,17 +347,7 @@ def draw_map(
         opened = vectors
     else:
         raise InputError(f"vectors: give word vectors or the path of some, not {type(vectors).__name__}.")
-    return opened.map(
-        words=words,
-        only=only,
-        highlight=highlight,
-        method=method,
-        perplexity=perplexity,
-        color=color,
-        symbols=symbols,
-        seed=seed,
-        title=title,
-    )
+    return opened.map(quiet=quiet, **options)
 
 
 def draw_curves(

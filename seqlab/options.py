@@ -14,6 +14,8 @@ from .config.names import (
     CharSize,
     EngineName,
     InputName,
+    MapColorName,
+    MapMethodName,
     NoiseName,
     OptimizerName,
     OutputBiasName,
@@ -473,6 +475,40 @@ class GenerationOptions(TypedDict, total=False):
     accepted; the model does not see those words."""
     ban_unknown: bool
     """Never generate <unk>. Default: True. Usual: true. False shows where the model would use an unknown word."""
+
+
+class MapOptions(TypedDict, total=False):
+    """How a map of word vectors is drawn."""
+
+    words: int
+    """How many of the most frequent words are drawn; not used with only. Default: 500. Usual: 100 to 2,000. More words
+    show more groups and leave less room for each label."""
+    only: str | list[str] | None
+    """The words to draw instead of the most frequent ones. Default: None. Usual: the words of a topic. The map shows
+    these words alone; those that the vectors lack are reported."""
+    highlight: str | list[str]
+    """Words that are always drawn, labelled and set off, with their neighbours. Default: []. Usual: 1 to 5 words.
+    Their neighbourhoods stand out."""
+    method: MapMethodName
+    """How the words are laid out in the plane. Default: "tsne". Usual: tsne; pca for a quick look. tsne keeps
+    neighbours together, pca shows the directions of largest variance."""
+    color: MapColorName
+    """What the colour of a word shows. Default: "cluster". Usual: cluster or frequency. Groups of the high-dimensional
+    vectors are seen, or how frequent a word is."""
+    symbols: bool
+    """Draw tokens without a letter or digit too, and control tokens such as <unk>. Default: False. Usual: true for
+    models of characters. Punctuation takes room on the map."""
+    perplexity: float
+    """About how many neighbours tsne keeps together; lowered where there are few words. Default: 30.0. Usual: 5 to 50.
+    Higher shows larger groups, lower smaller ones."""
+    neighbors: int
+    """How many of the nearest words are listed for each word, and drawn around a highlighted one. Default: 8. Usual: 5
+    to 20. More neighbours crowd the map around highlighted words."""
+    title: str | None
+    """Title of the picture; None: the number of words and the name of the vectors. Default: None. Usual: a few words.
+    It stands above the map."""
+    seed: int
+    """Seed of the layout and of the groups. Default: 1. Usual: any whole number. The same seed draws the same map."""
 
 
 class EvaluationOptions(TypedDict, total=False):

@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 
 from seqlab.base.printing import printable
-from seqlab.visualization.choices import MapColor, MapMethod
 
 from ..console import JsonFlag, print_json, say
+from ..flags import FILES, PANELS
 from ..vectors.neighbors import VectorsArgument, open_vectors
 
 
@@ -19,52 +19,43 @@ def visualize(
     vectors: VectorsArgument,
     output: Annotated[
         Path,
-        typer.Option("--output", "-o", metavar="FILE", help="The picture: .html, .png, .svg or .pdf."),
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="The picture: .html, .png, .svg or .pdf.", rich_help_panel=FILES
+        ),
     ],
-    method: Annotated[
-        MapMethod, typer.Option(help="How to lay the words out: tsne keeps similar words together, pca is quicker.")
-    ] = "tsne",
-    words: Annotated[int, typer.Option(metavar="N", help="Draw the N most frequent words.")] = 500,
+    words: Annotated[int | None, typer.Option(metavar="N")] = None,
     only: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="Draw the words of this file instead, one a line ('-' reads stdin)."),
+        typer.Option(
+            metavar="FILE",
+            help="Draw the words of this file instead, one a line ('-' reads stdin).",
+            rich_help_panel=PANELS["essential"],
+        ),
     ] = None,
-    highlight: Annotated[
-        list[str] | None,
-        typer.Option(metavar="WORD", help="Always draw this word and its neighbours, and set them off (repeatable)."),
-    ] = None,
-    color: Annotated[MapColor, typer.Option(help="Colour the words by k-means cluster or by frequency.")] = "cluster",
-    symbols: Annotated[
-        bool,
-        typer.Option("--symbols", help="Also draw tokens without a letter or digit, and <unk>."),
-    ] = False,
-    perplexity: Annotated[
-        float, typer.Option(help="tsne: about how many neighbours stay together; lowered for few words.")
-    ] = 30.0,
-    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="The same seed draws the same map.")] = 1,
+    highlight: Annotated[list[str] | None, typer.Option(metavar="WORD")] = None,
+    method: Annotated[str | None, typer.Option()] = None,
+    color: Annotated[str | None, typer.Option()] = None,
+    symbols: Annotated[bool | None, typer.Option("--symbols")] = None,
+    perplexity: Annotated[float | None, typer.Option()] = None,
+    neighbors: Annotated[int | None, typer.Option(metavar="N")] = None,
+    title: Annotated[str | None, typer.Option()] = None,
+    seed: Annotated[int | None, typer.Option()] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Draw a map of word vectors, similar words near each other.
 
     Example: seqlab visualize vectors -o map.html --highlight king
     """
+    arguments = dict(locals())
+    from seqlab.config import MapConfig
     from seqlab.visualization import draw_map
     from seqlab.visualization.output import FORMATS, check_output
 
     check_output(output)
-    wanted = None if only is None else _word_list(only)
-    picture = draw_map(
-        open_vectors(vectors),
-        method=method,
-        words=words,
-        only=wanted,
-        highlight=highlight or (),
-        perplexity=perplexity,
-        seed=seed,
-        color=color,
-        symbols=symbols,
-        source=vectors.resolve().name,
-    )
+    given = {name: arguments[name] for name in MapConfig.keys() if arguments[name] is not None}  # noqa: SIM118
+    given |= {} if only is None else {"only": _word_list(only)}
+    MapConfig.build(given, "visualize")
+    picture = draw_map(open_vectors(vectors), source=vectors.resolve().name, **given)
     if missing := picture.missing:
         shown = ", ".join(printable(word) for word in missing[:10]) + (", ..." if len(missing) > 10 else "")
         say(f"{len(missing)} of the words in {only} are not in the vectors: {shown}")

@@ -8,6 +8,7 @@ from .groups.embeddings import EmbeddingsConfig
 from .groups.evaluation import EvaluationConfig
 from .groups.generation import GenerationConfig
 from .groups.language_model import LanguageModelConfig
+from .groups.maps import MapConfig
 from .groups.model import ModelConfig
 from .groups.text import TextConfig
 from .groups.training import TrainingConfig
@@ -21,6 +22,7 @@ __all__ = [
     "GenerationConfig",
     "Knob",
     "LanguageModelConfig",
+    "MapConfig",
     "ModelConfig",
     "Seed",
     "Settings",

@@ -20,6 +20,7 @@ from ..base.results import Result, Table, line
 from .groups.embeddings import EmbeddingsConfig
 from .groups.evaluation import EvaluationConfig
 from .groups.generation import GenerationConfig
+from .groups.maps import MapConfig
 from .groups.model import ModelConfig
 from .groups.text import TextConfig
 from .groups.training import TrainingConfig
@@ -33,6 +34,7 @@ SECTIONS: dict[str, type[Settings]] = {
     "embeddings": EmbeddingsConfig,
     "generation": GenerationConfig,
     "evaluation": EvaluationConfig,
+    "map": MapConfig,
 }
 RULES = "generation.rules"
 """The setting whose names are decoding rules."""
@@ -88,7 +90,7 @@ class Setting:
             "tier": self.tier,
             "Python": f"{self.name}={self.default!r}",
         }
-        if self.section not in ("generation", "evaluation") and self.default is not None:
+        if self.section not in ("generation", "evaluation", "map") and self.default is not None:
             facts["shell"] = f"--set {self.name}={value}"
             if self.tier == "essential" and not isinstance(self.default, bool):  # which all have flags
                 facts["shell"] = f"--{self.name.replace('_', '-')} {shown(self.default)}"

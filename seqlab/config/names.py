@@ -42,6 +42,8 @@ ResetName = Literal["never", "documents", "windows"]
 VectorModelName = Literal["skipgram", "cbow"]
 VectorLossName = Literal["sampled-softmax", "negative-sampling", "nce", "softmax"]
 EngineName = Literal["auto", "cpu", "torch"]
+MapMethodName = Literal["tsne", "pca"]
+MapColorName = Literal["cluster", "frequency"]
 
 NAMES: dict[str, dict[str, str]] = {
     "tokenizers": {
@@ -146,6 +148,14 @@ NAMES: dict[str, dict[str, str]] = {
         "cpu": "compiled loops on all CPU cores",
         "torch": "large batches in torch, on a GPU or the CPU",
     },
+    "map_methods": {
+        "tsne": "near words stay near (van der Maaten & Hinton 2008, https://jmlr.org/papers/v9/vandermaaten08a.html)",
+        "pca": "the two directions of largest variance: quick, and the same every time",
+    },
+    "map_colors": {
+        "cluster": "k-means on the unit vectors",
+        "frequency": "dark for frequent words, light for rare ones",
+    },
     "rules": {
         "ban": "never these tokens (ids, or text such as <unk>)",
         "no_repeat_ngram": "no sequence of n tokens twice (Paulus et al. 2017, https://arxiv.org/abs/1705.04304)",
@@ -186,6 +196,8 @@ TYPES: dict[str, object] = {
     "vector_models": VectorModelName,
     "vector_losses": VectorLossName,
     "engines": EngineName,
+    "map_methods": MapMethodName,
+    "map_colors": MapColorName,
 }
 """The type whose values are the names of a table."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import numpy as np
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     import pandas
     from gensim.models import KeyedVectors
 
+    from ..options import MapOptions
     from ..visualization import MapPicture
-    from ..visualization.choices import MapColor, MapMethod
 
 SHOWN = 10
 """Words that a notebook shows."""
@@ -173,59 +173,23 @@ class WordVectors(GensimNames):
             questions = () if similarity else "english"
         return evaluate_vectors(self, questions, similarity, method=method, top=top)
 
-    def map(
-        self,
-        *,
-        words: int = 500,
-        only: Iterable[str] | None = None,
-        highlight: str | Sequence[str] = (),
-        method: MapMethod = "tsne",
-        perplexity: float = 30.0,
-        color: MapColor = "cluster",
-        symbols: bool = False,
-        neighbors: int = 8,
-        seed: int = 1,
-        title: str | None = None,
-        quiet: bool = False,
-    ) -> MapPicture:
+    def map(self, *, quiet: bool = False, **options: Unpack[MapOptions]) -> MapPicture:
         """Draw a map of the words, similar ones near each other.
 
         Args:
-            words: how many of the most frequent words are drawn; not used with `only`.
-            only: the words to draw instead.
-            highlight: a word or several that are always drawn, labelled and set off, with their neighbours.
-            method: "tsne" keeps neighbourhoods together, "pca" is quicker and shows the largest directions.
-            perplexity: about how many neighbours t-SNE keeps together.
-            color: "cluster" (k-means on the unit vectors) or "frequency".
-            symbols: also draw tokens without a letter or digit.
-            neighbors: how many nearest words are listed for each word.
-            seed: the same seed draws the same map.
-            title: of the picture.
             quiet: show no progress.
+            **options: which words are drawn and how (words, only, highlight, method, color, ...); see
+                `seqlab.settings("map")`.
 
         Returns:
             A picture that shows itself in a notebook; `.save("map.html")` or .png, .svg, .pdf writes it.
 
         Raises:
-            InputError: an unknown highlighted word, an unknown method or colouring, fewer than two words.
+            InputError: an unknown highlighted word, an unknown option or value, fewer than two words.
         """
         from ..visualization import draw_map
 
-        return draw_map(
-            self,
-            words=words,
-            only=only,
-            highlight=highlight,
-            method=method,
-            perplexity=perplexity,
-            color=color,
-            symbols=symbols,
-            neighbors=neighbors,
-            seed=seed,
-            source=self.path.name if self.path is not None else "",
-            title=title,
-            quiet=quiet,
-        )
+        return draw_map(self, source=self.path.name if self.path is not None else "", quiet=quiet, **options)
 
     def subset(self, words: int | str | Iterable[str]) -> WordVectors:
         """Vectors of the first so many words, or of the words given, in their order. The matrix is copied."""

@@ -12,8 +12,6 @@ from ..base.lazy import lazy_names
 
 if TYPE_CHECKING:
     from .choices import CurveAxis as CurveAxis
-    from .choices import MapColor as MapColor
-    from .choices import MapMethod as MapMethod
     from .curves.draw import CurvesPicture as CurvesPicture
     from .curves.draw import draw_curves as draw_curves
     from .maps.draw import MapPicture as MapPicture
@@ -25,8 +23,6 @@ if TYPE_CHECKING:
 _HOMES = {
     "CurveAxis": "choices",
     "CurvesPicture": "curves.draw",
-    "MapColor": "choices",
-    "MapMethod": "choices",
     "MapPicture": "maps.draw",
     "Mappable": "maps.wordmap",
     "PROJECTIONS": "maps.projection",

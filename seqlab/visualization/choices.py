@@ -7,11 +7,5 @@ from __future__ import annotations
 
 from typing import Literal
 
-MapMethod = Literal["tsne", "pca"]
-"""How the words of a map are laid out in the plane."""
-
-MapColor = Literal["cluster", "frequency"]
-"""What the colour of a word on a map shows."""
-
 CurveAxis = Literal["tokens", "steps", "seconds"]
 """What the horizontal axis of training curves shows."""

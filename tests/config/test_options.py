@@ -16,6 +16,7 @@ from seqlab.config import (
     EvaluationConfig,
     GenerationConfig,
     LanguageModelConfig,
+    MapConfig,
     Settings,
     TextConfig,
 )
@@ -43,6 +44,7 @@ KINDS: dict[str, tuple[type[Settings], str]] = {
     "LanguageModelOptions": (LanguageModelConfig, "How a language model is built and trained, and its text read."),
     "EmbeddingsOptions": (EmbeddingsConfig, "How word vectors are trained, and their text read."),
     "GenerationOptions": (GenerationConfig, "How text is generated."),
+    "MapOptions": (MapConfig, "How a map of word vectors is drawn."),
     "EvaluationOptions": (EvaluationConfig, "What is added to a language model while it is evaluated."),
 }
 NAMES = {get_args(kind): name for name, kind in vars(seqlab.config.names).items() if get_origin(kind) is Literal}

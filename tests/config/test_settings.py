@@ -15,6 +15,7 @@ from seqlab.config import (
     GenerationConfig,
     Knob,
     LanguageModelConfig,
+    MapConfig,
     ModelConfig,
     Settings,
     TextConfig,
@@ -32,8 +33,10 @@ from seqlab.nn.characters import CHARACTER_SIZES
 from seqlab.schedules import BATCH_SCALING, SCHEDULES
 from seqlab.text.tokenizers.table import TOKENIZERS
 from seqlab.training import AVERAGES, OPTIMIZERS
+from seqlab.visualization.maps.projection import PROJECTIONS
+from seqlab.visualization.maps.wordmap import COLORS
 
-GROUPS = (TextConfig, ModelConfig, TrainingConfig, EmbeddingsConfig, GenerationConfig, EvaluationConfig)
+GROUPS = (TextConfig, ModelConfig, TrainingConfig, EmbeddingsConfig, GenerationConfig, EvaluationConfig, MapConfig)
 FIELDS = [
     (group, name)
     for group in GROUPS
@@ -71,6 +74,8 @@ def test_every_setting_is_documented(group, name):
         ("vector_losses", VECTOR_LOSSES),
         ("rules", RULES),
         ("dynamic_rules", DYNAMIC_RULES),
+        ("map_methods", PROJECTIONS),
+        ("map_colors", COLORS),
     ],
 )
 def test_names_are_those_of_the_tables(table, classes):

@@ -18,10 +18,9 @@ import seqlab.visualization.page as pages
 from seqlab.base.errors import InputError
 from seqlab.embeddings import WordVectors
 from seqlab.visualization import PROJECTIONS, draw_curves, draw_map
-from seqlab.visualization.choices import CurveAxis, MapColor, MapMethod
+from seqlab.visualization.choices import CurveAxis
 from seqlab.visualization.curves.curves import AXES
 from seqlab.visualization.curves.figure import curves_figure
-from seqlab.visualization.maps.wordmap import COLORS
 from seqlab.visualization.output import drawing_rules
 
 ASSETS = Path(pages.__file__).with_name("assets")
@@ -58,8 +57,6 @@ def map_page() -> pages.Page:
 
 
 def test_the_choices_of_help_pages_are_the_names_of_the_tables() -> None:
-    assert get_args(MapMethod) == tuple(PROJECTIONS)
-    assert get_args(MapColor) == COLORS
     assert get_args(CurveAxis) == tuple(AXES)
 
 
@@ -270,7 +267,7 @@ def test_progress_of_a_layout_counts_its_iterations(
     ("wrong", "sentence"),
     [
         (lambda: draw_map("vectors"), "A map is drawn from word vectors, not from 'vectors'"),
-        (lambda: draw_map(some_vectors(), words="king"), "words: 'king' is not a number"),
+        (lambda: draw_map(some_vectors(), words="king"), "map: words: must be a whole number, not 'king'"),
         (lambda: draw_curves(["runs/book"]), "pairs of a name and lines of metrics"),
         (lambda: draw_curves("runs/book"), "pairs of a name and lines of metrics"),
     ],

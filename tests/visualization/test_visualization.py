@@ -22,13 +22,14 @@ from sklearn.manifold import trustworthiness
 from sklearn.metrics import adjusted_rand_score
 
 from seqlab.base.errors import InputError
+from seqlab.config import MapConfig
 from seqlab.embeddings import WordVectors
 from seqlab.visualization import PROJECTIONS, draw_curves, draw_map
 from seqlab.visualization.curves.curves import perplexity_ticks, read_run, small_panels, smoothed
 from seqlab.visualization.maps.figure import map_figure
 from seqlab.visualization.maps.labels import place_labels
 from seqlab.visualization.maps.projection import tsne, usable_perplexity
-from seqlab.visualization.maps.wordmap import build_map, choose_words, cluster
+from seqlab.visualization.maps.wordmap import choose_words, cluster
 from seqlab.visualization.output import drawing_rules
 from seqlab.visualization.style import font_families, label_text
 
@@ -175,20 +176,19 @@ def test_ten_thousand_words_are_labelled() -> None:
 def test_words_are_chosen_by_count_and_symbols_are_left_out() -> None:
     words = ["rare", ".", "<unk>", "often", "&", "50", "été"]
     vectors = WordVectors(words, np.eye(7), counts=np.array([1, 90, 80, 70, 60, 50, 40]))
-    rows, missing = choose_words(vectors, 3)
+    rows, missing = choose_words(vectors, MapConfig(words=3))
     assert [words[row] for row in rows] == ["often", "50", "été"]
     assert missing == []
-    rows, _ = choose_words(vectors, 3, symbols=True)
+    rows, _ = choose_words(vectors, MapConfig(words=3, symbols=True))
     assert [words[row] for row in rows] == [".", "<unk>", "often"]
-    rows, missing = choose_words(vectors, only=["rare", "often", "never", ".", "rare", "never"])
+    rows, missing = choose_words(vectors, MapConfig(only=["rare", "often", "never", ".", "rare", "never"]))
     assert [words[row] for row in rows] == [".", "often", "rare"]
     assert missing == ["never"]
 
 
 def test_highlighted_words_bring_their_neighbours_and_their_rank_among_all_words() -> None:
     vectors = some_vectors()
-    rows, _ = choose_words(vectors, 10, highlight=["word100"], neighbors=4)
-    wordmap = build_map(vectors, rows, "pca", highlight=["word100"], neighbors=4)
+    wordmap = draw_map(vectors, words=10, method="pca", highlight=["word100"], neighbors=4).wordmap
     assert [wordmap.words[i] for i in wordmap.highlighted] == ["word100"]
     near = [word for word, _ in vectors.neighbors("word100", 4)]
     assert [wordmap.words[i] for i in wordmap.related] == near
@@ -214,10 +214,10 @@ def test_clusters_are_found_in_the_high_dimensional_vectors() -> None:
         ({"out": "file/map.png"}, r"map\.png: cannot be written"),
         ({"method": "tnse"}, r"'tnse'.*Did you mean 'tsne'"),
         ({"color": "rainbow"}, r"'rainbow'.*cluster, frequency"),
-        ({"words": 1}, r"at least 2 words"),
+        ({"words": 1}, r"words: must be 2 or more, not 1"),
         ({"only": ["word1", "nothing", "nowhere"]}, r"found 1 to draw \(2 of the requested words"),
         ({"highlight": ["wrod12"]}, r"'wrod12'.*Did you mean 'word12'"),
-        ({"perplexity": 0.0}, r"perplexity"),
+        ({"perplexity": 0.0}, r"map: perplexity: must be above 0"),
         ({"perplexity": math.nan}, r"perplexity"),
     ],
 )
@@ -237,8 +237,7 @@ def test_a_map_that_cannot_be_drawn_says_why(change: dict, sentence: str, tmp_pa
 
 def test_drawn_labels_do_not_overlap_as_the_renderer_measures_them() -> None:
     vectors = some_vectors(count=300)
-    rows, _ = choose_words(vectors, 300, highlight=["word7", "word90"])
-    wordmap = build_map(vectors, rows, "pca", highlight=["word7", "word90"])
+    wordmap = draw_map(vectors, words=300, method="pca", highlight=["word7", "word90"]).wordmap
     with drawing_rules():
         figure, sheet = map_figure(wordmap)
         figure.canvas.draw()

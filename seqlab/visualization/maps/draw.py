@@ -2,42 +2,27 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import cached_property
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
-from ...base.errors import InputError, choose, counted, did_you_mean
+from ...base.errors import InputError, counted
 from ...base.results import line
-from ..choices import MapColor, MapMethod
+from ...config import MapConfig
+from ...options import MapOptions
 from ..page import Page
 from ..picture import Picture
 from .page import map_page
-from .projection import PROJECTIONS, usable_perplexity
-from .wordmap import COLORS, DEFAULT_WORDS, Mappable, WordMap, build_map, choose_words
+from .projection import usable_perplexity
+from .wordmap import Mappable, WordMap, as_list, build_map, choose_words
 
 MOST_STILL = 2000
 """Words up to which a notebook gets a still map next to the page; of more, placing the labels takes longer."""
 
 
-def draw_map(
-    vectors: Mappable,
-    *,
-    words: int = DEFAULT_WORDS,
-    only: Iterable[str] | None = None,
-    highlight: str | Sequence[str] = (),
-    method: MapMethod = "tsne",
-    perplexity: float = 30.0,
-    color: MapColor = "cluster",
-    symbols: bool = False,
-    neighbors: int = 8,
-    seed: int = 1,
-    source: str = "",
-    title: str | None = None,
-    quiet: bool = False,
-) -> MapPicture:
+def draw_map(vectors: Mappable, *, source: str = "", quiet: bool = False, **options: Unpack[MapOptions]) -> MapPicture:
     """Draw a map of word vectors, similar words near each other.
 
     Use it to see what vectors have learned: which words form groups, and what is near a word.
@@ -46,43 +31,26 @@ def draw_map(
 
     Args:
         vectors: word vectors, or anything with words, a matrix (V, D), counts and neighbours.
-        words: how many of the most frequent words are drawn; not used with `only`.
-        only: the words to draw instead; the picture's `missing` lists those that the vectors lack.
-        highlight: a word or several that are always drawn, labelled and set off, together with their neighbours.
-        method: how the words are laid out, a name of PROJECTIONS: "tsne" keeps neighbourhoods together, "pca" is
-            quicker and shows the directions of largest variance.
-        perplexity: about how many neighbours t-SNE keeps together; lowered where there are few words.
-        color: "cluster" (k-means on the unit vectors) or "frequency".
-        symbols: also draw tokens without a letter or digit, and control tokens such as <unk>.
-        neighbors: how many nearest words are listed for each word.
-        seed: the same seed draws the same map.
         source: name of the vectors, for the title and the caption.
-        title: of the picture; the number of words by default.
         quiet: show no progress.
+        **options: which words are drawn and how, see `MapConfig`; `only` and `highlight` take any iterable. The
+            picture's `missing` lists the words of `only` that the vectors lack.
 
     Returns:
         The picture: the last line of a notebook's cell shows it, `.save("map.html")` writes it.
 
     Raises:
-        InputError: an unknown method or colour, fewer than 2 words to draw, or a highlighted word that the vectors
-            lack.
+        InputError: an unknown option or value, fewer than 2 words to draw, or a highlighted word that the vectors lack.
     """
     if not hasattr(vectors, "neighbors_of_each"):
         raise InputError(f"A map is drawn from word vectors, not from {vectors!r:.60}; open them with seqlab.load.")
-    highlight = (highlight,) if isinstance(highlight, str) else tuple(highlight)
-    _check_settings(method, words, perplexity, color)
-    rows_N, missing = choose_words(
-        vectors, words, [only] if isinstance(only, str) else only, highlight, symbols, neighbors
-    )
-    notes = [] if only is not None else _fewer(vectors, words, len(rows_N), symbols)
-    layout = {"method": method, "perplexity": perplexity, "seed": seed, "color": color}
-    return MapPicture(
-        vectors,
-        rows_N,
-        missing,
-        notes,
-        {**layout, "highlight": highlight, "neighbors": neighbors, "source": source, "title": title, "quiet": quiet},
-    )
+    values: dict[str, Any] = {**options}
+    for name in ("only", "highlight"):
+        if isinstance(values.get(name), Iterable):
+            values[name] = as_list(values[name])
+    config = MapConfig.build(values, "map")
+    rows_N, missing = choose_words(vectors, config)
+    return MapPicture(vectors, rows_N, missing, _fewer(vectors, config, len(rows_N)), config, source, quiet)
 
 
 class MapPicture(Picture):
@@ -98,18 +66,21 @@ class MapPicture(Picture):
         rows_N: np.ndarray,
         missing: list[str],
         notes: list[str],
-        settings: dict[str, Any],
+        config: MapConfig,
+        source: str = "",
+        quiet: bool = False,
     ):
         super().__init__()
         self.missing = missing
-        self._vectors, self._rows_N, self._settings = vectors, rows_N, settings
+        self._vectors, self._rows_N, self._config = vectors, rows_N, config
+        self._source, self._quiet = source, quiet
         self._first_notes, self._drawn_notes = notes, list[str]()
         self._labels: int | None = None
 
     @cached_property
     def wordmap(self) -> WordMap:
         """The words, their places and their neighbours; computed on first use."""
-        return build_map(self._vectors, self._rows_N, **self._settings)
+        return build_map(self._vectors, self._rows_N, self._config, self._source, self._quiet)
 
     def page(self) -> Page:
         return map_page(self.wordmap)
@@ -141,47 +112,35 @@ class MapPicture(Picture):
         return {
             "path": None if self._path is None else str(self._path),
             "format": self._format,
-            "method": self._settings["method"],
+            "method": self._config.method,
             "words": len(self._rows_N),
             "labels": None if self._format == "html" else self._labels,
             "perplexity": self._perplexity,
-            "seed": self._settings["seed"],
+            "seed": self._config.seed,
             "missing": self.missing,
             "notes": self.notes,
         }
 
     @property
     def _perplexity(self) -> float | None:
-        if self._settings["method"] != "tsne":
+        if self._config.method != "tsne":
             return None
-        return usable_perplexity(self._settings["perplexity"], len(self._rows_N))
+        return usable_perplexity(self._config.perplexity, len(self._rows_N))
 
     def __repr__(self) -> str:
-        source = f" of {self._settings['source']}" if self._settings["source"] else ""
+        source = f" of {self._source}" if self._source else ""
         layout = "PCA" if self._perplexity is None else f"t-SNE, perplexity {self._perplexity:.3g}"
         saved = "not saved" if self._path is None else str(self._path)
         return line("MapPicture", [counted(len(self._rows_N), "word") + source, layout, saved])
 
 
-def _check_settings(method: str, words: int, perplexity: float, color: str) -> None:
-    if method not in PROJECTIONS:
-        known = ", ".join(PROJECTIONS)
-        raise InputError(f"Unknown map method {method!r}; use one of {known}.{did_you_mean(method, PROJECTIONS)}")
-    choose("color", color, dict.fromkeys(COLORS))
-    if not isinstance(words, int | np.integer):
-        raise InputError(f"words: {words!r} is not a number of words; name single words with `only`.")
-    if words < 2:
-        raise InputError(f"A map needs at least 2 words, not {words}.")
-    if not (math.isfinite(perplexity) and perplexity > 0):
-        raise InputError(f"The perplexity must be a positive number, not {perplexity:g}.")
-
-
-def _fewer(vectors: Mappable, requested: int, drawn: int, symbols: bool) -> list[str]:
+def _fewer(vectors: Mappable, config: MapConfig, drawn: int) -> list[str]:
     """A sentence where a number of words was requested that the vectors do not have."""
-    if drawn >= requested or requested == DEFAULT_WORDS:
+    requested = config.words
+    if config.only is not None or drawn >= requested or requested == MapConfig().words:
         return []
     known = len(vectors.words)
     why = f"the vectors hold {known:,}"
-    if not symbols and known > drawn:
+    if not config.symbols and known > drawn:
         why += f", {known - drawn:,} of them symbols or control tokens, which are left out"
     return [f"{drawn:,} of the {requested:,} requested words are drawn: {why}."]

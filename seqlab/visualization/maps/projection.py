@@ -10,7 +10,7 @@ from contextlib import contextmanager, redirect_stdout
 import numpy as np
 
 from ...base.progress import Progress
-from ..choices import MapMethod
+from ...config.names import MapMethodName
 
 Projection = Callable[[np.ndarray, int, float, bool], np.ndarray]
 """(unit_ND float32 with rows of length one, seed, perplexity, quiet) -> position_N2 float32."""
@@ -99,4 +99,4 @@ def _reported(progress: Progress) -> Iterator[None]:
     progress.update(ITERATIONS)
 
 
-PROJECTIONS: dict[MapMethod, Projection] = {"tsne": tsne, "pca": pca}
+PROJECTIONS: dict[MapMethodName, Projection] = {"tsne": tsne, "pca": pca}

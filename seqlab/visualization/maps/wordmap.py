@@ -5,20 +5,20 @@ Shapes: V words in the vectors, N words on the map, D dimensions.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, get_args
 
 import numpy as np
 
 from ...base.errors import InputError
-from ..choices import MapColor, MapMethod
+from ...config import MapConfig
+from ...config.names import MapColorName
 from ..style import PALETTE
 from .projection import PROJECTIONS, usable_perplexity
 
-COLORS: tuple[MapColor, ...] = get_args(MapColor)
+COLORS: tuple[MapColorName, ...] = get_args(MapColorName)
 WORDS_PER_CLUSTER = 4
-DEFAULT_WORDS = 500
 
 
 class Mappable(Protocol):
@@ -63,31 +63,41 @@ class WordMap:
     """Places on the map (0..N-1) of the highlighted words, in the order requested."""
     related: list[int]
     """Places on the map of their neighbours, without themselves."""
-    color: MapColor
+    color: MapColorName
     title: str
     caption: str
 
 
-def choose_words(
-    vectors: Mappable,
-    count: int = DEFAULT_WORDS,
-    only: Iterable[str] | None = None,
-    highlight: Sequence[str] = (),
-    symbols: bool = False,
-    neighbors: int = 8,
-) -> tuple[np.ndarray, list[str]]:
-    """(rows of the words to draw, most frequent first; the words of `only` that the vectors lack)."""
+def as_list(words: str | Sequence[str]) -> list[str]:
+    """A word or several as a list."""
+    return [words] if isinstance(words, str) else list(words)
+
+
+def choose_words(vectors: Mappable, config: MapConfig) -> tuple[np.ndarray, list[str]]:
+    """Which words to draw.
+
+    Args:
+        vectors: to draw.
+        config: which of them.
+
+    Returns:
+        Their rows, most frequent first, and the words of `config.only` that the vectors lack.
+
+    Raises:
+        InputError: fewer than 2 words, or a highlighted one that the vectors lack.
+    """
     order = frequency_order(vectors)
     missing: list[str] = []
-    if only is None:
-        readable = (row for row in order if symbols or is_readable(vectors.words[row]))
-        chosen = {row for row, _ in zip(readable, range(count), strict=False)}
+    highlight = as_list(config.highlight)
+    if config.only is None:
+        readable = (row for row in order if config.symbols or is_readable(vectors.words[row]))
+        chosen = {row for row, _ in zip(readable, range(config.words), strict=False)}
     else:
-        requested = dict.fromkeys(only)
+        requested = dict.fromkeys(as_list(config.only))
         missing = [word for word in requested if word not in vectors.index]
         chosen = {vectors.index[word] for word in requested if word in vectors.index}
     chosen.update(vectors.row(word) for word in highlight)
-    for near in vectors.neighbors_of_each(highlight, neighbors):
+    for near in vectors.neighbors_of_each(highlight, config.neighbors):
         chosen.update(vectors.index[word] for word, _ in near)
     if len(chosen) < 2:
         lost = f" ({len(missing)} of the requested words are not in the vectors)" if missing else ""
@@ -108,31 +118,30 @@ def is_readable(word: str) -> bool:
 
 
 def build_map(
-    vectors: Mappable,
-    rows_N: np.ndarray,
-    method: MapMethod = "tsne",
-    perplexity: float = 30.0,
-    seed: int = 1,
-    color: MapColor = "cluster",
-    highlight: Sequence[str] = (),
-    neighbors: int = 8,
-    source: str = "",
-    title: str | None = None,
-    quiet: bool = True,
+    vectors: Mappable, rows_N: np.ndarray, config: MapConfig, source: str = "", quiet: bool = True
 ) -> WordMap:
-    """Compute a map of the words in `rows_N`; see `draw_map`."""
+    """Compute the map of some words.
+
+    Args:
+        vectors: to draw.
+        rows_N: rows of the words, most frequent first.
+        config: how they are drawn.
+        source: name of the vectors.
+        quiet: show no progress.
+    """
+    method, perplexity, seed = config.method, config.perplexity, config.seed
     unit_ND = unit_rows(vectors.matrix, rows_N)
     rank_V = np.empty(len(vectors.words), dtype=np.int64)
     rank_V[frequency_order(vectors)] = np.arange(1, len(vectors.words) + 1)
     words = [vectors.words[row] for row in rows_N]
     place = {word: i for i, word in enumerate(words)}
-    near = vectors.neighbors_of_each(words, neighbors)
-    highlighted = list(dict.fromkeys(place[word] for word in highlight))
+    near = vectors.neighbors_of_each(words, config.neighbors)
+    highlighted = list(dict.fromkeys(place[word] for word in as_list(config.highlight)))
     related = dict.fromkeys(place[word] for i in highlighted for word, _ in near[i] if word in place)
     cluster_N, clusters = cluster(unit_ND, seed)
     origin = f"{source}: " if source else ""
     size = f"{len(words):,} of {len(vectors.words):,} words, {vectors.matrix.shape[1]} dimensions"
-    hue = f"colour: k-means, k = {clusters}" if color == "cluster" else "colour: frequency, darkest first"
+    hue = f"colour: k-means, k = {clusters}" if config.color == "cluster" else "colour: frequency, darkest first"
     return WordMap(
         words=words,
         position_N2=PROJECTIONS[method](unit_ND, seed, perplexity, quiet),
@@ -142,8 +151,8 @@ def build_map(
         neighbors=near,
         highlighted=highlighted,
         related=[i for i in related if i not in set(highlighted)],
-        color=color,
-        title=title or f"{len(rows_N):,} words" + (f" of {source}" if source else ""),
+        color=config.color,
+        title=config.title or f"{len(rows_N):,} words" + (f" of {source}" if source else ""),
         caption="  ·  ".join([origin + size, _method_note(method, len(words), perplexity, seed), hue]),
     )
 

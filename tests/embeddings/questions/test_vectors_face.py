@@ -85,13 +85,14 @@ def test_vectors_as_a_data_frame() -> None:
 
 
 def test_options_are_explicit_and_keyword_only() -> None:
-    """No `**options` in the public face; all but what a method is asked about, and how many answers, by name only."""
-    for name in ("neighbors", "analogy", "analogies", "evaluate", "map", "load"):
+    """All but what a method is asked about, and how many answers, by name only; settings of a map are typed options."""
+    for name in ("neighbors", "analogy", "analogies", "evaluate", "load"):
         parameters = inspect.signature(getattr(WordVectors, name)).parameters.values()
         assert not [p for p in parameters if p.kind in (p.VAR_KEYWORD, p.VAR_POSITIONAL)], name
         by_place = {p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD} - {"self"}
         assert by_place <= {"words", "a", "b", "c", "k", "triples", "questions", "folder"}, name
-    assert {p.kind for p in inspect.signature(plain().map).parameters.values()} == {inspect.Parameter.KEYWORD_ONLY}
+    of_a_map = {p.kind for p in inspect.signature(plain().map).parameters.values()}
+    assert of_a_map == {inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD}
 
 
 @pytest.mark.parametrize("k", [2.5, "3", None, True])
