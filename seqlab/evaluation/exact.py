@@ -136,7 +136,15 @@ def window_steps(model: LanguageModel, streams: int) -> int:
 def whole_windows(
     model: LanguageModel, tokens: TokenFile, start_id: int, streams: int, window: int = WINDOW
 ) -> Iterator[ReadWindow]:
-    """Read all of a text in `streams` stretches, whose first tokens see no context; a list line by line."""
+    """Read all of a text in stretches, whose first tokens see no context; a list line by line.
+
+    Args:
+        model: in the mode it is in.
+        tokens: the text.
+        start_id: what the model reads before the first token.
+        streams: stretches read side by side.
+        window: time steps of a window; it does not change the result.
+    """
     if tokens.lines:
         return read_lines(model, tokens, start_id)
     return read_windows(model, EvaluationBatches(tokens, streams, window, start_id))
@@ -324,7 +332,14 @@ def evaluate_language_model(
     model: LanguageModel, tokens: TokenFile, start_id: int, quiet: bool = False
 ) -> dict[str, Any]:
     """Exact scores of a model on a text: tokens, nats_per_token, perplexity, nats_per_char, bits_per_char,
-    bits_per_byte and unknown_rate."""
+    bits_per_byte and unknown_rate.
+
+    Args:
+        model: a network by itself.
+        tokens: the text.
+        start_id: what the model reads before the first token.
+        quiet: show no progress.
+    """
     nats, count = negative_log_likelihood(model, tokens, start_id, streams_for(len(tokens)), quiet=quiet)
     assert count == len(tokens)
     return scores(nats, tokens)

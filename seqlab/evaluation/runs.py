@@ -29,11 +29,24 @@ class Adaptation(EvaluationConfig):
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> Adaptation:
-        """From options by name. Raises InputError for an unknown one, or a value that is not allowed."""
+        """From options by name.
+
+        Raises:
+            InputError: an unknown one, or a value that is not allowed.
+        """
         return cls.build(options, "evaluate")
 
     def additions(self, run: Run, scorer: Scorer, train_text: Sources | None = None) -> list[Addition]:
-        """The requested additions. Raises InputError for one that this run cannot have."""
+        """The requested additions.
+
+        Args:
+            run: that is evaluated.
+            scorer: with its members.
+            train_text: for what looks at the training text; None takes the run's own.
+
+        Raises:
+            InputError: one that this run cannot have.
+        """
         network, found = scorer.network, list[Addition]()
         if scorer.members.only == "counts" and (self.dynamic or self.ensemble):
             raise InputError("dynamic and ensemble need the network; leave them out, or evaluate both members.")
@@ -136,7 +149,19 @@ def evaluate_source(
 
 
 def available_text(run: Run, train_text: Sources | None, spelt: bool) -> TokenFile | None:
-    """The training text given, else the run's own, None where that is gone. Raises InputError for a bad given one."""
+    """The training text.
+
+    Args:
+        run: whose own text is taken by default.
+        train_text: another one.
+        spelt: tell unknown words apart, for a model that reads characters.
+
+    Returns:
+        None where the run's own is gone.
+
+    Raises:
+        InputError: `train_text` cannot be read.
+    """
     try:
         return read_source(run, train_text, "train", spelt).tokens
     except InputError:
@@ -146,7 +171,16 @@ def available_text(run: Run, train_text: Sources | None, spelt: bool) -> TokenFi
 
 
 def tuning_text(run: Run, valid: Sources | None, spelt: bool) -> Text:
-    """The text to tune on, as `read_source` finds it. Raises InputError for one of hardly any tokens."""
+    """The text to tune on, as `read_source` finds it.
+
+    Args:
+        run: whose own validation text is taken by default.
+        valid: another one.
+        spelt: tell unknown words apart, for a model that reads characters.
+
+    Raises:
+        InputError: it has hardly any tokens, or cannot be read.
+    """
     text = read_source(run, valid, "valid", spelt)
     if len(text.tokens) < FEWEST_TUNING_TOKENS:
         raise InputError(

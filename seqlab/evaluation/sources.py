@@ -19,7 +19,11 @@ class Text(NamedTuple):
 
 
 def run_corpus(run: Run) -> Corpus:
-    """The prepared corpus that a run was trained on. Raises InputError when it is gone or no longer the same."""
+    """The prepared corpus that a run was trained on.
+
+    Raises:
+        InputError: it is gone, or no longer the same.
+    """
     recorded: dict[str, Any] = run.record["corpus"]
     path = Path(recorded.get("path", ""))
     if not Corpus.is_corpus(path):

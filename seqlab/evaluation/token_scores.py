@@ -18,9 +18,17 @@ BLOCK = 1 << 16
 
 
 def write_token_scores(path: str | Path, tokens: TokenFile, tokenizer: Tokenizer, evaluation: Evaluation) -> None:
-    """One object a line, in the order of the text: position, id, token, log_prob in nats (of the last row of the
-    report), rank (1: the favourite) and entropy (nats) under the network as trained where `evaluation` has them, and
-    under "parts" what the network and every addition gave, null for a probability of zero. The file is replaced whole.
+    """Write a JSON Lines file of a text's tokens, to look at single ones; it is replaced whole.
+
+    A line has position, id, token, log_prob in nats (of the last row of the report), rank (1: the favourite) and
+    entropy (nats) under the network as trained where `evaluation` has them, and under "parts" what the network and
+    every addition gave, null for a probability of zero.
+
+    Args:
+        path: the file.
+        tokens: the text.
+        tokenizer: that spells them.
+        evaluation: of the text.
     """
     ranks = evaluation.ranks
     itos, every = tokenizer.vocab.itos, {"log_prob": evaluation.log_p_N, **evaluation.additions}

@@ -53,7 +53,15 @@ def halves(count: int) -> np.ndarray:
 def crossed(
     network_N: np.ndarray, counts_N: np.ndarray, known_N: np.ndarray, hidden_ND: np.ndarray | None, kinds: int
 ) -> np.ndarray:
-    """Log-odds (N,) of the counts, each half of the text with the gate of the other."""
+    """Log-odds of the counts, each half of the text with the gate of the other.
+
+    Args:
+        network_N, counts_N: log-probabilities of the tokens by each member.
+        known_N, hidden_ND, kinds: see `Gate.fit`.
+
+    Returns:
+        (N,) float64.
+    """
     odds_N, half_N = np.empty(len(network_N)), halves(len(network_N))
     for half in (0, 1):
         fitted, scored = half_N != half, half_N == half
@@ -161,7 +169,14 @@ def tune_cache(
 
 
 def score_together(scorer: Scorer, tokens: TokenFile, limit: int, quiet: bool = True) -> dict[str, Any]:
-    """Scores of tuned members on another text, of which at most `limit` tokens are read, spread over it."""
+    """Scores of tuned members on another text.
+
+    Args:
+        scorer: with the members.
+        tokens: the text.
+        limit: tokens to read at most, spread over the text.
+        quiet: show no progress.
+    """
     members, model = scorer.members, scorer.network
     gates = [members.mixed[1]] if members.mixed else []
     with evaluating(model):

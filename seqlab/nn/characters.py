@@ -187,7 +187,11 @@ class CharacterEmbedding(nn.Module):
             self.words_VL, self.known_VE = before_VL, None
 
     def forward(self, ids: Tensor) -> Tensor:
-        """Vectors (..., E) of the words `ids` (...). Raises RuntimeError before `set_words`."""
+        """Vectors (..., E) of the words `ids` (...).
+
+        Raises:
+            RuntimeError: before `set_words`.
+        """
         if not len(self.words_VL):
             raise RuntimeError("the model reads characters and does not know its words yet: call set_words first")
         distinct_W, place = ids.unique(return_inverse=True)

@@ -44,7 +44,11 @@ class World:
         return f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if self.size > 1 and device == "cuda" else device
 
     def rows(self, batch_size: int) -> slice:
-        """This process's streams of a joint batch. Raises InputError when they cannot be dealt out evenly."""
+        """This process's streams of a joint batch.
+
+        Raises:
+            InputError: they cannot be dealt out evenly.
+        """
         if batch_size % self.size:
             raise InputError(f"a batch of {batch_size} streams cannot be shared by {self.size} processes evenly.")
         share = batch_size // self.size

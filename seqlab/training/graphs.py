@@ -71,7 +71,15 @@ def unflattened(model: LanguageModel, parts: list[Tensor] | tuple[Tensor, ...]) 
 
 
 def check_graphs(config: LanguageModelConfig, device: str) -> None:
-    """Raises InputError where windows cannot be graphs: on a CPU, or where they differ by more than words."""
+    """Refuse a configuration whose windows cannot be graphs.
+
+    Args:
+        config: that asks for graphs or not.
+        device: that would record them.
+
+    Raises:
+        InputError: the device is no GPU, or windows differ by more than words.
+    """
     model, training, key = config.model, config.training, "training.cuda_graphs"
     if not training.cuda_graphs:
         return

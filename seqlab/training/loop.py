@@ -346,7 +346,11 @@ class Trainer:
             self.run.save_model(self.model, gate)
 
     def check_finite(self) -> None:
-        """Raises SeqlabError when the loss or a gradient was not finite; called before anything is saved."""
+        """Look at the losses and gradients of the steps since the last line; called before anything is saved.
+
+        Raises:
+            SeqlabError: one of them was not finite.
+        """
         step = self.sums.diverged()
         if step is not None:
             raise SeqlabError(

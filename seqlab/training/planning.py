@@ -256,8 +256,15 @@ def start(
 ) -> tuple[Run, LanguageModel, Corpus]:
     """The run to train, new or the unfinished one at `out`, its model as training starts from it, and the text.
 
-    A new run is written last, when nothing is left to refuse: the corrected command finds the folder free. Without
-    `out` the run is a temporary folder, removed when the `Run` is garbage-collected.
+    A new run is written last, when nothing is left to refuse: the corrected command finds the folder free.
+
+    Args:
+        source, out, valid, test, quiet, preset, given, more: see `train_language_model`. Without `out` the run is a
+            temporary folder, removed when the `Run` is garbage-collected.
+        processes: that will train together.
+
+    Raises:
+        InputError: a bad text or setting, or a run made with another text or configuration.
     """
     run = begun_at(out)
     if more is not None:
@@ -294,6 +301,13 @@ def fresh_model(
 
     It seeds torch's generators and sets its threads, which training then uses: call it inside
     `torch_globals_restored`.
+
+    Args:
+        config: of the run.
+        corpus: the text.
+        vectors: to start the embedding from.
+        origin: the run whose weights are carried over.
+        quiet: do not say what was carried over.
     """
     training, tokenizer = config.training, corpus.tokenizer
     assert bool(training.init) == (origin is not None), "the run to start from is opened by the plan"
@@ -369,6 +383,12 @@ def with_more(
     run: Run | None, out: str | Path | None, given: Mapping[str, Any] | Sequence[Layer], more: float
 ) -> list[Layer]:
     """The settings that train a finished run for so many minutes more; an unfinished one keeps its budget.
+
+    Args:
+        run: at `out`, None where there is none.
+        out: its folder, for the error's sentence.
+        given: settings, see `plan`.
+        more: minutes.
 
     Raises:
         InputError: there is no run, or a budget is given as well.

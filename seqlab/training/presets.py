@@ -106,7 +106,14 @@ def choosable(config: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, An
 
 
 def describe(name: str | None, config: LanguageModelConfig, corpus: Corpus, passes: float | None = None) -> str:
-    """The text and what it is trained with, in a sentence; with the `passes` over it that can be reached."""
+    """The text and what it is trained with, in a sentence.
+
+    Args:
+        name: of the preset, None for none.
+        config: all settings.
+        corpus: the text.
+        passes: over it that can be reached, where known.
+    """
     model, training = config.model, config.training
     budget = next(
         f"{value:,g} {kind}"

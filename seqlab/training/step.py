@@ -43,7 +43,13 @@ class WindowReader:
     def read(
         self, inputs_BT: Tensor, targets_BT: Tensor, state: ModelState, fresh_BT: np.ndarray | None = None
     ) -> WindowLoss:
-        """Forward through model and output layer; `fresh_BT`: targets before which the hidden state is forgotten."""
+        """Forward through model and output layer.
+
+        Args:
+            inputs_BT, targets_BT: ids of a window.
+            state: before it.
+            fresh_BT: targets before which the hidden state is forgotten.
+        """
         reading, after = self.model.read(inputs_BT, state, fresh_BT)
         loss = self.model.output(reading.hidden_BTD.flatten(0, 1), targets_BT.flatten())
         return WindowLoss(loss, reading, detached(after))

@@ -1,6 +1,6 @@
 """What one may choose about a picture, by name. Nothing is imported here, so that a help page can list the names.
 
-The tables beside the code (`PROJECTIONS`, `COLORS`, `AXES`) have exactly these names; a test compares them.
+The table beside the code (`AXES`) has exactly these names; a test compares them.
 """
 
 from __future__ import annotations

@@ -85,7 +85,11 @@ class _Member(NamedTuple):
 
 
 def read_npz(path: Path) -> VectorFile:
-    """Words and matrix of an .npz file. Raises InputError when its arrays are ambiguous, or do not fit each other."""
+    """Words and matrix of an .npz file.
+
+    Raises:
+        InputError: its arrays are ambiguous, or do not fit each other.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
             members = [_member(archive, info) for info in archive.infolist() if info.filename.endswith(".npy")]
@@ -188,7 +192,11 @@ def _blocks(archive: zipfile.ZipFile, member: _Member, step: int) -> Iterator[np
 
 
 def write_npz(path: Path, table: VectorTable) -> None:
-    """The arrays `words`, `matrix` and `counts`, as numpy.load opens them, block by block; always the same bytes."""
+    """The arrays `words`, `matrix` and `counts`, as numpy.load opens them, block by block; always the same bytes.
+
+    Raises:
+        InputError: a word that arrays of strings cannot hold.
+    """
     for word in table.words:
         if word.endswith("\0") or len(word) > LONGEST_WORD:
             raise InputError(

@@ -44,7 +44,10 @@ def read_fasttext_model(path: Path) -> VectorFile:
     """The word vectors of a model, as `fasttext print-word-vectors` gives them, most frequent first, and its n-grams,
     which stay in the file.
 
-    Labels of a supervised model are left out. Raises InputError for quantised models (.ftz) and damaged files.
+    Labels of a supervised model are left out.
+
+    Raises:
+        InputError: a quantised model (.ftz) or a damaged file.
     """
     with path.open("rb") as handle, mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as data:
         try:

@@ -40,7 +40,20 @@ class WordCollector:
         return len(self.rows)
 
     def add_bytes(self, raw: bytes, unit: str, number: int, count: int | None = None) -> bool:
-        """Whether the word, at `unit` ("line" or "word") `number`, is new. Raises InputError for an empty one."""
+        """Add a word as it stands in the file.
+
+        Args:
+            raw: its bytes, UTF-8.
+            unit: what words are numbered by: "line" or "word".
+            number: of the word, from 1.
+            count: its occurrences, where known.
+
+        Returns:
+            Whether the word is new.
+
+        Raises:
+            InputError: it is empty.
+        """
         if not raw:
             raise InputError(f"{self.path}: {unit} {number}: the word is empty; the file is damaged.")
         try:
@@ -51,7 +64,15 @@ class WordCollector:
         return self.add(word, unit, number, count)
 
     def add(self, word: str, unit: str, number: int, count: int | None = None) -> bool:
-        """Whether the word is new; it is at `unit` `number`."""
+        """Add a word.
+
+        Args:
+            word: the word.
+            unit, number, count: see `add_bytes`.
+
+        Returns:
+            Whether the word is new.
+        """
         if word in self.rows:
             self.repeated.append(f"{word!r} ({unit} {number})")
             return False
@@ -63,7 +84,17 @@ class WordCollector:
     def add_block(
         self, words: Sequence[str], first: int, matrix: np.ndarray, counts: Sequence[int] | None = None
     ) -> np.ndarray:
-        """Add a word for each row of `matrix`, numbered from `first`; the rows whose words are new."""
+        """Add a word for each row of a matrix.
+
+        Args:
+            words: n of them.
+            first: number of the first.
+            matrix: (n, D).
+            counts: of the words, where known.
+
+        Returns:
+            The rows whose words are new.
+        """
         known = counts if counts is not None else [None] * len(words)
         pairs = zip(words, known, strict=True)
         new = [self.add(word, "word", number, count) for number, (word, count) in enumerate(pairs, first)]
@@ -119,7 +150,11 @@ class RowBuffer:
 
 @contextmanager
 def opened(path: Path) -> Iterator[IO[bytes]]:
-    """A file for reading from its start, unpacked where its content is gzip. A damaged one raises InputError."""
+    """Open a file for reading from its start, unpacked where its content is gzip.
+
+    Raises:
+        InputError: the packed content is damaged.
+    """
     with path.open("rb") as plain:
         packed = plain.read(2) == GZIP_MAGIC
         plain.seek(0)
@@ -141,6 +176,10 @@ def capacity(path: Path) -> int:
 
 
 def check_dim(path: Path, dim: int) -> None:
-    """Raise InputError for a width no vectors have."""
+    """Refuse a width that no vectors have.
+
+    Raises:
+        InputError: more than LARGEST_DIM dimensions.
+    """
     if dim > LARGEST_DIM:
         raise InputError(f"{path}: vectors of {dim:,} dimensions; seqlab reads at most {LARGEST_DIM:,}.")

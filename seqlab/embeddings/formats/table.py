@@ -85,7 +85,14 @@ PACKED = ("word2vec", "binary", "glove", "fasttext", "projector")
 
 
 def recognise(path: str | Path) -> str:
-    """The name in `FORMATS` of what lies at `path`, by its content. Raises InputError when it is none of them."""
+    """What lies at a path, by its content.
+
+    Returns:
+        A name in `FORMATS`.
+
+    Raises:
+        InputError: nothing is there, or it is of none of them.
+    """
     path = Path(path)
     if path.is_dir():
         return "seqlab"
@@ -143,15 +150,21 @@ def _is_whole_binary(rows: bytes, header: Header) -> bool:
 def load_vectors(path: str | Path, *, mapped: bool = False) -> WordVectors:
     """Open an embeddings folder or a file of any of `FORMATS`, text and word2vec binary also compressed with gzip.
 
+    Repeated words and invalid UTF-8 are mended and reported in `meta["notes"]`. Nothing is allocated before the header
+    has been compared with the size of the file. N-grams of a fastText model or a folder stay in their file, which must
+    not be written to while they are in use; replacing it is safe.
+
     Args:
         path: file or folder.
         mapped: leave the matrix of a folder in its file, as `WordVectors.load` does: opened within milliseconds, but
             the numbers are taken on trust. Other formats are refused.
 
-    Repeated words and invalid UTF-8 are mended and reported in `meta["notes"]`. Raises InputError naming file and
-    line (text) or word (binary) when a count, a width or a number is wrong, or the file is cut short; nothing is
-    allocated before the header has been compared with the size of the file. N-grams of a fastText model or a folder
-    stay in their file, which must not be written to while they are in use; replacing it is safe.
+    Returns:
+        The vectors.
+
+    Raises:
+        InputError: naming file and line (text) or word (binary) where a count, a width or a number is wrong, or the
+            file is cut short.
     """
     path = Path(path)
     name = recognise(path)
@@ -212,7 +225,15 @@ def _collect(
 
 
 def format_of(path: str | Path, format: str | None = None) -> str:
-    """The format to write `path` in: `format`, or by its ending, where none means a seqlab folder."""
+    """The format to write a file in.
+
+    Args:
+        path: whose ending decides; none means a seqlab folder.
+        format: a name in `FORMATS`, which decides instead.
+
+    Raises:
+        InputError: an unknown ending or format, or one that is not written so.
+    """
     path = Path(path)
     if format is not None:
         choose("format", format, FORMATS)
@@ -235,11 +256,20 @@ def format_of(path: str | Path, format: str | None = None) -> str:
 
 
 def save_vectors(vectors: WordVectors, path: str | Path, format: str | None = None) -> list[str]:
-    """Write a file of any format of `FORMATS`, atomically: by its ending, or the format given.
+    """Write a file of any format of `FORMATS`, atomically.
 
-    Binary formats are bit-exact; text has 9 significant digits, which is exact as float32. Returns sentences on what
-    the format cannot hold and was left out. Raises InputError for a word the format cannot express, such as one with
-    spaces, and for an ending that says nothing.
+    Binary formats are bit-exact; text has 9 significant digits, which is exact as float32.
+
+    Args:
+        vectors: to write.
+        path: file or folder.
+        format: a name in `FORMATS`; None goes by the ending of `path`.
+
+    Returns:
+        Sentences on what the format cannot hold and was left out.
+
+    Raises:
+        InputError: a word that the format cannot express, such as one with spaces, or an ending that says nothing.
     """
     path = Path(path)
     name = format_of(path, format)
@@ -273,7 +303,8 @@ def convert_vectors(
 ) -> dict[str, Any]:
     """Read vectors of any format and write them in another, in memory for the words and a few blocks of rows only.
 
-    The rows pass through an unnamed temporary file next to `target`, which needs room for 4 V D bytes more.
+    The rows pass through an unnamed temporary file next to `target`, which needs room for 4 V D bytes more. A seqlab
+    folder stores the n-grams of a fastText model or of another folder, whatever `words` leaves out.
 
     Args:
         source: file or folder, recognised by content.
@@ -282,10 +313,11 @@ def convert_vectors(
         words: keep the first so many; what follows in the source is not looked at.
         allow_nonfinite: pass NaN and infinity on instead of refusing them; a seqlab folder never contains them.
 
-    A seqlab folder stores the n-grams of a fastText model or of another folder, whatever `words` leaves out.
+    Returns:
+        {"from", "to", "words", "dim", "nonfinite", "notes"}.
 
-    Returns {"from", "to", "words", "dim", "nonfinite", "notes"}. Raises InputError as `load_vectors` and
-    `save_vectors` do.
+    Raises:
+        InputError: as `load_vectors` and `save_vectors` raise it.
     """
     source, target = Path(source), Path(target)
     if words is not None and words < 1:

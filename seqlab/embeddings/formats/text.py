@@ -48,9 +48,15 @@ def parse_header(start: bytes) -> Header | None:
 
 
 def check_header(path: Path, header: Header, smallest_row: int) -> None:
-    """Raise InputError for a header that promises more than the file can hold.
+    """Refuse a header that promises more than the file can hold.
 
-    smallest_row: bytes that a word and its vector need at least.
+    Args:
+        path: the file.
+        header: its first line.
+        smallest_row: bytes that a word and its vector need at least.
+
+    Raises:
+        InputError: the file is too small, or promises nothing.
     """
     count, dim, start = header
     if count == 0 or dim == 0:
@@ -65,7 +71,16 @@ def check_header(path: Path, header: Header, smallest_row: int) -> None:
 
 
 def read_header(path: Path, number_bytes: int, word_bytes: int) -> Header:
-    """The checked header line; number_bytes and word_bytes are what a number and a word take at least."""
+    """The checked header line.
+
+    Args:
+        path: the file.
+        number_bytes: what a number takes at least.
+        word_bytes: what a word takes at least.
+
+    Raises:
+        InputError: there is no header, or it promises more than the file can hold.
+    """
     with opened(path) as handle:
         header = parse_header(handle.read(LONGEST_HEADER))
     if header is None:
@@ -90,7 +105,16 @@ def read_glove(path: Path) -> VectorFile:
 
 
 def lines(path: Path, handle: IO[bytes], first: int = 1) -> Iterator[tuple[int, bytes]]:
-    """Number and content of every line from here on, without trailing white space; blank ones left out."""
+    """Number and content of every line from here on, without trailing white space; blank ones left out.
+
+    Args:
+        path: for the error's sentence.
+        handle: the open file.
+        first: number of the line it stands at.
+
+    Raises:
+        InputError: a line longer than LONGEST_LINE.
+    """
     for number in itertools.count(first):
         line = handle.readline(LONGEST_LINE)
         if not line:
@@ -127,7 +151,16 @@ def _read_rows(path: Path, dim: int, header: Header | None, words: WordCollector
 
 
 def parse_vector(path: Path, number: int, fields: list[bytes], dim: int) -> np.ndarray:
-    """(D,) float32 of the numbers of a line."""
+    """(D,) float32 of the numbers of a line.
+
+    Args:
+        path, number: the file and the line, for the error's sentence.
+        fields: the numbers as text.
+        dim: D.
+
+    Raises:
+        InputError: another number of fields, or one that is no number.
+    """
     if len(fields) != dim:
         raise InputError(
             f"{path}: line {number}: {counted(len(fields), 'number')} instead of {dim}; the file is damaged or cut "
@@ -176,7 +209,17 @@ def packed_file(path: Path) -> Iterator[IO[bytes]]:
 
 
 def check_words(path: Path, table: VectorTable, forbidden: str, format: str) -> None:
-    """Raise InputError for the first word that is empty or holds a character the format separates by."""
+    """Refuse words that a format cannot express.
+
+    Args:
+        path: for the error's sentence.
+        table: whose words are checked.
+        forbidden: characters that the format separates by.
+        format: its name.
+
+    Raises:
+        InputError: naming the first word that is empty or holds such a character.
+    """
     for word in table.words:
         if not word or any(character in word for character in forbidden):
             raise InputError(
@@ -194,7 +237,11 @@ def write_word2vec(path: Path, table: VectorTable) -> None:
 
 
 def write_glove(path: Path, table: VectorTable) -> None:
-    """Rows as text, 9 significant digits: exact as float32."""
+    """Rows as text, 9 significant digits: exact as float32.
+
+    Raises:
+        InputError: the first row would read as a header.
+    """
     first = _text_row(table.words[0], table.matrix[0]) if len(table.words) else b""
     if parse_header(first):
         raise InputError(f"{path}: the row {first.decode().strip()!r} would read as a header; write word2vec instead.")
@@ -234,7 +281,11 @@ def metadata_path(path: Path) -> Path:
 
 
 def read_projector(path: Path) -> VectorFile:
-    """A TSV pair, given the file of vectors. Several columns of metadata have a header; the first one counts."""
+    """A TSV pair, given the file of vectors. Several columns of metadata have a header; the first one counts.
+
+    Raises:
+        InputError: there is no file of words.
+    """
     found = [other for other in (metadata_path(path), path.with_name("metadata.tsv")) if other.is_file()]
     if not found:
         raise InputError(f"{path}: holds vectors without words; put them into {metadata_path(path).name} beside it.")

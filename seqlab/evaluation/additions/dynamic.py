@@ -195,7 +195,19 @@ class AdaptingModel:
 def segments(
     model: LanguageModel, tokens: TokenFile, start_id: int, length: int, doing: str, quiet: bool
 ) -> Iterator[Iterator[tuple[Tensor, Tensor]]]:
-    """(inputs (1, T), targets (T,)) of a text's segments, with gradients, and progress on what is done with them."""
+    """Read a text in segments, with gradients, and show progress.
+
+    Args:
+        model: whose device the ids go to.
+        tokens: the text.
+        start_id: what is read before the first token.
+        length: T, of a segment.
+        doing: what is done with the segments, for the progress line.
+        quiet: show no progress.
+
+    Yields:
+        Pairs of inputs (1, T) and targets (T,).
+    """
     with (
         readable(model, tokens) as text,
         torch.enable_grad(),
@@ -221,7 +233,13 @@ def dynamic_log_probs(
 ) -> np.ndarray:
     """Log-probability of every token of a text (N,) float64, each by the weights adapted to the segments before its.
 
-    `rules`: see `AdaptingModel`.
+    Args:
+        model: as trained; it stays as it is.
+        tokens: the text.
+        start_id: what is read before the first token.
+        settings: how the network adapts.
+        rules: see `AdaptingModel`.
+        quiet: show no progress.
     """
     with segments(model, tokens, start_id, settings.segment, "adapting", quiet) as each:
         adapting = AdaptingModel(model, settings, rules)
@@ -232,7 +250,15 @@ def dynamic_log_probs(
 def training_rules(
     model: LanguageModel, tokens: TokenFile, start_id: int, settings: DynamicSettings, quiet: bool = True
 ) -> Sequence[Sgd]:
-    """A rule for each parameter that has observed the gradients of a training text."""
+    """A rule for each parameter that has observed the gradients of a training text.
+
+    Args:
+        model: as trained; it stays as it is.
+        tokens: the training text, of which STATISTICS_TOKENS are read.
+        start_id: what is read before the first token.
+        settings: how the network will adapt.
+        quiet: show no progress.
+    """
     tokens = first_tokens(tokens, STATISTICS_TOKENS)
     with segments(model, tokens, start_id, settings.segment, "observing gradients", quiet) as each:
         observing = AdaptingModel(model, settings)
@@ -251,10 +277,20 @@ def tune_dynamic(
     quiet: bool = True,
     **fixed: Any,
 ) -> DynamicSettings:
-    """The learning rate and decay under which a text, which must not be the one reported on, is most likely.
+    """The learning rate and decay under which a text is most likely.
 
     The rate is doubled or halved from the rule's first one as long as that helps, without decay; then the decays are
-    tried with it, in their order as long as each helps. `rules`: see `AdaptingModel`.
+    tried with it, in their order as long as each helps.
+
+    Args:
+        model: as trained; it stays as it is.
+        tokens: a text other than the one reported on.
+        start_id: what is read before the first token.
+        rule: a name of RULES.
+        decays: to try, from the weakest on.
+        rules: see `AdaptingModel`.
+        quiet: show no progress.
+        **fixed: other `DynamicSettings`.
     """
     kind = choose("dynamic", rule, RULES)
 

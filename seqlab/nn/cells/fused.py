@@ -200,7 +200,17 @@ class LSTM(FusedCell):
         return h_BH, (h_BH, c_BH)
 
     def swept(self, x_TBD: Tensor, state: State, weight_hh: Tensor, kept: Kept) -> tuple[Tensor, ...]:
-        """(y_TBH, last h, last c) on the CPU, products in the numbers of `x_TBD`."""
+        """A sequence by the compiled steps, on the CPU, products in the numbers of `x_TBD`.
+
+        Args:
+            x_TBD: inputs.
+            state: h and c before them.
+            weight_hh: recurrent weights, dropped ones zero.
+            kept: what zoneout keeps.
+
+        Returns:
+            y_TBH, the last h and the last c.
+        """
         bias_G = self.weight("bias_ih") + self.weight("bias_hh")
         weights = (self.weight("weight_ih"), bias_G, weight_hh)
         weight_ih, bias_G, weight_hh = (weight.to(x_TBD.dtype) for weight in weights)

@@ -250,7 +250,17 @@ def last_of(values: list[Tensor]) -> tuple[Tensor, Tensor]:
 
 
 def unrolled(step: Any, x_BTD: Tensor, state: tuple[Tensor, ...], kept: Kept) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """Any cell step by step on any device; `step` makes (output, new state) of (x_BD, state)."""
+    """Run any cell step by step, on any device.
+
+    Args:
+        step: (x_BD, state) -> (output, new state).
+        x_BTD: inputs.
+        state: before them.
+        kept: what zoneout keeps.
+
+    Returns:
+        Outputs (B, T, H) and the last state.
+    """
     outputs = []
     for t in range(x_BTD.shape[1]):
         state = kept.blend(t, step(x_BTD[:, t], state)[1], state)

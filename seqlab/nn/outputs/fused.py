@@ -44,7 +44,16 @@ def exponentials_(logits_MV: Tensor) -> tuple[Tensor, Tensor]:
 
 @torch.no_grad()
 def exact_losses(hidden_MD: Tensor, weight_VD: Tensor, bias_V: Tensor, targets_M: Tensor) -> Tensor:
-    """-log softmax(hidden W^T + b)[target] (M,) in the precision of the weight, without holding all logits."""
+    """-log softmax(hidden W^T + b)[target] in the precision of the weight, without holding all logits.
+
+    Args:
+        hidden_MD: hidden states.
+        weight_VD, bias_V: of the output layer.
+        targets_M: ids.
+
+    Returns:
+        Losses (M,) in nats.
+    """
     losses_M = hidden_MD.new_empty(len(hidden_MD))
     rows = chunk_rows(len(hidden_MD), len(weight_VD))
     products, bias_V = Products(weight_VD, rows), bias_V * LOG2_E
@@ -209,9 +218,14 @@ def cross_entropy(
 ) -> Tensor:
     """Mean of -log softmax(hidden W^T + b)[target], gradients made on the way.
 
-    With `log_prior_NK` each position has K consecutive rows of `hidden_MD` and the mixture's probability is meant.
-    `precision` is float32, bfloat16 or auto; `smoothing` mixes the target with the uniform distribution;
-    `positions` is what the sum is divided by, N by default.
+    Args:
+        hidden_MD: hidden states; with `log_prior_NK` each position has K consecutive rows of them.
+        weight_VD, bias_V: of the output layer.
+        targets_N: ids.
+        log_prior_NK: of a mixture, whose probability is meant then.
+        precision: of the products: float32, bfloat16 or auto.
+        smoothing: weight of the uniform distribution that the target is mixed with.
+        positions: what the sum is divided by; N by default.
     """
     scale = 1.0 / (len(targets_N) if positions is None else positions)
     tensors = (hidden_MD, weight_VD, bias_V) if log_prior_NK is None else (hidden_MD, log_prior_NK, weight_VD, bias_V)

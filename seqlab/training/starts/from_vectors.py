@@ -47,10 +47,17 @@ def fit_width(matrix_VD: np.ndarray, width: int, generator: np.random.Generator)
 def start_from_vectors(
     model: LanguageModel, tokenizer: Tokenizer, vectors: WordVectors, freeze: bool, seed: int
 ) -> Coverage:
-    """Overwrite the model's embedding with `vectors`.
+    """Overwrite the model's embedding with word vectors.
 
     A type is looked up as written, then in lower case. Vectors are centred and scaled to a mean norm of 1, the scale
     of a fresh embedding; types without a vector are drawn from a Gaussian with the vectors' mean and covariance.
+
+    Args:
+        model: with an embedding of its own.
+        tokenizer: whose types have rows in it.
+        vectors: of any width; projected to that of the embedding where they differ.
+        freeze: leave the embedding untrained.
+        seed: of what is drawn.
 
     Raises:
         InputError: no type of the vocabulary has a vector, or the model has no embedding.

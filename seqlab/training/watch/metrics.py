@@ -38,7 +38,14 @@ class MetricSums:
         self.steps = self.tokens = 0
 
     def add(self, step: int, loss: Tensor, tokens: int, clipping: Clipping) -> None:
-        """Take in a step: its mean loss over `tokens` tokens, and its gradients."""
+        """Take in a step.
+
+        Args:
+            step: its number.
+            loss: its mean loss.
+            tokens: that the mean is over.
+            clipping: what was found of its gradients.
+        """
         figures = torch.stack([loss * tokens, clipping.norm, clipping.clipped, clipping.clipped_values])
         self.sums += figures
         bad = ~(loss + clipping.norm).isfinite()
@@ -159,8 +166,18 @@ class Activity:
 
 @torch.no_grad()
 def saturated(cell: Cell, x_BTD: Tensor, state: State, y_BTH: Tensor) -> Iterator[tuple[str, float]]:
-    """("", share of the outputs) and (" " + name, share of a gate's values) that are saturated in a window: inputs, the
-    state it began with, outputs. The gates are those of a few streams, and see all weights, dropped ones too."""
+    """Shares of a window's values that are saturated. Gates are those of a few streams, and see all weights, dropped
+    ones too.
+
+    Args:
+        cell: that was run.
+        x_BTD: its inputs.
+        state: it began with.
+        y_BTH: its outputs.
+
+    Yields:
+        ("", share of the outputs), then (" " + name, share of a gate's values).
+    """
     if cell.output_range:
         yield "", near_the_ends(y_BTH, *cell.output_range)
     rows = max(1, SAMPLE // y_BTH.shape[1])

@@ -123,7 +123,11 @@ class Validator:
         return Judged(-float(mixed_N.mean()), gate, network)
 
     def safe_point(self) -> None:
-        """Raises Abandoned when a stop was requested."""
+        """Leave the validation where a stop was requested.
+
+        Raises:
+            Abandoned: it was.
+        """
         if self.stop is not None and self.stop.is_set():
             raise Abandoned
 
