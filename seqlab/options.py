@@ -409,8 +409,9 @@ class EmbeddingsOptions(TypedDict, total=False):
     """Words more frequent than this share of the text are thinned out; 0 keeps all. Default: 0.0001. Usual: 1e-5 to
     1e-3. Lower is faster and gives rare words more weight."""
     lr: float | None
-    """Initial learning rate, which falls linearly to almost zero. None: 0.05 for skip-gram, 0.2 for CBOW, 0.05 for
-    CBOW as in word2vec. Default: None. Usual: 0.025 to 0.2. Too high loses similarity, too low needs more epochs."""
+    """Initial learning rate, which falls linearly to almost zero. None: 0.05 for skip-gram (0.1 where minutes are
+    few), 0.2 for CBOW, 0.05 for CBOW as in word2vec. Default: None. Usual: 0.025 to 0.2. Too high loses similarity, too
+    low needs more epochs."""
     workers: int
     """Threads; 0 uses all cores. Default: 0. Usual: 0, or 1 for the same bits every time. Threads update without
     locks, so two runs differ in detail."""

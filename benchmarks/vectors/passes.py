@@ -3,7 +3,10 @@
     python -m benchmarks.vectors.passes train -o passes.jsonl --texts wiki-1 wiki-3
     python -m benchmarks.vectors.passes epochs -o epochs.jsonl   scores after every pass of the default
     python -m benchmarks.vectors.passes buckets -o buckets.jsonl   n-grams that share fewer or more vectors
+    python -m benchmarks.vectors.passes rates -o rates.jsonl     learning rates for few passes, words of 50 dimensions
+    python -m benchmarks.vectors.passes ngrams -o ngrams.jsonl   lengths of n-grams
     python -m benchmarks.vectors.passes defaults -o defaults.jsonl   no options, and what that was before this study
+    python -m benchmarks.vectors.passes minutes -o minutes.jsonl     a few seconds: what is chosen, and n-grams of 200
     python -m benchmarks.vectors.passes rows -o passes.jsonl
 
 Each cell trains for a number of passes with a learning rate that falls to zero over them, so that neither a slow nor a
@@ -13,7 +16,7 @@ of 1,000 frequent ones: how many are among the 50 nearest in vectors of a text o
 many share four letters at the start or the end (look-alikes). Results are kept in a file, so an interrupted study
 continues where it stopped.
 
-Texts: the first 1, 3 and 10 MB, and all, of text8like, 3 MB of WikiText-2, tiny Shakespeare.
+Texts: the first 0.1 to 30 MB of text8like, 3 MB of WikiText-2, tiny Shakespeare.
 """
 
 from __future__ import annotations
@@ -53,13 +56,16 @@ PASSES = {
     "wiki-3": (1.0, 3.0, 10.0, 30.0, 50.0),
     "wikitext-3": (1.0, 3.0, 10.0, 30.0, 50.0),
     "wiki-10": (0.3, 1.0, 3.0, 10.0, 24.0),
-    "wiki-100": (0.1, 0.3, 1.0, 2.0),
+    "wiki-30": (1.0, 2.0, 3.0, 5.0),
 }
 BUCKETS = {
     "wiki-1": (6_000, 12_000, 48_000, 100_000, 400_000),
     "wiki-3": (12_000, 50_000, 100_000, 200_000),
     "wiki-10": (32_000, 100_000, 250_000),
 }
+RATES = {"wiki-1": (1.5, 5.0), "wiki-3": (1.5, 5.0, 10.0)}
+LENGTHS = ((3, 6), (4, 6), (5, 6), (6, 6))
+SECONDS = (1.0, 3.0, 10.0)
 FIRST, ASKED, NEAREST, AMONG, LETTERS = 100, 1000, 10, 50, 4
 """Words asked about begin at this rank; how many; neighbours of each; reference neighbours; letters that look alike."""
 
@@ -178,6 +184,21 @@ def defaults(text: str, folder: Path) -> list[dict[str, Any]]:
     return found
 
 
+def in_seconds(text: str, folder: Path) -> list[dict[str, Any]]:
+    """What a few seconds of training give with what they choose, and with n-grams and 200 dimensions all the same."""
+    found = []
+    for seconds, (name, settings) in product(SECONDS, (("chosen", {}), ("n-grams, 200", SIZES["n-grams, 200"]))):
+        config = EmbeddingsConfig(minutes=seconds / 60, workers=1, engine="cpu", **settings)
+        vectors, report = train_embeddings(corpus_of(text, folder), config, quiet=True)
+        chosen = vectors.meta["settings"]
+        size = f"{'n-grams' if chosen['subwords'] else 'words'}, {chosen['dim']}"
+        line = {"text": text, "asked": seconds, "choice": name, "size": size, "passes": report["epochs"]}
+        found.append(
+            {**line, "seconds": report["seconds"], **scores(vectors, folder), "held_out": report["held_out_loss"]}
+        )
+    return found
+
+
 def by_epoch(text: str, size: str, passes: float, folder: Path) -> list[dict[str, Any]]:
     """Held-out loss and scores after every pass of one training."""
     found: list[dict[str, Any]] = []
@@ -192,13 +213,28 @@ def by_epoch(text: str, size: str, passes: float, folder: Path) -> list[dict[str
     return found
 
 
+WHOLE = {"defaults": defaults, "minutes": in_seconds}
+"""Studies that are measured for a text as a whole."""
+
+
 def table(lines: list[dict[str, Any]], where: str) -> None:
     """The rows of every text: a line for each size and number of passes, of buckets, or for each epoch."""
-    found: dict[str, dict[str, dict[str, float | None]]] = {}
-    for line in sorted(lines, key=lambda line: (line.get("size", ""), line["passes"], line.get("epoch", 0))):
+    found: dict[tuple[str, str], dict[str, dict[str, float | None]]] = {}
+    notes: dict[str, str] = {}
+    places = ("passes", "epoch", "lr", "min_ngram", "buckets")
+    for line in sorted(
+        lines, key=lambda line: [line.get("asked", 0), line.get("size", ""), *(line.get(one, 0) for one in places)]
+    ):
         kind, name = "passes", f"{line.get('size')}, {line['passes']:g} passes"
-        if "default" in line:
+        if "choice" in line:
+            kind, name = "minutes", f"{line['asked']:g} s, {line['choice']}"
+            notes[name] = f"{line['size']}, {line['passes']:.2g} passes"
+        elif "default" in line:
             kind, name = "defaults", f"{line['default']}, {line['passes']:g} passes"
+        elif "lr" in line:
+            kind, name = "few-passes", f"{line['passes']:g} passes, rate {line['lr']:g}"
+        elif "min_ngram" in line:
+            kind, name = "n-grams", f"n-grams of {line['min_ngram']} to {line['max_ngram']}"
         elif "buckets" in line:
             kind, name = "buckets", f"{line['buckets']:,} buckets"
         elif "epoch" in line:
@@ -209,20 +245,28 @@ def table(lines: list[dict[str, Any]], where: str) -> None:
             "agreement [%]": line["agreement"],
             "analogies [%]": line["analogies"],
             "WordSim-353 [Spearman]": line["wordsim"],
+            "SimLex-999 [Spearman]": line["simlex"],
             "look-alikes [%]": line["look_alikes"],
             "held-out loss [nats]": line["held_out"],
-            "time of one core [s]": line.get("seconds"),
+            ("time [s]" if "choice" in line else "time of one core [s]"): line.get("seconds"),
         }
-        found.setdefault(f"vectors/{kind}-{line['text']}", {})[name] = figures
-    for id, named in found.items():
-        kind, _, text = id.removeprefix("vectors/").partition("-")
-        what = "train" if kind == "passes" else kind
-        rows.record(id, named, where=where, argv=f"python -m benchmarks.vectors.passes {what} --texts {text}")
+        found.setdefault((kind, line["text"]), {})[name] = figures
+    for (kind, text), named in found.items():
+        what = {"passes": "train", "few-passes": "rates", "n-grams": "ngrams"}.get(kind, kind)
+        rows.record(
+            f"vectors/{kind}-{text}",
+            named,
+            note=notes if kind == "minutes" else "",
+            where=where,
+            argv=f"python -m benchmarks.vectors.passes {what} --texts {text}",
+        )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["train", "epochs", "buckets", "defaults", "rows"])
+    parser.add_argument(
+        "what", choices=["train", "epochs", "buckets", "rates", "ngrams", "defaults", "minutes", "rows"]
+    )
     parser.add_argument("-o", "--out", type=Path, required=True)
     parser.add_argument("--texts", nargs="*", default=list(PASSES), choices=list(PASSES))
     parser.add_argument("--sizes", nargs="*", default=list(SIZES), choices=list(SIZES))
@@ -247,15 +291,22 @@ def main() -> None:
                 handle.write(json.dumps(line) + "\n")
 
     for text in asked.texts:
-        if asked.what == "defaults":
+        if asked.what in WHOLE:
             if not any(line["text"] == text for line in lines):
-                keep(defaults(text, asked.folder))
+                keep(WHOLE[asked.what](text, asked.folder))
             continue
         if asked.what == "buckets":
             for buckets in BUCKETS.get(text, ()):
                 if (text, "n-grams, 100", 10.0, 1, buckets) not in done:
                     keep([trained(text, "n-grams, 100", 10.0, 1, asked.folder, buckets=buckets)])
             continue
+        if asked.what == "rates" and not any(line["text"] == text for line in lines):
+            for passes, lr in product(RATES.get(text, ()), (0.05, 0.1, 0.2)):
+                keep([trained(text, "words, 50", passes, 1, asked.folder, lr=lr)])
+        if asked.what == "ngrams" and not any(line["text"] == text for line in lines):
+            for shortest, longest in LENGTHS:
+                lengths = {"min_ngram": shortest, "max_ngram": longest}
+                keep([trained(text, "n-grams, 100", 10.0, 1, asked.folder, **lengths)])
         for passes, size in product(asked.passes or PASSES[text], asked.sizes):
             if asked.what == "epochs" and (text, size, passes, None, None) not in done:
                 keep(by_epoch(text, size, passes, asked.folder))

@@ -176,6 +176,7 @@ def test_minutes_choose_the_first_size_that_gets_its_share_of_passes(size: dict[
     suiting = [one["share"] * default_epochs(WORDS) <= passes for one in sizes(WORDS)]
     first = sizes(WORDS)[suiting.index(True)]
     assert (config.dim, config.subwords, timed) == (first["dim"], first["subwords"], suiting.index(True) + 1)
+    assert config.lr == first.get("lr", 0.05)
     assert f"width {config.dim}, n-grams {'on' if config.subwords else 'off'}" in sentence
 
 
@@ -183,6 +184,11 @@ def test_more_minutes_than_a_text_is_worth_end_sooner() -> None:
     config, sentence, _ = reached(60, 1e6)
     assert config.epochs == default_epochs(WORDS)
     assert "more would make them no better" in sentence
+
+
+def test_cbow_keeps_its_own_rate_and_goes_without_ngrams() -> None:
+    config, _, _ = reached(1e-3, 1e5, model="cbow")
+    assert (config.dim, config.subwords, config.lr) == (sizes(WORDS)[-1]["dim"], False, 0.2)
 
 
 def test_every_text_has_a_size_that_needs_no_passes() -> None:

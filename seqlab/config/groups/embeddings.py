@@ -199,8 +199,8 @@ class EmbeddingsConfig(Settings):
     )
     lr: float | None = knob(
         None,
-        "Initial learning rate, which falls linearly to almost zero. None: 0.05 for skip-gram, 0.2 for CBOW, 0.05 for "
-        "CBOW as in word2vec.",
+        "Initial learning rate, which falls linearly to almost zero. None: 0.05 for skip-gram (0.1 where minutes are "
+        "few), 0.2 for CBOW, 0.05 for CBOW as in word2vec.",
         tier="essential",
         usual="0.025 to 0.2",
         effect="Too high loses similarity, too low needs more epochs.",

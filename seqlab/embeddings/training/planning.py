@@ -14,7 +14,7 @@ from ...config import EmbeddingsConfig
 from ...text import Corpus
 from ..material.phrases import join_phrases
 from ..material.words import ChosenWords, TrainingText, choose_words, grown
-from .starts import BY_MINUTES, Earlier, as_begun
+from .starts import CHOSEN, Earlier, as_begun
 from .trial import Choice, choose_engine
 
 EPOCHS, FEW_WORDS, MANY_WORDS, MOST_EPOCHS = 10, 360_000, 11e6, 50
@@ -80,7 +80,7 @@ def plan(
 
 
 def sizes(running_words: int) -> list[dict[str, Any]]:
-    """N-grams and width for a text of so many words, best first; each needs a `share` of the default passes."""
+    """N-grams, width and rate for a text of so many words, best first; each needs a `share` of the default passes."""
     table = tomllib.loads((files("seqlab_data") / "vectors.toml").read_text("utf-8"))["sizes"]
     return [size for size in table if size["words"] <= running_words]
 
@@ -93,8 +93,8 @@ def within_minutes(
 ) -> tuple[EmbeddingsConfig, Choice, str]:
     """Choose n-grams, width and passes by what this machine reaches in the minutes of a training.
 
-    Where only few passes can be reached, n-grams and width are given up for more of them. More passes than suit the
-    text are not made. Nothing that was set is changed.
+    Where only few passes can be reached, n-grams and width are given up for more of them, and the learning rate is
+    higher. More passes than suit the text are not made. Nothing that was set is changed.
 
     Args:
         config: settings, with minutes and without epochs.
@@ -109,11 +109,11 @@ def within_minutes(
     usual = default_epochs(text.words)
     rates: dict[str, Choice] = {}
     for size in sizes(text.words):
-        open_here = {key: size[key] for key in BY_MINUTES if key in size and getattr(config, key) is None}
+        open_here = {key: size[key] for key in CHOSEN if key in size and getattr(config, key) is None}
         if config.init:
             open_here.pop("dim", None)
-        if config.model == "cbow":
-            open_here.pop("subwords", None)
+        if config.model == "cbow":  # has no n-grams by default, and a rate of its own
+            open_here = {"dim": open_here["dim"]} if "dim" in open_here else {}
         sized = resolved(config.model_copy(update=open_here), text.words, len(words.words))
         key = sized.model_dump_json()
         if key not in rates:

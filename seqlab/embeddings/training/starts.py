@@ -32,8 +32,8 @@ OBJECTIVE_SETTINGS = (
     "phrase_threshold",
 )
 """Settings that may differ between the two, and are those of the earlier one where nobody sets them."""
-BY_MINUTES = ("epochs", "dim", "subwords")
-"""Settings that follow from the minutes where nobody sets them."""
+CHOSEN = ("epochs", "dim", "subwords", "buckets", "lr")
+"""Settings that follow from the text and the minutes where nobody sets them."""
 
 
 def settings_to_continue(folder: str | Path, out: str | Path | None = None) -> dict[str, Any]:
@@ -64,16 +64,16 @@ def inherited(values: Mapping[str, Any], folder: str | Path, out: str | Path | N
 
 
 def as_begun(folder: Path, config: EmbeddingsConfig) -> EmbeddingsConfig:
-    """The settings with, where they leave it open, what this machine decided when the training began whose state
-    `folder` holds: its engine, so that what began on a GPU resumes without one and the other way round, and what its
-    minutes were thought to reach."""
+    """The settings with, where they leave it open, what was chosen when the training began whose state `folder` holds:
+    by the text, by the rate of the machine, and the engine, so that what began on a GPU resumes without one and the
+    other way round."""
     settings = settings_begun_with(folder)
     if settings is None:
         return config
-    decided = {key: settings[key] for key in BY_MINUTES if config.minutes is not None and getattr(config, key) is None}
+    chosen = {key: settings[key] for key in CHOSEN if getattr(config, key) is None}
     if config.engine == "auto" and config.device in LOOPS_DEVICES:
-        decided["engine"] = settings["engine"]
-    return config.model_copy(update=decided)
+        chosen["engine"] = settings["engine"]
+    return config.model_copy(update=chosen)
 
 
 class Earlier(NamedTuple):
