@@ -189,7 +189,7 @@ def train_embeddings(
         **options: how vectors are trained, listed below.
 
     Returns:
-        The vectors; `.report` says how training went.
+        The vectors; `.meta["report"]` says how training went.
 
     Raises:
         InputError: a bad text or option, or too little memory.

@@ -362,8 +362,8 @@ class EmbeddingsOptions(TypedDict, total=False):
     subwords, else the input vector. Default: "auto". Usual: auto. The sum gains 8 points of analogies for CBOW and
     loses similarity for skip-gram."""
     dim: int | None
-    """Width of a vector; None: 100, or 200 for 5 million words or more, or what suits the minutes. Default: None.
-    Usual: 50 to 300. Wider holds more, and takes memory and time in proportion."""
+    """Width of a vector; None: 100, 200 for 5 million words or more, what suits the minutes, or that of init. Default:
+    None. Usual: 50 to 300. Wider holds more, and takes memory and time in proportion."""
     window: int
     """Largest distance of a context word. The actual distance is drawn from 1 to window for each word, so near words
     count more. Default: 5. Usual: 2 to 10. Narrow windows find words used alike, wide ones words on the same topic."""
@@ -396,8 +396,9 @@ class EmbeddingsOptions(TypedDict, total=False):
     max_ngram: int
     """Characters of the longest n-gram. Default: 6. Usual: 5 or 6. Longer knows longer stems."""
     buckets: int | None
-    """Vectors that n-grams are hashed to; None: three for every two words, 2 million at most. Default: None. Usual:
-    None, or 2,000,000 as in fastText. Fewer save memory and time; n-grams then share vectors."""
+    """Vectors that n-grams are hashed to; None: twelve a word up to 100,000, above that three for every two words, 2
+    million at most. Default: None. Usual: None, or 2,000,000 as in fastText. Fewer save memory; n-grams then share
+    vectors, which costs similarity in small texts."""
     phrases: int
     """Passes that join words which occur together unusually often (new york -> new_york); two passes also find phrases
     of three and four words. Default: 0. Usual: 0 to 2. Names of several words get vectors of their own."""

@@ -282,6 +282,8 @@ def test_training_starts_from_given_vectors(corpus: Corpus, tmp_path: Path, caps
         assert np.abs(vectors["w4"]).max() <= 0.5 / 16
     with pytest.raises(InputError, match="have 16 dimensions, not 20; use dim = 16"):
         train_embeddings(corpus, QUICK.updated({"init": str(tmp_path / "given"), "dim": 20}), quiet=True)
+    taken, _ = train_embeddings(corpus, QUICK.updated({"init": str(tmp_path / "given"), "dim": None}), quiet=True)
+    assert taken.dim == 16
     WordVectors(["elsewhere"], np.ones((1, 16), np.float32)).save(tmp_path / "other")
     with pytest.raises(InputError, match="none of the words of this text has a vector there"):
         train_embeddings(corpus, QUICK.updated({"init": str(tmp_path / "other")}), quiet=True)

@@ -51,7 +51,7 @@ class EmbeddingsConfig(Settings):
     )
     dim: int | None = knob(
         None,
-        "Width of a vector; None: 100, or 200 for 5 million words or more, or what suits the minutes.",
+        "Width of a vector; None: 100, 200 for 5 million words or more, what suits the minutes, or that of init.",
         tier="essential",
         usual="50 to 300",
         effect="Wider holds more, and takes memory and time in proportion.",
@@ -160,10 +160,11 @@ class EmbeddingsConfig(Settings):
     )
     buckets: int | None = knob(
         None,
-        "Vectors that n-grams are hashed to; None: three for every two words, 2 million at most.",
+        "Vectors that n-grams are hashed to; None: twelve a word up to 100,000, above that three for every two words, "
+        "2 million at most.",
         tier="internal",
         usual="None, or 2,000,000 as in fastText",
-        effect="Fewer save memory and time; n-grams then share vectors.",
+        effect="Fewer save memory; n-grams then share vectors, which costs similarity in small texts.",
         source=MEASURED,
         ge=1,
     )

@@ -12,8 +12,10 @@ from typing import Any, NamedTuple
 from ...base.results import abbreviated
 from ...config import EmbeddingsConfig
 from ...text import Corpus
+from ..formats.table import load_vectors
 from ..material.phrases import join_phrases
 from ..material.words import ChosenWords, TrainingText, choose_words, grown
+from ..vectors import WordVectors
 from .starts import CHOSEN, Earlier, as_begun
 from .trial import Choice, choose_engine
 
@@ -36,6 +38,8 @@ class VectorPlan(NamedTuple):
     """Nothing is left open."""
     earlier: Earlier | None
     """The training to continue."""
+    start: WordVectors | None
+    """The vectors to start from, where their width was asked for."""
     said: list[str]
     """What was measured for it, in sentences."""
 
@@ -63,6 +67,9 @@ def plan(
     if folder is not None:
         config = as_begun(folder, config)
     earlier = Earlier.open(resume, config, folder) if resume is not None else None
+    start = load_vectors(config.init) if config.init and config.dim is None else None
+    if start is not None:
+        config = config.model_copy(update={"dim": start.dim})
     text = TrainingText.of(corpus)
     if config.phrases:
         text, _ = join_phrases(text, config.phrases, config.phrase_threshold, config.min_count, quiet=quiet)
@@ -76,7 +83,7 @@ def plan(
         config, sentence = resolved(config, text.words, len(words.words)), ""
         choice = choose_engine(text, words, config)
     config = config.model_copy(update={"engine": choice.engine})
-    return VectorPlan(text, words, config, earlier, [one for one in (choice.sentence, sentence) if one])
+    return VectorPlan(text, words, config, earlier, start, [one for one in (choice.sentence, sentence) if one])
 
 
 def sizes(running_words: int) -> list[dict[str, Any]]:
@@ -110,8 +117,6 @@ def within_minutes(
     rates: dict[str, Choice] = {}
     for size in sizes(text.words):
         open_here = {key: size[key] for key in CHOSEN if key in size and getattr(config, key) is None}
-        if config.init:
-            open_here.pop("dim", None)
         if config.model == "cbow":  # has no n-grams by default, and a rate of its own
             open_here = {"dim": open_here["dim"]} if "dim" in open_here else {}
         sized = resolved(config.model_copy(update=open_here), text.words, len(words.words))

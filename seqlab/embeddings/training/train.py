@@ -57,7 +57,7 @@ def train_embeddings(
     folder = Path(out) if out is not None else None
     if folder is not None:
         check_replaceable(folder, STATE)
-    text, words, config, earlier, measured = plan(corpus, config, folder, resume, quiet)
+    text, words, config, earlier, start, measured = plan(corpus, config, folder, resume, quiet)
     needed = memory_needed(len(words.words), config)
     trainer = VectorTrainer(text, words, config, folder, callback)
     said = [*measured, opening(trainer, needed)]
@@ -67,7 +67,8 @@ def train_embeddings(
     elif earlier:
         said.append(start_from_earlier(trainer.engine, words, earlier))
     elif config.init:
-        said.append(start_from_vectors(trainer.engine, trainer.parts, words, load_vectors(config.init)))
+        start = start or load_vectors(config.init)
+        said.append(start_from_vectors(trainer.engine, trainer.parts, words, start))
     if not quiet:
         notify(*said)
     if folder is not None and trainer.finished:
