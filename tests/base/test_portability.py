@@ -296,10 +296,12 @@ def test_the_kernels_keep_their_sums_in_the_registers_of_apples_processors():
     text = re.sub(r"target-(cpu|features)", r"other-\1", text)
     assembly = machine.emit_assembly(llvm.parse_assembly(text))
     loops = [block for block in re.split(r"\n(?:LBB\w+:|; %bb)", assembly) if "fmla" in block]
-    assert len(loops) == 1
-    loop = loops[0].split("\tb.ne\t")[0]
-    assert loop.count("fmla") == rows * 2 * lanes // 4
-    assert not re.search(r"(?:ldr|str|ldp|stp)\s+q[^\n]*\[sp", loop)
+    assert loops
+    for loop in (block.split("\tb.ne\t")[0] for block in loops):
+        steps, rest = divmod(loop.count("fmla"), rows * 2 * lanes // 4)
+        assert steps >= 1, "several where numba unrolls for the processor of this machine"
+        assert rest == 0
+        assert not re.search(r"(?:ldr|str|ldp|stp)\s+q[^\n]*\[sp", loop)
 
 
 @pytest.mark.parametrize(
