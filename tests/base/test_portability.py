@@ -176,8 +176,8 @@ def test_new_files_and_folders_take_the_permissions_that_the_user_gives(tmp_path
 def test_the_whole_story_runs_under_the_rules_of_windows(windows, tmp_path):
     """Prepare, train both models, resume, replace the vectors, ask: a map left open would stop a rename here."""
     (tmp_path / "book.txt").write_text(TEXT)
+    corpus = api.prepare(tmp_path / "book.txt", tmp_path / "corpus", tokenizer="char")
     words = {"tokenizer": "word", "vocab_size": 50}
-    corpus = api.prepare(tmp_path / "book.txt", tmp_path / "corpus", **words)
     with pytest.raises(SeqlabError, match=r"corpus: cannot be replaced"):  # its tokens are mapped, nothing is lost
         api.prepare(tmp_path / "book.txt", tmp_path / "corpus", **words)
     del corpus
