@@ -20,9 +20,9 @@ from numba import njit, types
 
 from seqlab import api
 from seqlab.base import cores, files, interrupts
+from seqlab.base.compiled import simd
 from seqlab.base.errors import SeqlabError
 from seqlab.base.files import atomic_file, atomic_folder, load_tensors, save_tensors
-from seqlab.embeddings.engines.compiled import simd
 from seqlab.nn import products
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -267,7 +267,7 @@ def test_vectors_are_as_wide_as_the_registers_allow(machine, cpu, features, lane
 def test_kernels_compiled_for_an_older_processor_do_what_the_reference_does(cpu, features, lanes):
     environment = {**os.environ, "NUMBA_CPU_NAME": cpu, "NUMBA_CPU_FEATURES": features, "EXPECTED_LANES": str(lanes)}
     code = (
-        "import os, sys, pytest; from seqlab.embeddings.engines.compiled.simd import LANES;"
+        "import os, sys, pytest; from seqlab.base.compiled.simd import LANES;"
         "assert LANES == int(os.environ['EXPECTED_LANES']); sys.exit(pytest.main(sys.argv[1:]))"
     )
     test = "test_embeddings.py::test_the_vectors_of_this_processor_train_and_search_as_the_reference_does"

@@ -15,11 +15,11 @@ import pytest
 import torch
 from numba import njit
 
+from seqlab.base.compiled import simd
 from seqlab.base.errors import InputError, SeqlabError
 from seqlab.base.numerics import exp
 from seqlab.config import EmbeddingsConfig
 from seqlab.embeddings import LOSSES, evaluate_vectors, load_vectors, train_embeddings
-from seqlab.embeddings.engines.compiled import simd
 from seqlab.embeddings.engines.compiled.kernels import aligned, build_kernel
 from seqlab.embeddings.engines.compiled.losses import FORMS, HIT
 from seqlab.embeddings.material.noise import WORD_NOISE, alias_table, as_threshold, keep_probabilities, unigram_noise

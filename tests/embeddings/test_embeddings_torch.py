@@ -13,11 +13,11 @@ import torch
 from scipy.stats import chisquare
 from test_embeddings import QUICK, SAMPLED, corpus_of
 
+from seqlab.base.compiled.simd import padded
 from seqlab.base.errors import InputError
 from seqlab.config import EmbeddingsConfig
 from seqlab.embeddings import LOSSES, train_embeddings
 from seqlab.embeddings.engines.compiled.engine import CpuEngine
-from seqlab.embeddings.engines.compiled.simd import padded
 from seqlab.embeddings.engines.table import build_engine
 from seqlab.embeddings.engines.torch import engine as torch_engine
 from seqlab.embeddings.engines.torch.engine import TorchEngine

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
+from seqlab.base.devices import torch_globals_restored
 from seqlab.config import ModelConfig
 from seqlab.models import LanguageModel
 from seqlab.nn import CELLS, Dropout
-from seqlab.nn.kernels.affine import FEW, affine
+from seqlab.nn.kernels.affine import FEW, MANY, affine
 
 B, T, D, H = 3, 7, 5, 6
 
@@ -112,24 +113,25 @@ def test_dropout_follows_torchs_seed_and_state() -> None:
     assert torch.equal(layer(x), first)
 
 
-@pytest.mark.parametrize("rows", [1, 3, FEW, FEW + 1, 40])
-@torch.inference_mode()
-def test_products_of_steps_are_exact_for_any_number_of_rows(rows):
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("rows", [1, 3, FEW, FEW + 1, 40, MANY, MANY + 1])
+def test_products_of_steps_are_exact_for_any_number_of_rows(rows, threads):
     torch.manual_seed(0)
-    hidden_1MD, weight_ND, bias_N1 = torch.randn(1, rows, 150), torch.randn(1000, 150), torch.randn(1000, 1)
-    expected = hidden_1MD.double() @ weight_ND.double().T + bias_N1.double().T
-    torch.testing.assert_close(affine(hidden_1MD, weight_ND, bias_N1.squeeze(1)).double(), expected, rtol=0, atol=5e-5)
-    strided_1MD = torch.randn(1, rows, 300)[..., ::2]
-    expected = strided_1MD.double() @ weight_ND.double().T + bias_N1.double().T
-    torch.testing.assert_close(affine(strided_1MD, weight_ND, bias_N1.squeeze(1)).double(), expected, rtol=0, atol=5e-5)
+    wide_1MD, weight_ND, bias_N = torch.randn(1, rows, 300), torch.randn(1000, 150), torch.randn(1000, 1).squeeze(1)
+    with torch_globals_restored(threads=threads), torch.inference_mode():
+        for hidden_1MD in (wide_1MD[..., :150], wide_1MD[..., ::2]):
+            expected_1MN = hidden_1MD.double() @ weight_ND.double().T + bias_N.double()
+            found_1MN = affine(hidden_1MD, weight_ND, bias_N)
+            torch.testing.assert_close(found_1MN.double(), expected_1MN, rtol=0, atol=5e-5)
 
 
+@pytest.mark.parametrize("batch", [B, FEW + 5])
 @pytest.mark.parametrize("name", ["rnn-tanh", "rnn-relu", "lstm", "gru"])
 @torch.no_grad()
-def test_steps_of_wide_cells_equal_their_sequence(name):
+def test_steps_of_wide_cells_equal_their_sequence(name, batch):
     torch.manual_seed(0)
     cell = CELLS[name](256, 512).eval()
-    x_BTD, state = torch.randn(B, T, 256), cell.init_state(B)
+    x_BTD, state = torch.randn(batch, T, 256), cell.init_state(batch)
     y_BTH, last = cell(x_BTD, state)
     for t in range(T):
         y_B1H, state = cell(x_BTD[:, t : t + 1], state)

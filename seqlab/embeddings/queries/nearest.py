@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from ...base.compiled.simd import LANES, any_above, multiply_tile
 from ...base.cores import available_cores
 from ..engines.compiled.losses import compiled
-from ..engines.compiled.simd import LANES, any_above, multiply_tile
 
 WIDTH = 2 * LANES
 """Rows whose scores a tile makes at once: two vector registers."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ...base.compiled.simd import padded
 from ...base.cores import free_memory
 from ...base.devices import resolve_device
 from ...base.errors import InputError, option
 from ...config import EmbeddingsConfig
 from ...config.checks import LOOPS_DEVICES, check_vectors
-from ..engines.compiled.simd import padded
 from ..engines.table import possible_engines
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..dropout import WeightDropout
-from ..kernels.affine import affine, multiplies_few
+from ..kernels.affine import FEW, affine, is_compiled
 from ..kernels.gru import GRUSequence
 from ..kernels.lstm import LSTMSequence, unrolled
 from ..products import has_bfloat16_products
@@ -62,8 +62,9 @@ class FusedCell(Cell):
     def forward(self, x_BTD: Tensor, state: State) -> tuple[Tensor, State]:
         differentiated = torch.is_grad_enabled()
         if x_BTD.shape[1] == 1 and not differentiated:
-            if multiplies_few(x_BTD, self.weight("weight_hh")) and not self.weight_drop.active:
-                y_BH, new_state = self.step_of_few(x_BTD[:, 0], state)
+            if is_compiled(x_BTD, self.weight("weight_hh")) and not self.weight_drop.active:
+                one_step = self.step_of_few if len(x_BTD) <= FEW else self.equations
+                y_BH, new_state = one_step(x_BTD[:, 0], state)
                 return y_BH[:, None], new_state
             weight_ih, weight_hh, *biases = (self.weight(name) for name in WEIGHTS)
             weights = (weight_ih, self.weight_drop(weight_hh), *biases)

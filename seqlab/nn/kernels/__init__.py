@@ -16,5 +16,5 @@ and the like, or one readable step whose products `affine` makes):
 
 `linear_recurrence`, log2 T parallel rounds, also reads short prompts on the CPU (fewer than 1,024 positions without
 gradients): it is done before numba would be loaded. `lstm_kernels`, `gru_kernels` and `sweep_kernels` are the compiled
-single steps, `affine_kernels` the products of a few rows; they import numba, so they are imported on first use.
+single steps, `affine_kernels` the products of few and some rows; they import numba, so they are imported on first use.
 """

@@ -1,30 +1,36 @@
 """hidden W^T + b without gradients, as a step of generation needs it, by whatever is fastest for so many rows.
 
-Libraries lay a matrix out anew for large products. With few rows all that counts is to read it once, in order: a plain
-loop reads the output matrix of a word model four times as fast as MKL and oneDNN do (benchmarks/LOG.md).
+| rows | who multiplies | why |
+| --- | --- | --- |
+| up to FEW | a plain loop | reading W once, in order, is all that counts: MKL and oneDNN take four times as long |
+| up to MANY | tiles in registers, W as it lies | libraries lay W out anew: as fast as oneDNN, twice as fast as MKL |
+| more | oneDNN, or where it would round, MKL | |
+
+Small matrices are torch's: they would not repay loading compiled code. Measured in benchmarks/LOG.md.
 
 Shapes: M rows, D width, N numbers out.
 """
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .lstm import fast_products
+from ..products import fast_float32
 
-FEW = 12
-"""Rows up to which the plain loop is faster."""
+FEW, MANY = 12, 128
 LARGE = 1 << 17
 """Numbers in a matrix from which it pays to load compiled code."""
 
 
-def multiplies_few(hidden: Tensor, weight_ND: Tensor) -> bool:
-    """Whether `affine` takes the plain loop."""
+def is_compiled(hidden: Tensor, weight_ND: Tensor, rows: int = MANY) -> bool:
+    """Whether `affine` takes compiled code, and that for at most so many rows."""
     return (
         not torch.is_grad_enabled()
-        and hidden.numel() <= FEW * hidden.shape[-1]
+        and hidden.numel() <= rows * hidden.shape[-1]
         and weight_ND.numel() >= LARGE
         and hidden.dtype == weight_ND.dtype == torch.float32
         and hidden.device.type == weight_ND.device.type == "cpu"
@@ -33,14 +39,30 @@ def multiplies_few(hidden: Tensor, weight_ND: Tensor) -> bool:
 
 def affine(hidden: Tensor, weight_ND: Tensor, bias_N: Tensor) -> Tensor:
     """(..., N) of hidden (..., D)."""
-    if multiplies_few(hidden, weight_ND):
-        from .affine_kernels import multiply_few
-
+    if is_compiled(hidden, weight_ND):
         hidden_MD = hidden.reshape(-1, hidden.shape[-1]).contiguous()
-        out_MN = hidden.new_empty(len(hidden_MD), len(weight_ND))
-        multiply_few(*(part.numpy(force=True) for part in (hidden_MD, weight_ND, bias_N, out_MN)))
-        return out_MN.view(*hidden.shape[:-1], -1)
-    if torch.is_grad_enabled() or hidden.device.type != "cpu":
+        return _compiled(hidden_MD, weight_ND, bias_N).view(*hidden.shape[:-1], -1)
+    if torch.is_grad_enabled() or hidden.device.type != "cpu" or hidden.numel() <= MANY * hidden.shape[-1]:
         return F.linear(hidden, weight_ND, bias_N)
-    with fast_products(hidden.numel() // hidden.shape[-1]):
+    with fast_float32():
         return F.linear(hidden, weight_ND, bias_N)
+
+
+def _compiled(hidden_MD: Tensor, weight_ND: Tensor, bias_N: Tensor) -> Tensor:
+    from .affine_kernels import TILE, multiply_few, multiply_many
+
+    out_MN = hidden_MD.new_empty(len(hidden_MD), len(weight_ND))
+    hidden, weight, bias, out = (part.numpy(force=True) for part in (hidden_MD, weight_ND, bias_N, out_MN))
+    if len(hidden) <= FEW:
+        multiply_few(hidden, weight, bias, out)
+        return out_MN
+    threads = torch.get_num_threads()
+    tiles = -(-len(weight) // TILE)
+    bounds = [min(tiles * part // threads * TILE, len(weight)) for part in range(threads + 1)]
+    if threads == 1:
+        multiply_many(hidden, weight, bias, 0, len(weight), out)
+        return out_MN
+    with ThreadPoolExecutor(threads) as pool:
+        parts = zip(bounds, bounds[1:], strict=False)
+        list(pool.map(lambda part: multiply_many(hidden, weight, bias, *part, out), parts))
+    return out_MN

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from ....base.compiled.simd import padded
 from ....config import EmbeddingsConfig
 from ...material.noise import NOISE_POWER, WORD_NOISE, alias_table, as_threshold, keep_probabilities
 from ...material.parts import WordParts
 from ...material.words import ChosenWords
 from .kernels import Kernel, aligned, build_kernel
-from .simd import padded
 
 
 class CpuEngine:

@@ -22,9 +22,8 @@ import numpy as np
 from numba import njit
 
 from ....base import numerics
-from ..losses import LOSSES
-from .losses import FORMS, HIT, compiled
-from .simd import (
+from ....base.compiled import simd
+from ....base.compiled.simd import (
     CACHE_LINE,
     LANES,
     add_rows,
@@ -35,6 +34,8 @@ from .simd import (
     prefetch_row,
     subtract_row,
 )
+from ..losses import LOSSES
+from .losses import FORMS, HIT, compiled
 
 Kernel = Callable[..., tuple[float, int]]
 
@@ -95,7 +96,7 @@ def aligned(rows: int, columns: int) -> Any:
 
 def _sources() -> int:
     """Checksum of the other files that are compiled into a kernel."""
-    files = [Path(__file__).with_name("losses.py"), Path(__file__).with_name("simd.py"), Path(numerics.__file__)]
+    files = [Path(__file__).with_name("losses.py"), Path(simd.__file__), Path(numerics.__file__)]
     return zlib.crc32(b"".join(file.read_bytes() for file in files))
 
 

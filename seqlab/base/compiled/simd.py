@@ -396,6 +396,44 @@ def multiply_tile(
 
 
 @primitive
+def multiply_rows(
+    typing: Any, out: Any, matrix: Any, n: Any, right: Any, b: Any, dim: Any, rows: Any, lanes: Any
+) -> tuple[Any, Codegen]:
+    """multiply_rows(out, matrix, n, right, b, dim, rows, lanes): out = matrix[n : n + rows] @ right[b], in registers.
+
+    out is (rows, 2 lanes), matrix (N, dim), right (B, dim, 2 lanes); dim is at least 1 and need not be a constant.
+    """
+    signature = types.void(out, matrix, types.int64, right, types.int64, types.int64, rows, lanes)
+
+    def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        kinds, dim = signature.args, values[5]
+        count, lane_count = (kind.literal_value for kind in kinds[6:])
+        simd, pair = _Emitter(context, builder, lane_count), 2 * lane_count
+        first = builder.gep(simd.data(kinds[1], values[1]), [builder.mul(values[2], dim)])
+        starts = [builder.gep(first, [builder.mul(dim, ir.Constant(INT64, row))]) for row in range(count)]
+        vectors = simd.row(kinds[3], values[3], builder.mul(values[4], dim), pair)
+
+        def add_products(d: Any, sums: list[Any]) -> list[Any]:
+            here = builder.gep(vectors, [builder.mul(d, ir.Constant(INT64, pair))])
+            both = [simd.load(here, offset) for offset in (0, lane_count)]
+            found = []
+            for row, start in enumerate(starts):
+                factor = simd.splat(builder.load(builder.gep(start, [d])))
+                found += [
+                    simd.multiply_add(factor, vector, total)
+                    for vector, total in zip(both, sums[2 * row : 2 * row + 2], strict=True)
+                ]
+            return found
+
+        target = simd.data(kinds[0], values[0])
+        for number, total in enumerate(simd.loop(dim, [simd.zero] * 2 * count, add_products)):
+            simd.store(total, target, number * lane_count)
+        return context.get_dummy_value()
+
+    return signature, emit
+
+
+@primitive
 def any_above(typing: Any, scores: Any, i: Any, limit: Any, lanes: Any) -> tuple[Any, Codegen]:
     """any_above(scores, i, limit, lanes): whether a number of scores[i], two vectors long, is above a float32."""
     signature = types.boolean(scores, types.int64, types.float32, lanes)

@@ -1,0 +1,1 @@
+"""What the compiled code of several rooms is made of: `simd`, vector instructions."""
