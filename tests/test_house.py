@@ -214,8 +214,8 @@ def test_wheel_installs_into_an_empty_environment_and_runs_away_from_the_checkou
     assert str(home) in where.stdout
 
 
-def test_queries_never_wait_for_numba() -> None:
-    code = "import sys, seqlab.api, seqlab.embeddings.vectors; sys.exit('numba' in sys.modules)"
+def test_queries_and_opening_a_run_never_wait_for_numba() -> None:
+    code = "import sys, seqlab.api, seqlab.embeddings.vectors, seqlab.run; sys.exit('numba' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

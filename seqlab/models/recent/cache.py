@@ -32,7 +32,7 @@ from ...nn import fast_float32
 from ..counts.gate import Gate
 from ..counts.kneser_ney import BOUND
 from ..counts.mixture import fit_weights, interpolate
-from .kernels import FILL_BINS, LONGEST, SPREAD, mix_along, mix_rows, score
+from . import FILL_BINS, LONGEST, SPREAD
 
 REACH = 2000
 """Tokens looked back on: twice as many gained 1 % on WikiText-2, at twice the cost."""
@@ -82,6 +82,8 @@ def read(
         Log-probabilities (N, C) float64 of every token by every cache, of a cache that holds nothing 0; and what the
         caches know before each (N,) int32, the kind.
     """
+    from .kernels import score
+
     p_NC, known_N = np.empty((len(ids_N), len(settings))), np.empty(len(ids_N), np.int32)
     if reach_N is None:
         reach_N = np.full(len(ids_N), REACH)
@@ -139,12 +141,16 @@ class Cache:
             start: the first of these positions; what stands up to REACH tokens before it belongs to the stretch.
             p_MV: their distributions.
         """
+        from .kernels import mix_along
+
         oldest, dots_MK = dots(hidden_RD, slice(start, len(ids_R)))
         projected_M = hidden_RD[start:].numpy() @ self.gate.weight_D
         mix_along(ids_R, start, dots_MK, oldest, REACH, *self._gated, projected_M, np.float32(BOUND), p_MV)
 
     def mix(self, held: Held, hidden_BD: Tensor, p_BV: np.ndarray) -> None:
         """Mix what several texts hold into their distributions, float32; `hidden_BD` is what the output layer read."""
+        from .kernels import mix_rows
+
         first = max(0, held.count - REACH)
         dots_BK = torch.bmm(held.keys_BCD[:, first : held.count], hidden_BD[:, :, None])[:, :, 0].numpy()
         projected_B = hidden_BD.numpy() @ self.gate.weight_D

@@ -11,13 +11,7 @@ import numpy as np
 from numba import njit
 
 from ...base.numerics import exp
-
-LONGEST = 8
-"""Longest shared context that is told from shorter ones."""
-FILL_BINS = 12
-"""Caches are told apart by the binary logarithm of how many tokens they hold up to this."""
-SPREAD = 1e-3
-"""Share of the cache's mass that is spread over the vocabulary, so that no word is impossible."""
+from . import FILL_BINS, LONGEST, SPREAD
 
 compiled: Any = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc"})
 
