@@ -29,6 +29,9 @@ GOLDEN = Path(__file__).with_name("golden.json")
 WRITE = os.environ.get("SEQLAB_GOLDEN") == "write"
 TOLERANCE = {"float32": 2e-4, "bfloat16": 2e-2}
 """Relative, by the number type of the products: processors with other vector widths sum in another order."""
+SENSITIVE = {"lstm-layernorm": 1e-2}
+"""Cells that small differences grow in: normalising 16 units, a learning rate changed by 2e-7 of itself moves a loss of
+these 50 steps by 4e-3."""
 SIZES = {
     "embed_dim": 16,
     "hidden_dim": 16,
@@ -93,7 +96,7 @@ def losses(corpus, out, **options: Any) -> list[float]:
 @pytest.mark.parametrize("cell", CELLS)
 def test_every_cell_with_every_softmax(corpus, tmp_path, cell, softmax):
     found = losses(corpus, tmp_path / "run", cell=cell, softmax=softmax, precision="float32")
-    expect(f"{cell} {softmax}", found, TOLERANCE["float32"])
+    expect(f"{cell} {softmax}", found, SENSITIVE.get(cell, TOLERANCE["float32"]))
 
 
 @pytest.mark.parametrize(("cell", "softmax"), BFLOAT16)
