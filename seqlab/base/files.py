@@ -92,8 +92,8 @@ def atomic_folder(path: str | Path, *markers: str) -> Iterator[Path]:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _sibling(path)
-    temporary.mkdir()
     try:
+        temporary.mkdir()
         yield temporary
         for child in temporary.rglob("*"):
             if child.is_file():
@@ -114,10 +114,11 @@ def _exchange(new: Path, path: Path) -> None:
     replace(path, old)
     try:
         replace(new, path)
-    except BaseException:
-        replace(old, path)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
+    finally:  # an interrupt may come after the rename too
+        if path.exists():
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            replace(old, path)
 
 
 def _sibling(path: Path, label: str = "") -> Path:

@@ -42,20 +42,21 @@ def check_whole(folder: Path) -> None:
     assert not list(folder.rglob(".*"))
     for corpus in (folder / "cache").glob("corpora/*"):
         verify_manifest(corpus)
-    if (folder / "run").exists():
-        opened = Run.open(folder / "run")
+    for path in folder.glob("run*"):
+        opened = Run.open(path)
         opened.load_state()
         opened.load_counts()
         opened.metrics()
-        if (folder / "run" / "model.safetensors").exists():
+        if (path / "model.safetensors").exists():
             opened.load_members()
 
 
-def check_stops(stopping, folder: Path, size: int, moments, options: list[str]) -> None:
+def check_stops(stopping, folder: Path, size: int, moments, options: list[str], resuming: bool) -> None:
+    """Stop a training at every moment; each goes on where the last one stopped, or begins anew."""
     text = write_text(folder / "text.txt", size)
-    command = ["train", "lm", str(text), "-o", str(folder / "run"), *options]
-    for moment in moments:
-        stopped = stopping.stop(moment, command, folder / "cache")
+    for number, moment in enumerate(moments):
+        out = folder / ("run" if resuming else f"run{number}")
+        stopped = stopping.stop(moment, ["train", "lm", str(text), "-o", str(out), *options], folder / "cache")
         assert stopped.seconds is not None, f"{moment}: {stopped.said}"
         assert stopped.code == 130, f"{moment}: {stopped.said}"
         assert stopped.said.splitlines()[-1] == "seqlab: interrupted.", moment
@@ -64,14 +65,14 @@ def check_stops(stopping, folder: Path, size: int, moments, options: list[str]) 
 
 
 def test_the_first_moments_of_a_training(stopping, tmp_path):
-    check_stops(stopping, tmp_path, 50_000, ["importing torch", "reading", "creating the run"], ["--steps", "3"])
+    check_stops(stopping, tmp_path, 50_000, ["importing torch", "reading", "creating the run"], ["--steps", "3"], False)
 
 
 @pytest.mark.slow
 def test_every_moment_of_a_training_on_a_text_of_five_megabytes(stopping, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("SEQLAB_CACHE", str(tmp_path / "cache"))
     options = ["--tokenizer", "bpe", "--minutes", "0.1"]
-    check_stops(stopping, tmp_path, 5_000_000, stopping.MOMENTS, options)
+    check_stops(stopping, tmp_path, 5_000_000, stopping.MOMENTS, options, True)
     assert run(["train", "lm", str(tmp_path / "text.txt"), "-o", str(tmp_path / "run"), *options]) == 0
     assert "perplexity" in json.loads(capsys.readouterr().out)["valid"]
     Run.open(tmp_path / "run").load_members()
