@@ -37,6 +37,8 @@ SAVE_EVERY = 30.0
 """Seconds between two saves of the exact state: a crash loses no more, and writing them takes well under a percent."""
 LOG_LINES = 500
 """Lines of metrics.jsonl, evenly spaced over the budget: more than a curve has pixels to show."""
+LINE_SHARE = 0.02
+"""Share of a budget of time that lines of metrics may take: a line looks at gradients and gates of every part."""
 LOWEST_PLATEAU = 1e-3
 """Share of the learning rate that the plateau schedule keeps: with less, nothing more would be learned."""
 
@@ -148,7 +150,7 @@ class Trainer:
         threads = self.warm_up()
         samples = SampleWriter(self.run, None if self.quiet else sample_every)
         self.started = time.monotonic() - position.seconds
-        self.line_began = (position.tokens, time.monotonic())
+        self.line_began, self.line_seconds = (position.tokens, time.monotonic()), 0.0
         self.sitting_began = (position.tokens, position.seconds)
         last_save = time.monotonic()
         with (
@@ -360,15 +362,20 @@ class Trainer:
             )
 
     def claims_line(self) -> bool:
-        """Whether a line of metrics belongs to the step to be taken now; true once for every share of the budget."""
+        """Whether a line of metrics belongs to the step to be taken now; true once for every share of the budget, of a
+        budget of time less often where lines would take more than theirs."""
         due = int(self.used() * LOG_LINES) + 1
         if due <= self.position.lines:
+            return False
+        by_clock = self.budget.unit == "seconds" and self.world.size == 1
+        if by_clock and time.monotonic() - self.line_began[1] < self.line_seconds / LINE_SHARE:
             return False
         self.position.lines = due
         return True
 
     def write_line(self, progress: Progress, validation: dict[str, Any]) -> None:
         """One line of metrics.jsonl: means over the steps since the last one."""
+        started = time.monotonic()
         self.check_finite()
         position, config = self.position, self.config
         tokens, began = self.line_began
@@ -392,7 +399,8 @@ class Trainer:
         if self.world.first:
             self.run.log(line)
         self.report(progress, line)
-        self.line_began = (position.tokens, time.monotonic())
+        now = time.monotonic()
+        self.line_began, self.line_seconds = (position.tokens, now), now - started
 
     def report(self, progress: Progress, line: dict[str, Any]) -> None:
         """Show a metrics line."""

@@ -18,12 +18,14 @@ from ..text import Corpus, TokenFile
 from .loop import TrainingPosition
 from .watch.baselines import baselines, validation_sentence
 
-REPORT_SHARE = 0.08
+REPORT_SHARE = 0.06
 """Share of the training time that scoring one text may take; a longer text is sampled."""
 PROBE_TOKENS = 2_000
 """Validation tokens that show how fast this machine scores."""
 ALWAYS_SCORED = 5_000
 """Tokens that are scored however short the training was."""
+GATE_SECONDS = 5e-5
+"""What fitting the counts' gate takes for a token beyond scoring it, on a slow core."""
 CACHE_SHARE = 0.04
 """Share of the training time that fitting the cache may take; where that is too little for FEWEST_FITTED tokens, it is
 fitted when somebody asks for it."""
@@ -63,7 +65,7 @@ def report(
     if valid is None:
         return members, summary
     seconds_per_token = scoring_time(members, valid, start_id)
-    limit = max(ALWAYS_SCORED, int(REPORT_SHARE * position.seconds / seconds_per_token))
+    limit = max(ALWAYS_SCORED, int(REPORT_SHARE * position.seconds / (seconds_per_token + GATE_SECONDS)))
     together = tune_together(members.network, counts, valid, start_id, limit, quiet=quiet)
     scorer, members = Scorer(together.members, start_id), together.members
     summary["valid"] = together.report
