@@ -194,7 +194,10 @@ def _evaluate_run(
     from seqlab.evaluation import evaluate_source
 
     lm = load_language_model(path, device=device)
-    lm = lm.only(member) if member else lm.with_cache(sources["valid"], quiet=quiet) if cache else lm
+    if member:
+        lm = lm.only(member)
+    elif cache:
+        lm = lm.with_cache(sources["valid"], quiet=quiet)
     evaluator = lm.evaluator(quiet=quiet, **sources, **adaptation)
     if not texts:
         return {split: evaluate_source(lm.run, evaluator, None, split, tokens)}

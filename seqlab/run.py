@@ -228,7 +228,7 @@ class Run:
             "vocab_size": len(tokenizer.vocab),
             **environment(),
         }
-        with atomic_folder(path) as folder:
+        with atomic_folder(path, CONFIG) as folder:
             (folder / "state").mkdir()
             tokenizer.save(folder / TOKENIZER)
             write_json(folder / CONFIG, record)

@@ -30,7 +30,7 @@ from seqlab.evaluation.tuning import CACHE_TOKENS
 from seqlab.models.counts.gate import mix
 from seqlab.models.counts.mixture import fit_weights, interpolate
 from seqlab.models.interpolated import Members
-from seqlab.models.recent.cache import DECAYS, FLATNESS, MATCHES, Cache, CacheTrial, Voting, read
+from seqlab.models.recent.cache import Cache, CacheTrial, search
 from seqlab.run import Run
 from seqlab.text import TokenFile
 
@@ -98,13 +98,7 @@ def caches(run: Run, most: int | None) -> dict[str, dict[str, Any]]:
     size = members.network.vocab_size
     unit = 1.0 / float(valid_ND.double().square().sum(1).mean())
     for name, without in FACTORS.items():
-        best = Voting(8.0 * unit, 0.998, 4.0)._replace(**without)
-        for key, values in (("theta", [unit * one for one in FLATNESS]), ("decay", DECAYS), ("match", MATCHES)):
-            if key not in without:
-                tried = [best._replace(**{key: value}) for value in values]
-                log_p_NC, _ = read(valid_ND, valid_ids_N, tried, size)
-                pairs = [np.stack([valid.log_p_N, column_N], axis=1)[1:] for column_N in log_p_NC.T]
-                best = tried[int(np.argmax([interpolate(pair, fit_weights(pair, 1e-5)).mean() for pair in pairs]))]
+        best = search(valid.log_p_N, valid_ND, valid_ids_N, size, given=without)
         reading = CacheTrial.of(best, valid_ND, valid_ids_N, size)
         gate = reading.gate(valid.log_p_N, valid_ND, np.ones(len(valid_ids_N), bool))
         (cache_N, odds_N), seconds = timed(Cache(best, gate).score, test_ND, test_ids_N, size, True)

@@ -10,7 +10,7 @@ import secrets
 import shutil
 import time
 import warnings
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -83,7 +83,8 @@ def atomic_folder(path: str | Path, *markers: str) -> Iterator[Path]:
         markers: file names by which seqlab recognises an earlier folder of its own.
 
     Yields:
-        A temporary folder next to `path` to fill. If the block fails it is removed, and the earlier folder stays.
+        A temporary folder to fill: next to `path`, or inside where that is an empty folder which cannot be exchanged.
+        If the block fails it is removed, and what was there stays.
 
     Raises:
         InputError: as `check_replaceable` does, before anything is written.
@@ -91,21 +92,46 @@ def atomic_folder(path: str | Path, *markers: str) -> Iterator[Path]:
     check_replaceable(path, *markers)
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = _sibling(path)
+    stays = _stays(path)
+    temporary = _sibling(path / "new" if stays else path)
     try:
         temporary.mkdir()
         yield temporary
         for child in temporary.rglob("*"):
             if child.is_file():
                 _sync_file(child)
-        if path.is_dir() and not path.is_symlink():
+        if stays:
+            _move_up(temporary, path, markers)
+        elif path.is_dir() and not path.is_symlink():
             _exchange(temporary, path)
         else:
             replace(temporary, path)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
-    _sync_folder(path.parent)
+    _sync_folder(path if stays else path.parent)
+
+
+def _stays(path: Path) -> bool:
+    """Whether an empty folder must stay the one it is: it is named by a link, a mount point, the current one, or in a
+    folder that may not be written to."""
+    if not path.is_dir() or any(path.iterdir()):
+        return False
+    return path.is_symlink() or os.path.ismount(path) or path.samefile(".") or not os.access(path.parent, os.W_OK)
+
+
+def _move_up(new: Path, path: Path, markers: Sequence[str]) -> None:
+    """Move what is in the folder `new` into `path`, which holds nothing else, the markers last; all or nothing."""
+    children = sorted(new.iterdir(), key=lambda child: child.name in markers)
+    try:
+        for child in children:
+            replace(child, path / child.name)
+        new.rmdir()
+    except BaseException:
+        for child in children:
+            moved = path / child.name
+            shutil.rmtree(moved, ignore_errors=True) if moved.is_dir() else moved.unlink(missing_ok=True)
+        raise
 
 
 def _exchange(new: Path, path: Path) -> None:

@@ -116,7 +116,7 @@ def describe(name: str | None, config: LanguageModelConfig, corpus: Corpus, pass
     """
     model, training = config.model, config.training
     budget = next(
-        f"{value:,g} {kind}"
+        f"{value:,g} {kind if value != 1 else kind[:-1]}"
         for kind in ("epochs", "steps", "minutes")
         if (value := getattr(training, kind)) is not None
     )

@@ -18,7 +18,7 @@ vocabulary, M positions.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple, Self
@@ -79,8 +79,8 @@ def read(
         quiet: show no progress.
 
     Returns:
-        Log-probabilities (N, C) float64 of every token by every cache, of a cache that holds nothing 0; and what the
-        caches know before each (N,) int32, the kind.
+        Log-probabilities (N, C) float64 of every token by every cache, -log V of the first token; and what the caches
+        know before each (N,) int32, the kind.
     """
     from .kernels import score
 
@@ -94,7 +94,9 @@ def read(
             oldest, dots_QK = dots(hidden_ND, part)
             score(ids_N, start, dots_QK, oldest, reach_N[part], settings_C3, p_NC[part], known_N[part])
             progress.update(part.stop)
-    p_NC[1:] = p_NC[1:] * (1.0 - SPREAD) + SPREAD / vocab_size
+    p_NC *= 1.0 - SPREAD
+    p_NC += SPREAD / vocab_size
+    p_NC[:1] = 1.0 / vocab_size
     return np.log(p_NC, out=p_NC), known_N
 
 
@@ -174,16 +176,32 @@ class Cache:
         return cls(Voting(*arrays["cache.settings"].tolist()), Gate(arrays["cache.bias"], arrays["cache.weight"]))
 
 
-def search(log_p_N: np.ndarray, hidden_ND: Tensor, ids_N: np.ndarray, vocab_size: int, quiet: bool = True) -> Voting:
-    """Settings under which the start of a text is most likely beside a model, found one after another."""
+def search(
+    log_p_N: np.ndarray,
+    hidden_ND: Tensor,
+    ids_N: np.ndarray,
+    vocab_size: int,
+    quiet: bool = True,
+    given: Mapping[str, float] | None = None,
+) -> Voting:
+    """Settings under which the start of a text is most likely beside a model, found one after another.
+
+    Args:
+        log_p_N: of every token by the model.
+        hidden_ND, ids_N, vocab_size, quiet: as of `read`.
+        given: settings that stay as they are, by name.
+    """
+    given = given or {}
     log_p_N, hidden_ND, ids_N = log_p_N[:SEARCH_TOKENS], hidden_ND[:SEARCH_TOKENS], ids_N[:SEARCH_TOKENS]
     unit = 1.0 / max(1e-30, float(hidden_ND.double().square().sum(1).mean()))
-    best = Voting(8.0 * unit, 0.998, 4.0)
+    best = Voting(8.0 * unit, 0.998, 4.0)._replace(**given)
     thetas = [unit * multiple for multiple in FLATNESS]
     for name, values in (("theta", thetas), ("decay", DECAYS), ("match", MATCHES), ("theta", thetas)):
+        if name in given:
+            continue
         settings = [best._replace(**{name: value}) for value in values]
         caches_NC, _ = read(hidden_ND, ids_N, settings, vocab_size, quiet=quiet)
-        pairs = [np.stack([log_p_N[1:], cache_N[1:]], axis=1) for cache_N in caches_NC.T]
+        pairs = [np.stack([log_p_N, cache_N], axis=1) for cache_N in caches_NC.T]
         likelihoods = [interpolate(pair_N2, fit_weights(pair_N2, 1e-5)).mean() for pair_N2 in pairs]
         best = settings[int(np.argmax(likelihoods))]
     return best
