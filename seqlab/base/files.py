@@ -9,7 +9,6 @@ import os
 import secrets
 import shutil
 import time
-import warnings
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -285,6 +284,24 @@ def write_manifest(folder: str | Path, names: list[str]) -> None:
     write_json(folder / MANIFEST, {"files": entries})
 
 
+def manifest_entries(folder: str | Path) -> dict[str, tuple[int, str, str | None]]:
+    """What a folder's manifest says of every file: bytes, SHA-256, and of tensor files the digest that they carry.
+
+    Raises:
+        InputError: there is no manifest, or it cannot be read.
+    """
+    folder = Path(folder)
+    if not (folder / MANIFEST).exists():
+        raise InputError(f"{folder}: has no {MANIFEST}; it is not complete, or not a seqlab folder.")
+    manifest = read_json(folder / MANIFEST)
+    try:
+        return {
+            str(name): (int(e["bytes"]), str(e["sha256"]), e.get("content")) for name, e in manifest["files"].items()
+        }
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise InputError(f"{folder / MANIFEST}: not a seqlab manifest; the file is damaged.") from None
+
+
 def verify_manifest(folder: str | Path, later: Collection[str] = ()) -> None:
     """Check every file that a folder's manifest names.
 
@@ -298,16 +315,7 @@ def verify_manifest(folder: str | Path, later: Collection[str] = ()) -> None:
         InputError: naming the first file that is missing or has changed, or the manifest if it cannot be read.
     """
     folder = Path(folder)
-    if not (folder / MANIFEST).exists():
-        raise InputError(f"{folder}: has no {MANIFEST}; it is not complete, or not a seqlab folder.")
-    manifest = read_json(folder / MANIFEST)
-    try:
-        entries = {
-            str(name): (int(e["bytes"]), str(e["sha256"]), e.get("content")) for name, e in manifest["files"].items()
-        }
-    except (KeyError, TypeError, ValueError, AttributeError):
-        raise InputError(f"{folder / MANIFEST}: not a seqlab manifest; the file is damaged.") from None
-    for name, (size, digest, content) in entries.items():
+    for name, (size, digest, content) in manifest_entries(folder).items():
         path = folder / name
         if not path.is_file():
             raise InputError(f"{path}: missing; the folder is incomplete, restore it or make it again.")
@@ -396,7 +404,6 @@ def cache_folder() -> Path:
     """Where seqlab stores what it can make again: $SEQLAB_CACHE, or the folder that the system has for caches."""
     if os.environ.get("SEQLAB_CACHE"):
         return Path(os.environ["SEQLAB_CACHE"])
-    with warnings.catch_warnings(action="ignore"):  # tqdm asks notebooks for a package that seqlab does without
-        import pooch
+    import platformdirs
 
-    return Path(pooch.os_cache("seqlab"))
+    return Path(platformdirs.user_cache_dir("seqlab"))

@@ -17,6 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqlab.base.errors import InputError, SeqlabError
+from seqlab.base.files import verify_manifest
+from seqlab.base.storage import verified
 from seqlab.catalogue import corpora
 from seqlab.config import TextConfig
 from seqlab.text import TOKENIZERS, Corpus, TokenFile, load_tokenizer, prepare, tokenize
@@ -445,13 +447,9 @@ def test_without_unknown_words_nothing_is_written(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["train.unknown.json", "train.unknown.bin"])
 @pytest.mark.parametrize("damage", ["missing", "flipped", "shorter", "empty"])
-@pytest.mark.parametrize("large", [False, True])
-def test_damaged_spelling_is_refused(
-    name: str, damage: str, large: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("verify", [None, False])
+def test_damaged_spelling_is_refused(name: str, damage: str, verify: bool | None, tmp_path: Path) -> None:
     corpus = prepare(write(tmp_path / "t.txt", RARE), tmp_path / "c", config("whitespace", min_count=3))
-    if large:
-        monkeypatch.setattr(token_file, "VERIFY_BELOW", 0)
     file = corpus.path / name
     data = bytearray(file.read_bytes())
     data[-1] ^= 128  # the end of the list, the high bits of a number
@@ -459,23 +457,22 @@ def test_damaged_spelling_is_refused(
     if damage == "missing":
         file.unlink()
     with pytest.raises(InputError, match=name) as caught:
-        Corpus.open(corpus.path).with_spelling()
+        Corpus.open(corpus.path, verify).with_spelling()
     assert str(caught.value).count(". ") == 0
 
 
-def test_spelling_that_does_not_fit_the_ids_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_spelling_that_does_not_fit_the_ids_is_refused(tmp_path: Path) -> None:
     corpus = prepare(write(tmp_path / "t.txt", RARE), tmp_path / "c", config("whitespace", min_count=3))
-    monkeypatch.setattr(token_file, "VERIFY_BELOW", 0)
     shard, words = corpus.path / "train-00000.bin", corpus.path / "train.unknown.json"
     data = shard.read_bytes()
     shard.write_bytes(data[:-2] + np.uint16(corpus.tokenizer.unk_id).tobytes())
     with pytest.raises(InputError, match=r"train\.unknown\.bin: numbers .* unknown tokens where the ids have"):
-        Corpus.open(corpus.path).with_spelling()
+        Corpus.open(corpus.path, verify=False).with_spelling()
     shard.write_bytes(data)
     found = json.loads(words.read_bytes())
     words.write_bytes(json.dumps(found[1:]).encode().ljust(words.stat().st_size))
     with pytest.raises(InputError, match=r"train\.unknown\.json: does not contain"):
-        Corpus.open(corpus.path).with_spelling()
+        Corpus.open(corpus.path, verify=False).with_spelling()
 
 
 # --- the folder and the cache -----------------------------------------------------------------------------
@@ -582,19 +579,26 @@ def test_damaged_folder_is_refused(name: str, damage: str, tmp_path: Path) -> No
         Corpus.open(corpus.path)
 
 
-def test_large_corpora_are_opened_by_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_corpora_are_verified_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     corpus = prepare(write(tmp_path / "a.txt", WORDS * 20), tmp_path / "c", config("char"))
-    monkeypatch.setattr(token_file, "VERIFY_BELOW", 0)
+    monkeypatch.setattr(verified, "ALWAYS_BELOW", 0)
+    monkeypatch.setattr(verified, "SETTLED", -1.0)
+    hashed = []
+    monkeypatch.setattr(verified, "verify_manifest", lambda folder: hashed.append(folder) or verify_manifest(folder))
+    for _ in range(3):
+        Corpus.open(corpus.path)
+    assert hashed == [corpus.path]
     shard = corpus.path / "train-00000.bin"
-    data = bytearray(shard.read_bytes())
+    data, times = bytearray(shard.read_bytes()), shard.stat()
     data[0] ^= 1
     shard.write_bytes(data)
-    Corpus.open(corpus.path)
-    with pytest.raises(InputError, match="train-00000"):
-        Corpus.open(corpus.path, verify=True)
-    shard.write_bytes(data[:-2])
+    os.utime(shard, ns=(times.st_atime_ns, times.st_mtime_ns))
     with pytest.raises(InputError, match="train-00000"):
         Corpus.open(corpus.path)
+    Corpus.open(corpus.path, verify=False)
+    shard.write_bytes(data[:-2])
+    with pytest.raises(InputError, match="train-00000"):
+        Corpus.open(corpus.path, verify=False)
 
 
 @pytest.mark.parametrize(

@@ -22,10 +22,11 @@ from typing import Any
 import numpy as np
 
 from ...base.errors import InputError
-from ...base.files import atomic_folder, cache_folder, read_json, verify_manifest, write_json, write_manifest
+from ...base.files import atomic_folder, cache_folder, read_json, write_json, write_manifest
 from ...base.progress import Progress
+from ...base.storage.verified import verify_folder_once
 from ...text import TokenFile, Vocab
-from ...text.ids.token_file import VERIFY_BELOW, SplitWriter, open_split
+from ...text.ids.token_file import SplitWriter, open_split
 from .phrase_pairs import HALF, JOINT, LOW, Pairs, Sweeps, find_pairs, join_block, new_table, put
 from .words import TrainingText
 
@@ -160,7 +161,7 @@ def _join_once(
         types = int(np.count_nonzero(occurrences))
         figures = replace(tokens.counts, tokens=writer.tokens, types=types, sha256=digest)
         headers[name] = {"counts": asdict(figures), "dtype": dtype.name, "shards": writer.shards}
-        splits[name] = open_split(folder, name, headers[name])
+        splits[name] = open_split(folder, name, headers[name], len(order))
     vocab = Vocab([joiner.itos[id] for id in order.tolist()], counts[order])
     joined = TrainingText(vocab, is_word[order], splits["train"], splits.get("valid"), "")
     return joined, headers, joiner.scores
@@ -188,20 +189,20 @@ def _make(folder: Path, text: TrainingText, settings: dict[str, Any], digest: st
     write_manifest(folder, [file.name for file in folder.iterdir()])
 
 
-def _open(folder: Path, digest: str, verify: bool | None = None) -> tuple[TrainingText, list[Phrase]]:
-    """What `_make` wrote. Raises InputError where something is missing or damaged; `verify` as in `Corpus.open`."""
+def _open(folder: Path, digest: str, verify: bool = True) -> tuple[TrainingText, list[Phrase]]:
+    """What `_make` wrote. Raises InputError where something is missing or damaged; without `verify` digests are not
+    compared."""
     header = read_json(folder / HEADER)
     try:
-        size = sum(shard["bytes"] for split in header["splits"].values() for shard in split["shards"])
-        if verify or (verify is None and size < VERIFY_BELOW):
-            verify_manifest(folder)
+        if verify:
+            verify_folder_once(folder)
         if header["digest"] != digest:
             raise InputError(f"{folder / HEADER}: is of another text.")
         values = read_json(folder / VOCAB)
         vocab = Vocab(values["itos"], values["counts"])
         is_word = np.ones(len(vocab), np.bool_)
         is_word[values["others"]] = False
-        splits = {name: open_split(folder, name, split) for name, split in header["splits"].items()}
+        splits = {name: open_split(folder, name, split, len(vocab)) for name, split in header["splits"].items()}
         scores = {vocab.stoi[text]: points for text, points in header["scores"].items()}
         phrases = [Phrase(vocab.itos[id], int(vocab.counts[id]), scores[id]) for id in sorted(scores)]
         phrases = [phrase for phrase in phrases if phrase.count]

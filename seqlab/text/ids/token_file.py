@@ -18,6 +18,8 @@ from ...base.kinds import kind_of
 from ...base.printing import printable
 from ...base.progress import notify
 from ...base.results import Result, Table, abbreviated, line
+from ...base.storage.verified import verified_once, verify_folder_once
+from ...base.storage.whole import read_whole
 from ..tokenizers.base import Tokenizer
 from ..tokenizers.table import load_tokenizer
 from .spelling import Spelling, SpeltIds
@@ -30,8 +32,6 @@ ITEMS = "items.npy"
 """Keys of the lines of a list, by which a generated one is known to be new."""
 SHARD_TOKENS = 1 << 27
 """Tokens of a shard: 256 MB of uint16."""
-VERIFY_BELOW = 256 << 20
-"""Bytes of ids up to which opening a corpus verifies every digest; larger ones are verified by size only."""
 
 
 @dataclass(frozen=True)
@@ -319,13 +319,17 @@ class Corpus(Result):
 
         Args:
             path: the folder.
-            verify: compare every file with its sha256; None does so below VERIFY_BELOW bytes (a quarter of a second)
-                and compares only sizes above.
+            verify: compare every file with its sha256 now; None: once, and again when a file has changed; False: only
+                their sizes. That the ids are those of the vocabulary is always known.
 
         Raises:
             InputError: something is missing or damaged; the message names it.
         """
         path = Path(path)
+        return read_whole(path, lambda: cls._open(path, verify))
+
+    @classmethod
+    def _open(cls, path: Path, verify: bool | None) -> Corpus:
         if not cls.is_corpus(path):
             raise InputError(f"{path}: not a prepared corpus (no {HEADER}); make one with 'seqlab data prepare'.")
         header = read_json(path / HEADER)
@@ -334,18 +338,18 @@ class Corpus(Result):
                 raise InputError(
                     f"{path / HEADER}: is of format {header['seqlab']!r}, not {FORMAT}; prepare the text again."
                 )
-            size = sum(shard["bytes"] for split in header["splits"].values() for shard in split["shards"])
-            if verify or (verify is None and size < VERIFY_BELOW):
+            if verify:
                 verify_manifest(path)
+            elif verify is None:
+                verify_folder_once(path)
             tokenizer = load_tokenizer(path / TOKENIZER)
-            splits = {name: open_split(path, name, split) for name, split in header["splits"].items()}
-            for split in splits.values():
-                split.lines = bool(header.get("lines"))
+            lines, types = bool(header.get("lines")), len(tokenizer.vocab)
+            splits = {name: open_split(path, name, split, types, lines) for name, split in header["splits"].items()}
             corpus = cls(path, header, tokenizer, splits)
             intact = corpus.digest == header["digest"] and "train" in splits
         except InputError:
             raise
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
+        except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
             raise InputError(f"{path / HEADER}: not a corpus header ({error}); the file is damaged.") from None
         if not intact:
             raise InputError(f"{path / HEADER}: its figures differ from its digest; the file is damaged.")
@@ -369,18 +373,33 @@ def corpus_digest(tokenizer: str, splits: Mapping[str, SplitCounts]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def open_split(path: Path, name: str, header: Mapping[str, Any]) -> TokenFile:
-    """The token file `name` of a folder. Raises InputError where its files do not fit `header`."""
+def open_split(path: Path, name: str, header: Mapping[str, Any], types: int, lines: bool = False) -> TokenFile:
+    """The token file `name` of a folder: the one door by which ids come from a file.
+
+    Models and compiled loops look the ids up in tables without asking again, so all of them are checked here.
+
+    Args:
+        path: the folder.
+        name: of the split.
+        header: what the folder's header says of the split.
+        types: V; every id is below.
+        lines: whether every document is one line of a list, which holds a token at least.
+
+    Raises:
+        InputError: its files do not fit the header, the vocabulary or one another.
+    """
     counts = SplitCounts(**header["counts"])
-    dtype = {"uint16": np.uint16, "uint32": np.uint32}[header["dtype"]]
-    shards = []
+    dtype = np.dtype({"uint16": np.uint16, "uint32": np.uint32}[header["dtype"]])
+    shards: dict[Path, np.ndarray] = {}
     for entry in header["shards"]:
         file = path / str(entry["name"])
         if not file.is_file() or file.stat().st_size != entry["bytes"]:
             raise InputError(f"{file}: missing or not {entry['bytes']:,} bytes long; prepare the text again.")
-        shards.append(np.memmap(file, dtype, "r"))
-    if sum(len(shard) for shard in shards) != counts.tokens:
+        shards[file] = np.memmap(file, dtype, "r")
+    if sum(len(shard) for shard in shards.values()) != counts.tokens:
         raise InputError(f"{path / HEADER}: the shards of {name} do not contain {counts.tokens:,} tokens.")
+    if types < 1 << 8 * dtype.itemsize:
+        verified_once(shards, f"ids below {types}", lambda: _check_ids(shards, types))
     file = path / f"{name}.documents.npy"
     try:
         documents = np.load(file, allow_pickle=False)
@@ -388,5 +407,30 @@ def open_split(path: Path, name: str, header: Mapping[str, Any]) -> TokenFile:
         raise InputError(f"{file}: missing or damaged; prepare the text again.") from None
     if documents.dtype != np.int64 or documents.shape != (counts.documents,):
         raise InputError(f"{file}: does not contain {counts.documents:,} document offsets; prepare the text again.")
+    if wrong := _wrong_documents(documents, counts.tokens, lines):
+        raise InputError(f"{file}: {wrong}; the file is damaged, prepare the text again.")
     spelling = Spelling.open(path, name, header["spelling"], counts.unknown) if "spelling" in header else None
-    return TokenFile(shards, documents, counts, spelling)
+    tokens = TokenFile(list(shards.values()), documents, counts, spelling)
+    tokens.lines = lines
+    return tokens
+
+
+def _check_ids(shards: Mapping[Path, np.ndarray], types: int) -> None:
+    """Raises InputError naming the first id that a vocabulary of `types` does not hold."""
+    for file, ids in shards.items():
+        if len(ids) and int(ids.max()) >= types:
+            place = int(np.argmax(ids >= types))
+            raise InputError(
+                f"{file}: token {place + 1:,} has the id {int(ids[place]):,}, which the vocabulary of {types:,} types "
+                "does not hold; the file is damaged, prepare the text again."
+            )
+
+
+def _wrong_documents(documents: np.ndarray, tokens: int, lines: bool) -> str:
+    """What is wrong with document offsets, empty where nothing is. A split that was cut off may begin inside one."""
+    if len(documents) and (documents[0] < 0 or (lines and documents[0]) or documents[-1] > tokens):
+        return f"its offsets are not within {tokens:,} tokens"
+    short = np.diff(documents, append=tokens) < int(lines)
+    if short.any():
+        return f"document {int(np.argmax(short)) + 1:,} {'holds no token' if lines else 'ends before it begins'}"
+    return ""

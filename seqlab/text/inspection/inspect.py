@@ -116,7 +116,7 @@ def _read(
             spools[name],
             _look(spools[name], quiet, workers),
             {kind: counts[kind][name] for kind in counts},
-            open_split(folder, name, headers[name]),
+            open_split(folder, name, headers[name], len(types["whitespace"])),
         )
         for name, group in files.items()
     }

@@ -52,7 +52,7 @@ def tokenize(
         headers = numbering.write(folder, tokenizer)
         if not headers:
             raise InputError(f"{files[0].name}: the text contains only white space.")
-        stored = open_split(folder, "text", headers["text"])
+        stored = open_split(folder, "text", headers["text"], len(tokenizer.vocab), lines)
         tokens = TokenFile([np.array(stored[:])], stored.documents, stored.counts)
         tokens.lines = lines
         if spelt:
