@@ -49,10 +49,11 @@ from .base.kinds import RUN_KIND, description
 from .base.results import Result, Table, abbreviated, line
 from .config import LanguageModelConfig, TextConfig
 from .models import LanguageModel
+from .models.counts.checks import wrong_gate
 from .models.counts.gate import Gate
 from .models.counts.kneser_ney import NGramModel
 from .models.interpolated import Members
-from .models.recent.cache import Cache
+from .models.recent.cache import KINDS, Cache
 from .text import Tokenizer, load_tokenizer
 from .text.ids.token_file import ITEMS, read_items
 
@@ -298,10 +299,19 @@ class Run:
         model.load_state_dict({**weights, **{alias: weights[name] for alias, name in tied(model).items()}})
         model.set_words(self.tokenizer.vocab.itos)
         network = model.to(resolve_device(device)).eval()
-        cache = Cache.of(cache_arrays) if cache_arrays else None
-        if not gate_arrays:
-            return Members(network, cache=cache)
-        return Members(network, self.load_counts() if counts else None, Gate.of(gate_arrays), cache=cache)
+        width = network.output.width
+        try:
+            cache = Cache.of(cache_arrays) if cache_arrays else None
+            gate = Gate.of(gate_arrays) if gate_arrays else None
+        except (KeyError, TypeError, ValueError):
+            raise InputError(f"{self.path / MODEL}: its gates are incomplete; the file is damaged.") from None
+        counted = self.load_counts() if gate and counts else None
+        fitted = [(cache.gate, KINDS)] if cache else []
+        fitted += [(gate, counted.kinds)] if gate and counted else []
+        for one, kinds in fitted:
+            if wrong := wrong_gate(one.bias_K, one.weight_D, kinds, width):
+                raise InputError(f"{self.path / MODEL}: {wrong}; the file is damaged.")
+        return Members(network, counted, gate, cache=cache)
 
     @property
     def finished(self) -> bool:
@@ -311,7 +321,15 @@ class Run:
 
     def load_counts(self) -> NGramModel | None:
         """The counts of the training text, None where the run has none."""
-        return NGramModel.load(self.path / COUNTS) if (self.path / COUNTS).exists() else None
+        if not (self.path / COUNTS).exists():
+            return None
+        counts = NGramModel.load(self.path / COUNTS)
+        if counts.vocab_size != len(self.tokenizer.vocab):
+            raise InputError(
+                f"{self.path / COUNTS}: has {counts.vocab_size:,} types where {TOKENIZER} has "
+                f"{len(self.tokenizer.vocab):,}; one of the two was replaced."
+            )
+        return counts
 
     def save_counts(self, counts: NGramModel) -> None:
         """Keep the counts of the training text."""

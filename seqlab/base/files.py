@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from .errors import InputError, SeqlabError
+from .storage.exchange import exchange
+from .storage.held import OLD, held, sweep
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,18 +42,45 @@ def atomic_file(path: str | Path) -> Iterator[IO[bytes]]:
         A handle to write to. The bytes are on disk, under their final name, once the block has ended.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = _sibling(path)
-    try:
-        with open(temporary, "xb") as handle:
+    make_parent(path)
+    sweep(path)
+    with _temporary_file(path) as temporary:
+        with open(temporary, "r+b") as handle:
             yield handle
             handle.flush()
             os.fsync(handle.fileno())
         replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
     _sync_folder(path.parent)
+
+
+@contextmanager
+def _temporary_file(path: Path) -> Iterator[Path]:
+    """A new empty file next to `path`, held as ours; removed if the block fails."""
+    while True:
+        temporary = _sibling(path)
+        try:
+            with open(temporary, "xb"):
+                pass
+            with held(temporary) as there:
+                if there:
+                    yield temporary
+                    return
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+def make_parent(path: Path) -> None:
+    """Make the folder that a file or folder is to be written in.
+
+    Raises:
+        InputError: a file is where one of its folders should be.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        file = next(one for one in path.parents if one.exists() or one.is_symlink())
+        raise InputError(f"{path}: cannot be written, because {file} is a file and no folder.") from None
 
 
 def check_replaceable(path: str | Path, *markers: str) -> None:
@@ -74,12 +103,13 @@ def check_replaceable(path: str | Path, *markers: str) -> None:
 
 
 @contextmanager
-def atomic_folder(path: str | Path, *markers: str) -> Iterator[Path]:
+def atomic_folder(path: str | Path, *markers: str, overwrite: bool = False) -> Iterator[Path]:
     """Make a folder that appears under `path` complete or not at all.
 
     Args:
         path: where the folder goes; an earlier one is replaced if `check_replaceable` allows it.
         markers: file names by which seqlab recognises an earlier folder of its own.
+        overwrite: replace whatever is there: for places in the cache, which nobody chose.
 
     Yields:
         A temporary folder to fill: next to `path`, or inside where that is an empty folder which cannot be exchanged.
@@ -88,13 +118,16 @@ def atomic_folder(path: str | Path, *markers: str) -> Iterator[Path]:
     Raises:
         InputError: as `check_replaceable` does, before anything is written.
     """
-    check_replaceable(path, *markers)
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    sweep(path)
+    sweep(path / "new")
+    if not overwrite:
+        check_replaceable(path, *markers)
+    elif not path.is_dir():
+        path.unlink(missing_ok=True)
+    make_parent(path)
     stays = _stays(path)
-    temporary = _sibling(path / "new" if stays else path)
-    try:
-        temporary.mkdir()
+    with _temporary_folder(path / "new" if stays else path) as temporary:
         yield temporary
         for child in temporary.rglob("*"):
             if child.is_file():
@@ -105,10 +138,23 @@ def atomic_folder(path: str | Path, *markers: str) -> Iterator[Path]:
             _exchange(temporary, path)
         else:
             replace(temporary, path)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
     _sync_folder(path if stays else path.parent)
+
+
+@contextmanager
+def _temporary_folder(path: Path) -> Iterator[Path]:
+    """A new folder next to `path`, held as ours; removed if the block fails."""
+    while True:
+        temporary = _sibling(path)
+        try:
+            temporary.mkdir()
+            with held(temporary) as there:
+                if there:
+                    yield temporary
+                    return
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
 
 
 def _stays(path: Path) -> bool:
@@ -134,16 +180,21 @@ def _move_up(new: Path, path: Path, markers: Sequence[str]) -> None:
 
 
 def _exchange(new: Path, path: Path) -> None:
-    """Put the folder `new` in the place of the folder `path`, which comes back if that fails."""
-    old = _sibling(path, ".old")
-    replace(path, old)
-    try:
-        replace(new, path)
-    finally:  # an interrupt may come after the rename too
-        if path.exists():
-            shutil.rmtree(old, ignore_errors=True)
-        else:
-            replace(old, path)
+    """Put the folder `new` in the place of the folder `path`: at once where the system can, else by two renames, after
+    which the old one comes back if the second fails."""
+    if exchange(new, path):
+        shutil.rmtree(new, ignore_errors=True)
+        return
+    old = _sibling(path, OLD)
+    with held(path):
+        replace(path, old)
+        try:
+            replace(new, path)
+        finally:  # an interrupt may come after the rename too
+            if path.exists():
+                shutil.rmtree(old, ignore_errors=True)
+            else:
+                replace(old, path)
 
 
 def _sibling(path: Path, label: str = "") -> Path:

@@ -16,7 +16,7 @@ from torch import Tensor
 from ..base.errors import InputError
 from ..models import LanguageModel, ModelState
 from ..nn import OutputLayer
-from ..run import Run, model_arrays
+from ..run import STATE, Run, model_arrays
 from ..text.ids.batches import StreamReader
 from .distributed import World
 from .step import select, spread
@@ -105,10 +105,17 @@ class Checkpoint:
                 "start as many."
             )
         for name, part in self.parts.items():
-            if has_arrays(part):
-                part.load_arrays(under(f"{name}.", arrays))
-            if has_numbers(part):
-                part.load_numbers(values[name])
+            try:
+                if has_arrays(part):
+                    part.load_arrays(under(f"{name}.", arrays))
+                if has_numbers(part):
+                    part.load_numbers(values[name])
+            except (LookupError, ValueError, TypeError, AttributeError, RuntimeError) as error:
+                reason = " ".join(str(error).split()).rstrip(".")[:200]
+                raise InputError(
+                    f"{self.run.path / STATE}: the state does not fit its run ({name}: {reason}); "
+                    "restore it, or name another output folder."
+                ) from None
         return True
 
 
@@ -214,4 +221,9 @@ class CarriedState:
             tuple(arrays[f"{layer}.{index}"].to(part.device) for index, part in enumerate(cell_state))
             for layer, cell_state in enumerate(self.value)
         ]
+        for layer, (read, own) in enumerate(zip(joint, self.value, strict=True)):
+            for part, like in zip(read, own, strict=True):
+                shape = (self.reader.batch_size, *like.shape[1:])
+                if part.shape != shape or part.dtype != like.dtype:
+                    raise ValueError(f"layer {layer + 1} has the shape {tuple(part.shape)}, not {shape}")
         self.value = select(joint, self.world.rows(self.reader.batch_size))

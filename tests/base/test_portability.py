@@ -23,6 +23,7 @@ from seqlab.base import cores, files, interrupts
 from seqlab.base.compiled import simd
 from seqlab.base.errors import SeqlabError
 from seqlab.base.files import atomic_file, atomic_folder, load_tensors, save_tensors
+from seqlab.base.storage import held
 from seqlab.nn import products
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -83,6 +84,8 @@ def windows(monkeypatch):
     monkeypatch.delattr(signal, "SIGKILL")
     monkeypatch.setattr(shutil, "_use_fd_functions", False)
     monkeypatch.setattr(files, "WINDOWS", True)
+    monkeypatch.setattr(held, "fcntl", None)
+    monkeypatch.setattr(files, "exchange", lambda one, other: False)
 
 
 def test_files_and_folders_are_replaced_under_the_rules_of_windows(windows, tmp_path):
@@ -137,6 +140,7 @@ def test_the_earlier_folder_comes_back_when_the_new_one_cannot_take_its_place(tm
         plain(source, target)
 
     monkeypatch.setattr(os, "replace", second_fails)
+    monkeypatch.setattr(files, "exchange", lambda one, other: False)
     with pytest.raises(OSError, match="Input/output"), atomic_folder(tmp_path / "folder", "x") as folder:
         (folder / "x").write_text("2")
     assert (tmp_path / "folder" / "x").read_text() == "1"

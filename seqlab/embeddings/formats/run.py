@@ -45,7 +45,10 @@ def read_run(path: str | Path) -> WordVectors:
         )
     if not (path / MODEL).exists():
         raise InputError(f"{path}: has no weights yet; run the same train command again to resume.")
-    return of_vocabulary(load_tokenizer(path / TOKENIZER), load_tensors(path / MODEL)[0]["embedding"])
+    tokenizer, matrix_VD = load_tokenizer(path / TOKENIZER), load_tensors(path / MODEL)[0].get("embedding")
+    if matrix_VD is None or matrix_VD.ndim != 2 or len(matrix_VD) != len(tokenizer.vocab):
+        raise InputError(f"{path / MODEL}: its embedding does not fit {TOKENIZER}; one of the two was replaced.")
+    return of_vocabulary(tokenizer, matrix_VD)
 
 
 def reads_pieces(path: str | Path) -> bool:

@@ -19,7 +19,7 @@ from ...base.interrupts import interruptible
 from ...base.progress import Progress
 from ...config import EmbeddingsConfig
 from ..engines.table import Engine, build_engine, possible_engines
-from ..folder import TENSORS, VectorTable, write_folder
+from ..folder import STATE, TENSORS, VectorTable, write_folder
 from ..material.parts import WordParts
 from ..material.subwords import Subwords
 from ..material.words import ChosenWords, TrainingText
@@ -96,9 +96,19 @@ class VectorTrainer:
         arrays, position, origin = saved
         self.origin.check(self.folder, origin)
         self.position = position
+        try:
+            position.check(len(self.jobs))
+            if not self.finished:
+                self.engine.load_arrays(arrays)
+        except (LookupError, ValueError, TypeError) as error:
+            reason = " ".join(str(error).split()).rstrip(".")
+            raise InputError(
+                f"{self.folder / STATE}: the state does not fit its training ({reason}); restore it, or name another "
+                "output folder."
+            ) from None
         if not self.finished:
-            self.engine.load_arrays(arrays)
-        elif not (self.folder / TENSORS).is_file():
+            return True
+        if not (self.folder / TENSORS).is_file():
             raise InputError(
                 f"{self.folder / TENSORS}: missing though its training is finished; restore it, or name another folder."
             )

@@ -49,6 +49,14 @@ class VectorPosition:
         self.predictions[epoch] += predictions
         self.jobs += 1
 
+    def check(self, jobs: int) -> None:
+        """Raise ValueError where this is no position among so many jobs."""
+        epochs = len(self.losses)
+        if not (type(self.jobs) is int and 0 <= self.jobs <= jobs and len(self.predictions) == epochs):
+            raise ValueError(f"{self.jobs!r} of {jobs:,} jobs are done")
+        if len(self.held_out) > epochs or not all(isinstance(one, dict) for one in self.lines):
+            raise ValueError("its losses are not those of its epochs")
+
     @property
     def means(self) -> list[float | None]:
         """Nats per prediction of every epoch; None of one in which nothing was predicted."""

@@ -27,6 +27,7 @@ from ...base.errors import InputError
 from ...base.files import load_tensors, save_tensors
 from ...base.progress import Progress
 from ...text import TokenFile
+from .checks import ARRAYS, wrong_counts
 from .ngrams import WORD_BITS, WORD_MASK, NGrams, count_ngrams
 
 GateArrays = tuple[np.ndarray, np.ndarray]
@@ -155,7 +156,7 @@ class NGramModel:
                 totals.append(_sums(prefixes_g, counts_g, contexts))
                 numbers_c = np.arange(len(counts_g))
             places_c = np.cumsum(np.bincount(prefixes_g, minlength=contexts)[:-1], dtype=np.uint32)
-            starts.append(np.concatenate([np.zeros(1, np.uint32), places_c]) + np.uint32(node))
+            starts.append(np.concatenate([np.zeros(1, np.uint32), places_c])[:contexts] + np.uint32(node))
             words.append(words_g)
             counts.append(counts_g)
             contexts, node = len(counts_g), node + len(counts_g)
@@ -374,7 +375,13 @@ class NGramModel:
         tensors, metadata = load_tensors(path)
         if metadata.get("format") != FORMAT:
             raise InputError(f"{path}: not an n-gram model of this version of seqlab; train it again.")
-        about = json.loads(metadata["about"])
-        words_G, counts_G, starts_C, totals_C = (tensors[name] for name in ("words", "counts", "starts", "totals"))
+        try:
+            about = json.loads(metadata["about"])
+            wrong = wrong_counts(tensors, about)
+        except (KeyError, TypeError, ValueError) as error:
+            wrong = f"not counts ({error})"
+        if wrong:
+            raise InputError(f"{path}: {wrong}; the file is damaged.")
+        words_G, counts_G, starts_C, totals_C = (tensors[name] for name in ARRAYS)
         numbers = about["vocab_size"], about["start_id"], about["prune"]
         return cls(words_G, counts_G, starts_C, totals_C, about["discounts"], *numbers)

@@ -177,9 +177,13 @@ class StreamReader:
         return {"starts": self.starts, "place": np.array([self.length, self.offset, self.passes])}
 
     def load_arrays(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Go on from `arrays()`."""
-        self.starts = arrays["starts"]
-        self.length, self.offset, self.passes = map(int, arrays["place"])
+        """Go on from `arrays()`. Raises ValueError for a place outside the text."""
+        starts = arrays["starts"]
+        length, offset, passes = map(int, arrays["place"])
+        inside = starts.ndim == 1 and len(starts) and starts.min() >= 0 and starts.max() <= len(self.tokens) - length
+        if not (inside and starts.dtype == np.int64 and 0 <= offset < length and passes >= 0):
+            raise ValueError("its place is not within the text")
+        self.starts, self.length, self.offset, self.passes = starts, length, offset, passes
 
 
 class EvaluationBatches(_Streams):

@@ -223,12 +223,17 @@ class Optimizer:
         }
 
     def load_arrays(self, arrays: dict[str, Tensor]) -> None:
-        """Resume from `arrays()`."""
+        """Resume from `arrays()`. Raises ValueError where one has not the shape of its weights."""
         for i, part in enumerate(self.parts):
+            weights = [weight for group in part.param_groups for weight in group["params"]]
             state: dict[int, dict[str, Any]] = {}
             for key, tensor in arrays.items():
                 owner, index, name = key.split(".", 2)
                 if int(owner) == i:
+                    shape = weights[int(index)].shape
+                    single = tensor.numel() == 1 and not name.startswith("moment")
+                    if not single and tensor.shape != (shape[:1] if name == "row_decayed" else shape):
+                        raise ValueError(f"{key} has the shape {tuple(tensor.shape)}")
                     number = isinstance(part, RowOptimizer) and name in ("step", "decayed")
                     state.setdefault(int(index), {})[name] = tensor.item() if number else tensor
             part.load_state_dict({**part.state_dict(), "state": state})
