@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from .base.errors import InputError
 from .base.files import check_replaceable
@@ -150,19 +150,24 @@ def load_language_model(path: str | Path, *, device: str = "cpu") -> TrainedLang
     return TrainedLanguageModel.load(path, device)
 
 
-def load_vectors(path: str | Path, *, mapped: bool = False) -> WordVectors:
+def load_vectors(
+    path: str | Path, *, mapped: bool = False, verify: bool | Literal["once"] | None = None
+) -> WordVectors:
     """Open word vectors from any file or folder that seqlab reads, or the input embedding of a language-model run.
 
     Args:
         path: a folder or file.
-        mapped: leave the matrix of an embeddings folder in its file, unchecked; nothing else can be opened so.
+        mapped: leave the matrix of an embeddings folder in its file, shared between programs; nothing else can be
+            opened so.
+        verify: compare the files of an embeddings folder with their digests: True always, "once" only when they are new
+            or have changed, False never. None: True, or "once" if mapped. Other formats are read and checked in full.
 
     Raises:
         InputError: nothing there holds vectors, or a file is damaged; file and line are named.
     """
     from .opening import open_vectors
 
-    return open_vectors(path, mapped=mapped)
+    return open_vectors(path, mapped=mapped, verify=verify)
 
 
 @explicit(EmbeddingsConfig)

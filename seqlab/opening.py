@@ -10,6 +10,7 @@ import numpy as np
 from .base.errors import InputError
 from .base.kinds import kind_of
 from .embeddings import WordVectors, load_vectors
+from .embeddings.folder import Verify
 from .embeddings.formats.run import of_vocabulary, read_run, reads_characters, reads_pieces
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from .text import Tokenizer
 
 
-def open_vectors(path: str | Path, *, mapped: bool = False) -> WordVectors:
+def open_vectors(path: str | Path, *, mapped: bool = False, verify: Verify | None = None) -> WordVectors:
     """Word vectors from any file or folder that seqlab reads, or the input vectors of a language-model run.
 
     Only a run whose model reads characters or word pieces has to wait for torch.
@@ -25,14 +26,15 @@ def open_vectors(path: str | Path, *, mapped: bool = False) -> WordVectors:
     Args:
         path: a folder or file.
         mapped: leave the matrix of an embeddings folder in its file, which opens within milliseconds whatever its
-            size; its numbers are then taken on trust.
+            size, once it was verified.
+        verify: how an embeddings folder is verified, as of `WordVectors.load`.
 
     Raises:
         InputError: nothing there holds vectors, a file is damaged, or `mapped` is asked of anything but a folder of
             word vectors.
     """
     if kind_of(path) != "run":
-        return load_vectors(path, mapped=mapped)
+        return load_vectors(path, mapped=mapped, verify=verify)
     if mapped:
         raise InputError(
             f"{path}: a language-model run cannot be left in its file; save its vectors to a folder first."

@@ -47,6 +47,7 @@ from .base.files import (
 )
 from .base.kinds import RUN_KIND, description
 from .base.results import Result, Table, abbreviated, line
+from .base.storage.whole import read_whole
 from .config import LanguageModelConfig, TextConfig
 from .models import LanguageModel
 from .models.counts.checks import wrong_gate
@@ -250,7 +251,10 @@ class Run:
     @classmethod
     def open(cls, path: str | Path) -> Run:
         """Open and verify a run. Raises InputError saying which file is missing or damaged."""
-        path = Path(path)
+        return read_whole(path, lambda: cls._open(Path(path)))
+
+    @classmethod
+    def _open(cls, path: Path) -> Run:
         if not path.exists():
             raise InputError(f"{path}: no such run folder.")
         if not (path / CONFIG).is_file():

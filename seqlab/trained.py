@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, Unpack, get_args
 from .base.errors import InputError, choose
 from .base.files import atomic_folder
 from .base.results import Result, Table, abbreviated, line
+from .base.storage.whole import read_whole
 from .models.interpolated import Member
 from .run import CONFIG, History, Run
 
@@ -49,7 +50,7 @@ class TrainedLanguageModel(Result):
             self.members = members
 
     @classmethod
-    def load(cls, path: str | Path, device: str = "cpu") -> Self:
+    def load(cls, path: str | Path, device: str = "cpu") -> TrainedLanguageModel:
         """Open a run folder and read its weights.
 
         Args:
@@ -59,9 +60,13 @@ class TrainedLanguageModel(Result):
         Raises:
             InputError: no such run, a damaged file, or a device that this machine does not have.
         """
-        loaded = cls(Run.open(path), device)
-        loaded.members  # noqa: B018 - a damaged file is reported now, not at the first question
-        return loaded
+
+        def load() -> TrainedLanguageModel:
+            loaded = cls(Run.open(path), device)
+            loaded.members  # noqa: B018 - a damaged file is reported now, not at the first question
+            return loaded
+
+        return read_whole(path, load)
 
     @cached_property
     def members(self) -> Members:

@@ -27,8 +27,8 @@ Count = Annotated[int, typer.Option("-k", "--count", min=1, help="How many words
 def open_vectors(path: Path, mapped: bool = False) -> WordVectors:
     """Vectors from any file or folder; only a language-model run has to wait for torch. Notes go to stderr.
 
-    mapped: leave the matrix of an embeddings folder in its file, which is opened sooner the larger it is; its numbers
-    are then taken on trust. Damage to anything else, and a file cut short, is noticed all the same.
+    mapped: leave the matrix of an embeddings folder in its file, which is opened sooner the larger it is, once it was
+    verified.
     """
     from seqlab.base.kinds import kind_of
     from seqlab.opening import open_vectors as opened

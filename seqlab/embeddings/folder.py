@@ -9,7 +9,7 @@ import json
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -27,6 +27,8 @@ from ..base.files import (
     write_manifest,
 )
 from ..base.kinds import description, kind_of
+from ..base.storage.verified import verify_folder_once
+from ..base.storage.whole import read_whole
 from .material.subwords import Subwords
 
 TENSORS, VOCAB, CONFIG = "vectors.safetensors", "vocab.json", "config.json"
@@ -109,25 +111,35 @@ def _write_tensors(path: Path, matrix: np.ndarray, metadata: Mapping[str, str] |
         write_rows(handle, matrix)
 
 
-def read_folder(folder: str | Path, mapped: bool = False, verify: bool | None = None) -> VectorTable:
-    """Open an embeddings folder.
+Verify = bool | Literal["once"]
+"""True: compare every file with its digest. "once": unless the same files passed before. False: look at sizes only."""
+
+
+def read_folder(folder: str | Path, mapped: bool = False, verify: Verify | None = None) -> VectorTable:
+    """Open an embeddings folder; one that is replaced meanwhile is read as it was before, or as it is after.
 
     Args:
         folder: its path.
         mapped: leave the matrix in its file, read-only, instead of reading it. N-grams always stay in theirs.
-        verify: check the digest of every file, the matrices included, which means to read all of them. None: unless
-            mapped. Without it the sizes of all files are checked, and the digests of all but the matrices.
+        verify: compare every file with its digest, which means to read all of them: True, or "once" and again when a
+            file has changed. False: only sizes, and digests of all but the matrices. None: True, or "once" if mapped.
 
     Raises InputError naming the file that is missing or damaged, or saying that the training is not finished.
     """
     folder = Path(folder)
+    return read_whole(folder, lambda: _read_folder(folder, mapped, verify))
+
+
+def _read_folder(folder: Path, mapped: bool, verify: Verify | None) -> VectorTable:
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder.")
     if is_unfinished(folder):
         raise InputError(f"{folder}: {NOT_FINISHED} first.")
     if not (folder / VOCAB).exists() and not (folder / TENSORS).exists():
         raise InputError(f"{folder}: {description(folder)}, not an embeddings folder (it has no {TENSORS}).")
-    if verify or (verify is None and not mapped):
+    if verify == "once" or (verify is None and mapped):
+        verify_folder_once(folder)
+    elif verify is not False:
         verify_manifest(folder, later=() if mapped else (TENSORS,))
     else:
         _check_all_but_the_matrices(folder)

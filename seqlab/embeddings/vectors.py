@@ -10,9 +10,11 @@ import numpy as np
 
 from ..base.errors import InputError, counted
 from ..base.results import Table, line
+from ..base.storage.verified import verified_once
+from ..base.storage.whole import read_whole
 from .evaluation.evaluate import TOP, evaluate_vectors
 from .evaluation.results import VectorEvaluation
-from .folder import VectorTable, read_folder, write_folder
+from .folder import TENSORS, VOCAB, VectorTable, Verify, read_folder, write_folder
 from .material.subwords import Subwords
 from .queries import batched, single
 from .queries.all_but_the_top import shared_directions, without
@@ -277,26 +279,35 @@ class WordVectors(GensimNames):
         return self.table().html()
 
     @classmethod
-    def load(cls, folder: str | Path, *, mapped: bool = False, verify: bool | None = None) -> Self:
+    def load(cls, folder: str | Path, *, mapped: bool = False, verify: Verify | None = None) -> Self:
         """Open an embeddings folder.
 
         Args:
             folder: as `save` wrote it.
             mapped: leave the matrix in its file, read-only and shared between processes, rather than in memory.
                 N-grams always stay in theirs, since a question needs a few dozen rows of them.
-            verify: read and check everything: digests of all files, repeated words, finite values. None: unless
-                mapped. Without it an open takes milliseconds whatever the size of the matrix: sizes of all files
-                and the digests of all but the matrices are checked, their numbers are taken on trust.
+            verify: read and check everything, digests of all files, repeated words and finite values: True, or "once"
+                and again when a file has changed, so that later opens take milliseconds whatever the size of the
+                matrix. False: only sizes, and the digests of all but the matrices, whose numbers are taken on trust.
+                None: True, or "once" if mapped.
 
         Raises:
             InputError: a file is missing or damaged; the message names it.
         """
+        folder = Path(folder)
+        return read_whole(folder, lambda: cls._load(folder, mapped, verify))
+
+    @classmethod
+    def _load(cls, folder: Path, mapped: bool, verify: Verify | None) -> Self:
+        verify = verify if verify is not None else "once" if mapped else True
         table = read_folder(folder, mapped, verify)
-        check = not mapped if verify is None else verify
+        check = verify is True or (verify == "once" and not mapped)
         try:
             vectors = cls(table.words, table.matrix, table.counts, table.meta, check=check, subwords=table.subwords)
+            if verify and not check:
+                verified_once([folder / TENSORS, folder / VOCAB], "words and finite vectors", vectors.check_content)
         except (TypeError, ValueError) as error:
             reason = str(error).rstrip(".")
             raise InputError(f"{folder}: not an embeddings folder ({reason}); it is damaged.") from None
-        vectors.path = Path(folder)
+        vectors.path = folder
         return vectors

@@ -9,6 +9,7 @@ import numpy as np
 
 from ...base.errors import InputError
 from ...base.files import load_tensors, read_json, verify_manifest
+from ...base.storage.whole import read_whole
 from ...text import load_tokenizer
 from ..vectors import WordVectors
 
@@ -37,7 +38,10 @@ def read_run(path: str | Path) -> WordVectors:
     Raises:
         InputError: the run has no weights yet, a file is damaged, or the model reads its words by their characters.
     """
-    path = Path(path)
+    return read_whole(path, lambda: _read_run(Path(path)))
+
+
+def _read_run(path: Path) -> WordVectors:
     verify_manifest(path, later=(MODEL, "state/latest.safetensors"))
     if reads_characters(path):
         raise InputError(

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...base.errors import InputError, choose
-from ..folder import VectorTable, block_rows, read_folder, write_folder
+from ..folder import VectorTable, Verify, block_rows, read_folder, write_folder
 from ..material.subwords import Subwords
 from ..vectors import WordVectors
 from . import fasttext
@@ -147,7 +147,7 @@ def _is_whole_binary(rows: bytes, header: Header) -> bool:
     return position <= len(rows) and not rows[position:].strip(b"\n")
 
 
-def load_vectors(path: str | Path, *, mapped: bool = False) -> WordVectors:
+def load_vectors(path: str | Path, *, mapped: bool = False, verify: Verify | None = None) -> WordVectors:
     """Open an embeddings folder or a file of any of `FORMATS`, text and word2vec binary also compressed with gzip.
 
     Repeated words and invalid UTF-8 are mended and reported in `meta["notes"]`. Nothing is allocated before the header
@@ -156,8 +156,8 @@ def load_vectors(path: str | Path, *, mapped: bool = False) -> WordVectors:
 
     Args:
         path: file or folder.
-        mapped: leave the matrix of a folder in its file, as `WordVectors.load` does: opened within milliseconds, but
-            the numbers are taken on trust. Other formats are refused.
+        mapped: leave the matrix of a folder in its file, as `WordVectors.load` does. Other formats are refused.
+        verify: how a folder is verified, as of `WordVectors.load`.
 
     Returns:
         The vectors.
@@ -169,7 +169,7 @@ def load_vectors(path: str | Path, *, mapped: bool = False) -> WordVectors:
     path = Path(path)
     name = recognise(path)
     if name == "seqlab":
-        return WordVectors.load(path, mapped=mapped)
+        return WordVectors.load(path, mapped=mapped, verify=verify)
     if mapped:
         raise InputError(
             f"{path}: {FORMATS[name].title} cannot be left in its file; convert it to a seqlab folder first."

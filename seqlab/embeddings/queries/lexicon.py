@@ -65,9 +65,10 @@ class Lexicon:
         if subwords is not None and subwords.matrix.shape[1] != self.dim:
             raise InputError(f"n-grams of {subwords.matrix.shape[1]} dimensions cannot answer for words of {self.dim}.")
         if check:
-            self._check_content()
+            self.check_content()
 
-    def _check_content(self) -> None:
+    def check_content(self) -> None:
+        """Raise InputError for a word that occurs twice and for a value that is not finite."""
         if len(self.index) < len(self.words):
             twice = next(word for row, word in enumerate(self.words) if self.index[word] != row)
             raise InputError(f"the word {twice!r} occurs more than once; give every word one vector.")

@@ -177,7 +177,11 @@ class StreamReader:
         return {"starts": self.starts, "place": np.array([self.length, self.offset, self.passes])}
 
     def load_arrays(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Go on from `arrays()`. Raises ValueError for a place outside the text."""
+        """Go on from `arrays()`.
+
+        Raises:
+            ValueError: a place outside the text.
+        """
         starts = arrays["starts"]
         length, offset, passes = map(int, arrays["place"])
         inside = starts.ndim == 1 and len(starts) and starts.min() >= 0 and starts.max() <= len(self.tokens) - length

@@ -223,7 +223,11 @@ class Optimizer:
         }
 
     def load_arrays(self, arrays: dict[str, Tensor]) -> None:
-        """Resume from `arrays()`. Raises ValueError where one has not the shape of its weights."""
+        """Resume from `arrays()`.
+
+        Raises:
+            ValueError: one has not the shape of its weights.
+        """
         for i, part in enumerate(self.parts):
             weights = [weight for group in part.param_groups for weight in group["params"]]
             state: dict[int, dict[str, Any]] = {}
