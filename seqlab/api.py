@@ -213,6 +213,7 @@ def train_embeddings_with_report(
     callback: Callable[[Epoch], None] | None = None,
 ) -> tuple[WordVectors, dict[str, Any]]:
     """`train_embeddings` for the command line: also returns words_per_second, seconds, loss and more."""
+    from .base.storage.lock import only_trainer
     from .embeddings.folder import STATE
     from .embeddings.training.checks import check
     from .embeddings.training.starts import inherited
@@ -226,8 +227,9 @@ def train_embeddings_with_report(
     check(settings)
     if out is not None:
         check_replaceable(out, STATE)
-    corpus = prepare_corpus(source, None, settings.text, for_words=True, quiet=quiet)
-    return train(corpus, settings, quiet, out, resume, callback)
+    with only_trainer(out):
+        corpus = prepare_corpus(source, None, settings.text, for_words=True, quiet=quiet)
+        return train(corpus, settings, quiet, out, resume, callback)
 
 
 @explicit(LanguageModelConfig)

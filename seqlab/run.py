@@ -14,6 +14,7 @@ Tensor files carry their own digest, so a run that was killed between two writes
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -38,7 +39,6 @@ from .base.files import (
     json_line,
     load_tensors,
     read_json,
-    read_json_lines,
     save_tensors,
     verify_manifest,
     write_json,
@@ -47,6 +47,7 @@ from .base.files import (
 )
 from .base.kinds import RUN_KIND, description
 from .base.results import Result, Table, abbreviated, line
+from .base.storage.metrics import read_metrics
 from .base.storage.whole import read_whole
 from .config import LanguageModelConfig, TextConfig
 from .models import LanguageModel
@@ -228,6 +229,7 @@ class Run:
             "config": config.model_dump(),
             "corpus": dict(corpus),
             "vocab_size": len(tokenizer.vocab),
+            "run": identity(config, tokenizer, corpus),
             **environment(),
         }
         with atomic_folder(path, CONFIG) as folder:
@@ -289,7 +291,8 @@ class Run:
                 f"{self.path}: has no weights yet (training stopped before its first validation); "
                 "run the same train command again to resume."
             )
-        tensors, _ = load_tensors(self.path / MODEL)
+        tensors, carried = load_tensors(self.path / MODEL)
+        self.check_own(MODEL, carried.get("run"))
         gate_arrays, cache_arrays = (
             {name: tensors.pop(name) for name in list(tensors) if name.startswith(f"{part}.")}
             for part in ("gate", "cache")
@@ -347,18 +350,48 @@ class Run:
         """Replace the best weights, and the gate and cache fitted to them, in one rename. Tied tensors are stored
         once."""
         fitted = (gate.arrays() if gate else {}) | (cache.arrays() if cache else {})
-        save_tensors(self.path / MODEL, model_arrays(model) | fitted)
+        save_tensors(self.path / MODEL, model_arrays(model) | fitted, {"run": self.id} if self.id else None)
+
+    @property
+    def id(self) -> str | None:
+        """What its weights and state carry to belong to it, None in a run of an earlier version."""
+        return self.record.get("run")
+
+    def check_own(self, name: str, identity: object) -> None:
+        """Raise InputError where a file carries the identity of another run."""
+        if identity is not None and self.id is not None and identity != self.id:
+            raise InputError(f"{self.path / name}: belongs to another run; restore the run's own, or its whole folder.")
 
     def save_state(self, tensors: Mapping[str, np.ndarray], values: Mapping[str, Any]) -> None:
         """Replace the exact state: arrays, and plain values stored as JSON."""
-        save_tensors(self.path / STATE, tensors, {"values": json.dumps(values)})
+        save_tensors(self.path / STATE, tensors, {"values": json.dumps({**values, "run": self.id})})
 
     def load_state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
-        """The last saved state, or None when nothing was saved yet."""
+        """The last saved state, or None when nothing was saved yet.
+
+        Raises:
+            InputError: it is damaged, of another run, or gone though there are weights or metrics, which come after it.
+        """
         if not (self.path / STATE).exists():
+            metrics = self.path / METRICS
+            begun = (self.path / MODEL).exists() or (metrics.is_file() and metrics.stat().st_size)
+            if self.id is not None and begun:
+                raise InputError(
+                    f"{self.path / STATE}: missing though the run has been trained; restore it, or name another output "
+                    "folder."
+                )
             return None
         tensors, metadata = load_tensors(self.path / STATE)
-        return tensors, json.loads(metadata["values"])
+        try:
+            values = json.loads(metadata["values"])
+            position = {**values, "threads": values["threads"]}["position"]
+            known = all(type(position[name]) is kind for name, kind in (("finished", bool), ("step", int)))
+        except (KeyError, TypeError, ValueError, RecursionError):
+            known = False
+        if not known:
+            raise InputError(f"{self.path / STATE}: not the state of a run; the file is damaged.")
+        self.check_own(STATE, values.get("run"))
+        return tensors, values
 
     def log(self, line: Mapping[str, Any]) -> None:
         """Append one line to metrics.jsonl."""
@@ -366,8 +399,8 @@ class Run:
             handle.write(json_line(line))
 
     def metrics(self) -> list[dict[str, Any]]:
-        """The lines of metrics.jsonl; a line still being written is left out. Raises InputError for a damaged one."""
-        return read_json_lines(self.path / METRICS)
+        """The lines of metrics.jsonl, without one that is still being written and damaged ones."""
+        return read_metrics(self.path / METRICS)
 
     def rewind_metrics(self, step: int) -> None:
         """Drop what was logged after `step`, where training resumes."""
@@ -377,6 +410,12 @@ class Run:
         """Write the manifest of the finished run."""
         names = [CONFIG, TOKENIZER, ITEMS, MODEL, COUNTS, STATE, METRICS]
         write_manifest(self.path, [name for name in names if (self.path / name).exists()])
+
+
+def identity(config: LanguageModelConfig, tokenizer: Tokenizer, corpus: Mapping[str, Any]) -> str:
+    """What a training is of, as a digest: equal trainings have the same, so that they end with the same bytes."""
+    content = [config.model_dump(), tokenizer.digest, corpus.get("digest")]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def tied(model: LanguageModel) -> dict[str, str]:

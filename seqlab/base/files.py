@@ -291,24 +291,6 @@ def write_json_lines(path: str | Path, values: Iterable[Any]) -> None:
         handle.writelines(map(json_line, values))
 
 
-def read_json_lines(path: str | Path) -> list[Any]:
-    """Read a JSON Lines file, [] where there is none; a last line that is still being written is left out.
-
-    Raises:
-        InputError: naming the file and the line that is damaged.
-    """
-    path, values = Path(path), []
-    if not path.exists():
-        return []
-    for number, line in enumerate(path.read_bytes().splitlines(keepends=True), 1):
-        try:
-            if line.endswith(b"\n"):
-                values.append(json.loads(line))
-        except ValueError:
-            raise InputError(f"{path}: line {number}: not valid JSON; the file is damaged.") from None
-    return values
-
-
 def sha256(path: str | Path) -> str:
     """Compute the hexadecimal SHA-256 of a file's bytes."""
     with open(path, "rb") as handle:

@@ -438,6 +438,8 @@ class Trainer:
             self.begin_leg(continued)
         if self.world.first:
             self.run.rewind_metrics(self.position.step if resumed else -1)
+        if not resumed:  # before any weights and metrics: where these are without a state, it was lost
+            self.save()
 
     def begin_leg(self, continued: int) -> None:
         """The run was given a larger budget: validate and schedule over what was added."""

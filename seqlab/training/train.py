@@ -12,6 +12,7 @@ import numpy as np
 from ..base.devices import resolve_device, torch_globals_restored
 from ..base.errors import InputError
 from ..base.progress import notify
+from ..base.storage.lock import only_trainer
 from ..models.counts.choice import count_text
 from ..models.counts.kneser_ney import NGramModel
 from ..models.interpolated import Members
@@ -65,13 +66,14 @@ def train_language_model(
         sample_every: minutes between two samples of text that are shown while it trains.
 
     Raises:
-        InputError: a bad text or setting, or a run at `out` made with another text or configuration.
+        InputError: a bad text or setting, a run at `out` made with another text or configuration, or one that another
+            program is training.
     """
     world = join()
     if world.size > 1 and out is None:
         raise InputError("several processes need an output folder they all can reach; name one.")
     quiet = quiet or not world.first
-    with torch_globals_restored():
+    with torch_globals_restored(), only_trainer(out if world.first else None):
         with world.one_after_the_other():
             run, model, corpus = start(source, out, valid, test, quiet, preset, given, world.size, more)
         device = world.local_device(resolve_device(run.config.training.device))

@@ -71,12 +71,24 @@ def test_settings_that_became_constants_are_dropped_or_refused(home, tmp_path, m
         Run.open(with_settings(home, tmp_path / "other", retired=4))
 
 
-def test_damaged_metrics_are_named_by_line_and_a_line_being_written_is_left_out(home, tmp_path):
+def test_damaged_metrics_are_named_by_line_and_a_line_being_written_is_left_out(home, tmp_path, capsys):
     folder = with_settings(home, tmp_path / "damaged")
-    (folder / "metrics.jsonl").write_bytes(b'{"step": 1}\n{"step": 2')
-    assert Run.open(folder).metrics() == [{"step": 1}]
-    (folder / "metrics.jsonl").write_bytes(b'{"step": 1}\n{"step\n{"step": 3}\n')
-    with pytest.raises(InputError, match=r"metrics\.jsonl: line 2: not valid JSON; the file is damaged"):
+    lines = [json.dumps({"step": step, "tokens": 8 * step, "seconds": 0.5}).encode() + b"\n" for step in range(5)]
+    (folder / "metrics.jsonl").write_bytes(lines[1] + lines[2][:-9])
+    assert Run.open(folder).metrics() == [json.loads(lines[1])]
+    wrong = [b'{"step\n', b"[1]\n", b"\xff\n", b"[" * 100_000 + b"\n", b'{"step": "1", "tokens": 1, "seconds": 1}\n']
+    wrong += [
+        b'{"step": 1e999, "tokens": 1, "seconds": 1}\n',
+        b"9" * 5000 + b"\n",
+        lines[3].replace(b"}", b', "loss": "x"}'),
+    ]
+    for line in wrong:
+        (folder / "metrics.jsonl").write_bytes(lines[1] + line + lines[4])
+        assert [one["step"] for one in Run.open(folder).metrics()] == [1, 4]
+        assert "metrics.jsonl: line 2 left out, damaged" in capsys.readouterr().err
+    (folder / "metrics.jsonl").unlink()
+    (folder / "metrics.jsonl").mkdir()
+    with pytest.raises(InputError, match=r"metrics\.jsonl: is not a file"):
         Run.open(folder).metrics()
 
 

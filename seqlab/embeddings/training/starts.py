@@ -101,7 +101,8 @@ class Earlier(NamedTuple):
         assert saved is not None
         arrays, _, origin = saved
         vectors = WordVectors.load(folder)
-        if vectors.counts is None or len(arrays["outputs"]) != len(vectors):
+        belong = vectors.meta.get("corpus") in (None, origin.text) and len(arrays["outputs"]) == len(vectors)
+        if vectors.counts is None or not belong:
             raise InputError(f"{folder}: its state and its vectors do not belong together; it is damaged.")
         inputs = arrays["inputs"]
         if len(inputs) == len(vectors) and vectors.subwords is not None:

@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 
 from ...base.errors import InputError, check_same_settings
-from ...base.files import load_tensors, read_json_lines, save_tensors, write_json_lines
+from ...base.files import load_tensors, save_tensors, write_json_lines
+from ...base.storage.metrics import read_metrics as read_lines
 from ...config import EmbeddingsConfig
 from ..folder import STATE
 
@@ -125,4 +126,4 @@ def settings_begun_with(folder: Path) -> dict[str, Any] | None:
 
 def read_metrics(folder: Path) -> list[dict[str, Any]]:
     """The lines of metrics.jsonl."""
-    return read_json_lines(folder / METRICS)
+    return read_lines(folder / METRICS)

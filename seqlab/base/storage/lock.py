@@ -1,0 +1,98 @@
+"""Two trainings on one folder are kept apart by a lock that the system takes back when its owner dies.
+
+The lock is a file next to the folder, `.NAME.lock`, which goes with the training. On network file systems it is as good
+as their locks are: NFS keeps two machines apart; a file system without locks lets both train, and so does a parent
+folder in which nothing can be written.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from ..errors import InputError
+from .held import fcntl, sweep, sweep_inside
+
+
+@contextlib.contextmanager
+def only_trainer(folder: str | Path | None) -> Iterator[None]:
+    """Be the only program that trains into a folder; what killed ones left in it is removed.
+
+    Args:
+        folder: that is trained into, whether it exists or not; None for nowhere.
+
+    Raises:
+        InputError: another program trains there.
+    """
+    if folder is None:
+        yield
+        return
+    place = Path(os.path.realpath(folder))
+    made = [one for one in place.parents if not one.exists()]
+    lock = place.parent / f".{place.name}.lock"
+    handle = _locked(lock, folder)
+    try:
+        if handle is not None:
+            sweep(place)
+            for inside in (place, place / "state"):
+                sweep_inside(inside)
+        yield
+    finally:
+        if handle is not None:
+            _release(handle, lock)
+        for empty in made:
+            with contextlib.suppress(OSError):
+                empty.rmdir()
+
+
+def _locked(lock: Path, folder: str | Path) -> IO[bytes] | None:
+    """The lock file, locked until it is closed; None where there can be none."""
+    while True:
+        try:
+            lock.parent.mkdir(parents=True, exist_ok=True)
+            handle = open(lock, "ab")  # noqa: SIM115
+        except OSError:
+            return None
+        try:
+            if not _lock(handle):
+                handle.close()
+                raise InputError(
+                    f"{folder}: another program is training there; wait until it has ended, or name another output "
+                    "folder."
+                )
+            if os.path.samestat(os.fstat(handle.fileno()), lock.stat()):
+                return handle
+        except OSError:  # no locks here, or the file has just gone
+            if not lock.exists():
+                handle.close()
+                continue
+            handle.close()
+            return None
+        handle.close()
+
+
+def _lock(handle: IO[bytes]) -> bool:
+    """Lock a file that nobody else has locked; whether that was so. Raises OSError where nothing can be locked."""
+    try:
+        if fcntl is not None:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        else:
+            import msvcrt
+
+            handle.seek(0)
+            msvcrt.locking(handle.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined, unused-ignore]
+    except (BlockingIOError, PermissionError):
+        return False
+    return True
+
+
+def _release(handle: IO[bytes], lock: Path) -> None:
+    """Remove the lock file and let go of it: in this order where an open file can be removed."""
+    if fcntl is None:
+        handle.close()
+    with contextlib.suppress(OSError):
+        lock.unlink()
+    handle.close()
