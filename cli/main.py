@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from . import end_at_once
 from .flags import Verbs, settings_of
 from .pages import Program
 
@@ -56,7 +57,7 @@ def main() -> None:
     from seqlab.base.interrupts import insistent
 
     _prepare_streams()
-    with insistent() as pressed:
+    with insistent(end_at_once) as pressed:
         code = run(interrupted=pressed)
     gc.freeze()  # or Python looks through every object of torch twice more before it ends
     sys.exit(code)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -55,29 +56,37 @@ def interruptible() -> Iterator[threading.Event]:
 
 
 @contextmanager
-def insistent() -> Iterator[threading.Event]:
-    """Inside, Ctrl-C cannot get lost: KeyboardInterrupt is raised until the block ends.
+def insistent(earlier: Callable[[int, FrameType | None], object] | None = None) -> Iterator[threading.Event]:
+    """Inside, Ctrl-C and SIGTERM cannot get lost: KeyboardInterrupt is raised until the block ends.
 
     Libraries swallow one that comes while they are being imported, and may fail later for what they lack then. Use it
-    around a whole program. Windows has no timer to raise it again with.
+    around a whole program. Windows has no timer to raise it again with. A signal that somebody else handles, or that
+    the program was told to ignore, stays as it is.
+
+    Args:
+        earlier: the program's own handler until now.
 
     Yields:
-        The event: set once Ctrl-C was pressed; whatever fails after that was interrupted.
+        The event: set once a stop was requested; whatever fails after that was interrupted.
     """
     pressed = threading.Event()
+    free = (signal.default_int_handler, signal.SIG_DFL, earlier)
     main = threading.current_thread() is threading.main_thread()
-    if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+    numbers = [number for number in REQUESTS if main and signal.getsignal(number) in free]
+    if not numbers:
         yield pressed
         return
-    repeats = hasattr(signal, "setitimer")
+    repeats, owner = hasattr(signal, "setitimer"), os.getpid()
 
     def handle(number: int, frame: FrameType | None) -> None:
+        if os.getpid() != owner:  # a forked process, to be ended by its parent
+            os._exit(128 + number)
         pressed.set()
         if repeats:
             signal.setitimer(signal.ITIMER_REAL, AGAIN)
         raise KeyboardInterrupt
 
-    numbers = [signal.SIGINT, *([signal.SIGALRM] if repeats else [])]
+    numbers += [signal.SIGALRM] if repeats else []
     previous = {number: signal.signal(number, handle) for number in numbers}
     try:
         yield pressed

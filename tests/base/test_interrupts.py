@@ -46,15 +46,17 @@ def test_in_another_thread_it_is_a_plain_call():
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timer to raise it again with")
 def test_ctrl_c_that_a_library_swallows_is_raised_again(monkeypatch):
     monkeypatch.setattr(interrupts, "AGAIN", 0.01)
-    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGALRM)]
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)]
     with insistent() as pressed:
         assert not pressed.is_set()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
             threading.Event().wait()
         assert pressed.is_set()
-    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGALRM)] == before
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)] == before
     assert signal.getitimer(signal.ITIMER_REAL)[0] == 0.0
 
 
