@@ -127,7 +127,7 @@ def atomic_folder(path: str | Path, *markers: str, overwrite: bool = False) -> I
         path.unlink(missing_ok=True)
     make_parent(path)
     stays = _stays(path)
-    with _temporary_folder(path / "new" if stays else path) as temporary:
+    with temporary_folder(path / "new" if stays else path) as temporary:
         yield temporary
         for child in temporary.rglob("*"):
             if child.is_file():
@@ -142,8 +142,8 @@ def atomic_folder(path: str | Path, *markers: str, overwrite: bool = False) -> I
 
 
 @contextmanager
-def _temporary_folder(path: Path) -> Iterator[Path]:
-    """A new folder next to `path`, held as ours; removed if the block fails."""
+def temporary_folder(path: Path) -> Iterator[Path]:
+    """A new folder next to `path`, held as ours; removed if the block fails, and after a kill by the next `sweep`."""
     while True:
         temporary = _sibling(path)
         try:

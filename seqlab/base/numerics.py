@@ -14,6 +14,8 @@ import numpy as np
 from numba import types
 from numba.extending import overload, register_jitable
 
+from .compiled import cached as cached
+
 CONTRACT = {"contract"}
 """Lets LLVM fuse a multiplication and an addition; anything more could hide a NaN."""
 compiled = register_jitable(fastmath=CONTRACT, error_model="numpy")

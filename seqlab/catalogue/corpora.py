@@ -20,10 +20,13 @@ from pydantic import Field
 from ..base.errors import InputError, did_you_mean
 from ..base.files import cache_folder, read_json
 from ..base.results import Result, Table, line
+from ..base.storage.cache import cached, writable_cache
 from ..config import Settings
 from . import python_docs
 
 PYTHON_DOCS = "python-docs"
+TEXTS = "texts"
+"""Folder of the cache."""
 RECEIPT = "fetched.json"
 """What `fetch` leaves in a corpus folder: the entry's digest, and every split's files with their digests."""
 
@@ -160,7 +163,7 @@ def folder(name: str) -> Path:
 
 def texts_folder() -> Path:
     """Where fetched texts are cached."""
-    return cache_folder() / "texts"
+    return cache_folder() / TEXTS
 
 
 def fetched(name: str, path: str | Path | None = None) -> dict[str, list[Path]] | None:
@@ -190,7 +193,9 @@ def splits(name: str, path: str | Path | None = None) -> dict[str, list[Path]]:
     `python-docs` is made on first use. Raises InputError for an unknown name or a corpus not yet fetched.
     """
     if name == PYTHON_DOCS:
-        return {"train": [python_docs.build(texts_folder())]}
+        folders = [*cached(TEXTS)]
+        built = next((one for one in folders if python_docs.is_built(one)), None)
+        return {"train": [python_docs.location(built) if built else python_docs.build(writable_cache() / TEXTS)]}
     found = fetched(name, path)
     if found is None:
         raise InputError(f"{name}: this corpus is not on this machine yet; run 'seqlab data fetch {name}' first.")

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from .. import __version__
-from ..base.errors import SeqlabError, option
+from ..base.errors import InputError, SeqlabError, option
 from ..base.files import atomic_folder, read_json, sha256, write_json
 from ..base.progress import Progress
 from . import corpora
@@ -67,7 +67,7 @@ def fetch(name: str, force: bool = False, quiet: bool = False, registry: str | P
     if found and not force and _intact(place):
         return Fetched(found, False, {})
     trusted: dict[str, str] = {}
-    with atomic_folder(place, RECEIPT) as folder:
+    with atomic_folder(place, overwrite=True) as folder:
         downloads = folder / "downloads"
         downloads.mkdir()
         for download in entry.files:
@@ -90,7 +90,10 @@ def _intact(place: Path) -> bool:
 def _remember(address: str, digest: str, force: bool) -> None:
     """Trust on first use: later downloads from `address` must have the digest of the first."""
     path = corpora.texts_folder() / _FIRST_SEEN
-    seen = read_json(path) if path.exists() else {}
+    try:
+        seen = dict(read_json(path)) if path.exists() else {}
+    except (InputError, TypeError, ValueError):  # damaged: what it knew is lost
+        seen = {}
     if seen.get(address, digest) != digest and not force:
         raise SeqlabError(
             f"{address}: the file has changed since it was first fetched on this machine "

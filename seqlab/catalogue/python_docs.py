@@ -21,7 +21,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ..base.files import atomic_folder, read_json, write_json
+from ..base.errors import InputError
+from ..base.files import atomic_folder, read_json, sha256, write_json
 from ..base.progress import Progress
 from .docstrings import paragraphs, word_set
 from .sources import docstrings
@@ -64,10 +65,10 @@ def build(cache: Path, quiet: bool = False) -> Path:
     so that the end of the file is a fair sample.
     """
     path = location(cache)
-    if not path.exists():
+    if not is_built(cache):
         texts = _distinct(_extract(quiet))
         texts.sort(key=lambda item: hashlib.sha256(item[1].encode()).digest())
-        with atomic_folder(path.parent, "about.json") as temporary:
+        with atomic_folder(path.parent, overwrite=True) as temporary:
             with (temporary / path.name).open("w", encoding="utf-8", newline="\n") as handle:
                 for source, text in texts:
                     handle.write(json.dumps({"source": source, "text": text}, ensure_ascii=False) + "\n")
@@ -75,9 +76,22 @@ def build(cache: Path, quiet: bool = False) -> Path:
                 "documents": len(texts),
                 "words": sum(len(text.split()) for _, text in texts),
                 "bytes": (temporary / path.name).stat().st_size,
+                "sha256": sha256(temporary / path.name),
             }
             write_json(temporary / "about.json", {"versions": _versions(), **counts})
     return path
+
+
+def is_built(cache: Path) -> bool:
+    """Whether the corpus is there, undamaged; one of an earlier version, which stored no digest, goes by its size."""
+    path = location(cache)
+    try:
+        facts = about(path)
+        digest = facts.get("sha256")
+        intact = path.stat().st_size == facts["bytes"] and digest in (None, sha256(path))
+    except (InputError, OSError, KeyError, TypeError, AttributeError):
+        return False
+    return bool(intact)
 
 
 def location(cache: Path) -> Path:

@@ -17,9 +17,9 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numba.extending import register_jitable
 
+from ...base.compiled.cached import njit
 from ...base.progress import Progress
 from ...text import TokenFile
 from .words import TrainingText

@@ -22,8 +22,9 @@ from typing import Any
 import numpy as np
 
 from ...base.errors import InputError
-from ...base.files import atomic_folder, cache_folder, read_json, write_json, write_manifest
+from ...base.files import atomic_folder, read_json, write_json, write_manifest
 from ...base.progress import Progress
+from ...base.storage.cache import cached, writable_cache
 from ...base.storage.verified import verify_folder_once
 from ...text import TokenFile, Vocab
 from ...text.ids.token_file import SplitWriter, open_split
@@ -77,14 +78,15 @@ def join_phrases(
     settings = {"passes": passes, "threshold": threshold, "min_count": min_count}
     key = json.dumps({"format": FORMAT, "text": text.digest, **settings}, sort_keys=True)
     digest = hashlib.sha256(key.encode()).hexdigest()
-    place = cache_folder() / "phrases" / digest[:32]
     sweeps = 4 * len(text.train) + len(text.valid or ())
     with Progress("finding phrases", passes * sweeps, "tokens", quiet) as progress:
         joined = None
-        with contextlib.suppress(InputError):  # not there yet, or damaged: made (again)
-            joined = _open(place, digest)
+        for place in cached("phrases", digest[:32]):
+            with contextlib.suppress(InputError, OSError):  # not there yet, or damaged: made (again)
+                joined = joined or _open(place, digest)
         if joined is None:
-            with atomic_folder(place, HEADER) as folder:
+            place = writable_cache() / "phrases" / digest[:32]
+            with atomic_folder(place, HEADER, overwrite=True) as folder:
                 _make(folder, text, settings, digest, Sweeps(block_tokens, progress))
             joined = _open(place, digest, verify=False)
             progress.update(progress.total or 0)

@@ -11,7 +11,6 @@ import contextlib
 import hashlib
 import json
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +19,17 @@ from typing import Any
 import numpy as np
 
 from ...base.errors import InputError, option
-from ...base.files import atomic_folder, cache_folder, check_replaceable, write_json, write_manifest
+from ...base.files import (
+    atomic_folder,
+    check_replaceable,
+    make_parent,
+    temporary_folder,
+    write_json,
+    write_manifest,
+)
 from ...base.progress import Progress
+from ...base.storage.cache import cached, writable_cache
+from ...base.storage.held import sweep
 from ...catalogue import corpora
 from ...config import TextConfig
 from ..ids.token_file import (
@@ -90,21 +98,23 @@ def prepare(
         return prepared
     assert not isinstance(sources, Corpus)
     _check_settings(config, config.tokenizer)
+    is_cached = out is None
     if out is not None:
         check_replaceable(out, HEADER)
     given, hint = _splits_of(sources, valid, test, for_words)
     with _streams_on_disk({name: resolve_sources(part) for name, part in given.items()}, out) as files:
         entries = {name: [_entry(file) for file in group] for name, group in files.items()}
         if out is None:
-            out = cache_folder() / "corpora" / _cache_key(entries, config, hint, for_words)
-            if Corpus.is_corpus(out):
-                with contextlib.suppress(InputError):  # a damaged one is made again, so is one without spelling
-                    if (corpus := _opened(out, config, quiet)).keeps_spelling:
+            place = "corpora", _cache_key(entries, config, hint, for_words)
+            for out in cached(*place):
+                with contextlib.suppress(InputError, OSError):  # a damaged one is made again, or one without spelling
+                    if Corpus.is_corpus(out) and (corpus := _opened(out, config, quiet)).keeps_spelling:
                         return corpus
+            out = writable_cache().joinpath(*place)
         elif earlier := _earlier(Path(out), entries, config, hint, for_words):
             Progress("preparing", quiet=quiet).note(f"{out} holds this text, prepared in this way; it is used as it is")
             return earlier
-        with atomic_folder(out, HEADER) as folder:
+        with atomic_folder(out, HEADER, overwrite=is_cached) as folder:
             job = _Preparation(folder, config, hint, for_words, quiet, chunk_bytes, workers)
             write_json(folder / HEADER, {**job.run(files), "sources": entries})
             write_manifest(folder, [file.name for file in folder.iterdir()])
@@ -214,15 +224,19 @@ def _streams_on_disk(
     if not streams:
         yield files
         return
-    folder = Path(out).parent if out else cache_folder()
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".stream.") as place:
-        copies = {}
-        for number, file in enumerate(streams):
-            copies[file] = SourceFile(Path(place) / str(number), file.name)
-            with file.open() as source, (Path(place) / str(number)).open("wb") as copy:
-                shutil.copyfileobj(source, copy, 1 << 20)
-        yield {name: [copies.get(file, file) for file in group] for name, group in files.items()}
+    path = (Path(out).parent if out else writable_cache()) / "stream"
+    make_parent(path)
+    sweep(path)
+    with temporary_folder(path) as place:
+        try:
+            copies = {}
+            for number, file in enumerate(streams):
+                copies[file] = SourceFile(place / str(number), file.name)
+                with file.open() as source, (place / str(number)).open("wb") as copy:
+                    shutil.copyfileobj(source, copy, 1 << 20)
+            yield {name: [copies.get(file, file) for file in group] for name, group in files.items()}
+        finally:
+            shutil.rmtree(place, ignore_errors=True)
 
 
 def _cache_key(entries: dict[str, list[dict[str, Any]]], config: TextConfig, hint: str | None, for_words: bool) -> str:

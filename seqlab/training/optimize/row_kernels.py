@@ -7,7 +7,8 @@ Shapes: R rows of a parameter, r rows of them in a gradient, D width.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from ...base.compiled.cached import njit
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract", "arcp", "nsz"})
