@@ -92,3 +92,18 @@ def test_a_smaller_vocabulary_behind_a_valid_digest_is_refused(corpus: Corpus, t
     with pytest.raises(InputError, match="does not hold"):
         Corpus.open(folder, verify=False)
     assert json.loads((folder / "corpus.json").read_text())["digest"] != corpus.digest
+
+
+@pytest.mark.parametrize("count", [-1, 2**62, 2**53])
+def test_counts_that_no_text_has_are_refused(count: int, corpus: Corpus, tmp_path: Path) -> None:
+    """Their sum would overflow, and noise and subsampling be drawn from what is no distribution."""
+    vocab = corpus.tokenizer.vocab
+    counts = [*vocab.counts.tolist()[:-1], count]
+    with pytest.raises(InputError, match="counts are not those of a text"):
+        crafted_corpus(
+            corpus.path,
+            tmp_path / "c",
+            lambda folder, header: corpus.tokenizer.with_vocab(type(vocab)(vocab.itos, counts)).save(
+                folder / "tokenizer.json"
+            ),
+        )

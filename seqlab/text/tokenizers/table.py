@@ -31,6 +31,9 @@ MOST_RARE = 0.15
 MIN_COUNT = {"word": 2, "whitespace": 1, "char": 1}
 """Default `min_count` of a language model's vocabulary."""
 
+MOST_COUNTED = 1 << 53
+"""Tokens that counts may amount to: more than any text has, and exact in float64."""
+
 _SPACED = re.compile(r"(?<=\s)[,.](?=\s)")
 _ENDING = re.compile(r"[,.](?=\s)")
 
@@ -93,6 +96,8 @@ def load_tokenizer(path: str | Path) -> Tokenizer:
                 f"{path}: is of format {values['seqlab']!r}, not {FORMAT}; it needs another version of seqlab."
             )
         vocab = Vocab(values["vocab"], values["counts"])
+        if len(vocab) and not 0 <= vocab.counts.min() <= vocab.counts.max() <= MOST_COUNTED // len(vocab):
+            raise ValueError("its counts are not those of a text")
         tokenizer = TOKENIZERS[values["kind"]](vocab=vocab, **values["options"])
         intact = tokenizer.digest == values["digest"]
     except InputError:
