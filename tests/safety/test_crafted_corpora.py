@@ -22,7 +22,8 @@ COMMANDS = (
     ["data", "prepare", "-o", "out"],
     ["info"],
 )
-CORPORA, EACH = 10, 20
+CORPORA, QUICK, EACH = 200, 60, 20
+"""All of them, those of a quick run, and of one test."""
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +40,9 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
         return prepare(names, folder / "corpus", config, valid=folder / "1.txt")
 
 
-@pytest.mark.parametrize("first", range(0, CORPORA * EACH, EACH))
+@pytest.mark.parametrize(
+    "first", [pytest.param(first, marks=[pytest.mark.slow] * (first >= QUICK)) for first in range(0, CORPORA, EACH)]
+)
 def test_ids_beyond_the_vocabulary_are_refused(
     first: int, corpus: Corpus, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
