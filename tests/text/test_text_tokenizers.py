@@ -276,7 +276,24 @@ def test_words(text: str, tokens: list[str]) -> None:
 
 
 def test_words_can_be_lower_cased() -> None:
-    assert words_of("The ΟΔΟΣ İs", lowercase=True) == ["the", "οδος", "i̇s"]
+    assert words_of("The ΟΔΟΣ İs", lowercase=True) == ["the", "οδος", "is"]
+
+
+def test_files_without_rules_keep_the_words_they_were_made_with(tmp_path: Path) -> None:
+    text = "می\u200cخواهم İ col·laborar"
+    old = fit("word", text, lowercase=True, rules=1)
+    old.save(tmp_path / "old.json")
+    assert json.loads((tmp_path / "old.json").read_text("utf-8"))["options"] == {"lowercase": True}
+    loaded = load_tokenizer(tmp_path / "old.json")
+    assert loaded.segment(text)[0] == ["می", "\u200c", "خواهم", "i̇", "col", "·", "laborar"]
+    new = fit("word", text, lowercase=True)
+    new.save(tmp_path / "new.json")
+    assert load_tokenizer(tmp_path / "new.json").segment(text)[0] == ["می\u200cخواهم", "i", "col·laborar"]
+
+
+def test_rules_of_a_later_version_are_refused() -> None:
+    with pytest.raises(InputError, match="update seqlab"):
+        WordTokenizer(rules=99)
 
 
 @settings(max_examples=100, deadline=None)

@@ -44,6 +44,7 @@ from ..ids.token_file import (
 from ..sources.books import unwrapped, without_headers
 from ..sources.readers import ReadReport, SourceFile, Sources, corpus_name, listed, read_documents, resolve_sources
 from ..tokenizers.base import Tokenizer
+from ..tokenizers.boundaries import RULES
 from ..tokenizers.bpe import BpeTokenizer
 from ..tokenizers.table import MIN_COUNT, TOKENIZERS, bpe_vocab_size, choose_tokenizer
 from ..tokenizers.vocab import EOS, UNK, Vocab
@@ -242,6 +243,7 @@ def _streams_on_disk(
 def _cache_key(entries: dict[str, list[dict[str, Any]]], config: TextConfig, hint: str | None, for_words: bool) -> str:
     content = {
         "format": FORMAT,
+        "rules": RULES,
         "settings": config.model_dump(),
         "hint": hint,
         "for_words": for_words,

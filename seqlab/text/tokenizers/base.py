@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
@@ -64,6 +64,11 @@ class Tokenizer(ABC):
     def options(self) -> dict[str, Any]:
         """Keyword arguments that, with the vocabulary, make this tokenizer again."""
         return {}
+
+    @classmethod
+    def from_options(cls, vocab: Vocab, options: Mapping[str, Any]) -> Tokenizer:
+        """The tokenizer of a file, whose options may be those of an earlier version."""
+        return cls(vocab=vocab, **options)
 
     def with_vocab(self, vocab: Vocab) -> Tokenizer:
         """The same rule with another vocabulary."""

@@ -98,7 +98,7 @@ def load_tokenizer(path: str | Path) -> Tokenizer:
         vocab = Vocab(values["vocab"], values["counts"])
         if len(vocab) and not 0 <= vocab.counts.min() <= vocab.counts.max() <= MOST_COUNTED // len(vocab):
             raise ValueError("its counts are not those of a text")
-        tokenizer = TOKENIZERS[values["kind"]](vocab=vocab, **values["options"])
+        tokenizer = TOKENIZERS[values["kind"]].from_options(vocab, values["options"])
         intact = tokenizer.digest == values["digest"]
     except InputError:
         raise

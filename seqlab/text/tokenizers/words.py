@@ -3,56 +3,68 @@
 from __future__ import annotations
 
 import re
-import unicodedata
-from functools import cache, cached_property
+from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 from .base import IncrementalDecoder, Tokenizer
+from .boundaries import RULES, SINGLE, word_finder
 from .segmenters import Segmenter, TokenSegmenter, UnitSegmenter
 from .vocab import EOS, Vocab, escape, unescape
-
-_SINGLE = r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
-"""Kana and ideographs, written without spaces: each is a token of its own."""
-
-
-@cache
-def word_pattern() -> re.Pattern[str]:
-    """Words (letters, digits, marks, `_`, with inner apostrophes and hyphens), numbers, other characters.
-
-    Python's `\\w` lacks combining marks, without which Devanagari or decomposed accents would fall apart.
-    """
-    blocks = (range(0x300, 0x20000), range(0xE0100, 0xE01F0))
-    marks = "".join(chr(code) for block in blocks for code in block if unicodedata.category(chr(code))[0] == "M")
-    letter = rf"[^\W{_SINGLE}]|[{marks}]"
-    return re.compile(rf"(?:{letter})+(?:['’-](?:{letter})+|(?<=\d)[.,](?=\d)(?:{letter})+)*|[^\s]")
 
 
 class WordTokenizer(Tokenizer):
     """Words, numbers and punctuation marks one by one; a line end is a token, at most two of them in a row.
 
-    Other white space is not kept, so decoding cannot give back a text exactly: it spaces words and
-    punctuation as print does. `lowercase` lower-cases the text first.
+    Words are those of UAX #29, tailored (`boundaries`). Other white space is not kept, so decoding cannot give back a
+    text exactly: it spaces words and punctuation as print does.
+
+    Args:
+        lowercase: lower-case the text first.
+        rules: which rules find the words: those of today, or the ones a file was made with.
     """
 
     kind = "word"
     has_unk = True
 
-    def __init__(self, vocab: Vocab | None = None, lowercase: bool = False):
+    def __init__(self, vocab: Vocab | None = None, lowercase: bool = False, rules: int = RULES):
         super().__init__(vocab)
-        self.lowercase = lowercase
+        self.lowercase, self.rules = lowercase, rules
+        self._words = word_finder(rules)
 
     @property
     def options(self) -> dict[str, Any]:
-        return {"lowercase": self.lowercase}
+        return {"lowercase": self.lowercase, "rules": self.rules}
+
+    def to_dict(self) -> dict[str, Any]:
+        values = super().to_dict()
+        if self.rules == 1:  # as the files of that time have it, whose digest it is
+            del values["options"]["rules"]
+        return values
+
+    @classmethod
+    def from_options(cls, vocab: Vocab, options: Mapping[str, Any]) -> Tokenizer:
+        return cls(vocab, **{"rules": 1, **options})
 
     def segmenter(self) -> Segmenter:
-        return UnitSegmenter(self._units, _split)
+        return UnitSegmenter(self._units, self._split)
+
+    def _split(self, units: list[str]) -> list[list[str]]:
+        """The words and marks of every unit."""
+        words = self._words
+        return [[unit] if unit == "\n" or (unit.isascii() and unit.isalpha()) else words(unit) for unit in units]
+
+    def lowered(self, text: str) -> str:
+        """`text` in lower case. The dotted capital I of Turkish becomes an i, and leaves no dot of its own behind."""
+        if self.rules > 1 and not text.isascii():
+            text = text.replace("I\u0307", "i").replace("\u0130", "i")
+        return text.lower()
 
     def _units(self, piece: str) -> list[str]:
         """Stretches of non-space, and line ends: one at the end of a line, two where blank lines follow."""
         found: list[str] = []
         ends = 0
-        *lines, last = (piece.lower() if self.lowercase else piece).split("\n")
+        *lines, last = (self.lowered(piece) if self.lowercase else piece).split("\n")
         for line in lines:
             if words := line.split():
                 found += words
@@ -65,12 +77,6 @@ class WordTokenizer(Tokenizer):
     def decoder(self) -> WordDecoder:
         """Decodes `<eos>` to a newline."""
         return WordDecoder(self.vocab.itos)
-
-
-def _split(units: list[str]) -> list[list[str]]:
-    """The words and marks of every unit."""
-    words = word_pattern().findall
-    return [[unit] if unit == "\n" or (unit.isascii() and unit.isalpha()) else words(unit) for unit in units]
 
 
 _NO_SPACE_BEFORE = set(",.;:!?)]}%…’”»")
@@ -116,7 +122,7 @@ class WordDecoder(IncrementalDecoder):
         return token in _NO_SPACE_AFTER or token in _TIGHT
 
 
-_is_single = re.compile(f"[{_SINGLE}]").fullmatch
+_is_single = re.compile(f"[{SINGLE}]").match
 
 
 class WhitespaceTokenizer(Tokenizer):

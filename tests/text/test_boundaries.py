@@ -1,0 +1,160 @@
+"""Words of all scripts: the rules of UAX #29, and where seqlab's differ."""
+
+from __future__ import annotations
+
+import random
+import re
+
+import pytest
+import uniseg.wordbreak
+from uniseg.wordbreak import WordBreak, word_break
+
+from seqlab.text.tokenizers import boundaries
+from seqlab.text.tokenizers.boundaries import SINGLE, word_finder
+
+words_of = word_finder(2)
+
+LETTERS = {WordBreak.ALETTER, WordBreak.HEBREW_LETTER}
+JOINED = LETTERS | {WordBreak.NUMERIC, WordBreak.EXTENDNUMLET}
+TRANSPARENT = {WordBreak.EXTEND, WordBreak.FORMAT, WordBreak.ZWJ}
+
+SAMPLES = {
+    "ALetter": "aZéßЖαاहঅகമ가ᄀᠠⰀꙀⓂℹ",
+    "Hebrew_Letter": "אבש",
+    "Numeric": "07٣५၄",
+    "Katakana": "アカーﾊ",
+    "ExtendNumLet": "_‿＿",
+    "MidLetter": ":·״‧",
+    "MidNum": ",;٬⁄",
+    "MidNumLet": ".’․＇",
+    "quotes": "'\"",
+    "Extend": "\u0301\u093f\u200c\ufe0f\U0001f3fd\u0d4d\U000e0067",
+    "Format": "\u00ad\u2060\u200e\u061c",
+    "ZWJ": "\u200d",
+    "Regional_Indicator": "🇩🇫🇯",
+    "pictures": "👩❤🔥©㊗",
+    "other": "漢字ひら-‐‑!(«。،$\u200b",
+}
+"""Characters of every class of the annex, other than white space and the scripts that need a dictionary."""
+
+
+def tailored(text: str) -> list[str]:
+    """The annex's words by an independent library, with seqlab's choices made on top: the oracle."""
+    classes = [word_break(c) for c in text]
+    cuts, place = set(), 0
+    for word in uniseg.wordbreak.words(text):
+        place += len(word)
+        cuts.add(place)
+    for place, character in enumerate(text):
+        before = next((c for c in reversed(classes[:place]) if c not in TRANSPARENT), None)
+        end = next((p for p in range(place + 1, len(text)) if classes[p] not in TRANSPARENT), len(text))
+        after = classes[end] if end < len(text) else None
+        if character in "-‐‑'’" and before in JOINED and after in JOINED:
+            cuts -= {place, end}
+        if character == "." and before in LETTERS and after in LETTERS:
+            cuts |= {place, end}
+    ends = sorted(cuts)
+    return [text[a:b] for a, b in zip([0, *ends], ends, strict=False)]
+
+
+def test_words_equal_an_independent_implementation_on_random_strings_of_all_classes() -> None:
+    draw = random.Random(1)
+    classes = list(SAMPLES.values())
+    for number in range(6000):
+        few = draw.sample(classes, 3) if number % 2 else classes
+        text = "".join(draw.choice(draw.choice(few)) for _ in range(draw.randint(1, 9)))
+        assert words_of(text) == tailored(text), ascii(text)
+
+
+def test_words_equal_an_independent_implementation_on_all_pairs_and_triples_of_classes() -> None:
+    firsts = [characters[0] for characters in SAMPLES.values()] + ["'", "\U0001f3fd", "."]
+    texts = [a + b + c for a in firsts for b in firsts for c in ("", *firsts)]
+    assert [words_of(text) for text in texts] == [tailored(text) for text in texts]
+
+
+# One word each, though letters of it are joined or parted by what is not a letter.
+WHOLE = {
+    "Persian": "می\u200cخواهم کتاب\u200cها نمی\u200cدانستم",
+    "Arabic": "كِتَابٌ السَّلَامُ",
+    "Urdu": "ہم\u200cدردی",
+    "Hebrew": 'צה״ל צה"ל ג׳ירף שָׁלוֹם',
+    "Hindi": "हिन्दी क्\u200dषेत्र विद्यार्थी",
+    "Bengali": "বাংলা র\u200d্যাব",
+    "Malayalam": "മലയാളം അവന്\u200d",
+    "Sinhala": "ශ්\u200dරී සිංහල ප්\u200dරශ්නය",
+    "Tamil": "தமிழ் மொழி",
+    "Telugu": "తెలుగు",
+    "Kannada": "ಕನ್ನಡ ರ\u200d್ಯಾಂಕ್",
+    "Gujarati": "ગુજરાતી",
+    "Punjabi": "ਪੰਜਾਬੀ",
+    "Tibetan": "བོད\u0f72ས\u0f92ྐད",
+    "Greek": "καλημέρα Ὀδυσσεύς",
+    "Russian": "что-то объём",
+    "Georgian": "საქართველო",
+    "Armenian": "Հայաստան ինչո՞ւ",
+    "Amharic": "አማርኛ",
+    "Korean": "한국어 한국어",
+    "Mongolian": "ᠮᠣᠩᠭᠣᠯ ᠬᠡᠯᠡ\u180e",
+    "Cherokee": "ᏣᎳᎩ",
+    "Japanese": "テキスト コンピュータ",
+    "Thai": "สวัสดี ครับ น้ำ",
+    "Lao": "ສະບາຍດີ",
+    "Khmer": "ភាសា ខ្មែរ",
+    "Burmese": "မြန်မာ",
+    "Catalan": "col·laborar intel·ligència",
+    "French": "aujourd’hui l'été peut-être",
+    "Swedish": "EU:s k:a",
+    "Vietnamese": "Tiê\u0301ng Việt",
+    "soft hyphens": "Donau\u00addampf\u00adschiff",
+    "word joiners": "a\u2060b",
+    "hyphens": "mother-in-law co‐operate non‑breaking",
+    "numbers": "1,000.50 3.14 ١٬٠٠٠ 90's 1⁄2",
+    "names of programs": "snake_case __init__ x2",
+    "families": "👨\u200d👩\u200d👧\u200d👦 🏳\ufe0f\u200d🌈 👩🏽\u200d🚀",
+    "skin tones and variants": "👍🏽 ❤\ufe0f 1\ufe0f\u20e3",
+    "flags": "🇩🇪 🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f",
+}
+
+
+@pytest.mark.parametrize("script", WHOLE)
+def test_words_of_many_scripts_are_whole(script: str) -> None:
+    for word in WHOLE[script].split():
+        assert words_of(word) == [word]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("🇩🇪🇫🇷🇯", ["🇩🇪", "🇫🇷", "🇯"]),
+        ("👩👩🏽", ["👩", "👩🏽"]),
+        ("漢字ひらカタカナ", ["漢", "字", "ひ", "ら", "カタカナ"]),
+        ("葛\U000e0100飾区", ["葛\U000e0100", "飾", "区"]),
+        ("«Привет!»", ["«", "Привет", "!", "»"]),
+        ("क्या।", ["क्या", "।"]),
+        ("سلام،چطوری؟", ["سلام", "،", "چطوری", "؟"]),
+        ("ሰላም።", ["ሰላም", "።"]),
+        ("os.path", ["os", ".", "path"]),
+        ("m²", ["m", "²"]),
+        ("a-", ["a", "-"]),
+        ("-a", ["-", "a"]),
+        ("ภาษาไทย๑๒", ["ภาษาไทย", "๑๒"]),
+        ("\u0301a", ["\u0301", "a"]),
+    ],
+)
+def test_where_words_end(text: str, words: list[str]) -> None:
+    assert words_of(text) == words
+
+
+def test_words_as_the_first_rules_had_them() -> None:
+    """They read the corpora and runs that were made with them."""
+    text = "می\u200cخواهم mother-in-law’s 1,000.50 テキスト👍🏽 l·l"
+    first = ["می", "\u200c", "خواهم", "mother-in-law’s", "1,000.50", *"テキスト", "👍", "🏽", "l", "·", "l"]
+    assert word_finder(1)(text) == first
+    assert re.fullmatch(f"[{SINGLE}]+", "テキスト漢字")
+
+
+def test_ascii_text_needs_no_tables_for_the_same_words() -> None:
+    draw, characters = random.Random(2), [chr(code) for code in range(33, 127)] + [*"aZ09_'.,:;-\""] * 8
+    for _ in range(3000):
+        text = "".join(draw.choices(characters, k=draw.randint(1, 9)))
+        assert words_of(text) == boundaries._basic_pattern().findall(text)
