@@ -45,7 +45,7 @@ from ..sources.books import unwrapped, without_headers
 from ..sources.readers import ReadReport, SourceFile, Sources, corpus_name, listed, read_documents, resolve_sources
 from ..tokenizers.base import Tokenizer
 from ..tokenizers.boundaries import RULES
-from ..tokenizers.bpe import BpeTokenizer
+from ..tokenizers.bpe import BpeTokenizer, sample_blocks
 from ..tokenizers.table import MIN_COUNT, TOKENIZERS, bpe_vocab_size, choose_tokenizer
 from ..tokenizers.vocab import EOS, UNK, Vocab
 from ..tokenizers.words import WordTokenizer
@@ -55,6 +55,8 @@ from .lines import is_list, separate
 from .numbering import ALONE_BELOW, Numbering, SplitNumbering
 from .spool import CHUNK_BYTES, Chunk, Spool
 
+SPACES_SAMPLE = 200_000
+"""Bytes of the training text in which spaces around marks are counted."""
 BPE_SAMPLE = 64 << 20
 """Bytes of training text from which word pieces are learned, evenly spaced over all of it."""
 
@@ -339,7 +341,8 @@ class _Preparation:
     def _rule(self, kind: str, train: Sequence[Chunk], characters: int, several: bool) -> Tokenizer:
         """The tokenizer, still without a vocabulary."""
         if kind == "word":
-            return WordTokenizer(lowercase=self.config.lowercase)
+            blocks = sample_blocks(train[-1].path, train[-1].start + train[-1].size, SPACES_SAMPLE, block=1 << 13)
+            return WordTokenizer(lowercase=self.config.lowercase).learn_spaces("\n".join(blocks))
         if kind != "bpe":
             return TOKENIZERS[kind]()
         size = self.config.vocab_size or bpe_vocab_size(characters)

@@ -123,17 +123,17 @@ def _until_distinct(texts: Iterable[str]) -> Iterator[str]:
             return
 
 
-def sample_blocks(path: str, end: int, most: int) -> Iterator[str]:
+def sample_blocks(path: str, end: int, most: int, block: int = SAMPLE_BLOCK) -> Iterator[str]:
     """Blocks of the first `end` bytes of a UTF-8 file, at most `most` bytes in all, from natural cut to cut.
 
     They come in an order (multiples of the golden ratio) that spreads over the range however soon one stops.
     """
-    count = -(-end // SAMPLE_BLOCK)
+    count = -(-end // block)
     order = sorted(range(count), key=lambda number: number * 0.6180339887498949 % 1)
     with open(path, "rb") as handle:
-        for number in order[: max(1, most // SAMPLE_BLOCK)]:
-            start = number * SAMPLE_BLOCK
+        for number in order[: max(1, most // block)]:
+            start = number * block
             handle.seek(start)
-            text = handle.read(min(SAMPLE_BLOCK, end - start)).decode("utf-8", "ignore")
+            text = handle.read(min(block, end - start)).decode("utf-8", "ignore")
             cuts = natural_cuts(text, 1, len(text)) or [0, len(text)]
-            yield text[cuts[0] if start else 0 : cuts[-1] if start + SAMPLE_BLOCK < end else None]
+            yield text[cuts[0] if start else 0 : cuts[-1] if start + block < end else None]

@@ -8,8 +8,9 @@ from functools import cached_property
 from typing import Any
 
 from .base import IncrementalDecoder, Tokenizer
-from .boundaries import RULES, SINGLE, word_finder
+from .boundaries import RULES, word_finder
 from .segmenters import Segmenter, TokenSegmenter, UnitSegmenter
+from .spacing import START, Keys, Spacing
 from .vocab import EOS, Vocab, escape, unescape
 
 
@@ -17,24 +18,33 @@ class WordTokenizer(Tokenizer):
     """Words, numbers and punctuation marks one by one; a line end is a token, at most two of them in a row.
 
     Words are those of UAX #29, tailored (`boundaries`). Other white space is not kept, so decoding cannot give back a
-    text exactly: it spaces words and punctuation as print does.
+    text exactly: it spaces words and punctuation as the training text does (`spacing`).
 
     Args:
         lowercase: lower-case the text first.
+        spaces: where the training text has spaces, as `Spacing.to_dict` has it; None: where English print has them.
         rules: which rules find the words: those of today, or the ones a file was made with.
     """
 
     kind = "word"
     has_unk = True
 
-    def __init__(self, vocab: Vocab | None = None, lowercase: bool = False, rules: int = RULES):
+    def __init__(
+        self,
+        vocab: Vocab | None = None,
+        lowercase: bool = False,
+        rules: int = RULES,
+        spaces: Mapping[str, Any] | None = None,
+    ):
         super().__init__(vocab)
+        self.spacing = Spacing(**spaces) if spaces else Spacing()
         self.lowercase, self.rules = lowercase, rules
         self._words = word_finder(rules)
 
     @property
     def options(self) -> dict[str, Any]:
-        return {"lowercase": self.lowercase, "rules": self.rules}
+        spaces = {"spaces": self.spacing.to_dict()} if self.spacing.pairs else {}
+        return {"lowercase": self.lowercase, "rules": self.rules, **spaces}
 
     def to_dict(self) -> dict[str, Any]:
         values = super().to_dict()
@@ -53,6 +63,11 @@ class WordTokenizer(Tokenizer):
         """The words and marks of every unit."""
         words = self._words
         return [[unit] if unit == "\n" or (unit.isascii() and unit.isalpha()) else words(unit) for unit in units]
+
+    def learn_spaces(self, text: str) -> WordTokenizer:
+        """The same, which decodes with spaces where `text` has them."""
+        learned = Spacing.learn(self.lowered(text) if self.lowercase else text, self._words)
+        return WordTokenizer(self.vocab, **{**self.options, "spaces": learned.to_dict()})
 
     def lowered(self, text: str) -> str:
         """`text` in lower case. The dotted capital I of Turkish becomes an i, and leaves no dot of its own behind."""
@@ -76,53 +91,27 @@ class WordTokenizer(Tokenizer):
 
     def decoder(self) -> WordDecoder:
         """Decodes `<eos>` to a newline."""
-        return WordDecoder(self.vocab.itos)
-
-
-_NO_SPACE_BEFORE = set(",.;:!?)]}%…’”»")
-_NO_SPACE_AFTER = set("([{$£€#@“‘«¿¡")
-_TIGHT = set("/—–_~\\") | {chr(code) for code in (*range(0x3001, 0x3020), *range(0xFF01, 0xFF66))}
-"""Set without spaces on either side; full-width punctuation brings its own."""
+        return WordDecoder(self.vocab.itos, self.spacing)
 
 
 class WordDecoder(IncrementalDecoder):
     """Puts words and punctuation together with the spaces that print has between them."""
 
-    def __init__(self, itos: list[str]):
-        self.itos = itos
-        self.previous = "\n"
-        self.open_quotes: set[str] = set()
-        self.glue = False
-        """Whether the previous token takes no space after it."""
+    def __init__(self, itos: list[str], spacing: Spacing):
+        self.itos, self.spacing = itos, spacing
+        self.keys = Keys(spacing.paired)
+        self.previous = START
 
     def push(self, id: int) -> str:
         token = self.itos[id]
         if token in ("\n", EOS):
-            self.previous, self.glue = "\n", True
-            self.open_quotes.clear()
+            self.previous = START
+            self.keys.end_line()
             return "\n"
-        space = "" if self._sticks(token) else " "
-        self.glue = self._holds_next(token)
-        if token in "\"'":
-            self.open_quotes ^= {token}
-        self.previous = token
+        key = self.keys.next(token)
+        space = " " if self.spacing.between(self.previous, key) else ""
+        self.previous = key
         return space + token
-
-    def _sticks(self, token: str) -> bool:
-        if self.previous == "\n" or self.glue or token in _TIGHT:
-            return True
-        if token in self.open_quotes or (token in _NO_SPACE_BEFORE):
-            return True
-        repeated = token == self.previous and not token[0].isalnum() and token not in "\"'"
-        return repeated or bool(_is_single(token) and _is_single(self.previous))
-
-    def _holds_next(self, token: str) -> bool:
-        if token in "\"'":
-            return token not in self.open_quotes  # an opening quote
-        return token in _NO_SPACE_AFTER or token in _TIGHT
-
-
-_is_single = re.compile(f"[{SINGLE}]").match
 
 
 class WhitespaceTokenizer(Tokenizer):
