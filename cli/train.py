@@ -176,6 +176,7 @@ def train_lm(
     from seqlab.base.errors import InputError
     from seqlab.config import LanguageModelConfig
     from seqlab.config.checks import check_language_model, check_more
+    from seqlab.config.names import STARTER
     from seqlab.config.presets import preset as preset_settings
 
     given = layers_of(LanguageModelConfig, config, settings, arguments)
@@ -184,7 +185,7 @@ def train_lm(
     check_language_model(chosen)
     if preset:
         preset_settings(preset)
-    if chosen.training.init:
+    if chosen.training.init not in (None, STARTER):
         check_run(chosen.training.init)
     if chosen.training.embeddings and not Path(chosen.training.embeddings).exists():
         raise InputError(f"{chosen.training.embeddings}: no such file or folder of word vectors.")

@@ -300,8 +300,9 @@ class LanguageModelOptions(TypedDict, total=False):
     Usual: false. Saves the time of launching kernels."""
     init: str | Path | None
     """A run whose weights training starts from. Its sizes, type of tokenizer and lower-casing are taken over; the
-    vocabulary comes from the new text, and known tokens keep their rows. Default: None. Usual: a run trained on more
-    text. Begins with what that run learned."""
+    vocabulary comes from the new text, and known tokens keep their rows. "starter" is a small model of characters of
+    this machine's documentation, trained when it is first asked for (./starter is a folder). Default: None. Usual: a
+    run trained on more text; starter for English below 100 kB. Begins with what that run learned."""
     embeddings: str | Path | None
     """Word vectors that the embedding starts from. Default: None. Usual: vectors trained on more text of the same
     kind. Helps most when the text is small."""

@@ -42,7 +42,8 @@ SUBROOMS = {
     "text": "workers sources tokenizers ids preparation inspection",
     "nn": "products dropout zoneout characters kernels cells outputs",
     "embeddings": "material engines queries folder evaluation vectors formats vectorizer training",
-    "training": "distributed budget presets optimize step graphs watch machine starts planning state loop report train",
+    "training": "distributed budget presets optimize step graphs watch machine starts state loop starter planning "
+    "report train",
     "visualization": "choices output style page picture maps curves",
 }
 """The same inside a room: a file or folder imports only from those before it."""

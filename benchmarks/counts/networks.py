@@ -27,7 +27,8 @@ from seqlab.nn.outputs.sampled import NoiseLayer, accidental_hits
 from seqlab.schedules import learning_rate_factor
 from seqlab.text import TokenFile
 from seqlab.text.ids.batches import StreamReader
-from seqlab.training.planning import fresh_model, plan
+from seqlab.training.planning import plan
+from seqlab.training.starts.fresh import fresh_model
 from seqlab.training.step import TrainingStep, WindowLoss, WindowReader
 
 from .knowledge import Places, Tables, additions

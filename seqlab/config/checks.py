@@ -13,7 +13,7 @@ from .groups.embeddings import EmbeddingsConfig
 from .groups.generation import GenerationConfig
 from .groups.language_model import LanguageModelConfig
 from .groups.training import TrainingConfig
-from .names import NAMES, RESTRAINTS
+from .names import NAMES, RESTRAINTS, STARTER
 
 FULL_SOFTMAX = "softmax"
 """The loss of word vectors that only the torch engine has."""
@@ -39,6 +39,11 @@ def check_language_model(config: LanguageModelConfig) -> None:
         raise InputError(f"training.final_lr: must be above 0 for the {training.schedule} schedule.")
     if training.init and training.embeddings:
         raise InputError("training: init and embeddings both start the embedding; give one of them.")
+    if training.init == STARTER and config.text.tokenizer not in ("auto", "char"):
+        raise InputError(
+            f"training.init: the starter is a model of characters; leave {option('tokenizer')} out, or start from a "
+            "run of your own."
+        )
     if config.model.input == "characters" and (training.embeddings or training.freeze_embeddings):
         raise InputError(
             "training.embeddings and freeze_embeddings: a model with model.input = 'characters' has no embedding; "

@@ -37,6 +37,8 @@ OptimizerName = Literal["sgd", "momentum", "nesterov", "adagrad", "rmsprop", "ad
 ScheduleName = Literal["constant", "linear", "step", "exponential", "cosine", "one-cycle", "plateau"]
 AverageName = Literal["none", "ema", "swa", "asgd", "nt-asgd"]
 ScalingName = Literal["none", "linear", "sqrt"]
+STARTER = "starter"
+"""As `training.init`: the small model of the machine's documentation."""
 OutputBiasName = Literal["auto", "unigram", "zero"]
 ResetName = Literal["never", "documents", "windows"]
 VectorModelName = Literal["skipgram", "cbow"]

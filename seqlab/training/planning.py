@@ -6,10 +6,9 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
-
-import torch
 
 from ..base.devices import resolve_device, without_weights
 from ..base.errors import InputError, check_same_settings
@@ -18,6 +17,7 @@ from ..base.progress import notify
 from ..base.results import Result, Table, line
 from ..config import LanguageModelConfig, TrainingConfig, merge
 from ..config.checks import check_batches, check_language_model, check_more
+from ..config.names import STARTER
 from ..config.presets import preset as preset_settings
 from ..embeddings import WordVectors
 from ..models import LanguageModel
@@ -30,8 +30,9 @@ from ..text.tokenizers.words import WordTokenizer
 from .graphs import check_graphs
 from .machine.rate import tokens_per_second
 from .presets import CorpusFacts, choosable, describe, suggest
-from .starts.from_run import architecture_of, start_from_run, start_output
-from .starts.from_vectors import start_from_vectors
+from .starter import starter
+from .starts.fresh import fresh_model
+from .starts.from_run import architecture_of
 
 Source = Sources | Corpus
 BUDGETS = ("epochs", "steps", "minutes")
@@ -90,22 +91,26 @@ def resolve(
     for layer in layers:
         asked = merge(asked, layer.values)
     training = asked.get("training", {})
-    below: list[Layer] = []
+    from_starter = preset is None and training.get("init") == STARTER
+    chosen: list[Layer] = []
     passes = None
     if preset is not None:
-        below.append(Layer(f"preset {preset}", preset_settings(preset)))
+        chosen.append(Layer(f"preset {preset}", preset_settings(preset)))
     elif begun is not None:
-        below.append(Layer(f"run {begun.path}", choosable(begun.config.model_dump())))
+        chosen.append(Layer(f"run {begun.path}", choosable(begun.config.model_dump())))
     elif facts is not None:
-        found = suggest(facts, lambda settings: reach(settings, asked, facts.tokens, rate), asked_budget(training))
+        read = partial(reach, asked=asked, tokens=facts.tokens, rate=rate)
+        found = suggest(facts, read, asked_budget(training), from_starter)
         preset, passes = found.preset, found.passes
-        below += [Layer(f"preset {preset}", found.settings), Layer("text", found.fitted)]
-        below.append(Layer("passes", found.by_passes))
+        chosen += [Layer(f"preset {preset}", found.settings), Layer("text", found.fitted)]
+        chosen.append(Layer("passes", found.by_passes))
+    start: list[Layer] = []
     if width is not None:
-        below.append(Layer("vectors", {"model": {"embed_dim": width}}))
+        start.append(Layer("vectors", {"model": {"embed_dim": width}}))
     if origin is not None:
         taken = {"model": architecture_of(origin, asked.get("model", {})), "text": text_settings_of(origin, asked)}
-        below.append(Layer(f"run {origin.path}", taken))
+        start.append(Layer(f"run {origin.path}", taken))
+    below = [*start, *chosen] if from_starter else [*chosen, *start]  # the starter's preset has its sizes, not dropout
     if any(training.get(budget) is not None for budget in BUDGETS):
         below = [Layer(where, without_budgets(values)) for where, values in below]
     values: dict[str, Any] = {}
@@ -219,7 +224,7 @@ def plan(
     check_language_model(early.config)
     device = resolve_device(early.config.training.device)
     init, embeddings = early.config.training.init, early.config.training.embeddings
-    origin = Run.open(init) if init else None
+    origin = starter(quiet) if init == STARTER else Run.open(init) if init else None
     if isinstance(source, Corpus):
         corpus = source
     else:
@@ -288,42 +293,6 @@ def start(
             run = Run.create(folder / "run", config, corpus.tokenizer, about, corpus.items)
             run.remove_when_collected(folder)
     return run, model, corpus
-
-
-def fresh_model(
-    config: LanguageModelConfig,
-    corpus: Corpus,
-    vectors: WordVectors | None = None,
-    origin: Run | None = None,
-    quiet: bool = True,
-) -> LanguageModel:
-    """The model that training starts from: random, or with word vectors or another run's weights in it.
-
-    It seeds torch's generators and sets its threads, which training then uses: call it inside
-    `torch_globals_restored`.
-
-    Args:
-        config: of the run.
-        corpus: the text.
-        vectors: to start the embedding from.
-        origin: the run whose weights are carried over.
-        quiet: do not say what was carried over.
-    """
-    training, tokenizer = config.training, corpus.tokenizer
-    assert bool(training.init) == (origin is not None), "the run to start from is opened by the plan"
-    torch.set_num_threads(training.threads or torch.get_num_threads())
-    torch.manual_seed(training.seed)
-    model = LanguageModel(config.model, len(tokenizer.vocab), training.seed)
-    start_output(model, tokenizer.vocab.counts, training)
-    model.set_words(tokenizer.vocab.itos)
-    sentence = ""
-    if vectors is not None:
-        sentence = start_from_vectors(model, tokenizer, vectors, training.freeze_embeddings, training.seed).sentence()
-    if origin is not None:
-        sentence = start_from_run(model, tokenizer, origin).sentence(str(origin.path))
-    if sentence and not quiet:
-        notify(sentence)
-    return model
 
 
 def begun_at(out: str | Path | None) -> Run | None:

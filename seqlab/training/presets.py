@@ -45,7 +45,10 @@ class Suggestion(NamedTuple):
 
 
 def suggest(
-    facts: CorpusFacts, reach: Callable[[Mapping[str, Any]], float], budget: tuple[str, float] | None = None
+    facts: CorpusFacts,
+    reach: Callable[[Mapping[str, Any]], float],
+    budget: tuple[str, float] | None = None,
+    from_starter: bool = False,
 ) -> Suggestion:
     """The preset that suits a text by its tokenizer, vocabulary and size, and by the updates and passes over the text
     that its budget reaches with it.
@@ -57,10 +60,11 @@ def suggest(
         facts: of the text.
         reach: tokens that training with these nested settings reads; called only where a decision depends on it.
         budget: the kind and size of the one that was asked for; None leaves it to the preset.
+        from_starter: whether training starts from the starter's weights.
     """
     for name, one in presets().items():
         when = one.get("when")
-        if when is None or not _fits(when, facts, budget):
+        if when is None or when.get("starter", False) != from_starter or not _fits(when, facts, budget):
             continue
         settings = {section: values for section, values in preset(name).items() if section != "text"}
         fitted = _fitted(settings["training"], facts.tokens)

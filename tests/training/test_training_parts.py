@@ -21,7 +21,7 @@ from seqlab.text import TokenFile
 from seqlab.text.ids.batches import StreamReader
 from seqlab.training import Optimizer, check, start_from_run
 from seqlab.training.optimize.averages import AVERAGES
-from seqlab.training.planning import fresh_model
+from seqlab.training.starts.fresh import fresh_model
 from seqlab.training.step import TrainingStep, backward, bptt_length, spread
 from seqlab.training.watch import profile
 from seqlab.training.watch.metrics import Activity, part_of

@@ -340,10 +340,12 @@ class TrainingConfig(Settings):
     init: PathText | None = knob(
         None,
         "A run whose weights training starts from. Its sizes, type of tokenizer and lower-casing are taken over; "
-        "the vocabulary comes from the new text, and known tokens keep their rows.",
+        'the vocabulary comes from the new text, and known tokens keep their rows. "starter" is a small model of '
+        "characters of this machine's documentation, trained when it is first asked for (./starter is a folder).",
         tier="essential",
-        usual="a run trained on more text",
+        usual="a run trained on more text; starter for English below 100 kB",
         effect="Begins with what that run learned.",
+        source=MEASURED,
     )
     embeddings: PathText | None = knob(
         None,
