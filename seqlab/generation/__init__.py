@@ -2,7 +2,9 @@
 
 | module | what it holds |
 | --- | --- |
+| stepping | what decoding needs of a model |
 | rules | `RULES`: functions logits -> logits, and the order they are applied in |
+| healing | the end of a prompt, written again by the first new tokens |
 | decoding | reading a prompt, drawing samples, log-probability, rank and entropy of every token |
 | kernels | the last two for large vocabularies on the CPU, compiled |
 | beam | beam search with optimal stopping |

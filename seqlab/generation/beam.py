@@ -12,8 +12,11 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from .decoding import Continuation, StepModel, Trace, describe, length_penalty, read_prompt
+from ..text.tokenizers.unfinished import Unfinished
+from .decoding import Continuation, Trace, describe, length_penalty, read_prompt, rows_of_length
+from .healing import Healing
 from .rules import Rule, apply_rules
+from .stepping import StepModel
 
 
 def largest(values_N: Tensor, count: int) -> tuple[Tensor, Tensor]:
@@ -65,6 +68,7 @@ def beam_search(
     alpha: float = 0.0,
     complete: Callable[[list[int]], bool] | None = None,
     spelt: Sequence[int] | None = None,
+    unfinished: Unfinished | None = None,
 ) -> list[Continuation]:
     """The `count` best continuations of `prompt` (ids, the start token first) that a beam of `width` finds,
     best first.
@@ -73,10 +77,14 @@ def beam_search(
     is its total log-probability over `length_penalty(its length, alpha)`. A token that ends a text counts
     only while it is among the `width` best continuations of a step, so a beam of 1 is greedy decoding. The
     search goes on until the best finished hypotheses cannot be beaten. Rules act on log-probabilities: they
-    forbid or make dearer, never lift above 0. `spelt` is as in `sample`.
+    forbid or make dearer, never lift above 0. `spelt` and
+    `unfinished` are as in `sample`.
     """
     logits_KV, state = read_prompt(model, spelt or prompt)
-    trace = Trace(prompt, 1, length, logits_KV.device)
+    healing = Healing(unfinished, model, logits_KV, state) if unfinished else None
+    limit = length + (healing.most if healing else 0)
+    rules = [healing.rule, *rules] if healing else rules
+    trace = Trace(prompt, 1, limit, logits_KV.device)
     total_K = torch.zeros(1, dtype=torch.float64, device=logits_KV.device)
     finished = Finished(count)
 
@@ -84,7 +92,7 @@ def beam_search(
         score = float(total_N[row]) / length_penalty(made, alpha)
         finished.add(score, trace.continuation(row, reason))
 
-    for made in range(1, length + 1):
+    for made in range(1, limit + 1):
         log_probs_KV = logits_KV.log_softmax(-1)
         gain_KV = apply_rules(rules, log_probs_KV, trace.history_BT).double().clamp(max=0)
         total_N, position_N = largest((total_K[:, None] + gain_KV).flatten(), 2 * width)
@@ -97,15 +105,14 @@ def beam_search(
         for row in (row for row, end in enumerate(ended[:width]) if end):
             finish(row, made, "stop")
         if complete is not None:
-            whole = [row for row in live if complete(trace.ids_BL[row, trace.start : trace.end].tolist())]
+            whole = [row for row in live if complete(trace.made(row))]
             live = [row for row in live if row not in whole]
             for row in whole:
                 finish(row, made, "stop")
-        if made == length:
-            for row in live:
-                finish(row, made, "length")
-            break
-        if not live or finished.settled(float(total_N[live[0]]), made, length, alpha):
+        for row in (full := rows_of_length(trace, live, length, healing)):
+            finish(row, made, "length")
+        live = [row for row in live if row not in full]
+        if not live or finished.settled(float(total_N[live[0]]), made, limit, alpha):
             break
         live_K = torch.tensor(live, device=total_N.device)
         trace.select(live_K)

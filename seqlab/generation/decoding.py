@@ -9,32 +9,23 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ..base.errors import SeqlabError
+from ..text.tokenizers.unfinished import Unfinished
+from .healing import Healing
 from .rules import Rule, apply_rules, is_compiled
+from .stepping import StepModel
 
 LARGEST_LOGITS = 1 << 22  # elements
 LARGEST_BATCH = 1024
 BELOW_ONE = 1 - 2**-50  # so that no rounding makes a share of a total the total itself
 IN_CACHE = 1 << 17
 """Logits that rules and draws pass through at a time: half a megabyte stays in cache, and so does what rules make."""
-
-
-class StepModel(Protocol):
-    """What decoding needs of a language model: `prefill` reads some tokens (B, T), `step` one (B,), and both give the
-    logits (B, V) of the next. The state is the model's own; `select` picks batch rows of it."""
-
-    vocab_size: int
-
-    def init_state(self, batch: int) -> Any: ...
-    def step(self, token_B: Tensor, state: Any) -> tuple[Tensor, Any]: ...
-    def prefill(self, tokens_BT: Tensor, state: Any) -> tuple[Tensor, Any]: ...
-    def select(self, state: Any, index_B: Tensor) -> Any: ...
 
 
 @dataclass(frozen=True)
@@ -89,6 +80,11 @@ class Trace:
         self.ids_BL = self.ids_BL.index_select(0, index_B)
         self.figures_BL3 = self.figures_BL3.index_select(0, index_B)
 
+    def made(self, row: int) -> list[int]:
+        """The ids of a row that were chosen."""
+        ids: list[int] = self.ids_BL[row, self.start : self.end].tolist()
+        return ids
+
     def continuation(self, row: int, finish: str) -> Continuation:
         """What row `row` holds after the prompt. Raises SeqlabError when the model gave numbers that are
         none."""
@@ -96,8 +92,7 @@ class Trace:
         log_probs, ranks, entropies = zip(*figures, strict=True) if figures else ((), (), ())
         if not all(map(math.isfinite, log_probs)):
             raise broken_model()
-        ids = self.ids_BL[row, self.start : self.end].tolist()
-        return Continuation(ids, list(log_probs), [int(rank) for rank in ranks], list(entropies), finish)
+        return Continuation(self.made(row), list(log_probs), [int(rank) for rank in ranks], list(entropies), finish)
 
 
 def broken_model() -> SeqlabError:
@@ -184,22 +179,26 @@ def sample(
     rules: Sequence[Rule] = (),
     ends: Callable[[int, int], bool] | None = None,
     spelt: Sequence[int] | None = None,
+    unfinished: Unfinished | None = None,
 ) -> list[Continuation]:
     """Draw `count` continuations of `prompt` (ids, the start token first), each of at most `length` tokens.
 
     Sample i depends on (seed, i) alone, not on how many others are drawn with it; with the rule `temperature`
     at 0 this is greedy decoding. `ends(i, token)` is called for every token of every sample in order; True
     makes it the sample's last. `spelt` is the prompt as the model reads it, where that knows words which the
-    vocabulary lacks.
+    vocabulary lacks. `unfinished` is how the text of the prompt may go on after these ids; tokens that only write it to
+    its end do not count towards `length`.
     """
     logits_1V, state = read_prompt(model, spelt or prompt)
+    healing = Healing(unfinished, model, logits_1V, state) if unfinished else None
+    whole = length + (healing.most if healing else 0)
     rows = max(1, min(LARGEST_BATCH, LARGEST_LOGITS // model.vocab_size))
     done: dict[int, Continuation] = {}
     for first in range(0, count, rows):
         batch = list(range(first, min(first + rows, count)))
-        trace = Trace(prompt, len(batch), length, logits_1V.device)
-        point_LB = torch.from_numpy(np.ascontiguousarray(uniforms(seed, batch, length).T)).to(logits_1V.device)
-        done |= _sample_batch(model, logits_1V, state, trace, batch, point_LB, rules, ends)
+        trace = Trace(prompt, len(batch), whole, logits_1V.device)
+        point_LB = torch.from_numpy(np.ascontiguousarray(uniforms(seed, batch, whole).T)).to(logits_1V.device)
+        done |= _sample_batch(model, logits_1V, state, trace, batch, point_LB, rules, ends, healing)
     return [done[index] for index in range(count)]
 
 
@@ -212,32 +211,41 @@ def _sample_batch(
     point_LB: Tensor,
     rules: Sequence[Rule],
     ends: Callable[[int, int], bool] | None,
+    healing: Healing | None,
 ) -> dict[int, Continuation]:
     """The samples whose indices are `batch`, drawn at `point_LB`; rows that end leave the batch."""
     done: dict[int, Continuation] = {}
     device = logits_1V.device
-    length = len(point_LB)
+    length = len(point_LB) - (healing.most if healing else 0)
+    rules = [healing.rule, *rules] if healing else rules
     logits_BV = logits_1V.expand(len(batch), -1).contiguous()
     state = model.select(state, torch.zeros(len(batch), dtype=torch.int64, device=device))
-    for position in range(length):
-        token_B, figures_B3 = choose(logits_BV, trace.history_BT, point_LB[position], rules)
+    while batch:
+        token_B, figures_B3 = choose(logits_BV, trace.history_BT, point_LB[trace.end - trace.start], rules)
         trace.append(token_B, figures_B3)
+        over = dict.fromkeys(rows_of_length(trace, range(len(batch)), length, healing), "length")
         if ends is not None:
-            stopped = [ends(index, token) for index, token in zip(batch, token_B.tolist(), strict=True)]
-            if any(stopped):
-                for row in (row for row, stop in enumerate(stopped) if stop):
-                    done[batch[row]] = trace.continuation(row, "stop")
-                keep = [row for row, stop in enumerate(stopped) if not stop]
-                if not keep:
-                    return done
-                batch = [batch[row] for row in keep]
-                keep_B = torch.tensor(keep, device=device)
-                trace.select(keep_B)
-                state, token_B = model.select(state, keep_B), token_B[keep_B]
-                point_LB = point_LB[:, keep_B]
-        if position + 1 < length:
+            pairs = enumerate(zip(batch, token_B.tolist(), strict=True))
+            over |= {row: "stop" for row, (index, token) in pairs if ends(index, token)}
+        if over:
+            done |= {batch[row]: trace.continuation(row, finish) for row, finish in over.items()}
+            keep = [row for row in range(len(batch)) if row not in over]
+            batch = [batch[row] for row in keep]
+            keep_B = torch.tensor(keep, dtype=torch.int64, device=device)
+            trace.select(keep_B)
+            state, token_B = model.select(state, keep_B), token_B[keep_B]
+            point_LB = point_LB[:, keep_B]
+        if batch:
             logits_BV, state = model.step(token_B, state)
-    return done | {index: trace.continuation(row, "length") for row, index in enumerate(batch)}
+    return done
+
+
+def rows_of_length(trace: Trace, rows: Iterable[int], length: int, healing: Healing | None) -> list[int]:
+    """Those of the rows that have `length` tokens beyond the prompt."""
+    made = trace.end - trace.start
+    if made < length or healing is None:
+        return list(rows) if made == length else []
+    return [row for row in rows if made - healing.rewritten(trace.made(row)) >= length]
 
 
 def best(candidates: Sequence[Continuation], count: int, alpha: float = 0.0) -> list[int]:

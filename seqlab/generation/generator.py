@@ -17,10 +17,12 @@ from ..config.checks import RULE_FLAGS, check_generation, split_rule
 from ..models.tokens import Token
 from ..options import GenerationOptions
 from ..text import Tokenizer
+from ..text.tokenizers.unfinished import Unfinished
 from .beam import beam_search
-from .decoding import Continuation, StepModel, best, sample
+from .decoding import Continuation, best, sample
 from .rules import Rule, make_rule
 from .samples import Sample, Samples
+from .stepping import StepModel
 from .streaming import TextReader
 
 if TYPE_CHECKING:
@@ -35,15 +37,16 @@ Found = tuple[int, Continuation, TextReader]
 class Prompt(NamedTuple):
     """A prompt, checked and encoded.
 
-    shown: as it reads before its continuation; white space that the tokenizer drops comes with the next word.
-    ids: without the start token. spelt: as a model reads it that knows words by their characters, start token first,
-    with `words` behind the vocabulary; None for other models.
+    shown: as it reads before its continuation. ids: without the start token, and without the end that the first new
+    tokens write again where it is `unfinished`. spelt: as a model reads it that knows words by their characters, start
+    token first, with `words` behind the vocabulary; None for other models.
     """
 
     shown: str
     ids: list[int]
     spelt: list[int] | None
     words: Sequence[str]
+    unfinished: Unfinished | None
 
 
 class Request(NamedTuple):
@@ -102,7 +105,8 @@ class TextGenerator:
         config, prompt = request.config, request.prompt
         check_generation(config, streaming=stream is not None)
         stops = [config.stop] if isinstance(config.stop, str) else config.stop
-        new_reader = partial(TextReader, self.tokenizer, prompt.ids, stops, self._eos_id(config))
+        skip = prompt.unfinished.skip if prompt.unfinished else 0
+        new_reader = partial(TextReader, self.tokenizer, prompt.ids, stops, self._eos_id(config), skip=skip)
         with _at_work(self.model, config.beam or config.best_of or config.num), self._extra_words(prompt.words):
             found = (
                 self._search(request, new_reader)
@@ -114,24 +118,29 @@ class TextGenerator:
 
     def read_prompt(self, prompt: str, allow_unknown: bool = False) -> Prompt:
         """Encode a prompt. Raises InputError naming what the model does not know."""
-        unknown = self.tokenizer.unknown(prompt)
-        mappable = self.tokenizer.unk_id is not None
-        if unknown and not ((allow_unknown or self.reads_characters) and mappable):
-            names = ", ".join(map(repr, unknown[:5])) + (f" and {len(unknown) - 5} more" if unknown[5:] else "")
-            remedy = (
-                f", or allow unknown words ({option('allow_unknown')}), which are read as <unk>" if mappable else ""
-            )
-            raise InputError(
-                f"the prompt has {names}, which this model has never seen; leave that out{remedy}."
-                f"{did_you_mean(unknown[0], self.tokenizer.vocab.itos)}"
-            )
-        ids = self.tokenizer.encode(prompt)
-        kept = self.tokenizer.decode(ids)
-        shown = prompt if prompt[-1:] == kept[-1:] else prompt.rstrip()
+        tokenizer = self.tokenizer
+        unfinished, whole = tokenizer.unfinished(prompt), tokenizer.encode(prompt).tolist()
+        takes_unknown = (allow_unknown or self.reads_characters) and tokenizer.unk_id is not None
+        if unfinished and takes_unknown and whole[len(unfinished.ids) :] == [tokenizer.unk_id]:
+            unfinished = None  # this word is meant, and not one that begins so
+        ids = unfinished.ids if unfinished else whole
+        if not takes_unknown and (unknown := tokenizer.unknown(prompt, len(ids))):
+            raise InputError(self._unknown_words(unknown))
+        shown = _shown(prompt, tokenizer.decode(whole), unfinished is not None)
         if not self.reads_characters:
-            return Prompt(shown, ids.tolist(), None, ())
-        spelt, words = self.tokenizer.encode_spelt(prompt)
-        return Prompt(shown, ids.tolist(), [self.tokenizer.start_id, *spelt.tolist()], words)
+            return Prompt(shown, ids, None, (), unfinished)
+        spelt, words = tokenizer.encode_spelt(prompt)
+        return Prompt(shown, ids, [tokenizer.start_id, *spelt[: len(ids)].tolist()], words, unfinished)
+
+    def _unknown_words(self, unknown: Sequence[str]) -> str:
+        """What to say of a prompt with these words."""
+        names = ", ".join(map(repr, unknown[:5])) + (f" and {len(unknown) - 5} more" if unknown[5:] else "")
+        mappable = self.tokenizer.unk_id is not None
+        remedy = f", or allow unknown words ({option('allow_unknown')}), which are read as <unk>" if mappable else ""
+        return (
+            f"the prompt has {names}, which this model has never seen; leave that out{remedy}."
+            f"{did_you_mean(unknown[0], self.tokenizer.vocab.itos)}"
+        )
 
     def _extra_words(self, words: Sequence[str]) -> AbstractContextManager[None]:
         return cast("LanguageModel", self.model).extra_words(words) if words else nullcontext()
@@ -163,6 +172,7 @@ class TextGenerator:
             rules=request.rules,
             ends=lambda index, token: readers[index].push(token),
             spelt=prompt.spelt,
+            unfinished=prompt.unfinished,
         )
         order = best(drawn, config.num, config.length_penalty) if config.best_of else range(count)
         return [(index, drawn[index], readers[index]) for index in order]
@@ -182,6 +192,7 @@ class TextGenerator:
             alpha=config.length_penalty,
             complete=(lambda ids: _ends(new_reader(), ids)) if config.stop else None,
             spelt=prompt.spelt,
+            unfinished=prompt.unfinished,
         )
         readers = [new_reader() for _ in found]
         for reader, continuation in zip(readers, found, strict=True):
@@ -222,6 +233,15 @@ class TextGenerator:
         if len(ids) != 1 or self.tokenizer.unknown(text):
             raise InputError(f"ban={text} is not one token of this model.{did_you_mean(text, stoi)}")
         return ids[0]
+
+
+def _shown(prompt: str, kept: str, unfinished: bool) -> str:
+    """A prompt as it reads before its continuation: white space at its end that the tokenizer drops comes with the next
+    token, or is one space where that must have one before it."""
+    dropped = prompt[len(prompt.rstrip()) :].rpartition("\n")[2]
+    if prompt[-1:] == kept[-1:] or not dropped:
+        return prompt
+    return prompt.removesuffix(dropped) + " " * unfinished
 
 
 def new_seed() -> int:

@@ -9,7 +9,8 @@
    from, so `top_p=0.9` always keeps 90 % of what is left. Truncating before the temperature (then the number
    of candidates does not grow with it) is a matter of writing the rules in that order.
 
-No rule is on unless requested, except that `TextGenerator` bans the unknown token.
+No rule is on unless requested, except that `TextGenerator` bans the unknown token. Before all of them `healing` has the
+end of the prompt written again.
 
 Every rule keeps shape and dtype, leaves its input untouched, removes a token by setting it to -inf, never
 makes NaN, and leaves at least one token in every row: one that would remove all passes the row on unchanged.

@@ -51,6 +51,7 @@ class TextReader:
         stops: texts that end it and do not appear in it.
         eos_id: the token that ends it, without text of its own.
         write: called with each new part of the text as soon as it is certain.
+        skip: characters of the first tokens that are the prompt's, and not part of the text.
     """
 
     def __init__(
@@ -60,12 +61,13 @@ class TextReader:
         stops: Sequence[str] = (),
         eos_id: int | None = None,
         write: Callable[[str], None] | None = None,
+        skip: int = 0,
     ):
         self.decoder = tokenizer.decoder()
         for token in prompt:
             self.decoder.push(token)
         self.filter = StopFilter(stops)
-        self.eos_id, self.write = eos_id, write
+        self.eos_id, self.write, self.skip = eos_id, write, skip
         self.pieces: list[str] = []
         self.shown: list[str] = []
 
@@ -74,18 +76,17 @@ class TextReader:
         if token == self.eos_id:
             self.pieces.append("")
             return True
-        piece = self.decoder.push(token)
+        decoded = self.decoder.push(token)
+        piece, self.skip = decoded[self.skip :], max(0, self.skip - len(decoded))
         self.pieces.append(piece)
         self._show(self.filter.push(piece))
         return self.filter.matched
 
     def close(self) -> tuple[str, list[str]]:
-        """The whole text, and each token's part of it: a character spread over tokens belongs to the last of
-        them."""
-        if self.pieces and not self.filter.matched:
-            rest = self.decoder.flush()
-            self.pieces[-1] += rest
-            self._show(self.filter.push(rest) + self.filter.flush())
+        """The whole text, and each token's part of it: a character spread over tokens belongs to the last of them, and
+        one that is not finished is left out."""
+        if not self.filter.matched:
+            self._show(self.filter.flush())
         text = "".join(self.shown)
         parts, end = [], 0
         for piece in self.pieces:

@@ -106,9 +106,9 @@ def test_what_is_streamed_is_the_text(kind, prompt):
         assert not any(stop in one.text for stop in options["stop"])
         (free,) = generator.generate(prompt, length=60, seed=seed, stop_at_eos=False)
         assert free.text.startswith(one.text)
-        ids = [*generator.tokenizer.encode(prompt), *(token.id for token in free.tokens)]
-        before = len(generator.tokenizer.decode(generator.tokenizer.encode(prompt)))
-        assert generator.tokenizer.decode(ids)[before:] == free.text
+        decoder = generator.tokenizer.decoder()
+        ids = [*generator.read_prompt(prompt).ids, *(token.id for token in free.tokens)]
+        assert "".join(map(decoder.push, ids)) == str(free)
 
 
 def test_half_characters_are_never_streamed():
@@ -117,7 +117,7 @@ def test_half_characters_are_never_streamed():
     generator.generate(length=len(text.encode()), stream=pieces.append, seed=0)
     assert pieces == list(text)
     tokens = generator.generate(length=len(text.encode()) - 2, seed=0)[0].tokens
-    assert [token.text for token in tokens] == ["", "é", "", "", "東", "", "", "\ufffd"]
+    assert [token.text for token in tokens] == ["", "é", "", "", "東", "", "", ""]
 
 
 @pytest.mark.parametrize("kind", ["byte", "char"])
@@ -148,10 +148,10 @@ def test_a_line_end_does_not_end_the_text_of_a_pretokenised_corpus():
 @pytest.mark.parametrize(
     ("kind", "prompt", "shown", "text"),
     [
-        ("word", "the ", "the", " cat, x"),
+        ("word", "the ", "the ", "cat, x"),
         ("word", "the", "the", " cat, x"),
         ("word", "", "", "cat, x"),
-        ("whitespace", "the ", "the", " cat , x"),
+        ("whitespace", "the ", "the ", "cat , x"),
         ("char", "the ", "the ", "cat, x"),
         ("bpe", "the ", "the ", "cat, x"),
     ],

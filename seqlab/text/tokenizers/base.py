@@ -15,6 +15,7 @@ import numpy as np
 from ...base.files import atomic_file
 from ...base.results import line
 from .segmenters import Segmenter
+from .unfinished import Unfinished
 from .vocab import EOS, UNK, Vocab
 
 FORMAT = 1
@@ -133,11 +134,17 @@ class Tokenizer(ABC):
     def decoder(self) -> IncrementalDecoder:
         """A fresh incremental decoder."""
 
-    def unknown(self, text: str) -> list[str]:
-        """Distinct tokens of `text` that the vocabulary lacks, in order of appearance."""
+    def unknown(self, text: str, first: int | None = None) -> list[str]:
+        """Distinct tokens of `text`, or of its `first` tokens, that the vocabulary lacks, in order of appearance."""
         if not self.has_unk:
             return []
-        return [self.plain(token) for token in self.segment(text)[0] if token not in self.vocab.stoi]
+        types, indices = self.segment(text)
+        found = (types[index] for index in dict.fromkeys(indices[:first].tolist()))
+        return [self.plain(token) for token in found if token not in self.vocab.stoi]
+
+    def unfinished(self, text: str) -> Unfinished | None:
+        """The end of `text` whose tokens may be others once more text follows; None where its tokens are certain."""
+        return None
 
     def plain(self, token: str) -> str:
         """A token as the text has it rather than as the vocabulary spells it."""

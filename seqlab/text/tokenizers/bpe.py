@@ -18,10 +18,13 @@ from .base import Tokenizer
 from .characters import ByteDecoder, utf8
 from .cuts import natural_cuts, pieces
 from .segmenters import Segmenter, UnitSegmenter
+from .unfinished import Beginnings, Unfinished, Way
 from .vocab import Vocab, escape, unescape
 
 DISTINCT = 1 << 21
 """Characters of distinct units after which learning reads no more: about 200,000 words."""
+LONGEST_END = 48
+"""Bytes of an unfinished end, beyond which its first tokens are taken as they are."""
 SAMPLE_BLOCK = 1 << 16
 """Bytes of one block of a sample."""
 
@@ -93,6 +96,45 @@ class BpeTokenizer(Tokenizer):
     def decoder(self) -> ByteDecoder:
         """Decodes `<eos>` to a newline."""
         return ByteDecoder(self._pieces)
+
+    @cached_property
+    def _beginnings(self) -> Beginnings:
+        entries = enumerate(self.vocab.itos)
+        return Beginnings((unescape(token), id) for id, token in entries if id != self.eos_id)
+
+    def unfinished(self, text: str) -> Unfinished | None:
+        """The last word, mark or white space, which a longer token may begin with.
+
+        Each of its beginnings, in its own tokens, is a way to write it, where the next token goes on to its end or
+        beyond.
+        """
+        if not text:
+            return None
+        ids, stoi = self.encode(text).tolist(), self.vocab.stoi
+        last = self._model.pre_tokenizer.pre_tokenize_str(_UNITS.findall(text)[-1])[-1][0]
+
+        def spell(symbols: str) -> tuple[int, ...]:
+            return tuple(stoi[escape(token.value)] for token in self._model.model.tokenize(symbols))
+
+        own = spell(last)
+        sizes = [len(unescape(self.vocab.itos[id])) for id in own]
+        held = next(count for count in range(len(own), 0, -1) if sum(sizes[-count:]) <= LONGEST_END or count == 1)
+        end = last[len(last) - sum(sizes[-held:]) :]
+        found: dict[tuple[int, ...], Way] = {}
+        for cut in range(len(end)):
+            before, rest = spell(end[:cut]), end[cut:]
+            if not cut or before[:-1] in found:
+                found[before] = Way(before, self._beginnings.ids_with(rest), stoi.get(escape(rest)))
+        ways: list[Way] = []
+        for way in reversed(found.values()):
+            if not way.before or len(way.completing) or any(way.before == later.before[:-1] for later in ways):
+                ways.append(way)
+        if len(ways) == 1 and ways[0].completing.tolist() == [ways[0].exact]:
+            return None
+        # Characters count where they are completed: the first may have begun before.
+        codes = [_BYTES[symbol] for symbol in end]
+        inner = [code & 0xC0 == 0x80 for code in codes]
+        return Unfinished(ids[:-held], inner.count(False) + inner[0], ways[::-1])
 
 
 def train_bpe(texts: Iterable[str], vocab_size: int) -> BpeTokenizer:

@@ -105,11 +105,18 @@ class Keys:
         self.paired = paired
         self.open: set[str] = set()
 
+    def of(self, token: str) -> str:
+        """The key of a token that comes next."""
+        if token in self.paired:
+            return token + _SECOND if token in self.open else token
+        return word_class(token)
+
     def next(self, token: str) -> str:
+        """The same, once it has come."""
+        key = self.of(token)
         if token in self.paired:
             self.open ^= {token}
-            return token if token in self.open else token + _SECOND
-        return word_class(token)
+        return key
 
     def end_line(self) -> None:
         self.open.clear()

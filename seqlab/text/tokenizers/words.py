@@ -3,18 +3,64 @@
 from __future__ import annotations
 
 import re
+from abc import abstractmethod
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
+
+import numpy as np
 
 from .base import IncrementalDecoder, Tokenizer
 from .boundaries import RULES, word_finder
 from .segmenters import Segmenter, TokenSegmenter, UnitSegmenter
 from .spacing import START, Keys, Spacing
+from .unfinished import Beginnings, Unfinished, Way
 from .vocab import EOS, Vocab, escape, unescape
 
 
-class WordTokenizer(Tokenizer):
+class WholeWords(Tokenizer):
+    """What both have in common: a token is a word as the text has it, and the decoder sets the spaces."""
+
+    @abstractmethod
+    def decoder(self) -> SpacingDecoder: ...
+
+    @cached_property
+    def _beginnings(self) -> Beginnings:
+        entries = enumerate(self.vocab.itos)
+        return Beginnings((self.plain(token), id) for id, token in entries if id not in (self.unk_id, self.eos_id))
+
+    def unfinished(self, text: str) -> Unfinished | None:
+        """The last word, with which a longer one may begin; or the space after it, which excludes marks without one."""
+        stripped = text.rstrip()
+        if not stripped or "\n" in text[len(stripped) :]:
+            return None
+        types, indices = self.segment(stripped)
+        last, ids = types[indices[-1]], self.ids_of(types)[indices].tolist()
+        space = stripped != text
+        before = ids if space else ids[:-1]
+        decoder = self.decoder()
+        for id in before:
+            decoder.push(id)
+        if space:
+            spaced = np.fromiter((id for id in range(len(self.vocab)) if decoder.takes_space(id)), np.int64)
+            return Unfinished(ids, 1, [Way((), spaced, None)]) if len(spaced) else None
+        words, own = self._beginnings.ids_with(self.plain(last)), self.vocab.stoi.get(last)
+        if words.tolist() in ([], [own]):
+            return None
+        space = decoder.takes_space(words[0] if own is None else own)
+        alike = np.array([id for id in words.tolist() if decoder.takes_space(id) == space])
+        return Unfinished(before, space + len(self.plain(last)), [Way((), alike, own)])
+
+
+class SpacingDecoder(IncrementalDecoder):
+    """A decoder that sets spaces between tokens."""
+
+    @abstractmethod
+    def takes_space(self, id: int) -> bool:
+        """Whether this token, if it came next, would have a space before it."""
+
+
+class WordTokenizer(WholeWords):
     """Words, numbers and punctuation marks one by one; a line end is a token, at most two of them in a row.
 
     Words are those of UAX #29, tailored (`boundaries`). Other white space is not kept, so decoding cannot give back a
@@ -94,7 +140,7 @@ class WordTokenizer(Tokenizer):
         return WordDecoder(self.vocab.itos, self.spacing)
 
 
-class WordDecoder(IncrementalDecoder):
+class WordDecoder(SpacingDecoder):
     """Puts words and punctuation together with the spaces that print has between them."""
 
     def __init__(self, itos: list[str], spacing: Spacing):
@@ -113,8 +159,12 @@ class WordDecoder(IncrementalDecoder):
         self.previous = key
         return space + token
 
+    def takes_space(self, id: int) -> bool:
+        token = self.itos[id]
+        return token not in ("\n", EOS) and self.spacing.between(self.previous, self.keys.of(token))
 
-class WhitespaceTokenizer(Tokenizer):
+
+class WhitespaceTokenizer(WholeWords):
     """What stands between white space is a token; a line end is `<eos>`. For text that is tokenised already.
 
     Every line ends in one `<eos>`, blank lines and an unfinished last line of a document too. A literal
@@ -150,12 +200,15 @@ def _tokens(piece: str) -> list[str]:
     return piece.replace("\n", f" {EOS} ").split()
 
 
-class WhitespaceDecoder(IncrementalDecoder):
+class WhitespaceDecoder(SpacingDecoder):
     def __init__(self, texts: list[str], eos_id: int | None):
         self.texts, self.eos_id = texts, eos_id
         self.line_start = True
 
+    def takes_space(self, id: int) -> bool:
+        return not self.line_start and id != self.eos_id
+
     def push(self, id: int) -> str:
-        space = "" if self.line_start or id == self.eos_id else " "
+        space = " " if self.takes_space(id) else ""
         self.line_start = id == self.eos_id
         return space + ("\n" if self.line_start else self.texts[id])
