@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from ..console import JsonFlag, print_json, print_table
-from .neighbors import Count, VectorsArgument, open_vectors, say_composed
+from ..console import JsonFlag, print_json, print_table, say
+from .neighbors import Count, VectorsArgument, open_vectors
 
 
 def parse_expression(text: str) -> tuple[list[str], list[str]]:
@@ -59,7 +59,8 @@ def analogy(
         )
     opened = open_vectors(vectors, mapped=True)
     best = opened.neighbors(added, k, negative=subtracted, method=method)
-    say_composed(opened, added + subtracted)
+    for note in best.notes:
+        say(note)
     if as_json:
         print_json({"method": method, "results": best.to_json()})
     else:

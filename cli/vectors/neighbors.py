@@ -39,14 +39,6 @@ def open_vectors(path: Path, mapped: bool = False) -> WordVectors:
     return vectors
 
 
-def say_composed(vectors: WordVectors, words: list[str]) -> None:
-    """Say on stderr which words are answered by their n-grams."""
-    unknown = [word for word in dict.fromkeys(words) if word not in vectors] if vectors.subwords is not None else []
-    for word in unknown:
-        composed = "is not in the vocabulary; its vector is composed from its n-grams."
-        say(f"{printable(repr(word))} {composed}{printable(vectors.suggestion(word, likeness=0.8))}")
-
-
 def neighbors(
     vectors: VectorsArgument,
     words: Annotated[list[str], typer.Argument(metavar="WORD", help="One table for each.")],
@@ -59,7 +51,8 @@ def neighbors(
     """
     opened = open_vectors(vectors, mapped=True)
     found = opened.neighbors_of_each(words, k)
-    say_composed(opened, words)
+    for note in dict.fromkeys(note for best in found for note in best.notes):
+        say(note)
     if as_json:
         queries = [{"word": word, "results": best.to_json()} for word, best in zip(words, found, strict=True)]
         print_json({"results": queries[0]["results"], "queries": queries})

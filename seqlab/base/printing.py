@@ -1,18 +1,48 @@
-"""Text from a corpus, made safe to print."""
+"""Text from a corpus, made safe to print, and how wide it then is."""
 
 from __future__ import annotations
+
+import unicodedata
+
+_IN_WORDS = frozenset(map(chr, (0xAD, 0x61C, 0x180E, *range(0x200C, 0x2010), 0x2060, *range(0xE0020, 0xE0080))))
+"""Joiners, soft hyphens, marks of direction, tags (of flags): part of the spelling of the word that they stand in."""
 
 
 def printable(text: str) -> str:
     """`text` with control characters escaped.
 
     Words and file names come from texts of unknown origin: printed as they are, one of them could move the cursor
-    of a terminal or recolour what follows.
+    of a terminal, recolour what follows or write it backwards.
 
     Args:
         text: any string.
 
     Returns:
-        `text` where every character that is not printable is written as its Python escape, such as `\\x1b` or `\\n`.
+        `text` where every character that is not printable is written as its Python escape, such as `\\x1b` or `\\n`;
+        joiners and the like are left as they are inside a word, which they spell.
     """
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    if text.isprintable():
+        return text
+    shown, in_word = [], False
+    for c in text:
+        visible = c.isprintable()
+        in_word = (visible and c != " ") or (in_word and c in _IN_WORDS)
+        shown.append(c if visible or in_word else c.encode("unicode_escape").decode())
+    return "".join(shown)
+
+
+def quoted(word: str) -> str:
+    """A word in quotes for a sentence, its joiners as they are."""
+    quote = '"' if "'" in word and '"' not in word else "'"
+    return f"{quote}{printable(word)}{quote}"
+
+
+def width(text: str) -> int:
+    """How many columns of a terminal `text` takes: two for ideographs and pictures, none for marks and joiners."""
+    return len(text) if text.isascii() else sum(map(_columns, text))
+
+
+def _columns(c: str) -> int:
+    if unicodedata.category(c) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(c) in "WF" else 1

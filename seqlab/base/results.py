@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from .errors import InputError
+from .printing import width
 
 if TYPE_CHECKING:
     import pandas
@@ -76,13 +77,13 @@ class Table:
     def text(self) -> str:
         """Aligned columns, numbers to the right, without a final newline; control characters are left as they are."""
         cells = [[cell(value) for value in row] for row in self.rows]
-        widths = [max(map(len, column)) for column in zip(self.headers, *cells, strict=True)]
+        widths = [max(map(width, column)) for column in zip(self.headers, *cells, strict=True)]
         lines = []
         for row in ([list(self.headers)] if any(self.headers) else []) + cells:
-            padded = [
-                text.rjust(width) if right else text.ljust(width)
-                for text, width, right in zip(row, widths, self.numeric, strict=True)
-            ]
+            padded = []
+            for text, columns, right in zip(row, widths, self.numeric, strict=True):
+                space = " " * (columns - width(text))
+                padded.append(space + text if right else text + space)
             lines.append("  ".join(padded).rstrip())
         return "\n".join(lines)
 

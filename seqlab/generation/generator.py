@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
@@ -12,6 +13,7 @@ import numpy as np
 import torch
 
 from ..base.errors import InputError, did_you_mean, option
+from ..base.printing import quoted
 from ..config import GenerationConfig
 from ..config.checks import RULE_FLAGS, check_generation, split_rule
 from ..models.tokens import Token
@@ -118,6 +120,7 @@ class TextGenerator:
 
     def read_prompt(self, prompt: str, allow_unknown: bool = False) -> Prompt:
         """Encode a prompt. Raises InputError naming what the model does not know."""
+        prompt = self._spelled(prompt)
         tokenizer = self.tokenizer
         unfinished, whole = tokenizer.unfinished(prompt), tokenizer.encode(prompt).tolist()
         takes_unknown = (allow_unknown or self.reads_characters) and tokenizer.unk_id is not None
@@ -134,13 +137,20 @@ class TextGenerator:
 
     def _unknown_words(self, unknown: Sequence[str]) -> str:
         """What to say of a prompt with these words."""
-        names = ", ".join(map(repr, unknown[:5])) + (f" and {len(unknown) - 5} more" if unknown[5:] else "")
+        names = ", ".join(map(quoted, unknown[:5])) + (f" and {len(unknown) - 5} more" if unknown[5:] else "")
         mappable = self.tokenizer.unk_id is not None
         remedy = f", or allow unknown words ({option('allow_unknown')}), which are read as <unk>" if mappable else ""
         return (
             f"the prompt has {names}, which this model has never seen; leave that out{remedy}."
-            f"{did_you_mean(unknown[0], self.tokenizer.vocab.itos)}"
+            f"{did_you_mean(unknown[0], self.tokenizer.vocab.itos, 2, None)}"
         )
+
+    def _spelled(self, prompt: str) -> str:
+        """The prompt in composed or decomposed Unicode, whichever of the two the model knows more of."""
+        if prompt.isascii():
+            return prompt
+        forms = (prompt, unicodedata.normalize("NFC", prompt), unicodedata.normalize("NFD", prompt))
+        return min(forms, key=lambda form: len(self.tokenizer.unknown(form)))
 
     def _extra_words(self, words: Sequence[str]) -> AbstractContextManager[None]:
         return cast("LanguageModel", self.model).extra_words(words) if words else nullcontext()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 
 import numpy as np
 import pytest
@@ -66,8 +67,8 @@ def scripted(kind, text, **more):
     return TextGenerator(Scripted(len(tokenizer.vocab), tokenizer.encode(text).tolist()), tokenizer)
 
 
-def generator_of(kind, seed=0):
-    tokenizer = tokenizer_of(kind)
+def generator_of(kind, seed=0, text=TEXT):
+    tokenizer = tokenizer_of(kind, text)
     return TextGenerator(random_model(tokenizer, seed), tokenizer)
 
 
@@ -345,3 +346,17 @@ def test_shaded_text_is_escaped_and_darker_where_less_expected():
     assert "<i>" not in page
     shades = [float(part.split(")")[0]) for part in page.split("rgba(230,120,30,")[1:]]
     assert shades == [0.01, 0.56]
+
+
+@pytest.mark.parametrize(("prompt", "meant"), [("Whale", "whale"), ("Natasha", "Natásha"), ("teh", "the")])
+def test_words_of_a_prompt_that_are_unknown_get_the_near_spelling(prompt, meant):
+    generator = generator_of("word", text=f"the whale saw Natásha and the captain . {meant} {meant}\n" * 20)
+    with pytest.raises(InputError, match=f"'{prompt}', which .* Did you mean '{meant}'"):
+        generator.read_prompt(prompt)
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_prompts_are_read_in_the_form_of_unicode_that_the_text_has(form):
+    generator = generator_of("word", text=unicodedata.normalize(form, "café résumé\n" * 20))
+    prompts = [generator.read_prompt(unicodedata.normalize(other, "café")).ids for other in ("NFC", "NFD")]
+    assert prompts[0] == prompts[1] == generator.tokenizer.ids_of([unicodedata.normalize(form, "café")]).tolist()

@@ -64,4 +64,6 @@ def reads_pieces(path: str | Path) -> bool:
 def of_vocabulary(tokenizer: Tokenizer, matrix_VD: np.ndarray) -> WordVectors:
     """Vectors of a tokenizer's words, given those (V, D) of its whole vocabulary."""
     vocab, keep = tokenizer.vocab, np.flatnonzero(tokenizer.words_mask())
-    return WordVectors([vocab.itos[i] for i in keep], matrix_VD[keep], vocab.counts[keep])
+    text = {"tokenizer": tokenizer.kind, "lowercase": tokenizer.options.get("lowercase", False)}
+    words = [vocab.itos[i] for i in keep]
+    return WordVectors(words, matrix_VD[keep], vocab.counts[keep], {"settings": {"text": text}})

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...base.errors import InputError
+from ...base.printing import quoted
 
 END_OF_SENTENCE = b"</s>"
 """The one word without n-grams."""
@@ -64,13 +65,13 @@ class Subwords:
         counts, rows = ngram_buckets(words, self.shortest, self.longest, self.buckets)
         if not counts.all():
             raise InputError(
-                f"{words[int(np.argmin(counts))]!r} is not in the vocabulary and holds no n-grams of {self.shortest} "
-                f"to {self.longest} characters to compose a vector from."
+                f"{quoted(words[int(np.argmin(counts))])} is not in the vocabulary and holds no n-grams of "
+                f"{self.shortest} to {self.longest} characters to compose a vector from."
             )
         vectors = mean_rows(self.matrix, offsets_of(counts), rows)
         finite = np.isfinite(vectors).all(axis=1)
         if not finite.all():
-            raise InputError(f"the n-grams of {words[int(np.argmin(finite))]!r} hold NaN or infinity.")
+            raise InputError(f"the n-grams of {quoted(words[int(np.argmin(finite))])} hold NaN or infinity.")
         return vectors
 
     def has_ngrams(self, words: Sequence[str]) -> np.ndarray:

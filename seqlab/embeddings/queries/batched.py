@@ -26,15 +26,16 @@ BLOCK = 1 << 22
 def neighbors_of_each(lexicon: Lexicon, words: str | Sequence[str], k: int) -> list[ScoredWords]:
     """See `WordVectors.neighbors_of_each`."""
     k = check_count(k)
+    words = as_words(words)
     rows, unit_QD = lexicon.look_up_unit(words)
     best = _nearest(lexicon, unit_QD, k + 1)
-    return [named(lexicon, *scored, {row}, k) for row, scored in zip(rows, best, strict=True)]
+    return [named(lexicon, *scored, {row}, k, [word]) for row, word, scored in zip(rows, words, best, strict=True)]
 
 
 def analogies(lexicon: Lexicon, triples: Iterable[Sequence[str]], k: int, method: Method) -> list[ScoredWords]:
     """See `WordVectors.analogies`."""
     check_method(method)
-    k = check_count(k)
+    k, triples = check_count(k), list(triples)
     rows_U, unit_UD, places_QN = _look_up_groups(lexicon, triples, 3)
     a_QD, b_QD, c_QD = (unit_UD[places_Q] for places_Q in places_QN.T)
     if method == "add":
@@ -49,7 +50,9 @@ def analogies(lexicon: Lexicon, triples: Iterable[Sequence[str]], k: int, method
             )
         )
     given = rows_U[places_QN].tolist()
-    return [named(lexicon, *scored, set(rows), k) for rows, scored in zip(given, best, strict=True)]
+    return [
+        named(lexicon, *scored, set(rows), k, words) for rows, words, scored in zip(given, triples, best, strict=True)
+    ]
 
 
 def similarities(lexicon: Lexicon, pairs: Iterable[Sequence[str]]) -> np.ndarray:

@@ -12,7 +12,7 @@ import numpy as np
 from .lexicon import Lexicon
 from .ranking import highest
 from .results import ScoredWords
-from .single import named, scores
+from .single import asked, named, scores
 from .terms import Method, Terms
 
 
@@ -98,4 +98,4 @@ class GensimNames(Lexicon):
         if topn is None:
             return scores_V
         places, best = highest(scores_V, topn + len(given))
-        return named(self, places + rows.indices(len(self.words))[0], best, given, topn)
+        return named(self, places + rows.indices(len(self.words))[0], best, given, topn, asked(positive, negative))

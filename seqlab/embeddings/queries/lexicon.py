@@ -6,19 +6,25 @@ Shapes: V words, D dimensions, N words or vectors of a question.
 from __future__ import annotations
 
 import itertools
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from ...base.errors import InputError, counted, did_you_mean
+from ...base.printing import quoted
+from ...text.tokenizers.words import lowered
 from ..material.subwords import Subwords
 from .ranking import lengths
 from .terms import Term, UnknownWord, as_words
 
-SUGGEST_AMONG = 100_000
+FORMS: tuple[Literal["NFC", "NFD", "NFKC"], ...] = ("NFC", "NFD", "NFKC")
+SUGGEST_AMONG = 200_000
 """Most frequent words searched for a close spelling."""
+SUGGEST_FOR = 3
+"""Words of one question, at most, for which a close spelling is searched."""
 
 
 class Lexicon:
@@ -127,7 +133,7 @@ class Lexicon:
     def row(self, word: str) -> int:
         """Row of a word in the matrix. Raises InputError with suggestions when it is unknown."""
         [word] = as_words([word])
-        row = self.index.get(word)
+        row = self.index.get(self.spelled(word))
         if row is None:
             raise self._unknown(word)
         return row
@@ -140,23 +146,35 @@ class Lexicon:
         """
         return self.look_up(words)[1]
 
-    def suggestion(self, word: str, likeness: float = 0.6) -> str:
+    def spelled(self, word: str) -> str:
+        """A word as these vectors spell it: composed or decomposed Unicode, and lower-cased where their text was; as it
+        is where they do not have it."""
+        if word in self.index:
+            return word
+        spellings = [word, *(unicodedata.normalize(form, word) for form in FORMS)]
+        if self.meta.get("settings", {}).get("text", {}).get("lowercase"):
+            spellings += [form(spelling) for form in (lowered, str.lower) for spelling in spellings]
+        return next((spelling for spelling in spellings if spelling in self.index), word)
+
+    def suggestion(self, word: str) -> str:
         """`" Did you mean 'x'?"` for words here that are written like an unknown one, or an empty string."""
-        folded = word.casefold()
-        variants = [known for known in self.words if known.casefold() == folded][:2]
-        if variants:
-            return f" Did you mean {' or '.join(map(repr, variants))}?"
-        among = [
-            known
-            for known in itertools.islice(self.words, SUGGEST_AMONG)
-            if abs(len(known) - len(word)) <= 2 and known[:1].casefold() == folded[:1]
+        return did_you_mean(word, itertools.islice(self.words, SUGGEST_AMONG), 2, None)
+
+    def composed(self, words: Iterable[object]) -> list[str]:
+        """A sentence for each of `words` whose vector is composed from its n-grams, with what may have been meant."""
+        if self.subwords is None:
+            return []
+        unknown = [word for word in dict.fromkeys(words) if isinstance(word, str) and self.spelled(word) not in self]
+        return [
+            f"{quoted(word)} is not in the vocabulary; its vector is composed from its n-grams."
+            f"{self.suggestion(word) if len(unknown) <= SUGGEST_FOR else ''}"
+            for word in unknown
         ]
-        return did_you_mean(folded, among, 2, likeness)
 
     def look_up(self, words: str | Iterable[str]) -> tuple[list[int], np.ndarray]:
         """Rows, -1 for words outside the vocabulary, and vectors (N, D)."""
         words = as_words(words)
-        rows = [self.index.get(word, -1) for word in words]
+        rows = [self.index.get(self.spelled(word), -1) for word in words]
         unknown = [place for place, row in enumerate(rows) if row < 0]
         if not unknown:
             return rows, self.matrix[rows]
@@ -188,4 +206,4 @@ class Lexicon:
 
     def _unknown(self, word: str) -> UnknownWord:
         known = counted(len(self), "word")
-        return UnknownWord(f"{word!r} is not among the {known} of these vectors.{self.suggestion(word)}")
+        return UnknownWord(f"{quoted(word)} is not among the {known} of these vectors.{self.suggestion(word)}")

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ...base.results import Result, Table
 
 
 class ScoredWords(list[tuple[str, float]], Result):
-    """(word, score) pairs, best first: a list in every way, equal to a plain one, and a table in a notebook."""
+    """(word, score) pairs, best first: a list in every way, equal to a plain one, and a table in a notebook.
+
+    notes: sentences on how far to trust the answer, which a console shows behind the list, a notebook above the table.
+    """
+
+    def __init__(self, pairs: Iterable[tuple[str, float]] = (), notes: Sequence[str] = ()):
+        super().__init__(pairs)
+        self.notes = list(notes)
+
+    def __repr__(self) -> str:
+        return "  # ".join([super().__repr__(), *self.notes])
 
     def table(self) -> Table:
         """A row for each word."""
-        return Table(("word", "score"), self)
+        return Table(("word", "score"), self, " ".join(self.notes))
 
     def to_json(self) -> list[dict[str, Any]]:
         """[{"word", "score"}, ...], as the command line prints it with `--json`."""

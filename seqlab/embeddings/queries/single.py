@@ -5,7 +5,7 @@ Shapes: V words, D dimensions, N words or vectors of a question, k results.
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Iterable
 
 import numpy as np
 
@@ -13,14 +13,14 @@ from ...base.errors import InputError
 from .lexicon import Lexicon
 from .ranking import highest, multiplied_similarity
 from .results import ScoredWords
-from .terms import Method, Terms, check_count, check_method, terms_and_weights
+from .terms import Method, Term, Terms, check_count, check_method, terms_and_weights
 
 
 def neighbors(lexicon: Lexicon, words: Terms, k: int, negative: Terms, method: Method) -> ScoredWords:
     """See `WordVectors.neighbors`."""
     k = check_count(k)
     scores_V, left_out = scores(lexicon, words, negative, method)
-    return named(lexicon, *highest(scores_V, k + len(left_out)), left_out, k)
+    return named(lexicon, *highest(scores_V, k + len(left_out)), left_out, k, asked(words, negative))
 
 
 def scores(
@@ -47,10 +47,24 @@ def cosines(lexicon: Lexicon, query_D: np.ndarray, rows: slice = slice(None)) ->
     return scores_V
 
 
-def named(lexicon: Lexicon, rows_K: np.ndarray, scores_K: np.ndarray, left_out: Container[int], k: int) -> ScoredWords:
-    """The words of the first k rows that are not left out, with their scores."""
+def named(
+    lexicon: Lexicon,
+    rows_K: np.ndarray,
+    scores_K: np.ndarray,
+    left_out: Container[int],
+    k: int,
+    asked: Iterable[object],
+) -> ScoredWords:
+    """The words of the first k rows that are not left out, with their scores, and what there is to know about the words
+    asked about."""
     pairs = zip(rows_K.tolist(), scores_K.tolist(), strict=True)
-    return ScoredWords([(lexicon.words[row], score) for row, score in pairs if row not in left_out][:k])
+    best = [(lexicon.words[row], score) for row, score in pairs if row not in left_out][:k]
+    return ScoredWords(best, lexicon.composed(asked))
+
+
+def asked(*terms: Terms | None) -> list[Term]:
+    """The words and vectors of a question."""
+    return [term for group in terms for term in terms_and_weights(group, 1.0)[0]]
 
 
 def rank(lexicon: Lexicon, a: str, b: str) -> int:

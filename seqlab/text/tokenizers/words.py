@@ -86,6 +86,7 @@ class WordTokenizer(WholeWords):
         self.spacing = Spacing(**spaces) if spaces else Spacing()
         self.lowercase, self.rules = lowercase, rules
         self._words = word_finder(rules)
+        self._lowered = lowered if rules > 1 else str.lower
 
     @property
     def options(self) -> dict[str, Any]:
@@ -112,20 +113,14 @@ class WordTokenizer(WholeWords):
 
     def learn_spaces(self, text: str) -> WordTokenizer:
         """The same, which decodes with spaces where `text` has them."""
-        learned = Spacing.learn(self.lowered(text) if self.lowercase else text, self._words)
+        learned = Spacing.learn(self._lowered(text) if self.lowercase else text, self._words)
         return WordTokenizer(self.vocab, **{**self.options, "spaces": learned.to_dict()})
-
-    def lowered(self, text: str) -> str:
-        """`text` in lower case. The dotted capital I of Turkish becomes an i, and leaves no dot of its own behind."""
-        if self.rules > 1 and not text.isascii():
-            text = text.replace("I\u0307", "i").replace("\u0130", "i")
-        return text.lower()
 
     def _units(self, piece: str) -> list[str]:
         """Stretches of non-space, and line ends: one at the end of a line, two where blank lines follow."""
         found: list[str] = []
         ends = 0
-        *lines, last = (self.lowered(piece) if self.lowercase else piece).split("\n")
+        *lines, last = (self._lowered(piece) if self.lowercase else piece).split("\n")
         for line in lines:
             if words := line.split():
                 found += words
@@ -138,6 +133,11 @@ class WordTokenizer(WholeWords):
     def decoder(self) -> WordDecoder:
         """Decodes `<eos>` to a newline."""
         return WordDecoder(self.vocab.itos, self.spacing)
+
+
+def lowered(text: str) -> str:
+    """`text` in lower case. The dotted capital I of Turkish becomes an i, and leaves no dot of its own behind."""
+    return (text if text.isascii() else text.replace("I\u0307", "i").replace("\u0130", "i")).lower()
 
 
 class WordDecoder(SpacingDecoder):

@@ -1,6 +1,7 @@
 const count = data.words.length;
 const index = new Map(data.words.map((word, i) => [word, i]));
-const folded = data.words.map((word) => word.toLowerCase());
+const fold = (word) => word.toLowerCase().normalize("NFC");
+const folded = data.words.map(fold);
 const webgl = Boolean(document.createElement("canvas").getContext("webgl"));
 const pen = document.createElement("canvas").getContext("2d");
 const message = document.getElementById("message");
@@ -132,7 +133,7 @@ function select(places, move) {
 }
 
 function find() {
-  const text = entry.value.trim(), small = text.toLowerCase();
+  const text = entry.value.trim(), small = fold(text);
   if (!text) return;
   let i = index.get(text) ?? folded.indexOf(small);
   if (i < 0) i = folded.findIndex((word) => word.startsWith(small));
@@ -141,7 +142,7 @@ function find() {
 }
 
 entry.addEventListener("input", (event) => {
-  const small = entry.value.trim().toLowerCase();
+  const small = fold(entry.value.trim());
   const options = [];
   for (let i = 0; small && i < count && options.length < 20; i++) {
     if (!folded[i].startsWith(small)) continue;

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 
 from ...base.errors import InputError, counted
+from ...base.printing import quoted
 from ..output import drawing_rules, figure_bytes
 from ..style import INK, PAPER, QUIET, darker, font_families, label_text
 from .labels import GAP, Label, place_labels
@@ -54,9 +55,9 @@ def check_fonts(words: Sequence[str]) -> None:
     uncovered = font_families(texts)[1]
     if len(uncovered) > UNREADABLE * len(texts):
         raise InputError(
-            f"{len(uncovered):,} of {counted(len(texts), 'word')}, such as {uncovered[0]!r}, use characters that no "
-            "installed font has. Save the map as .html or .svg, which the browser draws with its own fonts, or install "
-            "a font for them, such as Noto Sans CJK for Chinese, Japanese and Korean."
+            f"{len(uncovered):,} of {counted(len(texts), 'word')}, such as {quoted(uncovered[0])}, use characters "
+            "that no installed font has. Save the map as .html or .svg, which the browser draws with its own fonts, or "
+            "install a font for them, such as Noto Sans CJK for Chinese, Japanese and Korean."
         )
 
 
@@ -72,8 +73,8 @@ def map_bytes(wordmap: WordMap, kind: str) -> tuple[bytes, int, list[str]]:
     uncovered = font_families([sheet.texts[i] for i in sorted(labelled)])[1]
     if uncovered and kind != "svg":  # an svg keeps text as text and is drawn with the reader's fonts
         notes.append(
-            f"{counted(len(uncovered), 'word')}, such as {uncovered[0]!r}, use characters that no font here covers and "
-            "are drawn as boxes; an .html or .svg map shows them in the browser's fonts."
+            f"{counted(len(uncovered), 'word')}, such as {quoted(uncovered[0])}, use characters that no font here "
+            "covers and are drawn as boxes; an .html or .svg map shows them in the browser's fonts."
         )
     return content, len(labelled), notes
 
