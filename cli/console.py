@@ -7,6 +7,7 @@ import json
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext, redirect_stdout
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,6 +27,13 @@ JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object in
 def say(text: str) -> None:
     """A line for the person watching, on stderr."""
     print(text, file=sys.stderr, flush=True)
+
+
+def nothing_but(output: Path) -> AbstractContextManager[object]:
+    """Where the output goes to stdout, what is printed inside goes to stderr."""
+    from seqlab.base.storage.outputs import descriptor_of
+
+    return redirect_stdout(sys.stderr) if descriptor_of(output) == 1 else nullcontext()
 
 
 def print_json(value: Any) -> None:

@@ -97,6 +97,7 @@ def evaluate(
     values found.
     """
     from seqlab.base.errors import InputError
+    from seqlab.base.storage.outputs import check_file
 
     if text and split:
         raise InputError("give either --text F or --split valid|test, not both.")
@@ -123,7 +124,7 @@ def evaluate(
     for path in (*paths, *(ensemble or ())):
         check_run(path)
     if tokens:
-        _check_output(tokens)
+        check_file(tokens)
     adaptation = {
         "dynamic": dynamic_rule or dynamic,
         "ensemble": ensemble or [],
@@ -161,19 +162,6 @@ def _check_rule(dynamic: bool, rule: str | None) -> None:
     choose("--dynamic-rule", rule, NAMES["dynamic_rules"])
     if not dynamic:
         raise InputError("--dynamic-rule says how --dynamic learns; give --dynamic too, or leave it out.")
-
-
-def _check_output(path: Path) -> None:
-    """Raises InputError where no file can be written at `path`, before anything is evaluated."""
-    import os
-
-    from seqlab.base.errors import InputError
-
-    if path.is_dir():
-        raise InputError(f"--tokens {path}: is a folder; name a file.")
-    folder = next(parent for parent in path.absolute().parents if parent.exists())
-    if not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise InputError(f"--tokens {path}: cannot be written, {folder} is not a folder you may write to.")
 
 
 def _evaluate_run(

@@ -174,6 +174,7 @@ def train_lm(
     """
     arguments = dict(locals())
     from seqlab.base.errors import InputError
+    from seqlab.base.kinds import check_run_output
     from seqlab.config import LanguageModelConfig
     from seqlab.config.checks import check_language_model, check_more
     from seqlab.config.names import STARTER
@@ -192,7 +193,7 @@ def train_lm(
     if out is None and not dry_run:
         raise InputError("name the run folder to write with -o, such as -o runs/book.")
     if out is not None and os.environ.get("RANK", "0") == "0":  # beside a first process, which may be creating it now
-        _check_out(out)
+        check_run_output(out)
     if more is not None:
         check_more(more, out, values)
     if sample_every is not None and not sample_every > 0:
@@ -233,17 +234,6 @@ def train_lm(
         items = " --items 10" * trained.run.lines
         say(f"seqlab: {what}; next: seqlab generate {out}{items}")
     print_summary(trained.summary, as_json)
-
-
-def _check_out(out: Path) -> None:
-    """Raises InputError where no run can be written, before any work is done for it."""
-    from seqlab.base.errors import InputError
-    from seqlab.base.kinds import description, kind_of
-
-    kind = kind_of(out)
-    if kind in ("nothing", "run") or (kind == "folder" and not any(out.iterdir())):
-        return
-    raise InputError(f"{out}: exists and is {description(out)}, not a seqlab run; choose another output folder.")
 
 
 def _written(out: Path | None) -> float | None:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from .base.errors import InputError
-from .base.files import check_replaceable
 from .base.kinds import DESCRIPTIONS, kind_of
+from .base.storage.outputs import check_folder
 from .config import EmbeddingsConfig, LanguageModelConfig, MapConfig, TextConfig, read_config
 from .config.explicit import explicit
 from .options import (
@@ -226,7 +226,7 @@ def train_embeddings_with_report(
         settings = EmbeddingsConfig().updated(inherited(values, resume, out))
     check(settings)
     if out is not None:
-        check_replaceable(out, STATE)
+        check_folder(out, STATE)
     with only_trainer(out):
         corpus = prepare_corpus(source, None, settings.text, for_words=True, quiet=quiet)
         return train(corpus, settings, quiet, out, resume, callback)

@@ -222,8 +222,6 @@ class Run:
             InputError: something else is there.
         """
         path = Path(path)
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise InputError(f"{path}: exists and is not a seqlab run; choose another output folder.")
         record = {
             "kind": RUN_KIND,
             "config": config.model_dump(),
@@ -232,7 +230,7 @@ class Run:
             "run": identity(config, tokenizer, corpus),
             **environment(),
         }
-        with atomic_folder(path, CONFIG) as folder:
+        with atomic_folder(path) as folder:
             (folder / "state").mkdir()
             tokenizer.save(folder / TOKENIZER)
             write_json(folder / CONFIG, record)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from ..console import JsonFlag, print_json, say
+from ..console import JsonFlag, nothing_but, print_json, say
 
 
 def convert(
@@ -42,10 +42,16 @@ def convert(
 
     Example: seqlab convert vectors vectors.txt --words 50000
     """
-    from seqlab.base.errors import counted
     from seqlab.embeddings import convert_vectors
 
     report = convert_vectors(source, target, format, words, allow_nonfinite)
+    with nothing_but(target):
+        _print(report, source, target, json)
+
+
+def _print(report: dict[str, Any], source: Path, target: Path, json: bool) -> None:
+    from seqlab.base.errors import counted
+
     if json:
         print_json(report)
         return

@@ -5,9 +5,12 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import math
 import os
 import secrets
 import shutil
+import sys
+import tempfile
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,6 +20,8 @@ from typing import IO, TYPE_CHECKING, Any
 from .errors import InputError, SeqlabError
 from .storage.exchange import exchange
 from .storage.held import OLD, held, sweep
+from .storage.inside import move_inside
+from .storage.outputs import check_folder, descriptor_of, is_replaceable, is_stream, make_parent, place_of, stays
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,6 +29,12 @@ if TYPE_CHECKING:
 MANIFEST = "manifest.json"
 LONGEST_HEADER = 100_000_000
 """Bytes: what safetensors itself allows."""
+TENSOR_TYPES = {
+    **{f"{kind}{size}": f"{kind.upper()}{8 * size}" for kind in "iu" for size in (1, 2, 4, 8)},
+    **{f"f{size}": f"F{8 * size}" for size in (2, 4, 8)},
+    "b1": "BOOL",
+}
+"""numpy's name of a type -> that of safetensors."""
 WINDOWS = os.name == "nt"
 RENAME_WAITS = (0.01, 0.03, 0.1, 0.3, 0.5, 1.0)
 """Seconds between attempts to replace a file that another program has open, on Windows."""
@@ -36,21 +47,58 @@ def atomic_file(path: str | Path) -> Iterator[IO[bytes]]:
     Use it for everything a reader may open while it is being written, and for everything that must survive a crash.
 
     Args:
-        path: where the file goes; missing parent folders are made, an earlier file is replaced.
+        path: where the file goes; missing parent folders are made, an earlier file is replaced, of a link the target.
+            Pipes and devices are written to as it comes, and so is, at the end, a file in a folder that may not be
+            written to.
 
     Yields:
         A handle to write to. The bytes are on disk, under their final name, once the block has ended.
     """
-    path = Path(path)
-    make_parent(path)
-    sweep(path)
-    with _temporary_file(path) as temporary:
+    place = place_of(path)
+    if is_stream(path):
+        with _stream(path, place) as handle:
+            yield handle
+        return
+    make_parent(place)
+    if not is_replaceable(place):
+        with tempfile.TemporaryFile() as spool:
+            yield spool
+            _copy_into(spool, place)
+        return
+    sweep(place)
+    with _temporary_file(place) as temporary:
         with open(temporary, "r+b") as handle:
             yield handle
             handle.flush()
             os.fsync(handle.fileno())
-        replace(temporary, path)
-    _sync_folder(path.parent)
+        try:
+            replace(temporary, place)
+        except OSError as error:
+            if error.errno != errno.EBUSY:
+                raise
+            with open(temporary, "rb") as spool:  # a file that is mounted by itself, as containers do
+                _copy_into(spool, place)
+            temporary.unlink()
+    _sync_folder(place.parent)
+
+
+def _stream(path: str | Path, place: Path) -> IO[bytes]:
+    """A pipe or device to write to; what this process has open already goes on where it is."""
+    number = descriptor_of(path)
+    if number is None:
+        return open(place, "wb")
+    if number == 1:
+        sys.stdout.flush()
+    return os.fdopen(os.dup(number), "wb")
+
+
+def _copy_into(spool: IO[bytes], place: Path) -> None:
+    """Give a file that cannot be replaced a new content."""
+    spool.seek(0)
+    with open(place, "r+b") as handle:
+        shutil.copyfileobj(spool, handle, 1 << 20)
+        handle.truncate()
+        os.fsync(handle.fileno())
 
 
 @contextmanager
@@ -70,75 +118,43 @@ def _temporary_file(path: Path) -> Iterator[Path]:
             raise
 
 
-def make_parent(path: Path) -> None:
-    """Make the folder that a file or folder is to be written in.
-
-    Raises:
-        InputError: a file is where one of its folders should be.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError):
-        file = next(one for one in path.parents if one.exists() or one.is_symlink())
-        raise InputError(f"{path}: cannot be written, because {file} is a file and no folder.") from None
-
-
-def check_replaceable(path: str | Path, *markers: str) -> None:
-    """Refuse to write a folder over somebody's other files.
-
-    Call it before long work whose result will go to `path`.
-
-    Args:
-        path: where a folder is to be written.
-        markers: file names by which seqlab recognises a folder that it wrote itself.
-
-    Raises:
-        InputError: unless nothing is there, or an empty folder, or a folder that holds one of `markers`.
-    """
-    path = Path(path)
-    if path.is_dir() and any(path.iterdir()) and not any((path / marker).is_file() for marker in markers):
-        raise InputError(f"{path}: is a folder with other things in it; name a new folder.")
-    if path.exists() and not path.is_dir():
-        raise InputError(f"{path}: is a file; name a new folder.")
-
-
 @contextmanager
 def atomic_folder(path: str | Path, *markers: str, overwrite: bool = False) -> Iterator[Path]:
     """Make a folder that appears under `path` complete or not at all.
 
     Args:
-        path: where the folder goes; an earlier one is replaced if `check_replaceable` allows it.
+        path: where the folder goes, or a link to it; an earlier one is replaced if `check_folder` allows it.
         markers: file names by which seqlab recognises an earlier folder of its own.
         overwrite: replace whatever is there: for places in the cache, which nobody chose.
 
     Yields:
-        A temporary folder to fill: next to `path`, or inside where that is an empty folder which cannot be exchanged.
-        If the block fails it is removed, and what was there stays.
+        A temporary folder to fill: next to `path`, or inside where that is a folder which must stay (`inside`). If the
+        block fails it is removed, and what was there stays.
 
     Raises:
-        InputError: as `check_replaceable` does, before anything is written.
+        InputError: as `check_folder` does, before anything is written.
     """
-    path = Path(path)
-    sweep(path)
-    sweep(path / "new")
-    if not overwrite:
-        check_replaceable(path, *markers)
-    elif not path.is_dir():
-        path.unlink(missing_ok=True)
-    make_parent(path)
-    stays = _stays(path)
-    with temporary_folder(path / "new" if stays else path) as temporary:
+    place = place_of(path)
+    if overwrite:
+        sweep(place)
+        if not place.is_dir():
+            place.unlink(missing_ok=True)
+    else:
+        check_folder(path, *markers)
+    make_parent(place)
+    inside = stays(place)
+    with temporary_folder(place / "new" if inside else place) as temporary:
         yield temporary
         for child in temporary.rglob("*"):
             if child.is_file():
                 _sync_file(child)
-        if stays:
-            _move_up(temporary, path, markers)
-        elif path.is_dir() and not path.is_symlink():
-            _exchange(temporary, path)
+        if inside:
+            move_inside(temporary, place)
+        elif place.is_dir():
+            _exchange(temporary, place)
         else:
-            replace(temporary, path)
-    _sync_folder(path if stays else path.parent)
+            replace(temporary, place)
+    _sync_folder(place if inside else place.parent)
 
 
 @contextmanager
@@ -155,28 +171,6 @@ def temporary_folder(path: Path) -> Iterator[Path]:
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
-
-
-def _stays(path: Path) -> bool:
-    """Whether an empty folder must stay the one it is: it is named by a link, a mount point, the current one, or in a
-    folder that may not be written to."""
-    if not path.is_dir() or any(path.iterdir()):
-        return False
-    return path.is_symlink() or os.path.ismount(path) or path.samefile(".") or not os.access(path.parent, os.W_OK)
-
-
-def _move_up(new: Path, path: Path, markers: Sequence[str]) -> None:
-    """Move what is in the folder `new` into `path`, which holds nothing else, the markers last; all or nothing."""
-    children = sorted(new.iterdir(), key=lambda child: child.name in markers)
-    try:
-        for child in children:
-            replace(child, path / child.name)
-        new.rmdir()
-    except BaseException:
-        for child in children:
-            moved = path / child.name
-            shutil.rmtree(moved, ignore_errors=True) if moved.is_dir() else moved.unlink(missing_ok=True)
-        raise
 
 
 def _exchange(new: Path, path: Path) -> None:
@@ -398,13 +392,35 @@ def save_tensors(
         metadata: texts to store with them.
     """
     import numpy as np
-    import safetensors.numpy
 
     arrays = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
-    header = dict(metadata or {})
-    header["sha256"] = tensor_digest(arrays, metadata or {})
+    written = {**(metadata or {}), "sha256": tensor_digest(arrays, metadata or {})}
+    ordered = dict(sorted(arrays.items(), key=lambda item: (-item[1].itemsize, item[0])))
     with atomic_file(path) as handle:
-        handle.write(safetensors.numpy.save(arrays, header))
+        handle.write(tensor_header({name: (array.dtype.str, array.shape) for name, array in ordered.items()}, written))
+        for array in ordered.values():
+            handle.write(array.reshape(-1).view(np.uint8).data)
+
+
+def tensor_header(tensors: Mapping[str, tuple[str, Sequence[int]]], metadata: Mapping[str, str]) -> bytes:
+    """The start of a safetensors file, before the bytes of its arrays; the same for the same arrays.
+
+    safetensors itself writes the metadata in another order each time, so that equal trainings would differ in bytes.
+
+    Layout: https://github.com/huggingface/safetensors#format
+
+    Args:
+        tensors: numpy's name of the type, such as "<f4", and the shape of every array, in the order of the file.
+        metadata: texts to store with them.
+    """
+    header: dict[str, Any] = {"__metadata__": dict(sorted(metadata.items()))}
+    end = 0
+    for name, (type_, shape) in tensors.items():
+        start, end = end, end + math.prod(shape) * int(type_[2:])
+        header[name] = {"dtype": TENSOR_TYPES[type_[1:]], "shape": list(shape), "data_offsets": [start, end]}
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text
 
 
 def load_tensors(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:

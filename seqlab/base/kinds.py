@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+from .errors import InputError
 from .files import read_json
+from .storage.outputs import check_place, place_of
 
 Kind = Literal["run", "vectors", "unfinished vectors", "corpus", "folder", "file", "nothing"]
 
@@ -44,3 +46,15 @@ def kind_of(path: str | Path) -> Kind:
 def description(path: str | Path) -> str:
     """What is at `path`, in words for a sentence: "a prepared corpus"."""
     return DESCRIPTIONS[kind_of(path)]
+
+
+def check_run_output(path: str | Path) -> None:
+    """Make sure that a language model can be trained into a folder, before any work is done for it.
+
+    Raises:
+        InputError: something else is there, or nothing can be written there.
+    """
+    check_place(path)
+    kind, place = kind_of(path), place_of(path)
+    if kind not in ("nothing", "run") and (kind != "folder" or any(place.iterdir())):
+        raise InputError(f"{path}: exists and is {description(path)}, not a seqlab run; choose another output folder.")

@@ -22,6 +22,7 @@ from ..base.files import (
     read_json,
     sha256,
     tensor_digest,
+    tensor_header,
     verify_manifest,
     write_json,
     write_manifest,
@@ -100,14 +101,9 @@ def write_folder(folder: str | Path, table: VectorTable, keep: Callable[[Path], 
 def _write_tensors(path: Path, matrix: np.ndarray, metadata: Mapping[str, str] | None = None) -> None:
     """The one-matrix file of `files.save_tensors`, in two passes over the matrix: digest, then rows."""
     metadata = metadata or {}
-    header = {
-        "__metadata__": {**metadata, "sha256": tensor_digest({"matrix": matrix}, metadata)},
-        "matrix": {"dtype": "F32", "shape": list(matrix.shape), "data_offsets": [0, 4 * matrix.size]},
-    }
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
+    written = {**metadata, "sha256": tensor_digest({"matrix": matrix}, metadata)}
     with atomic_file(path) as handle:
-        handle.write(struct.pack("<Q", len(text)) + text)
+        handle.write(tensor_header({"matrix": ("<f4", matrix.shape)}, written))
         write_rows(handle, matrix)
 
 

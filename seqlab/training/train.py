@@ -11,6 +11,7 @@ import numpy as np
 
 from ..base.devices import resolve_device, torch_globals_restored
 from ..base.errors import InputError
+from ..base.kinds import check_run_output
 from ..base.progress import notify
 from ..base.storage.lock import only_trainer
 from ..models.counts.choice import count_text
@@ -73,6 +74,8 @@ def train_language_model(
     if world.size > 1 and out is None:
         raise InputError("several processes need an output folder they all can reach; name one.")
     quiet = quiet or not world.first
+    if out is not None and world.first:
+        check_run_output(out)
     with torch_globals_restored(), only_trainer(out if world.first else None):
         with world.one_after_the_other():
             run, model, corpus = start(source, out, valid, test, quiet, preset, given, world.size, more)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import random
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -61,50 +59,6 @@ def test_a_failed_folder_leaves_the_old_folder(tmp_path):
         (folder / "y").write_text("3")
     assert sorted(p.name for p in path.iterdir()) == ["y"]
     assert [p.name for p in tmp_path.iterdir()] == ["f"]
-
-
-@pytest.mark.parametrize("kind", ["link", "current folder", "mount point", "read-only parent"])
-def test_an_empty_folder_that_cannot_be_exchanged_is_filled(tmp_path, monkeypatch, kind):
-    folder, path = tmp_path / "there", tmp_path / "there"
-    folder.mkdir()
-    if kind == "link":
-        path = tmp_path / "link"
-        path.symlink_to(folder, target_is_directory=True)
-    elif kind == "current folder":
-        monkeypatch.chdir(folder)
-        path = Path(".")
-    elif kind == "mount point":
-        monkeypatch.setattr(files.os.path, "ismount", lambda path: Path(path) == folder)
-    else:
-        access = files.os.access
-        monkeypatch.setattr(files.os, "access", lambda path, mode: path != tmp_path and access(path, mode))
-    number, beside = folder.stat().st_ino, sorted(tmp_path.iterdir())
-    with pytest.raises(RuntimeError), atomic_folder(path, "x") as made:
-        (made / "x").write_text("1")
-        raise RuntimeError
-    assert list(folder.iterdir()) == []
-    replaced = []
-
-    def replace(source, target):
-        replaced.append(Path(target).name)
-        if len(replaced) == 2:
-            raise KeyboardInterrupt
-        os.replace(source, target)
-
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt), atomic_folder(path, "x") as made:
-        patch.setattr(files, "replace", replace)
-        (made / "x").write_text("1")
-        (made / "deep").mkdir()
-        (made / "deep" / "y").write_text("2")
-    assert replaced == ["deep", "x"]
-    assert list(folder.iterdir()) == []
-    with atomic_folder(path, "x") as made:
-        (made / "x").write_text("1")
-        (made / "deep").mkdir()
-        (made / "deep" / "y").write_text("2")
-    assert sorted(child.name for child in folder.iterdir()) == ["deep", "x"]
-    assert (folder / "deep" / "y").read_text() == "2"
-    assert (folder.stat().st_ino, sorted(tmp_path.iterdir())) == (number, beside)
 
 
 def test_a_folder_of_something_else_is_never_replaced(tmp_path):

@@ -77,6 +77,14 @@ def _strays(folder: Path) -> dict[str, list[tuple[Path, bool]]]:
     return found
 
 
+def held_by_another(path: Path) -> bool:
+    """Whether a living program of ours holds a file or folder; False where that cannot be told."""
+    descriptor = _locked(path, wait=False)
+    if descriptor is not None:
+        os.close(descriptor)
+    return descriptor is None and fcntl is not None
+
+
 def _locked(path: Path, wait: bool) -> int | None:
     """A descriptor that locks a file or folder until it is closed; None where it cannot be locked, or is already."""
     if fcntl is None:

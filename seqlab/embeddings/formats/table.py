@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...base.errors import InputError, choose
-from ..folder import VectorTable, Verify, block_rows, read_folder, write_folder
+from ...base.storage.outputs import check_file, check_folder, scratch
+from ..folder import STATE, TENSORS, VectorTable, Verify, block_rows, read_folder, write_folder
 from ..material.subwords import Subwords
 from ..vectors import WordVectors
 from . import fasttext
@@ -273,8 +274,17 @@ def save_vectors(vectors: WordVectors, path: str | Path, format: str | None = No
     """
     path = Path(path)
     name = format_of(path, format)
+    _check_target(path, name)
     _writer(name)(path, VectorTable(vectors.words, vectors.matrix, vectors.counts, vectors.meta, vectors.subwords))
     return _left_out(name, vectors.subwords)
+
+
+def _check_target(path: Path, name: str) -> None:
+    """Raise InputError where nothing can be written at `path`, before any work is done for it."""
+    if name == "seqlab":
+        check_folder(path, TENSORS, STATE)
+    else:
+        check_file(path)
 
 
 def _left_out(name: str, subwords: Subwords | None) -> list[str]:
@@ -328,9 +338,9 @@ def convert_vectors(
             f"{target}: a seqlab folder never holds NaN or infinity, so that every question has an answer; name a file "
             "of another format to pass them on, or do not allow them, to be told which word has them."
         )
+    _check_target(target, name)
     opened_source = FORMATS[recognise(source)].read(source)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=target.parent, prefix=f".{target.name}.") as rows:
+    with tempfile.TemporaryFile(dir=scratch(target)) as rows:
         count, nonfinite = _collect(opened_source, lambda block: rows.write(_bytes(block)), words, allow_nonfinite)
         rows.flush()
         kept = opened_source.words

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ...base.files import check_replaceable
 from ...base.interrupts import interruptible
 from ...base.progress import notify
+from ...base.storage.outputs import check_folder
 from ...config import EmbeddingsConfig
 from ...text import Corpus
 from ..folder import STATE
@@ -56,7 +56,7 @@ def train_embeddings(
     check(config, resume)
     folder = Path(out) if out is not None else None
     if folder is not None:
-        check_replaceable(folder, STATE)
+        check_folder(folder, STATE)
     text, words, config, earlier, start, measured = plan(corpus, config, folder, resume, quiet)
     needed = memory_needed(len(words.words), config)
     trainer = VectorTrainer(text, words, config, folder, callback)

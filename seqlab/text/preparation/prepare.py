@@ -21,8 +21,6 @@ import numpy as np
 from ...base.errors import InputError, option
 from ...base.files import (
     atomic_folder,
-    check_replaceable,
-    make_parent,
     temporary_folder,
     write_json,
     write_manifest,
@@ -30,6 +28,7 @@ from ...base.files import (
 from ...base.progress import Progress
 from ...base.storage.cache import cached, writable_cache
 from ...base.storage.held import sweep
+from ...base.storage.outputs import check_folder, scratch
 from ...catalogue import corpora
 from ...config import TextConfig
 from ..ids.token_file import (
@@ -103,7 +102,7 @@ def prepare(
     _check_settings(config, config.tokenizer)
     is_cached = out is None
     if out is not None:
-        check_replaceable(out, HEADER)
+        check_folder(out, HEADER)
     given, hint = _splits_of(sources, valid, test, for_words)
     with _streams_on_disk({name: resolve_sources(part) for name, part in given.items()}, out) as files:
         entries = {name: [_entry(file) for file in group] for name, group in files.items()}
@@ -227,8 +226,7 @@ def _streams_on_disk(
     if not streams:
         yield files
         return
-    path = (Path(out).parent if out else writable_cache()) / "stream"
-    make_parent(path)
+    path = ((out and scratch(out)) or writable_cache()) / "stream"
     sweep(path)
     with temporary_folder(path) as place:
         try:
