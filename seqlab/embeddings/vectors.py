@@ -142,7 +142,7 @@ class WordVectors(GensimNames):
         groups = as_words(first), as_words(second)
         if not all(groups):
             raise InputError("give at least one word on each side.")
-        means = [self.vectors_of(words).mean(axis=0) for words in groups]
+        means = [self.vectors_of(words).mean(axis=0, dtype=np.float64) for words in groups]
         norms = float(np.linalg.norm(means[0]) * np.linalg.norm(means[1]))
         return float(means[0] @ means[1]) / norms if norms > 0 else 0.0
 

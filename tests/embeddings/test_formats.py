@@ -182,15 +182,14 @@ ROW = np.ones(2, "<f4").tobytes()
         (b"", "the file is empty"),
         (b"2 2\na 1 2\n", "2 words of 2 dimensions, more than fit|1 row instead of the 2"),
         (b"2 2\nabcdef 1.5 2.5\n", "1 row instead of the 2 promised"),
-        (b"1 2\na 1 2\nb 3 4\n", "line 3: more rows than the header promises, 1"),
         (b"2 3\nlong 1 2 3\nword 3 4\n", "line 3: 2 numbers instead of 3"),
         (b"a 1 2\nb 3\n", "line 2: 1 number instead of 2"),
         (b"2 2\na 1 2\nb 3 x\n", "line 3: not a word and 2 numbers"),
         (b"2 2\na 1 2\nb 3 nan\n", "'b' holds NaN"),
         (b"2 2\na 1 2\nb 3 1e99\n", "'b' holds NaN or infinity"),
         (b"2 2\na 1 2\n 3 4\n", "line 3: the word is empty"),
-        (b"2 2\na 1 2\nb  3 4\n", "line 3: spaces around the word 'b '"),
-        (b"a 1 2\n b 3 4\n", "line 2: spaces around the word ' b'"),
+        (b"2 2\na\tc 1 2\nb  3 4\n", "line 3: spaces around the word 'b '"),
+        (b"a\tc 1 2\n b 3 4\n", "line 2: spaces around the word ' b'"),
         (b"0 2\n", "nothing to read"),
         (b"3 0\na\nb\nc\n", "nothing to read"),
         (b"999999999999 300\na 1 2\n", "line 1: promises 999,999,999,999 words"),
@@ -199,7 +198,7 @@ ROW = np.ones(2, "<f4").tobytes()
         (b"prose\nwithout\nnumbers\n", "not a file of word vectors"),
         (b"2 2\nab " + ROW + b"\ncd " + ROW[:-1], "cut short"),
         (b"2 2\nab " + ROW + b"\nc" + ROW + b"   ", "incomplete|goes on after"),
-        (b"1 2\nab " + ROW + b"cd " + ROW, "goes on after the 1 word its"),
+        (b"1 2\nab " + ROW + b"cd " + ROW[:-1], "goes on after the 1 word its"),
         (b"1 2\nab " + np.array([np.inf, 0], "<f4").tobytes(), "'ab' holds NaN or infinity"),
         (b"\x80\x04\x95pickle", "a Python pickle"),
         (b"\x1f\x8b\x08\x00", "cannot be unpacked with gzip"),
@@ -230,6 +229,9 @@ def test_every_truncation_is_noticed(tmp_path: Path) -> None:
             try:
                 survived = load_vectors(tmp_path / "cut")
             except InputError:
+                continue
+            if survived.meta["notes"]:  # the end of a row, as of a file whose header is wrong
+                assert "the file holds" in survived.meta["notes"][0]
                 continue
             assert name == "v.txt"  # a number may lose its last digits; nothing else may
             assert survived.words == vectors.words
@@ -293,10 +295,10 @@ def test_a_projector_pair_may_have_several_columns_of_metadata(tmp_path: Path) -
     (tmp_path / "metadata.tsv").write_text("Word\tCount\nnew york\t7\nb\t3\n")
     assert load_vectors(tmp_path / "vectors.tsv").words == ["new york", "b"]
     (tmp_path / "metadata.tsv").write_text("a\n")
-    with pytest.raises(InputError, match="line 2: has no word in .*metadata.tsv"):
+    with pytest.raises(InputError, match="metadata.tsv: 1 word for the 2 vectors of"):
         load_vectors(tmp_path / "vectors.tsv")
-    (tmp_path / "metadata.tsv").write_text("a\nb\nc\n")
-    with pytest.raises(InputError, match="has more words than"):
+    (tmp_path / "metadata.tsv").write_text("a\nb\nc\nd\n")
+    with pytest.raises(InputError, match="metadata.tsv: 4 words for the 2 vectors of"):
         load_vectors(tmp_path / "vectors.tsv")
     (tmp_path / "metadata.tsv").unlink()
     with pytest.raises(InputError, match=r"put them into metadata\.tsv"):

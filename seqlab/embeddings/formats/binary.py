@@ -8,6 +8,7 @@ by numpy.load, which would need the whole matrix in memory to convert a file, af
 
 from __future__ import annotations
 
+import itertools
 import math
 import struct
 import zipfile
@@ -20,9 +21,10 @@ import numpy as np
 
 from ...base.errors import InputError, counted
 from ...base.files import atomic_file
-from ..folder import VectorTable, block_rows, write_rows
+from ..folder import BLOCK_BYTES, VectorTable, block_rows, write_rows
+from .dialect import Header
 from .rows import DEFLATE_RATIO, RowBuffer, VectorFile, WordCollector, check_dim, opened
-from .text import Header, check_words, packed_file, read_header, rows_of
+from .text import check_words, packed_file, read_header, rows_of, wrong_header
 
 LONGEST_WORD = 10_000
 """Bytes within which a word must end."""
@@ -30,6 +32,10 @@ CHUNK = 1 << 16
 """Bytes read at once, in addition to the current vector."""
 ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, struct.error, OSError)
 WORDS, MATRIX, COUNTS = "words.npy", "matrix.npy", "counts.npy"
+UNSUSPICIOUS = 1 << 28
+"""Bytes that an array may unpack to, however small it is packed."""
+MOST_PACKED = 100
+"""Vectors that differ are packed to no smaller a share."""
 EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -37,33 +43,34 @@ def read_word2vec_binary(path: Path) -> VectorFile:
     """word2vec's own binary format, also compressed with gzip as it is often handed out."""
     header = read_header(path, number_bytes=4, word_bytes=2)
     words = WordCollector(path)
-    return VectorFile(path, "word2vec binary", header.dim, words, _read_rows(path, header, words))
+    rows = _read_rows(path, header, words)
+    return VectorFile(path, "word2vec binary", header.dim, words, rows, promised=header.words)
 
 
 def _read_rows(path: Path, header: Header, words: WordCollector) -> Iterator[np.ndarray]:
     count, dim, start = header
     row_bytes = 4 * dim
     buffer = RowBuffer(dim)
+    too_long = f"goes on after the {counted(count, 'word')} its header promises"
     with opened(path) as handle:
         handle.seek(start)
         data, position = b"", 0
-        for number in range(1, count + 1):
+        for number in itertools.count(1):
             end = data.find(b" ", position, position + LONGEST_WORD)
             if end < 0 or end + 1 + row_bytes > len(data):
                 data, position = data[position:] + handle.read(CHUNK + row_bytes), 0
                 end = data.find(b" ", 0, LONGEST_WORD)
             if end < 0 or end + 1 + row_bytes > len(data):
-                raise InputError(
-                    f"{path}: word {number:,} of {count:,} is incomplete; the file is cut short or damaged."
-                )
+                if not data[position:].strip(b"\n"):
+                    break
+                where = f"word {number:,} of {count:,} is incomplete" if number <= count else too_long
+                raise InputError(f"{path}: {where}; the file is cut short or damaged.")
             word = data[position:end].lstrip(b"\n")
             if words.add_bytes(word, "word", number) and buffer.push(np.frombuffer(data, "<f4", dim, end + 1)):
                 yield buffer.take()
             position = end + 1 + row_bytes
-        if (data[position:] + handle.read(CHUNK)).strip(b"\n"):
-            raise InputError(
-                f"{path}: goes on after the {counted(count, 'word')} its header promises; the file is damaged."
-            )
+    if number - 1 != count:
+        words.said.append(wrong_header(path, count, number - 1))
     yield buffer.take()
 
 
@@ -108,7 +115,8 @@ def read_npz(path: Path) -> VectorFile:
         )
     check_dim(path, matrix.shape[1])
     words = WordCollector(path)
-    return VectorFile(path, "npz", matrix.shape[1], words, _read_npz_rows(path, strings, matrix, counts, words))
+    rows = _read_npz_rows(path, strings, matrix, counts, words)
+    return VectorFile(path, "npz", matrix.shape[1], words, rows, promised=matrix.shape[0])
 
 
 def _damaged(path: Path, error: Exception) -> InputError:
@@ -137,6 +145,11 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> _Member:
             )
         if dtype.kind != "O" and (info.file_size < needed or needed > DEFLATE_RATIO * max(1, info.compress_size)):
             raise InputError(f"{archive.filename}: {info.filename} promises shape {shape}, more than the file holds.")
+        if dtype.kind in "fiu" and needed > max(UNSUSPICIOUS, MOST_PACKED * info.compress_size):
+            raise InputError(
+                f"{archive.filename}: {info.filename} unpacks from {info.compress_size / 1e6:.1f} MB to "
+                f"{needed / 1e9:.1f} GB, as no vectors do; the file is made to fill memory."
+            )
     return _Member(info.filename, shape, dtype)
 
 
@@ -158,7 +171,7 @@ def _array_header(handle: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
 def _read_npz_rows(
     path: Path, strings: _Member, matrix: _Member, counts: _Member | None, words: WordCollector
 ) -> Iterator[np.ndarray]:
-    step = block_rows(matrix.shape[1])
+    step = max(1, min(block_rows(matrix.shape[1]), BLOCK_BYTES // max(1, strings.dtype.itemsize)))
     try:
         with zipfile.ZipFile(path) as archive:
             blocks = [_blocks(archive, member, step) for member in (strings, matrix, *([counts] if counts else []))]

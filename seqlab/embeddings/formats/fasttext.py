@@ -58,7 +58,8 @@ def read_fasttext_model(path: Path) -> VectorFile:
     if model.longest:
         buckets = model.matrix[len(model.words) : len(model.words) + model.buckets]
         subwords = Subwords(buckets, model.shortest, model.longest)
-    return VectorFile(path, "fastText model", model.matrix.shape[1], words, _rows(model, words), subwords=subwords)
+    dim, rows = model.matrix.shape[1], _rows(model, words)
+    return VectorFile(path, "fastText model", dim, words, rows, subwords=subwords, promised=len(model.words))
 
 
 def _read_model(path: Path, data: mmap.mmap) -> _Model:

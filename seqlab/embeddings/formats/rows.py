@@ -7,6 +7,7 @@ bounded memory, except for its words.
 from __future__ import annotations
 
 import gzip
+import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ GZIP_MAGIC = b"\x1f\x8b"
 DEFLATE_RATIO = 1032
 """A deflated byte becomes at most so many, https://www.zlib.net/zlib_tech.html"""
 LARGEST_DIM = 1_000_000
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 class WordCollector:
@@ -35,6 +37,9 @@ class WordCollector:
         self.counts: list[int] = []
         self.repeated: list[str] = []
         self.undecodable: list[str] = []
+        self.numbered: list[str] = []
+        self.controls: list[str] = []
+        self.said: list[str] = []
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -77,6 +82,8 @@ class WordCollector:
             self.repeated.append(f"{word!r} ({unit} {number})")
             return False
         self.rows[word] = len(self.rows)
+        if not word.isprintable() and CONTROL.search(word):
+            self.controls.append(f"{word!r} ({unit} {number})")
         if count is not None:
             self.counts.append(count)
         return True
@@ -101,8 +108,12 @@ class WordCollector:
         return matrix if all(new) else matrix[np.array(new, bool)]
 
     def notes(self) -> list[str]:
-        """Sentences on what was mended."""
-        said = []
+        """Sentences on what was mended, and on what is odd."""
+        said = list(self.said)
+        if self.numbered:
+            said.append(f"took a number for the end of {several(self.numbered, 'word')}; is it one number too many?")
+        if self.controls:
+            said.append(f"control characters in {several(self.controls, 'word')}.")
         if self.repeated:
             said.append(f"left out {several(self.repeated, 'repeated word')}; the first vector of each counts.")
         if self.undecodable:
@@ -118,7 +129,8 @@ def several(items: Sequence[str], noun: str) -> str:
 
 @dataclass
 class VectorFile:
-    """A vector file that is being read: run through `blocks` once, then `words` is complete. N-grams stay in it."""
+    """A vector file that is being read: run through `blocks` once, then `words` is complete. N-grams stay in it.
+    `promised` is the number of its rows, where it says so beforehand."""
 
     path: Path
     format: str
@@ -127,6 +139,7 @@ class VectorFile:
     blocks: Iterator[np.ndarray]
     meta: Mapping[str, Any] = field(default_factory=dict)
     subwords: Subwords | None = None
+    promised: int = 0
 
 
 class RowBuffer:

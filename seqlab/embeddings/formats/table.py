@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -13,29 +14,31 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...base.errors import InputError, choose
+from ...base.cores import free_memory
+from ...base.errors import InputError, choose, counted
 from ...base.storage.outputs import check_file, check_folder, scratch
 from ..folder import STATE, TENSORS, VectorTable, Verify, block_rows, read_folder, write_folder
 from ..material.subwords import Subwords
 from ..vectors import WordVectors
 from . import fasttext
-from .binary import read_npz, read_word2vec_binary, write_npz, write_word2vec_binary
+from .binary import LONGEST_WORD, read_npz, read_word2vec_binary, write_npz, write_word2vec_binary
+from .dialect import BYTE_ORDER_MARK, NUMBER, OTHER_MARKS, Header, dialect_of, parse_header
 from .fasttext import read_fasttext_model
-from .rows import VectorFile, WordCollector, opened
+from .rows import VectorFile, WordCollector, opened, several
 from .text import (
-    Header,
-    is_number,
-    parse_header,
+    SAMPLE,
     read_glove,
     read_projector,
     read_word2vec,
+    sample_of,
+    vectors_path,
     write_glove,
     write_projector,
     write_word2vec,
 )
 
-SAMPLE = 1 << 16
-"""Bytes looked at to recognise a format."""
+WILD = 10_000
+"""A vector's largest number is odd where it is so many times the usual one."""
 OTHER_KINDS = {
     **{
         b"\x80" + bytes([protocol]): "a Python pickle (gensim's own format), which seqlab never opens; write it "
@@ -110,42 +113,67 @@ def recognise(path: str | Path) -> str:
     for magic, kind in OTHER_KINDS.items():
         if sample.startswith(magic):
             raise InputError(f"{path}: is {kind}.")
+    if sample.startswith(OTHER_MARKS):
+        raise InputError(f"{path}: is UTF-16 text; save it as UTF-8.")
+    if (vectors := vectors_path(path)) is not None:
+        raise InputError(f"{path}: holds the words that belong to {vectors.name}; name that file.")
     header = parse_header(sample)
-    if header is None and _is_projector(path, sample):
+    if _is_projector(path, sample, header):
         return "projector"
-    if _is_text(sample, header):
+    if _is_text(path, sample, header):
         return "word2vec" if header else "glove"
     if header is None:
         raise InputError(f"{path}: not a file of word vectors (no header, and not text).")
     return "binary"
 
 
-def _is_projector(path: Path, sample: bytes) -> bool:
-    fields = sample.partition(b"\n")[0].rstrip().split(b"\t")
-    return all(map(is_number, fields)) and (len(fields) > 1 or ".tsv" in path.suffixes)
-
-
-def _is_text(sample: bytes, header: Header | None) -> bool:
-    """Whether the rows are text: the first reads as a word and numbers, or else they are neither the rows of a whole
-    binary file nor is a control byte about."""
-    rows = sample[header.end :] if header else sample
-    fields = rows.partition(b"\n")[0].rstrip(b" \t\r\n").split(b" ")
-    dim = header.dim if header else 1
-    if len(fields) > dim and all(map(is_number, fields[-dim:])):
-        return True
-    if header and len(sample) < SAMPLE and _is_whole_binary(rows, header):
+def _is_projector(path: Path, sample: bytes, header: Header | None) -> bool:
+    """Whether all first lines consist of so many numbers, separated by tabs."""
+    lines = [line.rstrip() for line in sample.removeprefix(BYTE_ORDER_MARK).split(b"\n")[:-1] or [sample]]
+    rows = [line.split(b"\t") for line in lines if line]
+    if not rows or not all(map(NUMBER.fullmatch, rows[0])) or (len(rows[0]) == 1 and ".tsv" not in path.suffixes):
         return False
-    return not any(byte < 32 and byte not in b"\t\n\r" for byte in rows)
+    return header is None or len(rows) == 1 or (len(rows[1]) == 2 and all(map(NUMBER.fullmatch, rows[1])))
 
 
-def _is_whole_binary(rows: bytes, header: Header) -> bool:
+def _is_text(path: Path, sample: bytes, header: Header | None) -> bool:
+    """Whether the rows are text: most of the first lines read as a word and numbers, or else they are neither the rows
+    of a binary file nor hold control bytes.
+
+    Raises:
+        InputError: they may be either.
+    """
+    rows = sample[header.end :] if header else sample
+    is_binary = header is not None and _is_binary(rows, header, len(sample) < SAMPLE)
+    if (
+        is_binary and len(sample) == SAMPLE and _CONTROLS.search(rows)
+    ):  # no text has so many words where one expects them
+        return False
+    try:
+        dialect = dialect_of(*sample_of(path))
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    if dialect and dialect.fits >= 0.5:
+        if is_binary and not (dialect.clean and dialect.fits == 1):
+            raise InputError(f"{path}: reads as text and as binary alike; convert it with the program that wrote it.")
+        return True
+    return not is_binary and not _CONTROLS.search(rows)
+
+
+_CONTROLS = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+
+
+def _is_binary(rows: bytes, header: Header, complete: bool) -> bool:
+    """Whether a word and its bytes follow each other to the end of the file, or of what is known of it."""
     position = 0
     for _ in range(header.words):
-        end = rows.find(b" ", position)
-        if end < 0:
-            return False
+        end = rows.find(b" ", position, position + LONGEST_WORD)
+        if end < 0 or not rows[position:end].strip(b"\n"):
+            return not complete and position > 0 and end < 0
         position = end + 1 + 4 * header.dim
-    return position <= len(rows) and not rows[position:].strip(b"\n")
+        if position >= len(rows):
+            return not complete or position == len(rows)
+    return not complete or not rows[position:].strip(b"\n")
 
 
 def load_vectors(path: str | Path, *, mapped: bool = False, verify: Verify | None = None) -> WordVectors:
@@ -176,6 +204,7 @@ def load_vectors(path: str | Path, *, mapped: bool = False, verify: Verify | Non
             f"{path}: {FORMATS[name].title} cannot be left in its file; convert it to a seqlab folder first."
         )
     source = FORMATS[name].read(path)
+    _check_memory(source)
     rows = _MemoryRows(source.dim)
     _collect(source, rows.append, None, allow_nonfinite=False)
     counts = np.array(source.words.counts, np.int64) if source.words.counts else None
@@ -183,6 +212,17 @@ def load_vectors(path: str | Path, *, mapped: bool = False, verify: Verify | Non
     vectors = WordVectors(list(source.words.rows), rows.matrix(), counts, meta, subwords=source.subwords)
     vectors.path = path
     return vectors
+
+
+def _check_memory(source: VectorFile) -> None:
+    """Refuse vectors that memory cannot hold, before any of it is taken."""
+    needed, free = 4 * source.promised * source.dim, free_memory()
+    if free is not None and needed > free:
+        raise InputError(
+            f"{source.path}: {counted(source.promised, 'vector')} of {counted(source.dim, 'dimension')} need "
+            f"{needed / 1e9:.1f} GB of memory, of which {free / 1e9:.1f} GB are left; convert them to a seqlab folder "
+            "with 'seqlab convert', and keep fewer with --words, or open the folder with mapped=True."
+        )
 
 
 class _MemoryRows:
@@ -209,20 +249,34 @@ def _collect(
 ) -> tuple[int, int]:
     """Send the rows of the first `limit` words to `append`; (rows, rows that hold NaN or infinity)."""
     done = nonfinite = 0
+    peaks: list[np.ndarray] = []
     for block in source.blocks:
         block = block if limit is None else block[: limit - done]
-        bad = np.flatnonzero(~np.isfinite(block).all(axis=1))
+        peaks_N = np.abs(block).max(axis=1, initial=0)
+        bad = np.flatnonzero(~np.isfinite(peaks_N))
         if len(bad) and not allow_nonfinite:
             word = next(itertools.islice(source.words.rows, done + int(bad[0]), None))
             raise InputError(f"{source.path}: the vector of {word!r} holds NaN or infinity.")
         append(block)
+        peaks.append(peaks_N)
         done += len(block)
         nonfinite += len(bad)
         if done == limit:
             break
     if done == 0:
         raise InputError(f"{source.path}: holds no words.")
+    _note_wild(source.words, np.concatenate(peaks))
     return done, nonfinite
+
+
+def _note_wild(words: WordCollector, peaks_V: np.ndarray) -> None:
+    """Note the words whose vectors hold a number far beyond those of all others: one changed bit can do that."""
+    limit = WILD * np.median(peaks_V.astype(np.float64))
+    wild = np.flatnonzero(np.isfinite(peaks_V) & (peaks_V > limit))
+    if limit > 0 and len(wild):
+        names = list(words.rows)
+        shown = several([f"{names[row]!r} ({peaks_V[row]:.2g})" for row in wild], "vector")
+        words.said.append(f"numbers {WILD:,} times as large as usual in {shown}; the file may be damaged.")
 
 
 def format_of(path: str | Path, format: str | None = None) -> str:

@@ -9,42 +9,35 @@ from __future__ import annotations
 
 import gzip
 import itertools
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO
 
 import numpy as np
 
 from ...base.errors import InputError, counted
 from ...base.files import atomic_file
 from ..folder import VectorTable, block_rows
+from .dialect import (
+    BYTE_ORDER_MARK,
+    LONGEST_HEADER,
+    MOST_LINES,
+    NUMBER,
+    STANDARD,
+    Dialect,
+    Header,
+    dialect_of,
+    parse_header,
+)
 from .rows import RowBuffer, VectorFile, WordCollector, capacity, check_dim, opened
 
-LONGEST_HEADER = 100
-"""Bytes of a header line at most."""
 LONGEST_LINE = 1 << 25
 """Bytes of a line at most: a file without line ends is not read whole to find that out."""
-WIDTH_LINES = 100
-"""Lines that vote on the width of a file without header."""
-
-
-class Header(NamedTuple):
-    """Words and dimensions a first line promises, and where it ends."""
-
-    words: int
-    dim: int
-    end: int
-
-
-def parse_header(start: bytes) -> Header | None:
-    """The numbers of a first line "V D", or None when the first line is something else; with a tab it is a vector."""
-    line = start[:LONGEST_HEADER].partition(b"\n")[0]
-    fields = line.split()
-    if len(fields) != 2 or b"\t" in line or not all(field.isdigit() for field in fields):
-        return None
-    return Header(int(fields[0]), int(fields[1]), min(len(line) + 1, len(start)))
+SAMPLE = 1 << 16
+"""Bytes looked at to recognise a format and its dialect, more where they are less than two lines."""
+MOST_MISSING = 10
+"""Rows, or one in a hundred of those promised, by which a header may be wrong."""
 
 
 def check_header(path: Path, header: Header, smallest_row: int) -> None:
@@ -59,15 +52,20 @@ def check_header(path: Path, header: Header, smallest_row: int) -> None:
         InputError: the file is too small, or promises nothing.
     """
     count, dim, start = header
-    if count == 0 or dim == 0:
+    if count < 1 or dim < 1:
         promised = f"{counted(count, 'word')} of {counted(dim, 'dimension')}"
         raise InputError(f"{path}: line 1: promises {promised}; there is nothing to read.")
-    if count * smallest_row > capacity(path) - start:
+    if (count - may_miss(count)) * smallest_row > capacity(path) - start:
         raise InputError(
             f"{path}: line 1: promises {counted(count, 'word')} of {counted(dim, 'dimension')}, more than fit into the "
             f"{counted(path.stat().st_size, 'byte')} of the file; it is cut short or not a file of word vectors."
         )
     check_dim(path, dim)
+
+
+def may_miss(promised: int) -> int:
+    """Rows by which a header may promise too many."""
+    return min(max(MOST_MISSING, promised // 100), promised // 2)
 
 
 def read_header(path: Path, number_bytes: int, word_bytes: int) -> Header:
@@ -82,26 +80,58 @@ def read_header(path: Path, number_bytes: int, word_bytes: int) -> Header:
         InputError: there is no header, or it promises more than the file can hold.
     """
     with opened(path) as handle:
-        header = parse_header(handle.read(LONGEST_HEADER))
+        header = parse_header(handle.read(2 * LONGEST_HEADER))
     if header is None:
         raise InputError(f"{path}: line 1: not a header of two numbers, words and dimensions.")
     check_header(path, header, number_bytes * header.dim + word_bytes)
     return header
 
 
+def sample_of(path: Path) -> tuple[bytes, bool]:
+    """The first bytes of a file, unpacked, and whether they are all of it: SAMPLE, or two lines if those are longer."""
+    with opened(path) as handle:
+        sample = handle.read(SAMPLE)
+        while len(sample) % SAMPLE == 0 and sample.count(b"\n") < 2 and len(sample) < 2 * LONGEST_LINE:
+            if not (block := handle.read(len(sample))):
+                return sample, True
+            sample += block
+        return sample, not handle.read(1)
+
+
+def skip_mark(handle: IO[bytes]) -> None:
+    """Go to the first byte behind a byte order mark."""
+    if handle.read(len(BYTE_ORDER_MARK)) != BYTE_ORDER_MARK:
+        handle.seek(0)
+
+
 def read_word2vec(path: Path) -> VectorFile:
     """A text file with a header line."""
     header = read_header(path, number_bytes=2, word_bytes=1)  # a space and a digit; a letter
-    words = WordCollector(path)
-    return VectorFile(path, "word2vec text", header.dim, words, _read_rows(path, header.dim, header, words))
+    dialect = _dialect(path) or Dialect(STANDARD, header.dim, header)
+    return _file(path, "word2vec text", dialect)
 
 
 def read_glove(path: Path) -> VectorFile:
     """A text file without header; most of its first lines decide how many numbers follow a word."""
-    with opened(path) as handle:
-        dim = _width(path, handle)
+    dialect = _dialect(path)
+    if dialect is None:
+        raise InputError(f"{path}: not a file of word vectors; a line holds a word and numbers.")
+    check_dim(path, dialect.dim)
+    return _file(path, "GloVe", dialect)
+
+
+def _dialect(path: Path) -> Dialect | None:
+    try:
+        return dialect_of(*sample_of(path))
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def _file(path: Path, format: str, dialect: Dialect) -> VectorFile:
     words = WordCollector(path)
-    return VectorFile(path, "GloVe", dim, words, _read_rows(path, dim, None, words))
+    words.said += dialect.notes
+    promised = dialect.header.words if dialect.header else 0
+    return VectorFile(path, format, dialect.dim, words, _read_rows(path, dialect, words), promised=promised)
 
 
 def lines(path: Path, handle: IO[bytes], first: int = 1) -> Iterator[tuple[int, bytes]]:
@@ -126,47 +156,94 @@ def lines(path: Path, handle: IO[bytes], first: int = 1) -> Iterator[tuple[int, 
             yield number, stripped
 
 
-def _read_rows(path: Path, dim: int, header: Header | None, words: WordCollector) -> Iterator[np.ndarray]:
-    buffer = RowBuffer(dim)
-    read = 0
+def _read_rows(path: Path, dialect: Dialect, words: WordCollector) -> Iterator[np.ndarray]:
+    buffer = RowBuffer(dialect.dim)
+    header, split, number = dialect.header, dialect.splitter(), 0
+    separator = dialect.layout.separator or b" "
+    plain = dialect.layout == STANDARD and dialect.row_numbers is dialect.inner_numbers is None
+    row = -1
     with opened(path) as handle:
-        if header:
+        skip_mark(handle)
+        first = 2 if header or dialect.titles else 1
+        if first == 2:
             handle.readline()
-        for number, line in lines(path, handle, 2 if header else 1):
-            if header and read == header.words:
-                raise InputError(f"{path}: line {number}: more rows than the header promises, {read:,}.")
-            read += 1
-            fields = line.rsplit(b" ", dim)
-            vector = parse_vector(path, number, fields[1:], dim)
-            if fields[0].strip(b" ") != fields[0]:
-                word = fields[0].decode("utf-8", "replace")
-                raise InputError(f"{path}: line {number}: spaces around the word {word!r}; one space separates.")
-            if words.add_bytes(fields[0], "line", number) and buffer.push(vector):
+        for row, (number, line) in enumerate(lines(path, handle, first)):
+            word, fields = split(line)
+            if not plain:
+                word, fields = _without_extras(path, number, dialect, word, fields, row)
+            vector = parse_vector(path, number, fields, dialect.dim, line[len(word) :] if plain else b"?")
+            if word != b" " and word.strip(b" ") != word:
+                shown = word.decode("utf-8", "replace")
+                raise InputError(f"{path}: line {number}: spaces around the word {shown!r}; one space separates.")
+            if separator in word and NUMBER.fullmatch(word.rpartition(separator)[2]):
+                if separator != b" ":
+                    raise wrong_count(path, number, dialect.dim + 1, dialect.dim)
+                words.numbered.append(f"{word.decode('utf-8', 'replace')!r} (line {number})")
+            if words.add_bytes(word, "line", number) and buffer.push(vector):
                 yield buffer.take()
-    if header and read < header.words:
-        raise InputError(
-            f"{path}: {counted(read, 'row')} instead of the {header.words:,} promised; the file is cut short."
-        )
+        if header and row + 1 != header.words:
+            words.said.append(wrong_header(path, header.words, row + 1, _ends_whole(handle, number)))
     yield buffer.take()
 
 
-def parse_vector(path: Path, number: int, fields: list[bytes], dim: int) -> np.ndarray:
+def _without_extras(
+    path: Path, number: int, dialect: Dialect, head: bytes, fields: list[bytes], row: int
+) -> tuple[bytes, list[bytes]]:
+    """Word and numbers of a line without row numbers and quotes."""
+    if dialect.inner_numbers is not None and fields:
+        if fields[0] != b"%d" % (dialect.inner_numbers + row):
+            raise InputError(f"{path}: line {number}: the column after the words does not go on counting the rows.")
+        fields = fields[1:]
+    word = dialect.word(head, row)
+    if word is None:
+        expected = "quotes around the word" if dialect.row_numbers is None else "the number of the row first"
+        raise InputError(f"{path}: line {number}: not {expected}, as in the lines before; the file is damaged.")
+    return word, fields
+
+
+def _ends_whole(handle: IO[bytes], lines_read: int) -> bool:
+    """Whether the last byte of a file is the end of a line."""
+    handle.seek(max(0, handle.tell() - 1))
+    return lines_read > 0 and handle.read(1) == b"\n"
+
+
+def wrong_header(path: Path, promised: int, there: int, whole: bool = True) -> str:
+    """A note on a header that is wrong by some rows.
+
+    Args:
+        path: the file.
+        promised: rows in the header.
+        there: rows in the file.
+        whole: whether the file's last row has its end.
+
+    Raises:
+        InputError: so many are missing that the file is cut short, or its end is.
+    """
+    missing = promised - there
+    if missing > may_miss(promised) or missing >= there or (missing > 0 and not whole):
+        raise InputError(
+            f"{path}: {counted(there, 'row')} instead of the {promised:,} promised; the file is cut short."
+        )
+    return f"its first line promises {counted(promised, 'word')}; the file holds {there:,}, and all of them were read."
+
+
+def parse_vector(path: Path, number: int, fields: list[bytes], dim: int, raw: bytes) -> np.ndarray:
     """(D,) float32 of the numbers of a line.
 
     Args:
         path, number: the file and the line, for the error's sentence.
         fields: the numbers as text.
         dim: D.
+        raw: the same with what separates them, so that one look at all shows that every character belongs to a number.
 
     Raises:
         InputError: another number of fields, or one that is no number.
     """
     if len(fields) != dim:
-        raise InputError(
-            f"{path}: line {number}: {counted(len(fields), 'number')} instead of {dim}; the file is damaged or cut "
-            "short."
-        )
+        raise wrong_count(path, number, len(fields), dim)
     try:
+        if raw.translate(None, DIGITS) and not all(map(NUMBER.fullmatch, fields)):
+            raise ValueError
         with np.errstate(over="ignore"):  # infinity is dealt with later, by the name of its word
             return np.array(fields, np.float32)
     except ValueError:
@@ -175,27 +252,12 @@ def parse_vector(path: Path, number: int, fields: list[bytes], dim: int) -> np.n
         ) from None
 
 
-def _width(path: Path, handle: IO[bytes]) -> int:
-    """Numbers a line, as most of the first lines have it; words may hold spaces."""
-    widths: Counter[int] = Counter()
-    for _, line in itertools.islice(lines(path, handle), WIDTH_LINES):
-        fields = line.split(b" ")
-        numbers = sum(1 for _ in itertools.takewhile(is_number, reversed(fields)))
-        widths[min(numbers, len(fields) - 1)] += 1
-    width = widths.most_common(1)[0][0] if widths else 0
-    if width == 0:
-        raise InputError(f"{path}: not a file of word vectors; a line holds a word and numbers.")
-    check_dim(path, width)
-    return width
+def wrong_count(path: Path, number: int, there: int, dim: int) -> InputError:
+    """The error of a line with too few or too many numbers."""
+    return InputError(f"{path}: line {number}: {counted(there, 'number')} instead of {dim}; the file is damaged.")
 
 
-def is_number(field: bytes) -> bool:
-    """Whether it reads as a number."""
-    try:
-        float(field)
-    except ValueError:
-        return False
-    return True
+DIGITS = b"0123456789+-.eE \t,;"
 
 
 @contextmanager
@@ -240,11 +302,19 @@ def write_glove(path: Path, table: VectorTable) -> None:
     """Rows as text, 9 significant digits: exact as float32.
 
     Raises:
-        InputError: the first row would read as a header.
+        InputError: without a header the rows would be read in another way.
     """
-    first = _text_row(table.words[0], table.matrix[0]) if len(table.words) else b""
-    if parse_header(first):
-        raise InputError(f"{path}: the row {first.decode().strip()!r} would read as a header; write word2vec instead.")
+    first = list(zip(table.words[:MOST_LINES], rows_of(table.matrix[:MOST_LINES]), strict=True))
+    sample = b"".join(_text_row(word, vector) for word, vector in first)
+    try:
+        dialect = None if parse_header(sample) else dialect_of(sample)
+    except InputError:
+        dialect = None
+    if dialect is None or dialect[:7] != Dialect(STANDARD, table.matrix.shape[1])[:7]:
+        shown = sample.partition(b"\n")[0].decode("utf-8", "replace")
+        raise InputError(
+            f"{path}: rows such as {shown[:80]!r} would read as a header or in another way; write word2vec instead."
+        )
     _write_text(path, table, b"")
 
 
@@ -280,40 +350,68 @@ def metadata_path(path: Path) -> Path:
     return path.with_name(f"{name}_metadata.tsv{packed}" if ending else f"{path.name}_metadata.tsv")
 
 
+def vectors_path(path: Path) -> Path | None:
+    """The file of vectors that belongs to a Projector file of words, None where there is none."""
+    if "metadata" not in path.name:
+        return None
+    names = [path.name.replace("metadata", part) for part in ("vectors", "tensors", "tensor")]
+    names.append(path.name.replace("_metadata", ""))
+    return next((other for name in names if name != path.name and (other := path.with_name(name)).is_file()), None)
+
+
 def read_projector(path: Path) -> VectorFile:
-    """A TSV pair, given the file of vectors. Several columns of metadata have a header; the first one counts.
+    """A TSV pair, given the file of vectors. Several columns of metadata have a header, a single one may have; the
+    first column counts.
 
     Raises:
-        InputError: there is no file of words.
+        InputError: there is no file of words, or it has another number of them.
     """
     found = [other for other in (metadata_path(path), path.with_name("metadata.tsv")) if other.is_file()]
     if not found:
         raise InputError(f"{path}: holds vectors without words; put them into {metadata_path(path).name} beside it.")
     with opened(path) as handle:
+        skip_mark(handle)
         first = next(lines(path, handle), (1, b""))[1]
+        rows = 1 + sum(1 for _ in lines(path, handle))
     dim = len(first.split(b"\t"))
     check_dim(path, dim)
-    words = WordCollector(path)
-    return VectorFile(path, "Embedding Projector", dim, words, _read_pair(path, found[0], dim, words))
+    names = WordCollector(found[0])
+    words, titled, note = _metadata_shape(found[0], rows)
+    if words - titled != rows:
+        raise InputError(
+            f"{found[0]}: {counted(words - titled, 'word')} for the {counted(rows, 'vector')} of {path}; one of the "
+            "two is cut short, or they do not belong together."
+        )
+    names.said += note
+    return VectorFile(
+        path, "Embedding Projector", dim, names, _read_pair(path, found[0], dim, names, titled), promised=rows
+    )
 
 
-def _read_pair(path: Path, metadata: Path, dim: int, words: WordCollector) -> Iterator[np.ndarray]:
+def _metadata_shape(path: Path, rows: int) -> tuple[int, bool, list[str]]:
+    """Lines of a file of words to the last that is not blank, whether the first one is a header, and a note on it."""
+    with opened(path) as handle:
+        skip_mark(handle)
+        count, several_columns = 0, False
+        for number, line in enumerate(iter(lambda: handle.readline(LONGEST_LINE), b""), 1):
+            several_columns = several_columns or (number == 1 and b"\t" in line)
+            count = number if line.strip(b"\r\n") else count
+    single = not several_columns and count == rows + 1
+    return count, several_columns or single, ["left out the first line of the words, a title."] * single
+
+
+def _read_pair(path: Path, metadata: Path, dim: int, words: WordCollector, titled: bool) -> Iterator[np.ndarray]:
     buffer = RowBuffer(dim)
     with opened(path) as handle, opened(metadata) as names:
-        labels = iter(lambda: names.readline(LONGEST_LINE), b"")
-        label = next(labels, None)
-        if label is not None and b"\t" in label:
-            label = next(labels, None)
-        for number, line in lines(path, handle):
-            vector = parse_vector(path, number, line.split(b"\t"), dim)
-            if label is None:
-                raise InputError(f"{path}: line {number}: has no word in {metadata}; one file is cut short.")
-            word = label.rstrip(b"\r\n").partition(b"\t")[0]
-            if words.add_bytes(word, "line", number) and buffer.push(vector):
+        skip_mark(handle)
+        skip_mark(names)
+        if titled:
+            names.readline(LONGEST_LINE)
+        for place, (number, line) in enumerate(lines(path, handle), 2 if titled else 1):
+            vector = parse_vector(path, number, line.split(b"\t"), dim, line)
+            word = names.readline(LONGEST_LINE).rstrip(b"\r\n").partition(b"\t")[0]
+            if words.add_bytes(word, "line", place) and buffer.push(vector):
                 yield buffer.take()
-            label = next(labels, None)
-        if label is not None and label.strip():
-            raise InputError(f"{metadata}: has more words than {path} has vectors; one file is cut short.")
     yield buffer.take()
 
 

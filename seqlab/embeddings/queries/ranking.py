@@ -7,6 +7,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ...base.errors import InputError
+
+SHORTEST, LONGEST = 1e-15, 1e18
+"""Lengths between which no square that matters underflows or overflows in float32."""
+
 
 def highest(scores_V: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     """The k highest of scores (V,): columns (k,) and scores (k,), best first, at most V of them.
@@ -26,8 +31,22 @@ def highest(scores_V: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def lengths(matrix: np.ndarray) -> np.ndarray:
-    """(N,) Euclidean lengths of rows; 1 for all-zero ones, so that they can be divided by."""
-    norms = np.sqrt(np.einsum("nd,nd->n", matrix, matrix))
+    """(N,) Euclidean lengths of rows; 1 for all-zero ones, so that they can be divided by.
+
+    Raises:
+        InputError: a length is beyond float32.
+    """
+    with np.errstate(over="ignore"):
+        norms = np.sqrt(np.einsum("nd,nd->n", matrix, matrix))
+        extreme = np.flatnonzero(~((norms > SHORTEST) & (norms < LONGEST)))
+        if len(extreme):  # their squares are not float32's
+            rows = np.asarray(matrix[extreme], np.float64)
+            norms[extreme] = np.sqrt(np.einsum("nd,nd->n", rows, rows))
+    if np.isinf(norms).any():
+        raise InputError(
+            "a vector is longer than float32 can say (3.4e38), so cosines cannot be computed; divide all vectors by a "
+            "constant."
+        )
     return np.where(norms > 0, norms, np.float32(1))
 
 

@@ -41,7 +41,7 @@ def scores(
 
 def cosines(lexicon: Lexicon, query_D: np.ndarray, rows: slice = slice(None)) -> np.ndarray:
     """(V,) cosines of the words of some rows with a vector; 0 where it is zero."""
-    norm = float(np.linalg.norm(query_D))
+    norm = float(np.linalg.norm(np.asarray(query_D, np.float64)))
     scores_V: np.ndarray = lexicon.matrix[rows] @ (query_D / np.float32(norm) if norm > 0 else query_D)
     scores_V /= lexicon.norms[rows]
     return scores_V

@@ -160,6 +160,8 @@ def build_map(
 def unit_rows(matrix: np.ndarray, rows_N: np.ndarray) -> np.ndarray:
     """(N, D) float32: rows of a matrix divided by their lengths; all-zero rows stay zero."""
     chosen_ND = np.asarray(matrix[rows_N], dtype=np.float32)
+    exponent_N = np.frexp(np.abs(chosen_ND).max(axis=1, initial=0))[1]
+    chosen_ND = np.ldexp(chosen_ND, -exponent_N[:, None])  # exact, and no square overflows
     norm_N = np.sqrt(np.einsum("nd,nd->n", chosen_ND, chosen_ND))
     return chosen_ND / np.where(norm_N > 0, norm_N, np.float32(1))[:, None]
 
