@@ -39,7 +39,7 @@ ROOMS = """
 SUBROOMS = {
     "catalogue": "docstrings sources python_docs corpora fetch",
     "config": "names settings explicit groups checks presets book",
-    "text": "workers sources tokenizers ids preparation inspection",
+    "text": "workers scripts sources tokenizers ids preparation inspection",
     "nn": "products dropout zoneout characters kernels cells outputs",
     "embeddings": "material engines queries folder evaluation vectors formats vectorizer training",
     "training": "distributed budget presets optimize step graphs watch machine starts state loop starter planning "

@@ -9,8 +9,9 @@ import pytest
 import uniseg.wordbreak
 from uniseg.wordbreak import WordBreak, word_break
 
+from seqlab.text.scripts import SINGLE
 from seqlab.text.tokenizers import boundaries
-from seqlab.text.tokenizers.boundaries import SINGLE, word_finder
+from seqlab.text.tokenizers.boundaries import word_finder
 
 words_of = word_finder(2)
 

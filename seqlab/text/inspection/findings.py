@@ -118,8 +118,12 @@ def _size(report: Report) -> Iterator[str]:
 
 def _vocabulary(report: Report) -> Iterator[str]:
     length = report["chars"] / max(1, report["words"])
-    if report["characters"]["spaceless"] > SPACELESS * report["chars"]:
-        yield f"Much of the text is in a script without spaces between words: use {option('tokenizer', 'char')} or bpe."
+    if report["characters"]["spaceless"] > SPACELESS * report["chars"] and not report["tokenised"]:
+        script = report["characters"]["spaceless_script"]
+        yield (
+            f"Much of the text is in a script without spaces between words, {script}: use "
+            f"{option('tokenizer', 'char')} or bpe; for words, let a word segmenter put spaces between them first."
+        )
     elif length > LONG_WORDS:
         yield f"Words are {length:,.0f} characters long on average: is this text, or something encoded?"
     elif report["hapax_share"] > 0.6 and report["words"] > 50_000:

@@ -20,6 +20,7 @@ from ..preparation.lines import is_list
 from ..preparation.numbering import Numbering, SplitNumbering, worker_count
 from ..preparation.prepare import read_spool
 from ..preparation.spool import Spool
+from ..scripts import spaceless
 from ..sources.books import LOOKED_AT as WRAP_SAMPLE
 from ..sources.books import NOTICE, wrap_width
 from ..sources.plain_text import FileReport
@@ -36,6 +37,8 @@ from .repeats import RUN, Hashes, Repeats
 BPE_SAMPLE = 1 << 17
 """Characters of each of the eight stretches of text from which the number of word pieces is estimated."""
 SHOWN = 10
+JOINED = (range(0x600, 0x1E00), range(0x1F000, 0x20000))
+"""Scripts, from Arabic on, and pictures that spell words and families with joiners."""
 
 
 def inspect(
@@ -277,21 +280,21 @@ def _duplicates(tokens: TokenFile, types: list[str], lines: Hashes) -> dict[str,
 def _characters(look: Look) -> dict[str, Any]:
     """What the text holds besides letters, marks, digits, punctuation and ordinary white space."""
     odd: dict[str, dict[str, int]] = {"control": {}, "format": {}, "private": {}, "line_breaks": {}}
+    joins = any(code in codes for code in look.codes for codes in JOINED)
     kinds = {"Cc": "control", "Cf": "format", "Co": "private", "Cn": "private", "Cs": "private"}
-    spaceless = 0
     for code, count in sorted(look.codes.items()):
         character, category = chr(code), unicodedata.category(chr(code))
         if character in "\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029":
             odd["line_breaks"][f"U+{code:04X}"] = count
-        elif category in kinds and character not in "\t\n":
+        elif category in kinds and character not in "\t\n" and not (joins and character in "\u200c\u200d"):
             odd[kinds[category]][f"U+{code:04X}"] = count
-        elif 0x3040 <= code <= 0x30FF or 0x3400 <= code <= 0x9FFF or 0x20000 <= code <= 0x3134F:
-            spaceless += count
+    script, letters = spaceless({chr(code): count for code, count in look.codes.items()})
     return {
         **odd,
         "replacement": look.codes[0xFFFD],
         "upper_case": sum(count for code, count in look.codes.items() if chr(code).isupper()),
-        "spaceless": spaceless,
+        "spaceless": letters,
+        "spaceless_script": script,
         "decomposed": look.decomposed,
         "markup": look.tags,
     }

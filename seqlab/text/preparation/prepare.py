@@ -40,6 +40,7 @@ from ..ids.token_file import (
     SplitCounts,
     corpus_digest,
 )
+from ..scripts import segmented
 from ..sources.books import unwrapped, without_headers
 from ..sources.readers import ReadReport, SourceFile, Sources, corpus_name, listed, read_documents, resolve_sources
 from ..tokenizers.base import Tokenizer
@@ -319,6 +320,9 @@ class _Preparation:
 
     def _choose(self, spool: Spool) -> tuple[str, str]:
         if self.config.tokenizer != "auto":
+            if self.config.tokenizer == "word" and segmented(spool.sample()) in ("Chinese", "Japanese"):
+                whole = f"words are parted by spaces already; {option('tokenizer', 'whitespace')} keeps them whole"
+                Progress("preparing", quiet=self.quiet).note(whole)
             return self.config.tokenizer, "as asked"
         if self.hint:
             kind, reason = self.hint, "it suits this corpus"

@@ -19,12 +19,10 @@ from collections.abc import Callable
 from functools import cache
 
 from ...base.errors import InputError
+from ..scripts import SINGLE
 
 RULES = 2
 """Of new tokenizers. 1: Python's `\\w` and marks, which cut words at joiners; read for the files that have it."""
-
-SINGLE = r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
-"""Kana and ideographs, written without spaces; under rules 1 each is a token."""
 
 
 NONE = "\ud800"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain, pairwise
 from typing import Any
 
-from .boundaries import SINGLE
+from ..scripts import SINGLE
 
 START = "\n"
 """The place before the first token of a line, which takes no space after it."""

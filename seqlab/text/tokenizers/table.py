@@ -9,6 +9,7 @@ import numpy as np
 
 from ...base.errors import InputError
 from ...base.files import read_json
+from ..scripts import script_of, segmented
 from .base import FORMAT, Tokenizer
 from .bpe import BpeTokenizer
 from .characters import ByteTokenizer, CharTokenizer
@@ -39,16 +40,19 @@ _ENDING = re.compile(r"[,.](?=\s)")
 
 
 def looks_tokenised(sample: str) -> bool:
-    """Whether a text is tokenised already: it holds `<unk>`, or spaces before nearly every comma and stop."""
+    """Whether a text is tokenised already: it holds `<unk>`, or spaces before nearly every comma and stop, or between
+    the words of a script that has none there."""
     words = sample.split()
     if words.count("<unk>") > 1e-4 * len(words):
         return True
     marks = len(_ENDING.findall(sample))
-    return marks >= 20 and len(_SPACED.findall(sample)) > 0.9 * marks
+    return (marks >= 20 and len(_SPACED.findall(sample)) > 0.9 * marks) or bool(segmented(sample))
 
 
 def reads_as_words(sample: str) -> bool:
     """Whether a text consists of words that come back: prose of a language that spaces them and inflects little."""
+    if script_of(sample)[0]:
+        return False
     types, indices = WordTokenizer().segment(sample)
     counts = np.bincount(indices, minlength=len(types))
     words = sum(count for word, count in zip(types, counts.tolist(), strict=True) if word.isalpha())
@@ -64,6 +68,8 @@ def choose_tokenizer(sample: str, characters: int, for_words: bool = False) -> t
         characters: length of the whole text.
         for_words: the ids are for word vectors, so that characters and word pieces are out of the question.
     """
+    if script := segmented(sample):
+        return "whitespace", f"spaces part the words of this {script} text already, which was segmented beforehand"
     if looks_tokenised(sample):
         return "whitespace", "the text looks tokenised already"
     if for_words:
