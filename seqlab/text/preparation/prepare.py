@@ -55,7 +55,7 @@ from .lines import is_list, separate
 from .numbering import ALONE_BELOW, Numbering, SplitNumbering
 from .spool import CHUNK_BYTES, Chunk, Spool
 
-SPACES_SAMPLE = 200_000
+SPACES_SAMPLE = 100_000
 """Bytes of the training text in which spaces around marks are counted."""
 BPE_SAMPLE = 64 << 20
 """Bytes of training text from which word pieces are learned, evenly spaced over all of it."""
@@ -343,7 +343,7 @@ class _Preparation:
     def _rule(self, kind: str, train: Sequence[Chunk], characters: int, several: bool) -> Tokenizer:
         """The tokenizer, still without a vocabulary."""
         if kind == "word":
-            blocks = sample_blocks(train[-1].path, train[-1].start + train[-1].size, SPACES_SAMPLE, block=1 << 13)
+            blocks = sample_blocks(train[-1].path, train[-1].start + train[-1].size, SPACES_SAMPLE, block=1 << 12)
             return WordTokenizer(lowercase=self.config.lowercase).learn_spaces("\n".join(blocks))
         if kind != "bpe":
             return TOKENIZERS[kind]()
