@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import llvmlite.binding as llvm
 import numpy as np
@@ -23,7 +24,7 @@ from seqlab.base import cores, files, interrupts
 from seqlab.base.compiled import simd
 from seqlab.base.errors import SeqlabError
 from seqlab.base.files import atomic_file, atomic_folder, load_tensors, save_tensors
-from seqlab.base.storage import held
+from seqlab.base.storage import held, lock
 from seqlab.nn import products
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -84,7 +85,14 @@ def windows(monkeypatch):
     monkeypatch.delattr(signal, "SIGKILL")
     monkeypatch.setattr(shutil, "_use_fd_functions", False)
     monkeypatch.setattr(files, "WINDOWS", True)
-    monkeypatch.setattr(held, "fcntl", None)
+    for module in (held, lock):
+        monkeypatch.setattr(module, "fcntl", None)
+
+    def locking(descriptor, mode, length):
+        assert (mode, length) == (2, 1)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    monkeypatch.setitem(sys.modules, "msvcrt", SimpleNamespace(LK_NBLCK=2, locking=locking))
     monkeypatch.setattr(files, "exchange", lambda one, other: False)
 
 
