@@ -293,6 +293,7 @@ def train_embeddings(
     Every setting, with its usual range and effect: seqlab settings embeddings.
     """
     arguments = dict(locals())
+    from seqlab.base.errors import SeqlabError
     from seqlab.config import EmbeddingsConfig
     from seqlab.config.checks import check_vectors
 
@@ -301,6 +302,11 @@ def train_embeddings(
     from seqlab.api import train_embeddings_with_report
 
     _, report = train_embeddings_with_report(source, out, quiet, values, resume)
+    if not report["predictions"]:
+        raise SeqlabError(
+            f"{out}: nothing was predicted, so its vectors mean nothing; use more text, or keep more of its words with "
+            "--min-count 1 and --subsample 0."
+        )
     if not quiet:
         say(f"seqlab: vectors are in {out}; next: seqlab neighbors {out} WORD, or seqlab visualize {out} -o map.html")
     print_summary({"vectors": str(out), **report}, as_json)

@@ -407,9 +407,10 @@ class EmbeddingsOptions(TypedDict, total=False):
     """How many times more often than by chance two words must occur together to be joined, roughly; twice that in
     every pass before the last. Default: 200.0. Usual: 50 to 500. Lower joins more, also pairs such as can_be and
     have_been (word2phrase: 100)."""
-    subsample: float
-    """Words more frequent than this share of the text are thinned out; 0 keeps all. Default: 0.0001. Usual: 1e-5 to
-    1e-3. Lower is faster and gives rare words more weight."""
+    subsample: float | None
+    """Words more frequent than this share of the text are thinned out; 0 keeps all. None: 1e-4, or the share that each
+    word would have if all were equally frequent, where that is more. Default: None. Usual: 1e-5 to 1e-3. Lower is
+    faster and gives rare words more weight."""
     lr: float | None
     """Initial learning rate, which falls linearly to almost zero. None: 0.05 for skip-gram (0.1 where minutes are
     few), 0.2 for CBOW, 0.05 for CBOW as in word2vec. Default: None. Usual: 0.025 to 0.2. Too high loses similarity, too

@@ -189,9 +189,10 @@ class EmbeddingsConfig(Settings):
         source=MEASURED,
         gt=0,
     )
-    subsample: float = knob(
-        1e-4,
-        "Words more frequent than this share of the text are thinned out; 0 keeps all.",
+    subsample: float | None = knob(
+        None,
+        "Words more frequent than this share of the text are thinned out; 0 keeps all. None: 1e-4, or the share that "
+        "each word would have if all were equally frequent, where that is more.",
         tier="essential",
         usual="1e-5 to 1e-3",
         effect="Lower is faster and gives rare words more weight.",

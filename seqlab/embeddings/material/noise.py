@@ -24,6 +24,9 @@ def log_uniform_noise(counts: np.ndarray, power: float) -> np.ndarray:
 
 NOISE_POWER = 0.75
 """Exponent of the counts that unigram noise is drawn by (Mikolov et al. 2013)."""
+SUBSAMPLE = 1e-4
+"""Share from which words are thinned out; below 10,000 words the even share. Of 24 words each has 400 times as much as
+this, and next to nothing would be left to train on."""
 WORD_NOISE: dict[str, Callable[[np.ndarray, float], np.ndarray]] = {
     "unigram": unigram_noise,
     "log-uniform": log_uniform_noise,
@@ -54,11 +57,18 @@ def alias_table(probabilities: np.ndarray) -> np.ndarray:
     return np.stack([thresholds.astype(np.uint32), alias.astype(np.uint32)], axis=1)
 
 
-def keep_probabilities(counts: np.ndarray, threshold: float) -> np.ndarray:
+def default_subsample(vocabulary: int) -> float:
+    """Share of the text from which words are thinned out, where so many get vectors."""
+    return max(SUBSAMPLE, 1 / vocabulary)
+
+
+def keep_probabilities(counts: np.ndarray, threshold: float | None) -> np.ndarray:
     """Probability (V,) to keep an occurrence of each word: min(1, sqrt(t / f) + t / f), f its share of the text.
 
-    The formula of the word2vec program; the paper's differs. A threshold of 0 keeps everything.
+    The formula of the word2vec program; the paper's differs. A threshold of 0 keeps everything, None is the default.
     """
+    if threshold is None:
+        threshold = default_subsample(len(counts))
     if threshold == 0:
         return np.ones(len(counts))
     ratio = threshold * counts.sum() / np.maximum(counts, 1)

@@ -263,6 +263,7 @@ class VectorTrainer:
             "losses": position.means,
             "held_out_loss": position.held_out[-1] if position.held_out else None,
             "held_out_losses": position.held_out,
+            "predictions": sum(position.predictions),
             "words": self.text.words,
             "tokens": len(self.text.train),
             "epochs": self.epochs,

@@ -13,6 +13,7 @@ from ...base.results import abbreviated
 from ...config import EmbeddingsConfig
 from ...text import Corpus
 from ..formats.table import load_vectors
+from ..material.noise import default_subsample
 from ..material.phrases import join_phrases
 from ..material.words import ChosenWords, TrainingText, choose_words, grown
 from ..vectors import WordVectors
@@ -159,6 +160,7 @@ def resolved(config: EmbeddingsConfig, running_words: int, vocabulary: int) -> E
             "dim": config.dim or sizes(running_words)[0]["dim"],
             "samples": config.samples or (12 if config.model == "cbow" else 15),
             "lr": config.lr or default_lr(config),
+            "subsample": default_subsample(vocabulary) if config.subsample is None else config.subsample,
             "subwords": config.model == "skipgram" if config.subwords is None else config.subwords,
             "buckets": config.buckets or default_buckets(vocabulary),
         }

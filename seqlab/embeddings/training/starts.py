@@ -32,7 +32,7 @@ OBJECTIVE_SETTINGS = (
     "phrase_threshold",
 )
 """Settings that may differ between the two, and are those of the earlier one where nobody sets them."""
-CHOSEN = ("epochs", "dim", "subwords", "buckets", "lr")
+CHOSEN = ("epochs", "dim", "subwords", "buckets", "lr", "subsample")
 """Settings that follow from the text and the minutes where nobody sets them."""
 
 

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from ...base.errors import option
 from ...base.interrupts import interruptible
 from ...base.progress import notify
 from ...base.storage.outputs import check_folder
@@ -14,12 +17,17 @@ from ...config import EmbeddingsConfig
 from ...text import Corpus
 from ..folder import STATE
 from ..formats.table import load_vectors
+from ..material.noise import keep_probabilities
 from ..vectors import WordVectors
 from .checks import check, memory_needed
 from .loop import Callback, VectorTrainer
-from .planning import plan
+from .planning import default_epochs, plan
 from .starts import start_from_earlier, start_from_vectors
 
+LEFT = 0.1
+"""Share of the text below which what thinning leaves is worth a sentence: neighbours have become distant words."""
+FEW = 20
+"""Predictions of every word in a pass below which the vectors are hardly more than chance."""
 RISEN = 1.08
 """A held-out loss that ends at so many times its lowest is worth a sentence."""
 
@@ -60,7 +68,7 @@ def train_embeddings(
     text, words, config, earlier, start, measured = plan(corpus, config, folder, resume, quiet)
     needed = memory_needed(len(words.words), config)
     trainer = VectorTrainer(text, words, config, folder, callback)
-    said = [*measured, opening(trainer, needed)]
+    said = [*measured, opening(trainer, needed), thinned(words.counts_V, trainer.config.subsample)]
     if trainer.resume():
         state = "is finished; nothing is left to do" if trainer.finished else f"resumes at {trainer.done:.0%}"
         said.append(f"{folder} {state}.")
@@ -70,7 +78,7 @@ def train_embeddings(
         start = start or load_vectors(config.init)
         said.append(start_from_vectors(trainer.engine, trainer.parts, words, start))
     if not quiet:
-        notify(*said)
+        notify(*filter(None, said))
     if folder is not None and trainer.finished:
         return WordVectors.load(folder), {**trainer.summary(), "start_up_seconds": time.perf_counter() - begun}
     trainer.engine.compile()
@@ -78,9 +86,36 @@ def train_embeddings(
     with interruptible():  # what is trained to the end is also written to the end
         trainer.fit(quiet)
         vectors = trainer.finish()
-    if not quiet and (sentence := overfitted(trainer.position.held_out, trainer.epochs)):
-        notify(sentence)
+    if not quiet:
+        position = trainer.position
+        few = scarce(sum(position.predictions) / trainer.epochs, len(words.words))
+        rises = overfitted(position.held_out, trainer.epochs) if trainer.epochs > default_epochs(text.words) else ""
+        notify(*filter(None, [few, rises]))
     return vectors, {**trainer.summary(), "start_up_seconds": started - begun}
+
+
+def scarce(predictions: float, vocabulary: int) -> str:
+    """What so few predictions in a pass mean, in a sentence; empty where there are enough."""
+    if predictions >= FEW * vocabulary:
+        return ""
+    made = (
+        f"{predictions / vocabulary:.2g} predictions a word in every pass" if predictions else "nothing was predicted"
+    )
+    return (
+        f"{made}: too few words stand side by side to learn from, so neighbours are mostly chance; use more text, a "
+        f"smaller {option('min_count')}, or keep frequent words with {option('subsample', 0)}."
+    )
+
+
+def thinned(counts_V: np.ndarray, subsample: float | None) -> str:
+    """How little of the text thinning leaves, in a sentence; empty where it is enough."""
+    left = float((keep_probabilities(counts_V, subsample) * counts_V).sum() / max(1, counts_V.sum()))
+    if subsample is None or left >= LEFT:
+        return ""
+    return (
+        f"thinning out frequent words leaves {left:.1%} of the text, where neighbours are distant words; raise "
+        f"{option('subsample')} (now {subsample:g}), or leave it out."
+    )
 
 
 def overfitted(losses: Sequence[float | None], epochs: float) -> str:
