@@ -58,8 +58,13 @@ FRAMES = {
         "person country රටට පියාසර කළා .",
         "animal food දුටුවා .",
     ],
-    "Chinese": ["person kitchen food 。", "animal 在 place 里 moving 。", "person 去 place 了 。"]
-    + ["person reading writing 。", "animal 看见 了 food 。"],
+    "Chinese": [
+        "person kitchen food 。",
+        "animal 在 place 里 moving 。",
+        "person 去 place 了 。",
+        "person reading writing 。",
+        "animal 看见 了 food 。",
+    ],
 }
 
 
