@@ -115,7 +115,7 @@ def test_a_warning_says_that_few_tokens_were_tuned_on(home, capsys):
         (["run", "--split", "test", "--counts-only", "--cache"], "goes with the whole model"),
         (["run", "--split", "test", "--ensemble", "./run"], "is the run itself"),
         (["run", "--split", "test", "--tokens", "second"], "is a folder"),
-        (["run", "--split", "test", "--tokens", "test.txt/a.jsonl"], "test.txt is not a folder you may write to"),
+        (["run", "--split", "test", "--tokens", "test.txt/a.jsonl"], "test.txt is a file and no folder"),
         (["run", "--split", "test", "--cache", "--valid", "short.txt"], "fewer than 50"),
         (["untested", "--split", "test"], "no test split"),
         (["run", "second", "--split", "test", "--tokens", "t.jsonl"], "one of each"),
