@@ -317,7 +317,7 @@ def test_every_preset_is_a_valid_configuration(name):
     ("kind", "types", "tokens", "reached", "name", "dropout"),
     [
         ("char", 66, 50_000, 1e5, "char-small", 0.0),
-        ("char", 66, 50_000, 1e6, "char-small", 0.1),
+        ("char", 66, 50_000, 1e6, "char-small", 0.3),
         ("char", 66, 1_000_000, 1e6, "char-fast", 0.0),
         ("char", 66, 1_000_000, 2e6, "char-medium", 0.0),
         ("byte", 256, 1_000_000, 3e6, "char", 0.0),
