@@ -158,4 +158,13 @@ def test_ascii_text_needs_no_tables_for_the_same_words() -> None:
     draw, characters = random.Random(2), [chr(code) for code in range(33, 127)] + [*"aZ09_'.,:;-\""] * 8
     for _ in range(3000):
         text = "".join(draw.choices(characters, k=draw.randint(1, 9)))
-        assert words_of(text) == boundaries._basic_pattern().findall(text)
+        assert words_of(text) == boundaries._basic_pattern(0x10000).findall(text)
+
+
+def test_all_patterns_find_the_same_words() -> None:
+    draw, characters = random.Random(3), [c for c in "".join(SAMPLES.values()) if c < "\u3000"]
+    patterns = [boundaries._basic_pattern(0x3000), boundaries._basic_pattern(0x10000), boundaries._full_pattern()]
+    for _ in range(2000):
+        text = "".join(draw.choices(characters, k=draw.randint(1, 9)))
+        first, *others = (pattern.findall(text) for pattern in patterns)
+        assert others == [first, first], ascii(text)

@@ -40,8 +40,16 @@ def word_finder(rules: int) -> Callable[[str], list[str]]:
 
 
 def _find(text: str) -> list[str]:
-    pattern = _ascii_pattern() if text.isascii() else _basic_pattern() if max(text) <= "\uffff" else _full_pattern()
-    return _with_pictures(pattern.findall(text)) if "\u200d" in text else pattern.findall(text)
+    words = _pattern_for(text).findall(text)
+    return _with_pictures(words) if "\u200d" in text else words
+
+
+def _pattern_for(text: str) -> re.Pattern[str]:
+    """The fastest one that knows all characters of a text."""
+    if text.isascii():
+        return _ascii_pattern()
+    last = max(text)
+    return _full_pattern() if last > "\uffff" else _basic_pattern(0x10000 if last >= "\u3000" else 0x3000)
 
 
 def _with_pictures(words: list[str]) -> list[str]:
@@ -74,11 +82,12 @@ def _full_pattern() -> re.Pattern[str]:
 
 
 @cache
-def _basic_pattern() -> re.Pattern[str]:
-    """The same for characters up to U+FFFF: Python's own engine, which is up to six times faster there."""
+def _basic_pattern(stop: int) -> re.Pattern[str]:
+    """The same for characters below `stop`, at most U+10000: Python's own engine, up to six times faster there. Without
+    ideographs, kana and Hangul its tables take a third of the time to make."""
     import regex
 
-    basic = "".join(map(chr, [*range(0xD800), *range(0xE000, 0x10000)]))
+    basic = "".join(chr(code) for code in range(stop) if not 0xD800 <= code < 0xE000)
 
     def members(name: str) -> str:
         runs = (match[0] for match in regex.finditer(rf"\p{{{name}}}+", basic))
