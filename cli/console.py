@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from seqlab.base.printing import printable
+from seqlab.base.printing import printable, printable_lines
 
 SOURCE_HELP = (
     "Text file(s), folder, '-' for stdin, .gz/.bz2/.xz/.zst, .jsonl, .csv, .tsv, .html, .epub, .docx, .pdf, .srt, "
@@ -26,7 +26,7 @@ JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object in
 
 def say(text: str) -> None:
     """A line for the person watching, on stderr."""
-    print(text, file=sys.stderr, flush=True)
+    print(printable_lines(text), file=sys.stderr, flush=True)
 
 
 def nothing_but(output: Path) -> AbstractContextManager[object]:

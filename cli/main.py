@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from seqlab.base.printing import printable_lines
+
 from . import end_at_once
 from .flags import Verbs, settings_of
 from .pages import Program
@@ -136,7 +138,7 @@ def _usage_sentence(error: Exception) -> str:
 
 def _fail(message: str, code: int) -> int:
     sys.stdout.flush()
-    print(f"seqlab: {message}", file=sys.stderr)
+    print(f"seqlab: {printable_lines(message)}", file=sys.stderr)
     return code
 
 

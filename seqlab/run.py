@@ -382,8 +382,8 @@ class Run:
         tensors, metadata = load_tensors(self.path / STATE)
         try:
             values = json.loads(metadata["values"])
-            position = {**values, "threads": values["threads"]}["position"]
-            known = all(type(position[name]) is kind for name, kind in (("finished", bool), ("step", int)))
+            position = values["position"]
+            known = "threads" in values and type(position["finished"]) is bool and type(position["step"]) is int
         except (KeyError, TypeError, ValueError, RecursionError):
             known = False
         if not known:

@@ -270,6 +270,8 @@ def read_json(path: str | Path) -> Any:
         raise InputError(f"{path}: not UTF-8 at byte {error.start}; the file is damaged.") from None
     except json.JSONDecodeError as error:
         raise InputError(f"{path}: line {error.lineno}: not valid JSON ({error.msg}); the file is damaged.") from None
+    except (ValueError, RecursionError):  # an integer of thousands of digits, thousands of brackets
+        raise InputError(f"{path}: holds a number or a nesting that is too long; the file is damaged.") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}).") from None
 

@@ -31,6 +31,11 @@ def printable(text: str) -> str:
     return "".join(shown)
 
 
+def printable_lines(text: str) -> str:
+    """`printable`, line ends left as they are: for sentences that name files and quote what others wrote."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
 def quoted(word: str) -> str:
     """A word in quotes for a sentence, its joiners as they are."""
     quote = '"' if "'" in word and '"' not in word else "'"

@@ -8,6 +8,8 @@ import time
 from types import TracebackType
 from typing import Any, Protocol, TextIO
 
+from .printing import printable_lines
+
 PLAIN_INTERVAL = 10.0
 """Seconds between the lines of a log file or a pipe."""
 
@@ -63,7 +65,7 @@ class Progress:
     def note(self, text: str) -> None:
         """Print one line that stays, above the moving line."""
         if not self.quiet:
-            self.sink.note(text)
+            self.sink.note(printable_lines(text))
 
     def __exit__(
         self,
@@ -236,7 +238,7 @@ def notify(*sentences: str) -> None:
     error."""
     stream = sys.stdout if in_notebook() else sys.stderr
     for sentence in sentences:
-        print(f"seqlab: {sentence}", file=stream, flush=True)
+        print(f"seqlab: {printable_lines(sentence)}", file=stream, flush=True)
 
 
 def columns(stream: TextIO) -> int:

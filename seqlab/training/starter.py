@@ -8,13 +8,12 @@ from pathlib import Path
 
 from ..base.devices import resolve_device, torch_globals_restored
 from ..base.errors import InputError
-from ..base.files import cache_folder
-from ..base.kinds import kind_of
 from ..base.progress import notify
+from ..base.storage.cache import cached, writable_cache
+from ..base.storage.lock import only_trainer
 from ..config import LanguageModelConfig
 from ..config.presets import preset
 from ..run import Run
-from ..text import Corpus
 from ..text.preparation.prepare import prepare
 from .loop import Trainer
 from .starts.fresh import fresh_model
@@ -34,30 +33,30 @@ def starter(quiet: bool = False) -> Run:
     """
     config = LanguageModelConfig.build(preset("starter"))
     corpus = prepare(TEXT, None, config.text, quiet=quiet)
-    key = hashlib.sha256(f"{corpus.digest}\n{config.model_dump_json()}".encode()).hexdigest()
-    folder = cache_folder() / "starters" / key[:32]
-    try:
-        run = Run.open(folder) if kind_of(folder) == "run" else None
-        if run is not None and run.finished:
+    place = "starters", hashlib.sha256(f"{corpus.digest}\n{config.model_dump_json()}".encode()).hexdigest()[:32]
+    for folder in cached(*place):
+        if (run := _opened(folder)) is not None and run.finished:
             return run
-    except InputError:  # a damaged one is made again
-        shutil.rmtree(folder)
-        run = None
-    if not quiet:
-        notify(
-            f"training the model to start from, once, on the documentation of this machine ({TEXT}); it is kept in the "
-            "cache"
-        )
-    with torch_globals_restored():
-        return _trained(run or _created(folder, config, corpus), corpus, quiet)
+    folder = writable_cache().joinpath(*place)
+    with only_trainer(folder), torch_globals_restored():
+        if not quiet:
+            notify(f"training the model to start from on the documentation of this machine ({TEXT}), once")
+        run = _opened(folder)
+        if run is None:
+            shutil.rmtree(folder, ignore_errors=True)
+            about = {"digest": corpus.digest, **corpus.summary}
+            run = Run.create(folder, config, corpus.tokenizer, about, corpus.items)
+        model = fresh_model(run.config, corpus).to(resolve_device(run.config.training.device))
+        Trainer(run, model, corpus, quiet).fit()
+        run.finish()
+        return run
 
 
-def _created(folder: Path, config: LanguageModelConfig, corpus: Corpus) -> Run:
-    return Run.create(folder, config, corpus.tokenizer, {"digest": corpus.digest, **corpus.summary}, corpus.items)
-
-
-def _trained(run: Run, corpus: Corpus, quiet: bool) -> Run:
-    model = fresh_model(run.config, corpus).to(resolve_device(run.config.training.device))
-    Trainer(run, model, corpus, quiet).fit()
-    run.finish()
+def _opened(folder: Path) -> Run | None:
+    """The run there, whose training may not be finished; None where there is none, or it is damaged."""
+    try:
+        run = Run.open(folder)
+        run.load_state()
+    except InputError:
+        return None
     return run

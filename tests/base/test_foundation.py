@@ -230,3 +230,10 @@ def test_progress_of_resumed_work_counts_only_what_was_done_since(monkeypatch):
         line = progress.line(progress.started + 10)
     assert "900/1000 tokens  10 tokens/s" in line
     assert "ETA 0:10" in line
+
+
+@pytest.mark.parametrize("damage", ["9" * 5000, "[" * 100_000, '{"files": ' + "1" * 4400 + "}"])
+def test_json_that_python_cannot_hold_is_a_sentence(tmp_path, damage):
+    (tmp_path / "manifest.json").write_text(damage)
+    with pytest.raises(InputError, match=r"manifest\.json: "):
+        read_json(tmp_path / "manifest.json")

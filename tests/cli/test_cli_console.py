@@ -110,3 +110,37 @@ assert not any(collected), collected
 assert gc.isenabled() and gc.get_freeze_count() > 100_000
 """
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+HOSTILE = "a\x1b[31m\x07\u202eb"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such names")
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["info", "NAME"],
+        ["neighbors", "NAME", "a"],
+        ["neighbors", "NAME.vec", "a"],
+        ["generate", "NAME"],
+        ["evaluate", "NAME", "--text", "NAME.txt"],
+        ["train", "lm", "NAME", "-o", "run"],
+        ["train", "lm", "ok.txt", "-o", "NAME.vec"],
+        ["train", "lm", "ok.txt", "-o", "run", "--config", "NAME.vec"],
+        ["data", "prepare", "ok.txt", "-o", "NAME", "--tokenizer", "word"],
+        ["data", "inspect", "NAME"],
+        ["convert", "NAME.vec", "out.npz"],
+        ["visualize", "NAME.vec", "-o", "NAME.png"],
+        ["curves", "NAME", "-o", "c.png"],
+        ["settings", "NAME"],
+        ["NAME"],
+    ],
+)
+def test_names_of_files_never_steer_a_terminal(command, tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ok.txt").write_text("the cat sat on the mat and saw a dog\n" * 40)
+    (tmp_path / f"{HOSTILE}.vec").write_text("1 2\nword 1\n")
+    main.run([part.replace("NAME", HOSTILE) for part in command])
+    written = capfd.readouterr()
+    for character in "\x1b\x07\u202e":
+        assert character not in written.out + written.err

@@ -26,7 +26,7 @@ TEMPORARY = re.compile(rf"\.(.+?)({re.escape(OLD)})?\.[0-9a-f]{{8}}")
 
 @contextlib.contextmanager
 def held(path: Path) -> Iterator[bool]:
-    """Inside, `swept` leaves a temporary file or folder of ours alone.
+    """Inside, `sweep` leaves a temporary file or folder of ours alone.
 
     Yields:
         Whether it is still there: a sweep may have taken it before it was held.

@@ -145,9 +145,7 @@ def _is_text(path: Path, sample: bytes, header: Header | None) -> bool:
     """
     rows = sample[header.end :] if header else sample
     is_binary = header is not None and _is_binary(rows, header, len(sample) < SAMPLE)
-    if (
-        is_binary and len(sample) == SAMPLE and _CONTROLS.search(rows)
-    ):  # no text has so many words where one expects them
+    if is_binary and len(sample) == SAMPLE and _CONTROLS.search(rows):  # no text has so many words just there
         return False
     try:
         dialect = dialect_of(*sample_of(path))
