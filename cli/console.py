@@ -71,6 +71,20 @@ def check_run(path: str | Path) -> None:
         raise InputError(f"{path}: is {description(path)}, not a language-model run.")
 
 
+def check_one_stdin(**uses: object) -> None:
+    """Refuse "-" for two things, which would both be read from standard input.
+
+    Raises:
+        InputError: naming both.
+    """
+    from seqlab.base.errors import InputError, option
+
+    used = [name for name, value in uses.items() if "-" in map(str, value if isinstance(value, list) else [value])]
+    if len(used) > 1:
+        first, second = (name if name.isupper() else option(name) for name in used[:2])
+        raise InputError(f"-: standard input cannot be both {first} and {second}; name a file for one of them.")
+
+
 def load_torch() -> None:
     """Import torch while Python's search for reference cycles rests, which would look through all of it many times."""
     _load("torch")

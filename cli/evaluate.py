@@ -9,7 +9,7 @@ import typer
 
 from seqlab.base.printing import printable
 
-from .console import JsonFlag, check_run, load_torch, print_json, print_table, say
+from .console import JsonFlag, check_one_stdin, check_run, load_torch, print_json, print_table, say
 from .flags import FILES, PANELS, CacheFlag, CountsOnlyFlag, NetworkOnlyFlag, member_of
 from .vectors.neighbors import open_vectors
 
@@ -99,6 +99,9 @@ def evaluate(
     from seqlab.base.errors import InputError
     from seqlab.base.storage.outputs import check_file
 
+    check_one_stdin(
+        VECTORS=paths, text=text, valid=valid, train_text=train_text, questions=questions, similarity=similarity
+    )
     if text and split:
         raise InputError("give either --text F or --split valid|test, not both.")
     if bool(text or split) == bool(questions or similarity):

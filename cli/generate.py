@@ -148,11 +148,12 @@ def generate(
 def _read_prompt(prompt: str) -> str:
     """The prompt of the command line, or all of stdin for `-`."""
     from seqlab.base.errors import InputError
+    from seqlab.base.storage.streams import parked
 
     if prompt != "-":
         return unescaped(prompt)
     try:
-        text = sys.stdin.buffer.read().decode("utf-8-sig")
+        text = parked(prompt).read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(f"stdin: not UTF-8 at byte {error.start}; give the prompt as UTF-8.") from None
     return text.replace("\r\n", "\n").removesuffix("\n")

@@ -91,9 +91,10 @@ def run(arguments: list[str] | None = None, interrupted: Event | None = None) ->
     from typer.exceptions import TyperException
 
     from seqlab.base.errors import SeqlabError, in_words_of_the_shell
+    from seqlab.base.storage.streams import read_once
 
     try:
-        with in_words_of_the_shell():
+        with in_words_of_the_shell(), read_once():
             code = app(arguments, standalone_mode=False)
         sys.stdout.flush()
         if code == INTERRUPTED:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +9,7 @@ import typer
 
 from seqlab.base.printing import printable
 
-from ..console import JsonFlag, print_json, say
+from ..console import JsonFlag, check_one_stdin, print_json, say
 from ..flags import FILES, PANELS
 from ..vectors.neighbors import VectorsArgument, open_vectors
 
@@ -47,6 +46,7 @@ def visualize(
     Example: seqlab visualize vectors -o map.html --highlight king
     """
     arguments = dict(locals())
+    check_one_stdin(VECTORS=vectors, only=only)
     from seqlab.config import MapConfig
     from seqlab.visualization import draw_map
     from seqlab.visualization.output import FORMATS, check_output
@@ -76,9 +76,10 @@ def visualize(
 def _word_list(name: str) -> list[str]:
     """The words of a file (or of standard input, for "-"), one a line."""
     from seqlab.base.errors import InputError
+    from seqlab.base.storage.streams import parked
 
     try:
-        content = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+        content = parked(name).read_bytes()
     except OSError as error:
         raise InputError(f"{name}: cannot be read ({(error.strerror or str(error)).lower()}).") from None
     try:

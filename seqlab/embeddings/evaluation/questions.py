@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ...base.errors import InputError, did_you_mean
+from ...base.storage.streams import parked, read_once
 
 PREFIX, SUFFIX = "questions-", ".txt"
 """The set NAME is the file questions-NAME.txt of the installed package `seqlab_data`."""
@@ -49,6 +50,9 @@ def shipped_sets() -> dict[str, Traversable]:
 def _read_lines(name: str, file: Traversable) -> list[str]:
     """Lines split at line feeds only. Raises InputError when the file cannot be read or is not UTF-8."""
     try:
+        if isinstance(file, Path):
+            with read_once():
+                file = parked(file)
         return file.read_bytes().decode("utf-8-sig").split("\n")
     except (FileNotFoundError, IsADirectoryError):
         raise InputError(f"{name}: no such file.") from None
@@ -131,7 +135,7 @@ def read_similarity(path: str | Path) -> list[Pair]:
             first, second, score = fields
             pair = Pair(first, second, float(score))
         except ValueError:
-            if number == 1:
+            if number == 1 and len(fields) > 2 and not any(character.isdigit() for character in fields[-1]):
                 continue
             raise InputError(f"{path}:{number}: not 'word TAB word TAB score'.") from None
         if not np.isfinite(pair.score):

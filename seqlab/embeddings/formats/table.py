@@ -17,6 +17,7 @@ import numpy as np
 from ...base.cores import free_memory
 from ...base.errors import InputError, choose, counted
 from ...base.storage.outputs import check_file, check_folder, scratch
+from ...base.storage.streams import parked_as, reads_once
 from ..folder import STATE, TENSORS, VectorTable, Verify, block_rows, read_folder, write_folder
 from ..material.subwords import Subwords
 from ..vectors import WordVectors
@@ -193,6 +194,11 @@ def load_vectors(path: str | Path, *, mapped: bool = False, verify: Verify | Non
         InputError: naming file and line (text) or word (binary) where a count, a width or a number is wrong, or the
             file is cut short.
     """
+    if reads_once(path):
+        with parked_as(path) as place:
+            vectors = load_vectors(place, mapped=mapped)
+            vectors.path = Path(path)
+            return vectors
     path = Path(path)
     name = recognise(path)
     if name == "seqlab":
@@ -391,6 +397,11 @@ def convert_vectors(
             "of another format to pass them on, or do not allow them, to be told which word has them."
         )
     _check_target(target, name)
+    with parked_as(source) as place:
+        return _convert(place, target, name, words, allow_nonfinite)
+
+
+def _convert(source: Path, target: Path, name: str, words: int | None, allow_nonfinite: bool) -> dict[str, Any]:
     opened_source = FORMATS[recognise(source)].read(source)
     with tempfile.TemporaryFile(dir=scratch(target)) as rows:
         count, nonfinite = _collect(opened_source, lambda block: rows.write(_bytes(block)), words, allow_nonfinite)

@@ -13,6 +13,7 @@ import numpy as np
 
 from ...base.errors import InputError
 from ...base.progress import Progress
+from ...base.storage.streams import read_once
 from ...catalogue import corpora
 from ...config import TextConfig
 from ..ids.token_file import TokenFile, open_split
@@ -24,7 +25,15 @@ from ..scripts import spaceless
 from ..sources.books import LOOKED_AT as WRAP_SAMPLE
 from ..sources.books import NOTICE, wrap_width
 from ..sources.plain_text import FileReport
-from ..sources.readers import ReadReport, SourceFile, Sources, corpus_name, read_documents, resolve_sources
+from ..sources.readers import (
+    ReadReport,
+    SourceFile,
+    Sources,
+    check_one_stdin,
+    corpus_name,
+    read_documents,
+    resolve_sources,
+)
 from ..tokenizers.bpe import train_bpe
 from ..tokenizers.table import MIN_COUNT, TOKENIZERS, bpe_vocab_size, choose_tokenizer, looks_tokenised
 from ..tokenizers.vocab import EOS, UNK, Vocab, escape, unescape
@@ -71,7 +80,8 @@ def inspect(
     """
     given = {"train": sources, **_comparisons(sources, valid, test)}
     files = {name: resolve_sources(source) for name, source in given.items()}
-    with tempfile.TemporaryDirectory(prefix="seqlab-") as folder:
+    check_one_stdin(files)
+    with read_once(), tempfile.TemporaryDirectory(prefix="seqlab-") as folder:
         return Inspection(_report(*_read(Path(folder), files, field, quiet, workers)))
 
 
@@ -141,7 +151,7 @@ def _look(spool: Spool, quiet: bool, workers: int | None) -> Look:
 
 def _file(file: SourceFile, entry: FileReport, field: str) -> dict[str, Any]:
     found = {name: getattr(entry, name) for name in ("compression", "encoding", "byte_order_mark", "carriage_returns")}
-    first = _first_invalid(file, field) if entry.replaced and not file.is_stream else None
+    first = _first_invalid(file, field) if entry.replaced else None
     return {"name": entry.name, "bytes": entry.bytes_read, **found, "invalid": entry.replaced, "first_invalid": first}
 
 

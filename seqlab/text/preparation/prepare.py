@@ -11,7 +11,7 @@ import contextlib
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,14 +21,13 @@ import numpy as np
 from ...base.errors import InputError, option
 from ...base.files import (
     atomic_folder,
-    temporary_folder,
     write_json,
     write_manifest,
 )
 from ...base.progress import Progress
 from ...base.storage.cache import cached, writable_cache
-from ...base.storage.held import sweep
 from ...base.storage.outputs import check_folder, scratch
+from ...base.storage.streams import STDIN, parked, read_once
 from ...catalogue import corpora
 from ...config import TextConfig
 from ..ids.token_file import (
@@ -42,7 +41,16 @@ from ..ids.token_file import (
 )
 from ..scripts import segmented
 from ..sources.books import unwrapped, without_headers
-from ..sources.readers import ReadReport, SourceFile, Sources, corpus_name, listed, read_documents, resolve_sources
+from ..sources.readers import (
+    ReadReport,
+    SourceFile,
+    Sources,
+    check_one_stdin,
+    corpus_name,
+    listed,
+    read_documents,
+    resolve_sources,
+)
 from ..tokenizers.base import Tokenizer
 from ..tokenizers.boundaries import RULES
 from ..tokenizers.bpe import BpeTokenizer, sample_blocks
@@ -105,7 +113,10 @@ def prepare(
     if out is not None:
         check_folder(out, HEADER)
     given, hint = _splits_of(sources, valid, test, for_words)
-    with _streams_on_disk({name: resolve_sources(part) for name, part in given.items()}, out) as files:
+    with read_once():
+        found = {name: resolve_sources(part) for name, part in given.items()}
+        check_one_stdin(found)
+        files = {name: [_on_disk(file, out) for file in group] for name, group in found.items()}
         entries = {name: [_entry(file) for file in group] for name, group in files.items()}
         if out is None:
             place = "corpora", _cache_key(entries, config, hint, for_words)
@@ -218,27 +229,11 @@ def _check_settings(config: TextConfig, kind: str) -> None:
         raise InputError(f"vocab_size: bpe needs at least 257 (256 bytes and one merge), not {config.vocab_size}.")
 
 
-@contextlib.contextmanager
-def _streams_on_disk(
-    files: dict[str, list[SourceFile]], out: str | Path | None
-) -> Iterator[dict[str, list[SourceFile]]]:
-    """The same files, with standard input and pipes copied to temporary files that can be read twice."""
-    streams = [file for group in files.values() for file in group if file.is_stream]
-    if not streams:
-        yield files
-        return
-    path = ((out and scratch(out)) or writable_cache()) / "stream"
-    sweep(path)
-    with temporary_folder(path) as place:
-        try:
-            copies = {}
-            for number, file in enumerate(streams):
-                copies[file] = SourceFile(place / str(number), file.name)
-                with file.open() as source, (place / str(number)).open("wb") as copy:
-                    shutil.copyfileobj(source, copy, 1 << 20)
-            yield {name: [copies.get(file, file) for file in group] for name, group in files.items()}
-        finally:
-            shutil.rmtree(place, ignore_errors=True)
+def _on_disk(file: SourceFile, out: str | Path | None) -> SourceFile:
+    """The same text as a file that can be read twice."""
+    if not file.is_stream:
+        return file
+    return SourceFile(parked(file.path or STDIN, scratch(out) if out else None), file.name)
 
 
 def _cache_key(entries: dict[str, list[dict[str, Any]]], config: TextConfig, hint: str | None, for_words: bool) -> str:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
 from ...base.errors import InputError, did_you_mean
 from ...base.kinds import DESCRIPTIONS, kind_of
+from ...base.storage.streams import STDIN, parked, read_once, reads_once
 from ...catalogue import corpora
 from .documents import BINARY, MARKED, REFUSED
 from .plain_text import COMPRESSED_SUFFIXES, FileReport, read_text
@@ -61,7 +61,7 @@ class SourceFile:
     @property
     def is_stream(self) -> bool:
         """Whether the bytes can be read only once: standard input, a pipe."""
-        return self.path is None or not self.path.is_file()
+        return self.path is None or reads_once(self.path)
 
     @property
     def sha256(self) -> str:
@@ -70,10 +70,10 @@ class SourceFile:
             return hashlib.file_digest(handle, "sha256").hexdigest()  # type: ignore[arg-type]
 
     def open(self) -> IO[bytes]:
-        if self.path is None:
-            return sys.stdin.buffer
+        """Its bytes; those of standard input and pipes can be read again inside `read_once`."""
         try:
-            return self.path.open("rb")
+            with read_once():
+                return parked(self.path or STDIN).open("rb")
         except OSError as error:
             raise InputError(f"{self.name}: cannot be read ({error.strerror}).") from None
 
@@ -115,6 +115,17 @@ def resolve_sources(sources: Sources) -> list[SourceFile]:
     for source in given:
         files += _resolve(source)
     return files
+
+
+def check_one_stdin(files: Mapping[str, Sequence[SourceFile]]) -> None:
+    """Refuse standard input for two texts of different use, by name.
+
+    Raises:
+        InputError: naming both uses.
+    """
+    uses = [name for name, group in files.items() if any(file.path is None for file in group)]
+    if len(uses) > 1:
+        raise InputError(f"-: standard input cannot be both {uses[0]} and {uses[1]}; name a file for one of them.")
 
 
 def listed(sources: object) -> list[str | Path]:
