@@ -43,7 +43,10 @@ def generate(
         bool,
         typer.Option("--new", help="With --items: only items that the training text lacks.", rich_help_panel=FILES),
     ] = False,
-    temperature: Annotated[float | None, typer.Option()] = None,
+    temperature: Annotated[
+        str | None,
+        typer.Option(metavar="T[,T...]"),
+    ] = None,
     top_k: Annotated[int | None, typer.Option()] = None,
     top_p: Annotated[float | None, typer.Option()] = None,
     min_p: Annotated[float | None, typer.Option()] = None,
@@ -82,6 +85,8 @@ def generate(
     Example: seqlab generate runs/shakespeare --prompt "ROMEO:" --temperature 0.8
 
     Items of a list, one a line: seqlab generate runs/names --items 10 --new
+
+    Compare temperatures, with one seed: --temperature 0.5,0.8,1.1
     """
     from seqlab.base.errors import InputError
     from seqlab.config import GenerationConfig
@@ -89,10 +94,13 @@ def generate(
 
     if interactive and (prompt is not None or as_json):
         raise InputError(f"--interactive reads prompts by itself; leave out --{'json' if as_json else 'prompt'}.")
+    temperatures = _numbers(temperature)
+    if len(temperatures) > 1 and (interactive or items is not None):
+        raise InputError(f"--temperature {temperature}: --{'interactive' if interactive else 'items'} takes one.")
     given: dict[str, Any] = {
         "length": length,
         "num": num,
-        "temperature": temperature,
+        "temperature": temperatures[0] if temperatures else None,
         "top_k": top_k,
         "top_p": top_p,
         "min_p": min_p,
@@ -110,7 +118,9 @@ def generate(
         raise InputError("--new leaves out the known items of a list; say how many to print, such as --items 10.")
     if items is not None and interactive:
         raise InputError("--items prints whole items; leave out --interactive.")
-    check_generation(GenerationConfig.build(options, "generate"))
+    sweep = [{**options, "temperature": one} for one in temperatures] or [options]
+    for one in sweep:
+        check_generation(GenerationConfig.build(one, "generate"))
     member = member_of(network_only, counts_only, cache)
     check_run(run)
     load_torch()
@@ -138,11 +148,41 @@ def generate(
         text = text.rpartition("\n")[2]
         if sys.stderr.isatty():
             say(f"this model writes items of a list; several at once: seqlab generate {run} --items 10")
+    if len(sweep) > 1 and "seed" not in options:
+        from seqlab.generation.generator import new_seed
+
+        seed = new_seed()
+        say(f"seed {seed}")
+        sweep = [{**one, "seed": seed} for one in sweep]
     if as_json:
-        samples = generator.generate(text, **options)
-        print_json({"prompt": text, "seed": samples[0].seed, "samples": samples.to_json()})
-    else:
-        _print_texts(generator, text, options)
+        print_json(_swept(generator, text, sweep))
+        return
+    for one in sweep:
+        if len(sweep) > 1:
+            print(f"--- temperature {one['temperature']:g} ---")
+        _print_texts(generator, text, one)
+
+
+def _numbers(text: str | None) -> list[float]:
+    """Numbers with commas between them."""
+    from seqlab.base.errors import InputError
+
+    try:
+        return [float(number) for number in text.split(",")] if text is not None else []
+    except ValueError:
+        raise InputError(f"--temperature {text}: not a number, or several with commas, such as 0.5,0.8,1.1.") from None
+
+
+def _swept(generator: TextGenerator, prompt: str, sweep: list[dict[str, Any]]) -> dict[str, Any]:
+    """The samples of every temperature; of several each says which was its own."""
+    found: list[dict[str, Any]] = []
+    seed = None
+    for options in sweep:
+        samples = generator.generate(prompt, **options)
+        own = {"temperature": options["temperature"]} if len(sweep) > 1 else {}
+        found += [{**one, **own} for one in samples.to_json()]
+        seed = samples[0].seed
+    return {"prompt": prompt, "seed": seed, "samples": found}
 
 
 def _read_prompt(prompt: str) -> str:

@@ -20,7 +20,7 @@ SHARES = ("shares", "of_product_rate", "of_product_rate_by_part")
 
 
 def info(
-    path: Annotated[Path, typer.Argument(help="A run folder, word vectors, or a prepared corpus.")],
+    path: Annotated[Path, typer.Argument(help="A run folder, word vectors, a prepared corpus, or a folder of them.")],
     measure: Annotated[
         bool,
         typer.Option(
@@ -29,9 +29,11 @@ def info(
     ] = False,
     json: JsonFlag = False,
 ) -> None:
-    """Describe a folder or file: sizes, costs, scores, settings.
+    """Describe a folder or file: sizes, costs, scores, settings. Of a folder of runs, vectors and corpora, list them.
 
     Example: seqlab info runs/book --measure
+
+    All runs: seqlab info runs
 
     --measure: where the time of a training step is spent on this machine, by part.
     """
@@ -43,6 +45,12 @@ def info(
     kind = kind_of(path)
     if measure and kind != "run":
         raise InputError(f"{path}: {DESCRIPTIONS[kind]}, not a language-model run; only those can be measured.")
+    if kind == "folder" and (entries := _entries(path)):
+        if json:
+            print_json({"kind": "folder", "entries": entries})
+        else:
+            print_table(("name", "kind", "what", "best"), [tuple(entry.values())[:4] for entry in entries])
+        return
     if kind == "run":
         facts = _run_facts(path, measure)
     elif kind == "corpus":
@@ -56,6 +64,44 @@ def info(
         print_json(facts)
     else:
         print_table(("", ""), list(_lines(facts)))
+
+
+def _entries(path: Path) -> list[dict[str, Any]]:
+    """What seqlab wrote into a folder, each with what it is and how good, as far as a list has room."""
+    from seqlab.base.errors import SeqlabError
+    from seqlab.base.kinds import DESCRIPTIONS, kind_of
+    from seqlab.text import Corpus
+
+    found: list[dict[str, Any]] = []
+    kind: str
+    for place in sorted(path.iterdir()):
+        try:
+            kind = kind_of(place)
+            if kind == "run":
+                what, best = _run_in_short(place)
+            elif kind == "corpus":
+                summary = Corpus.open(place).summary
+                what, best = f"{summary['tokenizer']}, {summary['tokens']:,} tokens, {summary['types']:,} types", ""
+            elif kind in ("vectors", "unfinished vectors"):
+                what, best = DESCRIPTIONS[kind].removeprefix("a folder of "), ""
+            else:
+                continue
+        except (SeqlabError, LookupError, TypeError) as error:
+            kind, what, best = "damaged", str(error), ""
+        found.append({"name": place.name, "kind": kind, "what": what, "best": best})
+    return found
+
+
+def _run_in_short(path: Path) -> tuple[str, str]:
+    """Cells and steps of a run, and its best validation perplexity."""
+    load_torch()
+    from seqlab.run import Run
+
+    run = Run.open(path)
+    model, best = run.config.model, run.history.best_perplexity
+    steps = run.history.last.get("step", 0)
+    what = f"{model.layers}x{model.hidden_dim} {model.cell}, {run.tokenizer.kind}, {steps:,} steps"
+    return what, "" if best is None else f"perplexity {best:,.4g}"
 
 
 def _run_facts(path: Path, measure: bool) -> dict[str, Any]:

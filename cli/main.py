@@ -146,7 +146,7 @@ def _fail(message: str, code: int) -> int:
 # The verbs, in the order the help page lists them. A verb's module imports nothing heavy at its top.
 from . import data, demo, evaluate, generate, info, settings, train  # noqa: E402
 from .pictures import curves, visualize  # noqa: E402
-from .vectors import analogy, convert, neighbors  # noqa: E402
+from .vectors import analogy, convert, doesnt_match, neighbors  # noqa: E402
 
 START, TRAIN, MODEL, VECTORS, LOOK = Verbs.panels
 app.command(rich_help_panel=START)(demo.demo)
@@ -157,6 +157,7 @@ app.command(rich_help_panel=MODEL, cls=settings_of("evaluation"))(evaluate.evalu
 app.command(rich_help_panel=MODEL)(curves.curves)
 app.command(rich_help_panel=VECTORS)(neighbors.neighbors)
 app.command(rich_help_panel=VECTORS)(analogy.analogy)
+app.command("doesnt-match", rich_help_panel=VECTORS)(doesnt_match.doesnt_match)
 app.command(rich_help_panel=VECTORS, cls=settings_of("map"))(visualize.visualize)
 app.command(rich_help_panel=VECTORS)(convert.convert)
 app.command(rich_help_panel=LOOK)(info.info)

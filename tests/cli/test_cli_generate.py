@@ -159,3 +159,35 @@ def test_compiled_code_does_not_wait_for_linear_algebra():
         "assert 'scipy.linalg' not in sys.modules; import scipy.linalg; scipy.linalg.norm([3.0, 4.0])"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_several_temperatures_are_one_command(folder, capsys):
+    arguments = ["generate", folder, "--prompt", "The cat", "--length", "30", "--seed", "3"]
+    assert seqlab([*arguments, "--temperature", "0.5,0.8, 1.1"]) == 0
+    output = capsys.readouterr().out
+    for temperature in (0.5, 0.8, 1.1):
+        (one,) = expected(folder, "The cat", length=30, temperature=temperature, seed=3)
+        assert f"--- temperature {temperature} ---\n{with_line_end(str(one))}" in output
+    assert seqlab([*arguments, "--temperature", "0.5,0.8", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [one["temperature"] for one in found["samples"]] == [0.5, 0.8]
+    assert found["seed"] == 3
+    assert seqlab(["generate", folder, "--length", "9", "--temperature", "1,1", "--json"]) == 0
+    first, second = json.loads(capsys.readouterr().out)["samples"]
+    assert first == second, "one seed for all"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--temperature", "0.5,x"], "--temperature 0.5,x: not a number"),
+        (["--temperature", "0.5,,1"], "not a number"),
+        (["--temperature", "0.5,-1"], "temperature: must be 0"),
+        (["--temperature", "0.5,1", "--items", "3"], "--items takes one"),
+        (["--temperature", "0.5,1", "--interactive"], "--interactive takes one"),
+        (["--temperature", "1,0", "--num", "2"], "the same text every time"),
+    ],
+)
+def test_temperatures_that_cannot_be_are_one_sentence(folder, capsys, arguments, message):
+    assert seqlab(["generate", folder, *arguments]) == 2
+    assert message in capsys.readouterr().err

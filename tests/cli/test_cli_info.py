@@ -184,3 +184,19 @@ def test_only_runs_are_measured(home, capsys):
     (home / "w.txt").write_text("2 2\na 1 2\nb 3 4\n")
     assert run(["info", str(home / "w.txt"), "--measure"]) == 2
     assert "only those can be measured" in capsys.readouterr().err
+
+
+def test_a_folder_of_runs_and_others_is_listed(home, capsys):
+    (home / "notes").mkdir(exist_ok=True)
+    (home / "broken").mkdir(exist_ok=True)
+    (home / "broken" / "config.json").write_text("{")
+    assert run(["info", str(home), "--json"]) == 0
+    found = {entry["name"]: entry for entry in json.loads(capsys.readouterr().out)["entries"]}
+    assert not {"notes", "text.txt"} & found.keys()
+    assert found["run"]["kind"] == "run"
+    assert " steps" in found["run"]["what"]
+    assert found["run"]["best"].startswith("perplexity ")
+    assert found["broken"]["kind"] == "damaged"
+    assert run(["info", str(home)]) == 0
+    assert "damaged" in capsys.readouterr().out
+    assert run(["info", str(home / "notes")]) == 2

@@ -576,6 +576,17 @@ def test_neighbors_verb(family: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert [query["word"] for query in answer["queries"]] == ["king"]
 
 
+def test_the_word_that_does_not_match_is_a_verb(family: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["king", "queen", "man", "woman"]
+    expected = load_vectors(family).doesnt_match(words)
+    assert run(["doesnt-match", str(family), *words]) == 0
+    assert capsys.readouterr().out == f"{expected}\n"
+    assert run(["doesnt-match", str(family), *words, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"word": expected, "words": words}
+    assert run(["doesnt-match", str(family), "king"]) == 2
+    assert "at least two words" in capsys.readouterr().err
+
+
 def test_analogy_verb_in_every_spelling(family: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for arguments in (
         ["man", "king", "woman"],
