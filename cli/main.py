@@ -59,8 +59,11 @@ def main() -> None:
     from seqlab.base.interrupts import insistent
 
     _prepare_streams()
-    with insistent(end_at_once) as pressed:
-        code = run(interrupted=pressed)
+    try:
+        with insistent(end_at_once) as pressed:
+            code = run(interrupted=pressed)
+    except KeyboardInterrupt:  # just before or after `run` answers for it
+        code = _fail("interrupted.", INTERRUPTED)
     gc.freeze()  # or Python looks through every object of torch twice more before it ends
     sys.exit(code)
 

@@ -11,13 +11,25 @@ from pathlib import Path
 
 import pytest
 
-START = "import sys; sys.stderr.write('here\\n'); sys.stderr.flush(); from seqlab_cli import start; start()"
+START = """
+import signal, sys
+from seqlab_cli import start
+plain = signal.signal
+def set_handler(number, handler):
+    plain(number, handler)
+    if number == signal.SIGTERM:  # the last of the first two, before any other module is imported
+        signal.signal = plain
+        sys.stderr.write("here\\n")
+        sys.stderr.flush()
+signal.signal = set_handler
+start()
+"""
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="no process can send another Ctrl-C there")
 
 
-def stopped(number: int, seconds: float, words: list[str], folder: Path, **options: object) -> tuple[int, str]:
-    """Exit code and standard error of a command that gets a signal so many seconds after its start."""
+def stopped(number: int, seconds: float, words: list[str], folder: Path) -> tuple[int, str]:
+    """Exit code and standard error of a command that gets a signal so many seconds after it can answer one."""
     environment = {**os.environ, "SEQLAB_CACHE": str(folder / "cache")}
     program = subprocess.Popen(
         [sys.executable, "-c", START, *words],

@@ -112,7 +112,11 @@ def read_word2vec(path: Path) -> VectorFile:
 
 
 def read_glove(path: Path) -> VectorFile:
-    """A text file without header; most of its first lines decide how many numbers follow a word."""
+    """A text file without header; most of its first lines decide how many numbers follow a word.
+
+    Raises:
+        InputError: its lines are not words and numbers, or too long a vector.
+    """
     dialect = _dialect(path)
     if dialect is None:
         raise InputError(f"{path}: not a file of word vectors; a line holds a word and numbers.")
@@ -253,7 +257,14 @@ def parse_vector(path: Path, number: int, fields: list[bytes], dim: int, raw: by
 
 
 def wrong_count(path: Path, number: int, there: int, dim: int) -> InputError:
-    """The error of a line with too few or too many numbers."""
+    """The error of a line with too few or too many numbers.
+
+    Args:
+        path: the file.
+        number: of the line, from 1.
+        there: numbers that the line holds.
+        dim: numbers that it should hold.
+    """
     return InputError(f"{path}: line {number}: {counted(there, 'number')} instead of {dim}; the file is damaged.")
 
 
