@@ -23,8 +23,8 @@ from ..scripts import SINGLE
 
 RULES = 2
 """Of new tokenizers. 1: Python's `\\w` and marks, which cut words at joiners; read for the files that have it."""
-
-
+TABLES_PAY = 50_000
+"""Characters of texts beyond ASCII from which it is likely that many more come, and tables pay for being made."""
 NONE = "\ud800"
 """A member for a set that has none; no text holds it."""
 
@@ -36,20 +36,23 @@ def word_finder(rules: int) -> Callable[[str], list[str]]:
     """
     if rules not in (1, RULES):
         raise InputError(f"the word tokenizer has rules {rules!r}; update seqlab, which knows up to {RULES}.")
-    return _first_pattern().findall if rules == 1 else _find
+    return _first_pattern().findall if rules == 1 else _Finder()
 
 
-def _find(text: str) -> list[str]:
-    words = _pattern_for(text).findall(text)
-    return _with_pictures(words) if "\u200d" in text else words
+class _Finder:
+    """Words by the rules of today, by whichever of the patterns is faster: they find the same."""
 
+    def __init__(self) -> None:
+        self.read = 0
+        """Characters of texts beyond ASCII."""
 
-def _pattern_for(text: str) -> re.Pattern[str]:
-    """The fastest one that knows all characters of a text."""
-    if text.isascii():
-        return _ascii_pattern()
-    last = max(text)
-    return _full_pattern() if last > "\uffff" else _basic_pattern(0x10000 if last >= "\u3000" else 0x3000)
+    def __call__(self, text: str) -> list[str]:
+        if text.isascii():
+            return _ascii_pattern().findall(text)
+        self.read += len(text)
+        tables = self.read > TABLES_PAY and max(text) <= "\uffff"
+        words = (_basic_pattern() if tables else _full_pattern()).findall(text)
+        return _with_pictures(words) if "\u200d" in text else words
 
 
 def _with_pictures(words: list[str]) -> list[str]:
@@ -82,12 +85,11 @@ def _full_pattern() -> re.Pattern[str]:
 
 
 @cache
-def _basic_pattern(stop: int) -> re.Pattern[str]:
-    """The same for characters below `stop`, at most U+10000: Python's own engine, up to six times faster there. Without
-    ideographs, kana and Hangul its tables take a third of the time to make."""
+def _basic_pattern() -> re.Pattern[str]:
+    """The same for characters up to U+FFFF: Python's own engine, up to six times faster there once it has tables."""
     import regex
 
-    basic = "".join(chr(code) for code in range(stop) if not 0xD800 <= code < 0xE000)
+    basic = "".join(map(chr, [*range(0xD800), *range(0xE000, 0x10000)]))
 
     def members(name: str) -> str:
         runs = (match[0] for match in regex.finditer(rf"\p{{{name}}}+", basic))
