@@ -117,10 +117,13 @@ def run(arguments: list[str] | None = None, interrupted: Event | None = None) ->
         return _fail("interrupted.", INTERRUPTED)
     except MemoryError:
         return _fail("not enough memory; use a smaller vocabulary, batch or model.", 1)
+    except SystemExit as end:  # what typer makes of a broken pipe
+        if isinstance(end.__context__, BrokenPipeError):
+            return _without_reader()
+        raise
     except OSError as error:
         if isinstance(error, BrokenPipeError) or (WINDOWS and error.errno == errno.EINVAL and not error.filename):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read the output has gone
-            return 0
+            return _without_reader()
         if _debug:
             raise
         where = f"{error.filename}: " if error.filename else ""
@@ -129,6 +132,12 @@ def run(arguments: list[str] | None = None, interrupted: Event | None = None) ->
         if _debug or interrupted is None or not interrupted.is_set():
             raise
         return _fail("interrupted.", INTERRUPTED)
+
+
+def _without_reader() -> int:
+    """Whoever read the output has gone, as `head` does: that is no error."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
 
 
 def _usage_sentence(error: Exception) -> str:

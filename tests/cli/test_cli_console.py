@@ -99,6 +99,16 @@ def test_a_reader_that_has_gone_is_no_error(monkeypatch, windows, tmp_path):
         assert main.run([]) == 0
 
 
+@pytest.mark.parametrize("words", [["settings"], ["settings", "lr"], ["--help"], ["data", "list", "--json"]])
+def test_a_pipe_that_nobody_reads_is_quiet(words):
+    command = [sys.executable, "-c", "from seqlab_cli import start; start()", *words]
+    program = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert program.stdout is not None
+    program.stdout.close()
+    assert program.communicate()[1] == b""
+    assert program.returncode == 0
+
+
 def test_torch_is_imported_while_the_search_for_cycles_rests():
     script = """
 import gc, sys
