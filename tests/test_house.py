@@ -25,7 +25,7 @@ ROOMS = """
     base
     config | schedules
     options
-    catalogue
+    catalogue | diagnosis
     text | nn | visualization
     models | embeddings
     run
@@ -33,6 +33,7 @@ ROOMS = """
     evaluation | generation
     training
     trained
+    studies
     api
 """
 """THE list of rooms: each line imports only from lines above it. Rooms of a line do not import one another."""
@@ -44,6 +45,7 @@ SUBROOMS = {
     "embeddings": "material engines queries folder evaluation vectors formats vectorizer training",
     "training": "distributed budget presets optimize step graphs watch machine starts state loop starter planning "
     "report train",
+    "studies": "check tune compare",
     "visualization": "choices output style page picture maps curves",
 }
 """The same inside a room: a file or folder imports only from those before it."""

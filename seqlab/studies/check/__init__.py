@@ -1,0 +1,1 @@
+"""`seqlab check`: is this training set up to learn?"""

@@ -1,0 +1,1 @@
+"""`seqlab compare`: is one model better than another, and by how much?"""

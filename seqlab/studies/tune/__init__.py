@@ -1,0 +1,1 @@
+"""`seqlab tune`: which settings learn most in a given time?"""
