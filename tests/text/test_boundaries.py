@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import random
 import re
+from pathlib import Path
 
 import pytest
 import uniseg.wordbreak
-from uniseg.wordbreak import WordBreak, word_break
 
+from benchmarks.text.word_breaks import cases, tailored
 from seqlab.text.scripts import SINGLE
 from seqlab.text.tokenizers import boundaries
 from seqlab.text.tokenizers.boundaries import word_finder
 
 words_of = word_finder(2)
-
-LETTERS = {WordBreak.ALETTER, WordBreak.HEBREW_LETTER}
-JOINED = LETTERS | {WordBreak.NUMERIC, WordBreak.EXTENDNUMLET}
-TRANSPARENT = {WordBreak.EXTEND, WordBreak.FORMAT, WordBreak.ZWJ}
 
 SAMPLES = {
     "ALetter": "aZéßЖαاहঅகമ가ᄀᠠⰀꙀⓂℹ",
@@ -39,23 +36,9 @@ SAMPLES = {
 """Characters of every class of the annex, other than white space and the scripts that need a dictionary."""
 
 
-def tailored(text: str) -> list[str]:
-    """The annex's words by an independent library, with seqlab's choices made on top: the oracle."""
-    classes = [word_break(c) for c in text]
-    cuts, place = set(), 0
-    for word in uniseg.wordbreak.words(text):
-        place += len(word)
-        cuts.add(place)
-    for place, character in enumerate(text):
-        before = next((c for c in reversed(classes[:place]) if c not in TRANSPARENT), None)
-        end = next((p for p in range(place + 1, len(text)) if classes[p] not in TRANSPARENT), len(text))
-        after = classes[end] if end < len(text) else None
-        if character in "-‐‑'’" and before in JOINED and after in JOINED:
-            cuts -= {place, end}
-        if character == "." and before in LETTERS and after in LETTERS:
-            cuts |= {place, end}
-    ends = sorted(cuts)
-    return [text[a:b] for a, b in zip([0, *ends], ends, strict=False)]
+def oracle(text: str) -> list[str]:
+    """The annex's words by an independent library, with seqlab's choices made on top."""
+    return tailored(uniseg.wordbreak.words(text))
 
 
 def test_words_equal_an_independent_implementation_on_random_strings_of_all_classes() -> None:
@@ -64,13 +47,19 @@ def test_words_equal_an_independent_implementation_on_random_strings_of_all_clas
     for number in range(6000):
         few = draw.sample(classes, 3) if number % 2 else classes
         text = "".join(draw.choice(draw.choice(few)) for _ in range(draw.randint(1, 9)))
-        assert words_of(text) == tailored(text), ascii(text)
+        assert words_of(text) == oracle(text), ascii(text)
 
 
 def test_words_equal_an_independent_implementation_on_all_pairs_and_triples_of_classes() -> None:
     firsts = [characters[0] for characters in SAMPLES.values()] + ["'", "\U0001f3fd", "."]
     texts = [a + b + c for a in firsts for b in firsts for c in ("", *firsts)]
-    assert [words_of(text) for text in texts] == [tailored(text) for text in texts]
+    assert [words_of(text) for text in texts] == [oracle(text) for text in texts]
+
+
+def test_lines_of_the_unicode_test_file_are_read_as_words(tmp_path: Path) -> None:
+    file = tmp_path / "WordBreakTest.txt"
+    file.write_text("# a comment\n÷ 0061 × 0308 ÷ 0020 ÷ 002E ÷\t# ÷ [0.2] A\n÷ 0061 × 0027 × 0062 ÷\n", "utf-8")
+    assert list(cases(file)) == [["a\u0308", " ", "."], ["a'b"]]
 
 
 # One word each, though letters of it are joined or parted by what is not a letter.
