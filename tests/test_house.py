@@ -276,7 +276,7 @@ def third_party(*tops: str) -> set[str]:
                 found |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
                 found.add(node.module.split(".")[0])
-    own = {"seqlab", "seqlab_cli", "seqlab_data", *(path.stem for path in (ROOT / "tests").rglob("*.py"))}
+    own = {"seqlab", "seqlab_cli", "seqlab_data", "benchmarks", *(path.stem for path in (ROOT / "tests").rglob("*.py"))}
     return found - set(sys.stdlib_module_names) - own
 
 
