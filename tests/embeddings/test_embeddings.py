@@ -495,4 +495,4 @@ def test_quality_on_a_real_text(shared_data: Path, tmp_path: Path) -> None:
     scores = evaluate_vectors(vectors, [questions], [shared_data / "similarity" / "EN-WS-353-ALL.txt"]).to_json()
     assert scores["analogies"]["accuracy"] > 57
     assert scores["analogies"]["syntactic"] > 62
-    assert scores["similarity"][0]["spearman"] > 0.64
+    assert scores["similarity"][0]["spearman"] > 0.6  # trainings with several threads had 0.629 to 0.672

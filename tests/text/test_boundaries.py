@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 from pathlib import Path
@@ -10,9 +11,13 @@ import pytest
 import uniseg.wordbreak
 
 from benchmarks.text.word_breaks import cases, tailored
+from seqlab.base.errors import InputError
+from seqlab.text import load_tokenizer
 from seqlab.text.scripts import SINGLE
 from seqlab.text.tokenizers import boundaries
 from seqlab.text.tokenizers.boundaries import word_finder
+from seqlab.text.tokenizers.vocab import Vocab
+from seqlab.text.tokenizers.words import WordTokenizer
 
 words_of = word_finder(2)
 
@@ -141,6 +146,18 @@ def test_words_as_the_first_rules_had_them() -> None:
     first = ["می", "\u200c", "خواهم", "mother-in-law’s", "1,000.50", *"テキスト", "👍", "🏽", "l", "·", "l"]
     assert word_finder(1)(text) == first
     assert re.fullmatch(f"[{SINGLE}]+", "テキスト漢字")
+
+
+def test_rules_of_a_later_version_are_refused_by_the_name_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "tokenizer.json"
+    WordTokenizer(Vocab(["a", "b"], [2, 1])).save(path)
+    values = json.loads(path.read_text("utf-8"))
+    values["options"]["rules"] = 3
+    path.write_text(json.dumps(values), "utf-8")
+    with pytest.raises(
+        InputError, match=re.escape(f"{path}: its words follow rules 3, of which this seqlab knows 1 to 2")
+    ):
+        load_tokenizer(path)
 
 
 def test_ascii_text_needs_no_tables_for_the_same_words() -> None:

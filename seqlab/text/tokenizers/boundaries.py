@@ -35,7 +35,7 @@ def word_finder(rules: int) -> Callable[[str], list[str]]:
     Raises InputError for rules of a later version.
     """
     if rules not in (1, RULES):
-        raise InputError(f"the word tokenizer has rules {rules!r}; update seqlab, which knows up to {RULES}.")
+        raise InputError(f"its words follow rules {rules!r}, of which this seqlab knows 1 to {RULES}; update seqlab.")
     return _first_pattern().findall if rules == 1 else _Finder()
 
 

@@ -98,16 +98,14 @@ def load_tokenizer(path: str | Path) -> Tokenizer:
     values = read_json(path)
     try:
         if values["seqlab"] != FORMAT:
-            raise InputError(
-                f"{path}: is of format {values['seqlab']!r}, not {FORMAT}; it needs another version of seqlab."
-            )
+            raise InputError(f"is of format {values['seqlab']!r}, not {FORMAT}; it needs another version of seqlab.")
         vocab = Vocab(values["vocab"], values["counts"])
         if len(vocab) and not 0 <= vocab.counts.min() <= vocab.counts.max() <= MOST_COUNTED // len(vocab):
             raise ValueError("its counts are not those of a text")
         tokenizer = TOKENIZERS[values["kind"]].from_options(vocab, values["options"])
         intact = tokenizer.digest == values["digest"]
-    except InputError:
-        raise
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
     except Exception as error:
         reason = " ".join(str(error).split())[:100]
         raise InputError(f"{path}: not a seqlab tokenizer ({reason}); the file is damaged.") from None
