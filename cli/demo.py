@@ -152,11 +152,11 @@ def indented(text: str) -> str:
 
 
 def draw(out: Path, vectors: WordVectors, model: TrainedLanguageModel) -> list[Path]:
-    from seqlab.visualization import draw_curves, draw_map
+    from seqlab.visualization import draw_map
 
     pictures = [out / "map.html", out / "map.png", out / "curves.png"]
     words = draw_map(vectors, words=600, source="python-docs", quiet=True)
     for path in pictures[:2]:
         words.save(path)
-    draw_curves([("model", model.run.metrics())]).save(pictures[2])
+    model.curves().save(pictures[2])
     return pictures

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from seqlab.base.printing import printable
+
 from .console import JsonFlag, load_torch, print_json, print_table, say
 
 if TYPE_CHECKING:
+    from seqlab.diagnosis import Findings
     from seqlab.run import Run
 
 UNITS = {"memory": "B", "flops_per_token": "FLOP", "flops_per_second": "FLOP/s", "product_rate": "FLOP/s"}
@@ -60,10 +63,13 @@ def info(
         say(f"{path}: {NOT_FINISHED} to continue.")
     else:
         facts = _vector_facts(path)
+    found: Findings | None = facts.pop("diagnosis", None)
     if json:
-        print_json(facts)
-    else:
-        print_table(("", ""), list(_lines(facts)))
+        print_json(facts if found is None else {**facts, "diagnosis": found.to_json()})
+        return
+    print_table(("", ""), list(_lines(facts)))
+    if found is not None and (paragraph := found.paragraph()):
+        print(f"\n{printable(paragraph)}")
 
 
 def _entries(path: Path) -> list[dict[str, Any]]:
@@ -90,6 +96,14 @@ def _entries(path: Path) -> list[dict[str, Any]]:
             kind, what, best = "damaged", str(error), ""
         found.append({"name": place.name, "kind": kind, "what": what, "best": best})
     return found
+
+
+def _diagnosis_of_vectors(path: Path) -> Findings | None:
+    """What the losses of their training mean, None where it wrote none."""
+    from seqlab.diagnosis import diagnose_vectors, passes_of
+    from seqlab.embeddings.training.state import read_metrics
+
+    return diagnose_vectors(*passes_of(lines)) if (lines := read_metrics(path)) else None
 
 
 def _run_in_short(path: Path) -> tuple[str, str]:
@@ -130,6 +144,7 @@ def _run_facts(path: Path, measure: bool) -> dict[str, Any]:
 
         facts["measured"] = measured(run, values.get("threads"))
     return facts | {
+        "diagnosis": run.diagnosis if run.metrics() else None,
         "vocab_size": run.record["vocab_size"],
         "tokenizer": run.tokenizer.kind,
         "config": run.record["config"],
@@ -164,6 +179,7 @@ def _vector_facts(path: Path) -> dict[str, Any]:
     vectors = open_vectors(path)
     facts: dict[str, Any] = {
         "kind": "vectors",
+        "diagnosis": _diagnosis_of_vectors(path) if path.is_dir() else None,
         "words": len(vectors),
         "dim": vectors.matrix.shape[1],
         "parameters": vectors.matrix.size,
@@ -187,6 +203,7 @@ def _unfinished_facts(path: Path) -> dict[str, Any]:
     return {
         "kind": "vectors",
         "finished": False,
+        "diagnosis": _diagnosis_of_vectors(path),
         "epochs_begun": len(position.losses),
         "tokens": last.get("tokens"),
         "seconds": position.seconds,

@@ -372,6 +372,7 @@ def draw_curves(
     Raises:
         InputError: not a run, or one that has no metrics yet.
     """
+    from .diagnosis import words_beneath
     from .run import Run
     from .trained import TrainedLanguageModel
     from .visualization import draw_curves as draw
@@ -382,4 +383,5 @@ def draw_curves(
         if not isinstance(one, str | Path | TrainedLanguageModel):
             raise InputError(f"runs: give run folders or open models, not {type(one).__name__}.")
         opened.append(one.run if isinstance(one, TrainedLanguageModel) else Run.open(one))
-    return draw([(str(run.path), run.history.lines) for run in opened], x=x)
+    words = words_beneath([(str(run.path), run.diagnosis) for run in opened])
+    return draw([(str(run.path), run.history.lines) for run in opened], x=x, words=words)

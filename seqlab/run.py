@@ -50,6 +50,7 @@ from .base.results import Result, Table, abbreviated, line
 from .base.storage.metrics import read_metrics
 from .base.storage.whole import read_whole
 from .config import LanguageModelConfig, TextConfig
+from .diagnosis import CurveFacts, Findings, diagnose
 from .models import LanguageModel
 from .models.counts.checks import wrong_gate
 from .models.counts.gate import Gate
@@ -172,6 +173,13 @@ class Run:
     def history(self) -> History:
         """What training measured so far, read from metrics.jsonl now."""
         return History(self.metrics())
+
+    @property
+    def diagnosis(self) -> Findings:
+        """What the curves of its training mean, in plain words."""
+        saved, output = self.load_state(), self.blueprint().output
+        position = saved[1]["position"] if saved else {}
+        return diagnose(self.metrics(), CurveFacts.of(self.config, self.tokenizer.vocab.counts, output.exact, position))
 
     @cached_property
     def parameters(self) -> int:

@@ -16,6 +16,7 @@ from .models.interpolated import Member
 from .run import CONFIG, History, Run
 
 if TYPE_CHECKING:
+    from .diagnosis import Findings
     from .embeddings import WordVectors
     from .evaluation import Evaluator, Scores, TextScore
     from .generation import Items, Samples, TextGenerator
@@ -272,6 +273,11 @@ class TrainedLanguageModel(Result):
         """The lines of metrics that training wrote: losses, learning rate, gradient norms, speed."""
         return self.run.history
 
+    @property
+    def diagnosis(self) -> Findings:
+        """What the training curves mean: findings in plain words, each with the rule that fired and what to change."""
+        return self.run.diagnosis
+
     def curves(self, *, x: CurveAxis = "tokens") -> Picture:
         """The training curves as a picture that a notebook shows and `.save(path)` writes.
 
@@ -280,7 +286,7 @@ class TrainedLanguageModel(Result):
         """
         from .visualization import draw_curves
 
-        return draw_curves([(self.run.path.name, self.history.lines)], x=x)
+        return draw_curves([(self.run.path.name, self.history.lines)], x=x, words=[self.diagnosis.paragraph()])
 
     def save(self, path: str | Path) -> Path:
         """Copy the run to a folder, complete or not at all; a run that is there is replaced.

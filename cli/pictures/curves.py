@@ -29,9 +29,14 @@ def curves(
     """Draw the training curves of one or several runs: losses, learning rate, gradients, hidden units, speed.
 
     Example: seqlab curves run-a run-b -o curves.png
+
+    Says in words what the curves mean, with the rule that fired and what to change. The last line of the output is
+    the picture's path.
     """
     from seqlab.base.errors import InputError
     from seqlab.base.kinds import kind_of
+    from seqlab.base.printing import printable
+    from seqlab.diagnosis import diagnose_vectors, passes_of, words_beneath
     from seqlab.embeddings.training.state import read_metrics
     from seqlab.run import Run
     from seqlab.visualization import draw_curves
@@ -46,21 +51,29 @@ def curves(
         )
     if vectors:
         drawn = [(str(path), read_metrics(path)) for path in vectors]
+        found = [diagnose_vectors(*passes_of(lines)) for _, lines in drawn]
         for sentence in _about_vectors(vectors):
             say(sentence)
     else:
         opened = [Run.open(path) for path in runs]
         drawn = [(str(run.path), run.metrics()) for run in opened]
+        found = [run.diagnosis for run in opened]
         for sentence in _about(opened):
             say(sentence)
-    picture = draw_curves(drawn, x=x, unit="prediction" if vectors else "token")
+    named = [(name, findings) for (name, _), findings in zip(drawn, found, strict=True)]
+    picture = draw_curves(drawn, x=x, unit="prediction" if vectors else "token", words=words_beneath(named))
     picture.save(output)
     report = picture.to_json()
     say(f"Wrote {output} with {len(runs)} run{'s' * (len(runs) > 1)}: {FORMATS[report['format']]}.")
     if as_json:
+        for run, findings in zip(report["runs"], found, strict=True):
+            run |= {"diagnosis": findings.to_json(), "words": findings.paragraph()}
         print_json(report)
-    else:
-        print(output)
+        return
+    for name, findings in named:
+        if paragraph := findings.paragraph():
+            print(printable(f"{name}: {paragraph}" if len(named) > 1 else paragraph), end="\n\n")
+    print(output)
 
 
 def _about(runs: Sequence[Run]) -> Iterator[str]:

@@ -45,9 +45,11 @@ class Findings(Result):
 
     Attributes:
         findings: in order of their level.
+        verdict: what there is to say of the whole where nothing is wrong; "" where the findings say it all.
     """
 
     findings: Sequence[Finding]
+    verdict: str = ""
 
     def __post_init__(self) -> None:
         ordered = sorted(self.findings, key=lambda finding: LEVELS.index(finding.level))
@@ -68,6 +70,37 @@ class Findings(Result):
         headers = ("finding", "level", "seen", "threshold", "cause", "remedy")
         return Table(headers, [tuple(asdict(finding).values()) for finding in self], repr(self))
 
+    @property
+    def sound(self) -> bool:
+        """Whether there is no problem and no warning among them."""
+        return all(finding.level == "note" for finding in self)
+
+    def paragraph(self) -> str:
+        """All of it in running sentences, the verdict first where nothing is wrong."""
+        first = [self.verdict] if self.verdict and self.sound else []
+        return " ".join(first + [finding.paragraph() for finding in self])
+
+    def brief(self) -> str:
+        """A sentence or two: the verdict where nothing is wrong, else the gravest finding and what to change."""
+        if self.verdict and self.sound:
+            return self.verdict
+        return f"{self.findings[0].seen} {self.findings[0].remedy}" if self.findings else ""
+
+    def text(self) -> str:
+        """What the command line prints: the paragraph."""
+        return self.paragraph()
+
     def to_json(self) -> list[dict[str, Any]]:
         """A dictionary a finding, with the attributes as keys."""
         return [asdict(finding) for finding in self]
+
+
+def words_beneath(several: Sequence[tuple[str, Findings]]) -> list[str]:
+    """What to write beneath a picture of curves: all of it for one training, of several a sentence or two each.
+
+    Args:
+        several: pairs of a name and its findings.
+    """
+    if len(several) == 1:
+        return [paragraph] if (paragraph := several[0][1].paragraph()) else []
+    return [f"{name}: {brief}" for name, findings in several if (brief := findings.brief())]

@@ -88,6 +88,9 @@ def train_language_model(
         if world.first:
             members, summary = report(run, members, counts, corpus, position, quiet)
             run.finish()
+            summary["diagnosis"] = run.diagnosis.to_json()
+            if not quiet and (sentences := run.diagnosis.brief()):
+                notify(sentences)
         world.barrier()
         if not world.first:
             members = run.load_members(device)

@@ -200,3 +200,14 @@ def test_a_folder_of_runs_and_others_is_listed(home, capsys):
     assert run(["info", str(home)]) == 0
     assert "damaged" in capsys.readouterr().out
     assert run(["info", str(home / "notes")]) == 2
+
+
+def test_the_curves_of_a_run_are_explained_in_words(home, capsys):
+    facts = info(capsys, home / "run")
+    assert [set(one) for one in facts["diagnosis"]] == [
+        {"name", "level", "seen", "threshold", "cause", "remedy"} for _ in facts["diagnosis"]
+    ]
+    assert run(["info", str(home / "run")]) == 0
+    *_, table, paragraph = capsys.readouterr().out.rstrip("\n").split("\n\n")
+    assert "diagnosis" not in table
+    assert paragraph.startswith(("Healthy", *(one["seen"] for one in facts["diagnosis"])))

@@ -17,6 +17,7 @@ from seqlab_cli.main import run
 import seqlab.run
 from seqlab.base.errors import InputError
 from seqlab.config import LanguageModelConfig
+from seqlab.diagnosis import Findings
 from seqlab.models import LanguageModel
 
 WORDS = ["king", "queen", "man", "woman", "river", "lake", "sea", "<unk>", ".", "naïve"]
@@ -60,6 +61,10 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> None:
 
         def load_state(self) -> None:
             return None
+
+        @property
+        def diagnosis(self) -> Findings:
+            return Findings([], f"Healthy {self.path}.")
 
         def blueprint(self) -> LanguageModel:
             with torch.device("meta"):
@@ -173,7 +178,7 @@ def test_curves_writes_the_picture_and_prints_its_path(
     out = tmp_path / f"curves.{kind}"
     assert run(["curves", "long", "long", "-o", str(out), "--x", "seconds"]) == 0
     stdout, stderr = capsys.readouterr()
-    assert stdout == f"{out}\n"
+    assert stdout == f"long: Healthy long.\n\nlong: Healthy long.\n\n{out}\n"
     assert f"Wrote {out} with 2 runs: open it in" in stderr
     assert out.stat().st_size > 5000
 
@@ -186,6 +191,8 @@ def test_curves_json_reports_each_run(runs: None, tmp_path: Path, capsys: pytest
     assert report["x"] == "tokens"
     assert reported["name"] == "long"
     assert reported["points"] == 100
+    assert reported["diagnosis"] == []
+    assert reported["words"] == "Healthy long."
     assert reported["loss"] == pytest.approx(metrics(100)[-1]["loss"], abs=0.05)
 
 

@@ -20,7 +20,6 @@ from seqlab.embeddings.material.words import TrainingText, choose_words, grown
 from seqlab.embeddings.training import checks
 from seqlab.embeddings.training import loop as trainer
 from seqlab.embeddings.training.state import VectorPosition, load_state
-from seqlab.embeddings.training.train import overfitted
 from seqlab.text import Corpus, TokenFile
 
 SUBWORDS = QUICK.updated({"subwords": True, "buckets": 50, "max_ngram": 4})
@@ -158,21 +157,6 @@ def test_the_held_out_loss_is_the_loss_of_its_pairs(corpus: Corpus) -> None:
         window=5, dynamic=True, corrected=True, lr=0.0, seed=0, samples=15, loss="sampled-softmax", cbow=False,
     )  # fmt: skip
     assert told[0].position.held_out[-1] == pytest.approx(expected / count, rel=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("losses", "said"),
-    [
-        ([2.8, 2.1, 2.0, 2.3], "was lowest after epoch 3 (2.00) and ended at 2.30"),
-        ([2.8, 2.1, 2.05, 2.1], ""),
-        ([None, None], ""),
-        ([], ""),
-    ],
-)
-def test_a_held_out_loss_that_rises_is_explained(losses: list[float | None], said: str) -> None:
-    sentence = overfitted(losses, len(losses))
-    assert said in sentence
-    assert bool(sentence) == bool(said)
 
 
 def test_a_callback_hears_of_every_epoch(corpus: Corpus) -> None:

@@ -163,6 +163,19 @@ def test_legends_of_drawn_curves_hide_no_point_and_logarithmic_axes_have_few_tic
         assert len(logarithmic.yaxis.get_majorticklocs()) <= 8
 
 
+@pytest.mark.parametrize("kind", ["svg", "html"])
+def test_words_beneath_the_curves_are_text_and_never_markup(kind: str, tmp_path: Path) -> None:
+    words = ["<i>Healthy</i>: $x_1$ fell. " + "It goes on and on. " * 30, "b: second"]
+    plain, said = (draw_curves([("run", some_metrics())], words=beneath).content(kind) for beneath in ((), words))
+    text = said.decode("utf-8")
+    assert "&lt;i&gt;Healthy&lt;/i&gt;: $x_1$ fell." in text
+    assert "b: second" in text
+    assert b"b: second" not in plain
+    if kind == "svg":
+        heights = [float(re.search(r'height="([\d.]+)pt"', one.decode())[1]) for one in (plain, said)]
+        assert heights[1] > heights[0] + 60
+
+
 # Pictures as objects
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from ...base.interrupts import interruptible
 from ...base.progress import notify
 from ...base.storage.outputs import check_folder
 from ...config import EmbeddingsConfig
+from ...diagnosis import diagnose_vectors
 from ...text import Corpus
 from ..folder import STATE
 from ..formats.table import load_vectors
@@ -26,10 +26,10 @@ from .starts import start_from_earlier, start_from_vectors
 
 LEFT = 0.1
 """Share of the text below which what thinning leaves is worth a sentence: neighbours have become distant words."""
+ABOUT_EPOCHS = ("overfitting", "still-improving")
+"""Findings that advise against the number of passes, which is not doubted where it is the default."""
 FEW = 20
 """Predictions of every word in a pass below which the vectors are hardly more than chance."""
-RISEN = 1.08
-"""A held-out loss that ends at so many times its lowest is worth a sentence."""
 
 
 def train_embeddings(
@@ -89,8 +89,10 @@ def train_embeddings(
     if not quiet:
         position = trainer.position
         few = scarce(sum(position.predictions) / trainer.epochs, len(words.words))
-        rises = overfitted(position.held_out, trainer.epochs) if trainer.epochs > default_epochs(text.words) else ""
-        notify(*filter(None, [few, rises]))
+        found = diagnose_vectors(position.means, position.held_out, trainer.epochs)
+        chosen = trainer.epochs <= default_epochs(text.words)
+        told = [one for one in found if not (chosen and one.name in ABOUT_EPOCHS)]
+        notify(*filter(None, [few, *(f"{one.seen} {one.cause} {one.remedy}" for one in told)]))
     return vectors, {**trainer.summary(), "start_up_seconds": started - begun}
 
 
@@ -115,20 +117,6 @@ def thinned(counts_V: np.ndarray, subsample: float | None) -> str:
     return (
         f"thinning out frequent words leaves {left:.1%} of the text, where neighbours are distant words; raise "
         f"{option('subsample')} (now {subsample:g}), or leave it out."
-    )
-
-
-def overfitted(losses: Sequence[float | None], epochs: float) -> str:
-    """What a held-out loss means that has risen again, in a sentence; empty where it has hardly."""
-    known = [(loss, number) for number, loss in enumerate(losses, 1) if loss is not None]
-    if not known:
-        return ""
-    (lowest, number), last = min(known), known[-1][0]
-    if last <= RISEN * lowest:
-        return ""
-    return (
-        f"the held-out loss was lowest after epoch {number} ({lowest:.2f}) and ended at {last:.2f}: the vectors learn "
-        f"this text by heart, and similarities become worse; fewer than {epochs:.3g} epochs are better."
     )
 
 

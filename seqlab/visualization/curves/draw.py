@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...base.errors import InputError, counted, did_you_mean
+from ...base.printing import printable
 from ...base.results import line
 from ..choices import CurveAxis
 from ..page import Page
@@ -15,7 +16,9 @@ from .curves import AXES, Metrics, RunCurves, read_run
 from .page import curves_page
 
 
-def draw_curves(runs: Sequence[tuple[str, Metrics]], *, x: CurveAxis = "tokens", unit: str = "token") -> CurvesPicture:
+def draw_curves(
+    runs: Sequence[tuple[str, Metrics]], *, x: CurveAxis = "tokens", unit: str = "token", words: Sequence[str] = ()
+) -> CurvesPicture:
     """Draw the training curves of one or several runs: losses, learning rate, gradients, hidden units, speed.
 
     Use it to see whether training has converged, overfits or became unstable, and to compare runs. The metrics are
@@ -30,6 +33,7 @@ def draw_curves(runs: Sequence[tuple[str, Metrics]], *, x: CurveAxis = "tokens",
         runs: pairs of a name and the lines of metrics.jsonl.
         x: what the horizontal axis shows: "tokens", "steps" or "seconds".
         unit: what the losses are nats of; perplexities are shown for a token only.
+        words: paragraphs to write beneath the picture.
 
     Returns:
         The picture: the last line of a notebook's cell shows it, `.save("curves.png")` writes it.
@@ -45,24 +49,26 @@ def draw_curves(runs: Sequence[tuple[str, Metrics]], *, x: CurveAxis = "tokens",
         raise InputError("There is no run to draw; name at least one run folder.")
     colors = [PALETTE[i % len(PALETTE)] for i in range(len(runs))]
     return CurvesPicture(
-        [read_run(name, metrics, x, color, unit) for (name, metrics), color in zip(runs, colors, strict=True)], x
+        [read_run(name, metrics, x, color, unit) for (name, metrics), color in zip(runs, colors, strict=True)],
+        x,
+        words,
     )
 
 
 class CurvesPicture(Picture):
     """Training curves, made by `draw_curves`."""
 
-    def __init__(self, curves: Sequence[RunCurves], x: CurveAxis):
+    def __init__(self, curves: Sequence[RunCurves], x: CurveAxis, words: Sequence[str] = ()):
         super().__init__()
-        self.curves, self.x = curves, x
+        self.curves, self.x, self.words = curves, x, [printable(one) for one in words]
 
     def page(self) -> Page:
-        return curves_page(self.curves, self.x)
+        return curves_page(self.curves, self.x, self.words)
 
     def still(self, kind: str) -> bytes:
         from .figure import curves_bytes
 
-        return curves_bytes(self.curves, self.x, kind)
+        return curves_bytes(self.curves, self.x, kind, self.words)
 
     @property
     def notes(self) -> list[str]:

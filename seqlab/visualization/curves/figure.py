@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
@@ -17,6 +18,8 @@ from ..style import FAINT, INK, PAPER, QUIET, font_families
 from .curves import AXES, Panel, RunCurves, loss_range, perplexity_ticks, small_panels
 
 DPI = 200
+WORDS_WIDTH, LINE = 140, 0.165
+"""Letters of a line beneath the picture, and its height in inches."""
 TITLE = "Training loss (lines) and validation loss (dots)"
 LIVE = "; rings: without averaging the weights"
 ALONE = "; triangles: network without counts"
@@ -24,21 +27,30 @@ ROW = 0.15
 """Height of a row of a legend, in inches. Legends stand above the axes, where they hide no curve."""
 
 
-def curves_bytes(curves: Sequence[RunCurves], x: CurveAxis, kind: str) -> bytes:
+def curves_bytes(curves: Sequence[RunCurves], x: CurveAxis, kind: str, words: Sequence[str] = ()) -> bytes:
     """The curves as png, svg or pdf."""
     with drawing_rules():
-        return figure_bytes(curves_figure(curves, x), kind)
+        return figure_bytes(curves_figure(curves, x, words), kind)
 
 
-def curves_figure(curves: Sequence[RunCurves], x: CurveAxis) -> Figure:
-    """The figure. Call within `drawing_rules`."""
+def curves_figure(curves: Sequence[RunCurves], x: CurveAxis, words: Sequence[str] = ()) -> Figure:
+    """The figure, with words beneath. Call within `drawing_rules`."""
     panels = small_panels(curves)
     columns = max(1, len(panels) if len(panels) <= 3 else math.ceil(len(panels) / 2))
     rows = math.ceil(len(panels) / columns)
     names = max((_legend_rows(panel, columns) for panel in panels), default=0)
-    figure = Figure(figsize=(9.0, 4.8 + (1.8 + ROW * names) * rows + ROW * len(curves)), dpi=DPI, facecolor=PAPER)
-    figure.set_layout_engine(ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12))
+    beneath = "\n".join(textwrap.fill(one, WORDS_WIDTH) for one in words)
+    foot = 0.1 + LINE * (beneath.count("\n") + 1) if beneath else 0.0
+    height = 4.8 + (1.8 + ROW * names) * rows + ROW * len(curves) + foot
+    figure = Figure(figsize=(9.0, height), dpi=DPI, facecolor=PAPER)
+    figure.set_layout_engine(
+        ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12, rect=(0, foot / height, 1, 1 - foot / height))
+    )
     FigureCanvasAgg(figure)
+    if beneath:
+        families, _ = font_families(words)
+        y = (foot - 0.02) / height
+        figure.text(0.02, y, beneath, va="top", size=8.5, color=INK, family=families, parse_math=False)
     grid = figure.add_gridspec(1 + rows, columns, height_ratios=[2.6, *[1] * rows])
     _draw_loss(figure.add_subplot(grid[0, :]), curves, x)
     for place, panel in enumerate(panels):

@@ -17,8 +17,8 @@ CAPTION = (
 )
 
 
-def curves_page(curves: Sequence[RunCurves], x: CurveAxis) -> Page:
-    """The interactive picture of training curves."""
+def curves_page(curves: Sequence[RunCurves], x: CurveAxis, words: Sequence[str] = ()) -> Page:
+    """The interactive picture of training curves, with words beneath."""
     low, high = loss_range(curves)
     panels = small_panels(curves)
     data = {
@@ -52,7 +52,7 @@ def curves_page(curves: Sequence[RunCurves], x: CurveAxis) -> Page:
             for run in curves
         ],
     }
-    return Page(TITLE, CAPTION, data, "curves.js", height=620 if len(panels) <= 3 else 800)
+    return Page(TITLE, "\n".join([*words, CAPTION]), data, "curves.js", height=620 if len(panels) <= 3 else 800)
 
 
 def _points(curve: Curve) -> dict[str, list[float]]:
