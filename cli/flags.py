@@ -6,7 +6,9 @@ and a running verb never wait for the texts.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 import typer
 from typer.core import TyperArgument, TyperOption
@@ -16,6 +18,7 @@ from .pages import Command, Group
 FILES, PROGRAM = "Input and output", "Program"
 PANELS = {"essential": "Essential settings", "recipe": "Recipe settings", "internal": "Internal settings"}
 """Panel of a help page by the tier of a setting."""
+Function = TypeVar("Function", bound=Callable[..., Any])
 ORDER = (FILES, *PANELS.values(), "Word vectors", PROGRAM)
 OTHER_NAMES = {"rule": "rules"}
 """Flags that are called otherwise than their setting."""
@@ -81,6 +84,24 @@ class Verbs(Group):
 def settings_of(*sections: str) -> type[SettingsCommand]:
     """The class of a verb whose flags are settings of these sections."""
     return type("SettingsCommand", (SettingsCommand,), {"sections": sections})
+
+
+def with_flags_of(other: Callable[..., Any], *without: str) -> Callable[[Function], Function]:
+    """Give a verb that takes `**flags` the arguments of another one, so that both take the same.
+
+    Args:
+        other: the verb with the arguments.
+        without: names of those that make no sense here.
+    """
+
+    def decorate(function: Function) -> Function:
+        wanted = inspect.signature(other, eval_str=True).parameters
+        taken = [parameter for name, parameter in wanted.items() if name not in without]
+        function.__signature__ = inspect.Signature(taken)  # type: ignore[attr-defined]
+        function.__annotations__ = {parameter.name: parameter.annotation for parameter in taken}
+        return function
+
+    return decorate
 
 
 def sentence(setting: Any, default: bool = True) -> str:

@@ -85,6 +85,36 @@ def merged(layers: list[tuple[str, dict[str, Any]]]) -> dict[str, Any]:
     return values
 
 
+def checked_layers(
+    config: Path | None, settings: list[str] | None, preset: str | None, arguments: Mapping[str, Any]
+) -> list[tuple[str, dict[str, Any]]]:
+    """What the person set for a language model, refused before anything heavy is loaded where it cannot be.
+
+    Args:
+        config, settings, arguments: see `layers_of`.
+        preset: its name.
+
+    Raises:
+        InputError: naming file, flag or key.
+    """
+    from seqlab.base.errors import InputError
+    from seqlab.config import LanguageModelConfig
+    from seqlab.config.checks import check_language_model
+    from seqlab.config.names import STARTER
+    from seqlab.config.presets import preset as preset_settings
+
+    given = layers_of(LanguageModelConfig, config, settings, arguments)
+    chosen = LanguageModelConfig.build(merged(given))
+    check_language_model(chosen)
+    if preset:
+        preset_settings(preset)
+    if chosen.training.init not in (None, STARTER):
+        check_run(chosen.training.init)
+    if chosen.training.embeddings and not Path(chosen.training.embeddings).exists():
+        raise InputError(f"{chosen.training.embeddings}: no such file or folder of word vectors.")
+    return given
+
+
 @app.command("lm", cls=settings_of("text", "model", "training"))
 def train_lm(
     source: Annotated[list[str], typer.Argument(help=SOURCE_HELP)],
@@ -175,21 +205,10 @@ def train_lm(
     arguments = dict(locals())
     from seqlab.base.errors import InputError
     from seqlab.base.kinds import check_run_output
-    from seqlab.config import LanguageModelConfig
-    from seqlab.config.checks import check_language_model, check_more
-    from seqlab.config.names import STARTER
-    from seqlab.config.presets import preset as preset_settings
+    from seqlab.config.checks import check_more
 
-    given = layers_of(LanguageModelConfig, config, settings, arguments)
+    given = checked_layers(config, settings, preset, arguments)
     values = merged(given)
-    chosen = LanguageModelConfig.build(values)
-    check_language_model(chosen)
-    if preset:
-        preset_settings(preset)
-    if chosen.training.init not in (None, STARTER):
-        check_run(chosen.training.init)
-    if chosen.training.embeddings and not Path(chosen.training.embeddings).exists():
-        raise InputError(f"{chosen.training.embeddings}: no such file or folder of word vectors.")
     if out is None and not dry_run:
         raise InputError("name the run folder to write with -o, such as -o runs/book.")
     if out is not None and os.environ.get("RANK", "0") == "0":  # beside a first process, which may be creating it now

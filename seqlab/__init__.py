@@ -25,6 +25,7 @@ __version__ = "0.1.0"
 wait_without_spinning()
 
 if TYPE_CHECKING:
+    from .api import check as check
     from .api import corpora as corpora
     from .api import draw_curves as draw_curves
     from .api import draw_map as draw_map
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from .generation import Samples as Samples
     from .run import History as History
     from .run import Run as Run
+    from .studies.check.result import Check as Check
     from .text import Corpus as Corpus
     from .text import TokenFile as TokenFile
     from .text import Tokenizer as Tokenizer
@@ -56,6 +58,7 @@ if TYPE_CHECKING:
     from .visualization import Picture as Picture
 
 _HOMES = {
+    "Check": "studies.check.result",
     "Corpus": "text",
     "History": "run",
     "InputError": "base.errors",
@@ -73,6 +76,7 @@ _HOMES = {
     "TrainedLanguageModel": "trained",
     "VectorEvaluation": "embeddings.evaluation.results",
     "WordVectors": "embeddings",
+    "check": "api",
     "corpora": "api",
     "draw_curves": "api",
     "draw_map": "api",

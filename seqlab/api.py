@@ -24,9 +24,11 @@ if TYPE_CHECKING:
     from .embeddings import WordVectors
     from .embeddings.training.loop import Epoch
     from .evaluation import Scores
+    from .studies.check.result import Check
     from .text import Corpus, Sources
     from .text.inspection.inspection import Inspection
     from .trained import TrainedLanguageModel
+    from .training.planning import Layer
     from .visualization import CurveAxis, Picture
 
 Openable = str | Path
@@ -265,17 +267,60 @@ def train_language_model(
         SeqlabError: training diverged.
     """
     from .trained import TrainedLanguageModel
-    from .training.planning import Layer
     from .training.train import train_language_model as train
 
-    layers = [
-        Layer(origin_of(config), LanguageModelConfig.qualified(config_values(config))),
-        Layer("options", LanguageModelConfig.qualified(options)),
-    ]
+    layers = language_model_layers(config, options)
     run, members, summary = train(
         source, out, valid=valid, test=test, quiet=quiet, preset=preset, given=layers, more=more
     )
     return TrainedLanguageModel(run, str(members.network.device), summary=summary, members=members)
+
+
+@explicit(LanguageModelConfig)
+def check(
+    source: Sources | Corpus,
+    *,
+    valid: Sources | None = None,
+    test: Sources | None = None,
+    preset: str | None = None,
+    config: str | Path | Mapping[str, Any] | None = None,
+    quiet: bool = False,
+    **options: Unpack[LanguageModelOptions],
+) -> Check:
+    """Look at the training of a language model before it starts, in less than a minute: is it set up to learn?
+
+    It takes the text, the settings and the weights that `train_language_model` would take with the same arguments,
+    tries copies of the model, and writes nothing.
+
+    Args:
+        source: what `train_language_model` reads; or the folder of a run, without options, to look at its weights.
+        valid: text to validate on; None sets aside the end of the text.
+        test: text to score once at the end.
+        preset: named settings; None takes those that suit the text.
+        config: a TOML or JSON file of settings, or the same as nested values; options override it.
+        quiet: show no progress.
+        **options: settings by name, listed below.
+
+    Returns:
+        What was found, each finding with its rule, its likely cause and what to change; the plan; all figures.
+
+    Raises:
+        InputError: a bad text or option.
+    """
+    from .studies.check.check import check as look
+
+    layers = language_model_layers(config, options)
+    return look(source, valid=valid, test=test, quiet=quiet, preset=preset, given=layers)
+
+
+def language_model_layers(config: str | Path | Mapping[str, Any] | None, options: Mapping[str, Any]) -> list[Layer]:
+    """What the person set, in ascending precedence: a configuration, then options by name."""
+    from .training.planning import Layer
+
+    return [
+        Layer(origin_of(config), LanguageModelConfig.qualified(config_values(config))),
+        Layer("options", LanguageModelConfig.qualified(options)),
+    ]
 
 
 def config_values(config: str | Path | Mapping[str, Any] | None) -> Mapping[str, Any]:

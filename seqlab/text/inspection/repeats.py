@@ -45,11 +45,12 @@ class Repeats:
 
     Args:
         types: number of ids.
-        eos: the id that ends a line.
+        eos: the id that ends a line; -1 where none does.
+        run: tokens of a run.
     """
 
-    def __init__(self, types: int, eos: int):
-        self.eos = eos
+    def __init__(self, types: int, eos: int, run: int = RUN):
+        self.eos, self.run = eos, run
         self.table = np.random.default_rng(_TABLE_SEED).integers(1 << 63, size=types, dtype=np.uint64) * 2 + 1
 
     def lines(self, tokens: TokenFile, filled: int) -> Hashes:
@@ -57,7 +58,7 @@ class Repeats:
         return _collected(self._lines(tokens), filled)
 
     def runs(self, tokens: TokenFile, words: int) -> Hashes:
-        """All runs of RUN words, across lines; the text has `words` words."""
+        """All runs of `run` words, across lines; the text has `words` words."""
         return _collected(self._runs(tokens), words)
 
     def found(self, wanted: tuple[Hashes, Hashes], tokens: TokenFile) -> tuple[np.ndarray, np.ndarray]:
@@ -93,9 +94,9 @@ class Repeats:
         for start in range(0, len(tokens), WINDOW):
             ids = tokens[start : start + WINDOW]
             words = np.concatenate([before, self.table[ids[ids != self.eos]]])
-            count = max(0, len(words) - RUN + 1)
+            count = max(0, len(words) - self.run + 1)
             sums = np.zeros(count, np.uint64)
-            for place in range(RUN):
+            for place in range(self.run):
                 sums += words[place : place + count] * _POWERS[place]
             yield sums, np.full(count, start)
             before = words[count:]

@@ -1,0 +1,171 @@
+"""What a training costs on this machine, and how far its budget reaches."""
+
+from __future__ import annotations
+
+import math
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+
+from ....base.cores import free_memory
+from ....config import LanguageModelConfig
+from ....models import LanguageModel
+from ....nn import Cell
+from ....text import Corpus
+from ....training.machine.rate import STEPS as STEP_SHARE
+from ....training.machine.threads import most_threads
+from ....training.machine.trial import Trial, candidates
+from ....training.optimize.optimizers import OPTIMIZERS
+from ....training.planning import budget_of
+from .steps import ShortTraining
+
+SAMPLED_EVERY = 0.002
+"""Seconds between two looks at the memory in use."""
+ROWS = 2_048
+"""Rows of logits that the output layer has in memory at once, about."""
+
+
+@dataclass(frozen=True)
+class ReachFigures:
+    """Costs of a step, and what the budget reaches with them.
+
+    Attributes:
+        step_seconds, threads, tokens_per_second: of training, with the number of threads that is fastest; the last with
+            the time for validation taken off.
+        tokens, steps, passes: that the budget reaches.
+        parameters: numbers that are learned.
+        memory: bytes that training is estimated to need.
+        measured: bytes by which a step raised the memory of this process; None where that cannot be seen.
+        free: bytes that this process can still have; None where that is unknown.
+    """
+
+    step_seconds: float
+    threads: int
+    tokens_per_second: float
+    tokens: float
+    steps: float
+    passes: float
+    parameters: int
+    memory: int
+    measured: int | None
+    free: int | None
+
+    @property
+    def tokens_per_parameter(self) -> float:
+        """Tokens that training reads for every number it learns."""
+        return self.tokens / max(1, self.parameters)
+
+
+def reach_figures(model: LanguageModel, corpus: Corpus, config: LanguageModelConfig) -> ReachFigures:
+    """Time and measure steps on a copy of the model; afterwards torch uses the number of threads that is fastest.
+
+    Args:
+        model: as training starts from it; on the training's device.
+        corpus: the text.
+        config: all settings.
+    """
+    training = config.training
+    free = free_memory()
+    with memory_watched(model.device) as watched:
+        short = ShortTraining(model, corpus, training)
+        short.take(0.0)
+        short.take(0.0)
+    batch, fresh_BT = short.read()
+    trial = Trial(model.train(), training, batch, fresh_BT)
+    trial.compile(None, short.reader.start_id)
+    numbers = candidates(most_threads(training.threads)) if model.device.type == "cpu" and not training.threads else []
+    seconds = trial.choose_threads(numbers or [torch.get_num_threads()])[torch.get_num_threads()]
+    rate = batch.inputs_BT.shape[0] * trial.width / seconds
+    per_step = training.batch_size * training.bptt
+    kind, value = budget_of(training)
+    tokens = {
+        "epochs": value * len(corpus.train),
+        "steps": value * per_step,
+        "minutes": 60.0 * value * rate * STEP_SHARE,
+    }[kind]
+    return ReachFigures(
+        step_seconds=per_step / rate,
+        threads=torch.get_num_threads(),
+        tokens_per_second=rate * STEP_SHARE,
+        tokens=tokens,
+        steps=tokens / per_step,
+        passes=tokens / len(corpus.train),
+        parameters=sum(weight.numel() for weight in model.parameters() if weight.requires_grad),
+        memory=estimated_memory(model, config),
+        measured=watched.bytes,
+        free=free,
+    )
+
+
+def estimated_memory(model: LanguageModel, config: LanguageModelConfig) -> int:
+    """Bytes of weights, gradients, optimiser and average, and of what a window leaves for back-propagation."""
+    training = config.training
+    slots = OPTIMIZERS[training.optimizer](training).slots
+    weights = sum(weight.numel() * weight.element_size() for weight in model.parameters())
+    average = 1 if training.average != "none" else 0
+    positions = math.ceil(training.batch_size / training.accumulate) * training.bptt
+    widths = config.model.embed_dim
+    for cell in model.cells:
+        rows = [len(weight) for weight in cell.parameters() if weight.dim() > 1]
+        widths += sum(rows) + cast(Cell, cell).hidden_dim
+    logits = min(positions, ROWS) * min(model.vocab_size, 2 * config.model.samples)
+    return weights * (2 + slots + average) + 4 * (positions * widths + logits)
+
+
+class MemoryPeak:
+    """How far the memory of this process rose while it was watched.
+
+    Attributes:
+        bytes: the rise; None where it cannot be seen.
+    """
+
+    def __init__(self) -> None:
+        self.bytes: int | None = None
+
+
+@contextmanager
+def memory_watched(device: torch.device) -> Iterator[MemoryPeak]:
+    """Watch the memory in use for as long as this lasts: of a GPU exactly, on Linux by looking often."""
+    peak = MemoryPeak()
+    if device.type == "cuda":
+        before = torch.cuda.memory_allocated(device)
+        torch.cuda.reset_peak_memory_stats(device)
+        yield peak
+        peak.bytes = torch.cuda.max_memory_allocated(device) - before
+        return
+    before_or_none = resident()
+    if before_or_none is None:
+        yield peak
+        return
+    seen, done = [before_or_none], threading.Event()
+
+    def look() -> None:
+        while not done.wait(SAMPLED_EVERY):
+            seen.append(resident() or 0)
+
+    watcher = threading.Thread(target=look, daemon=True)
+    watcher.start()
+    try:
+        yield peak
+    finally:
+        done.set()
+        watcher.join()
+        peak.bytes = max([*seen, resident() or 0]) - before_or_none
+
+
+def resident() -> int | None:
+    """Bytes of this process that are in memory now; None where the system does not tell."""
+    if not sys.platform.startswith("linux"):
+        return None
+    try:
+        with open("/proc/self/statm", encoding="ascii") as handle:
+            import resource
+
+            return int(handle.read().split()[1]) * resource.getpagesize()
+    except (OSError, ImportError):
+        return None

@@ -1,0 +1,1 @@
+"""What a check looks for: the table `RULES`, and when each rule fires."""
