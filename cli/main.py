@@ -156,8 +156,9 @@ def _fail(message: str, code: int) -> int:
 
 
 # The verbs, in the order the help page lists them. A verb's module imports nothing heavy at its top.
-from . import check, data, demo, evaluate, generate, info, settings, train  # noqa: E402
+from . import data, demo, evaluate, generate, info, settings, train  # noqa: E402
 from .pictures import curves, visualize  # noqa: E402
+from .studies import check  # noqa: E402
 from .vectors import analogy, convert, doesnt_match, neighbors  # noqa: E402
 
 START, TRAIN, MODEL, VECTORS, LOOK = Verbs.panels

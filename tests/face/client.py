@@ -12,6 +12,7 @@ assert_type(corpus, seqlab.Corpus)
 assert_type(corpus.train, seqlab.TokenFile)
 assert_type(corpus.tokenizer, seqlab.Tokenizer)
 assert_type(corpus.decode(0, 20), str)
+assert_type(seqlab.check(corpus, lr=0.01), seqlab.Check)
 assert_type(seqlab.inspect("book.txt").findings, list[str])
 
 lm = seqlab.train_language_model(corpus, Path("runs/book"), cell="gru", hidden_dim=128, minutes=3, dropout=0.2)

@@ -55,9 +55,7 @@ def check(
     """
     run = run_at(source)
     if run is not None and (valid is not None or test is not None or preset or any(layer_values(given))):
-        raise InputError(
-            f"{run.path}: a run has its text and its settings; check it without others, or check its text."
-        )
+        raise InputError(f"{run.path}: a run has its own text and settings; leave the others out, or check a text.")
     with torch_globals_restored():
         planned = plan(source, valid, test, quiet, preset, given) if run is None else plan_of(run)
         config, corpus = planned.config, planned.corpus

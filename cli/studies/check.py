@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from .console import load_torch, print_json, say
-from .flags import with_flags_of
-from .train import checked_layers, train_lm
+from ..console import load_torch, print_json, say
+from ..flags import with_flags_of
+from ..train import checked_layers, train_lm
 
 
 @with_flags_of(train_lm, "out", "more", "sample_every", "dry_run")

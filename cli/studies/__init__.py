@@ -1,0 +1,1 @@
+"""Verbs that look at trainings rather than run one."""
