@@ -1,11 +1,12 @@
 # make demo: the whole story on the embedded corpus.   make docs: the documentation, into site/.
 # make check: style and types.   make smoke: a minute of tests, one for each room.   make test: check, and all tests.
+# make faults: kills, damage and full disks for 20 minutes; FAULTS="--minutes 5 --only kills" for less.
 # All create .venv and install into it when needed.
 PYTHON ?= python3
 PIP_FLAGS = -qq --disable-pip-version-check -c constraints.txt
 BIN = .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 
-.PHONY: demo test smoke check docs clean
+.PHONY: demo test smoke check faults docs clean
 demo: .venv/.installed
 	$(BIN)/seqlab demo
 
@@ -19,6 +20,9 @@ check: .venv/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy seqlab cli
+
+faults: .venv/.installed-dev
+	$(BIN)/python -m benchmarks.faults $(FAULTS)
 
 docs: .venv/.installed-dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

@@ -5,13 +5,26 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import json
 import os
 import random
+import resource
+import select
 import shutil
+import signal
+import sys
+import tempfile
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NoReturn
+
+SECONDS, CPU_SECONDS = 120.0, 30
+"""What a command may take by the clock, and of the processor, until it counts as hanging."""
+STOPS = (signal.SIGINT, signal.SIGTERM)
+HANGS = -14
+KILLED = -9
 
 WORDS, TYPES = 3000, 60
 SMALL_LM = "--tokenizer word --hidden-dim 8 --embed-dim 8 --layers 1 --batch-size 4 --bptt 16 --steps 6 --threads 1"
@@ -31,6 +44,8 @@ COMMANDS: Mapping[str, str] = {
 """What is written is called "out", with or without an ending; `{inputs}` is the folder that `make_inputs` filled."""
 VOLATILE = ("config.json", "manifest.json", "metrics.jsonl", "corpus.json")
 """Files with times, paths and digests of such files in them."""
+TIMES = ("seconds", "words_per_second", "tokens_per_second", "command", "path", "created")
+"""Names of what they say that another run says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +80,8 @@ def make_inputs(folder: Path) -> None:
     """A text, word vectors in two formats and a run, for the commands to read."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "text.txt").write_text(small_text(), encoding="utf-8")
+    names = small_text(2, 900).replace(".", "").split()
+    (folder / "names.txt").write_text("\n".join(map(str.capitalize, names)) + "\n", encoding="utf-8")
     with in_folder(folder, folder / "cache"):
         for command in (
             f"train embeddings text.txt -o vectors {SMALL_VECTORS} -q",
@@ -110,55 +127,134 @@ def run_here(command: list[str]) -> Ended:
     return Ended(code, out.getvalue(), err.getvalue())
 
 
-def run_forked(command: list[str], seconds: float = 60.0, before: object = None) -> Ended:
-    """Run a command in a copy of this process, which has everything imported; `before()` is called in it first.
+def run_forked(
+    command: list[str],
+    before: Callable[[], object] | None = None,
+    stdin: bytes = b"",
+    after: float | None = None,
+    number: int = signal.SIGKILL,
+) -> Ended:
+    """Run a command in a copy of this process, which has everything imported, with streams and signals of its own.
 
-    A command that takes longer than `seconds` is killed by SIGALRM: code -14.
+    Args:
+        command: its words.
+        before: called in the copy first.
+        stdin: what it can read.
+        after: seconds after which it is sent a signal.
+        number: of the signal.
+
+    Returns:
+        How it ended; the code is -9 after a kill, HANGS where it took too long.
     """
-    import signal
-    import tempfile
-
-    with tempfile.TemporaryFile("w+", errors="replace") as out, tempfile.TemporaryFile("w+", errors="replace") as err:
+    with contextlib.ExitStack() as stack:
+        streams = [stack.enter_context(tempfile.TemporaryFile()) for _ in range(3)]
+        streams[0].write(stdin)
+        streams[0].seek(0)
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
         child = os.fork()
         if not child:
-            code = 1
-            try:
-                signal.signal(signal.SIGALRM, signal.SIG_DFL)
-                signal.setitimer(signal.ITIMER_REAL, seconds)
-                if callable(before):
-                    before()
-                ended = run_here(command)
-                for handle, text in ((out, ended.out), (err, ended.err)):
-                    os.write(handle.fileno(), text.encode("utf-8", "surrogateescape"))
-                code = ended.code
-            except BaseException:
-                os.write(err.fileno(), traceback.format_exc().encode())
-            finally:
-                os._exit(code)
-        status = os.waitpid(child, 0)[1]
-        out.seek(0)
-        err.seek(0)
-        return Ended(os.waitstatus_to_exitcode(status), out.read(), err.read())
+            _become(command, [stream.fileno() for stream in streams], before)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
+        watch = os.pidfd_open(child)
+        stack.callback(os.close, watch)
+        if after is not None and not _ended(watch, after):
+            signal.pidfd_send_signal(watch, number)
+        hangs = not _ended(watch, SECONDS)
+        if hangs:
+            signal.pidfd_send_signal(watch, signal.SIGKILL)
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        said = []
+        for stream in streams[1:]:
+            stream.seek(0)
+            said.append(stream.read().decode("utf-8", "surrogateescape"))
+        return Ended(HANGS if hangs or code == -signal.SIGXCPU else code, *said)
+
+
+def _ended(watch: int, seconds: float) -> bool:
+    return bool(select.select([watch], [], [], seconds)[0])
+
+
+def _become(command: list[str], streams: list[int], before: Callable[[], object] | None) -> NoReturn:
+    """In a forked copy: be the program that runs a command."""
+    code = 1
+    try:
+        for number, stream in enumerate(streams):
+            os.dup2(stream, number)
+        sys.stdin = os.fdopen(0, encoding="utf-8", errors="surrogateescape", closefd=False)
+        sys.stdout, sys.stderr = (os.fdopen(n, "w", encoding="utf-8", closefd=False) for n in (1, 2))
+        resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS + 5))
+        if before is not None:
+            before()
+        sys.argv = ["seqlab", *command]
+        from seqlab_cli import end_at_once, start
+
+        for number in STOPS:  # as `start` does, but before a signal can come
+            signal.signal(number, end_at_once)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
+        start()
+        code = 0
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 1
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        with contextlib.suppress(Exception):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
 
 
 def written(folder: Path) -> dict[str, str]:
-    """Every file below a folder but the cache, with a digest of what must be the same each time."""
-    from seqlab.base.files import load_tensors, tensor_digest
-
+    """Every file below a folder but the cache, with a digest of what must be the same each time: all but times."""
     found = {}
     for path in sorted(folder.rglob("*")):
         name = str(path.relative_to(folder))
-        if name.split("/")[0] == "cache":
-            continue
-        if path.is_dir():
-            found[name] = "folder"
-        elif path.name in VOLATILE:
-            found[name] = "file"
-        elif path.name == "latest.safetensors":
-            found[name] = tensor_digest(load_tensors(path)[0], {})
-        else:
-            found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+        if name.split("/")[0] != "cache":
+            found[name] = "folder" if path.is_dir() else hashlib.sha256(_timeless_bytes(path)).hexdigest()
     return found
+
+
+def _timeless_bytes(path: Path) -> bytes:
+    from seqlab.base.files import load_tensors, tensor_digest
+
+    if path.name == "manifest.json":
+        return json.dumps(sorted(json.loads(path.read_bytes())["files"])).encode()
+    if path.name in VOLATILE:
+        lines = path.read_bytes().splitlines() if path.suffix == ".jsonl" else [path.read_bytes()]
+        return json.dumps([timeless(json.loads(line)) for line in lines], sort_keys=True).encode()
+    if path.name == "latest.safetensors":
+        tensors, texts = load_tensors(path)
+        return json.dumps([tensor_digest(tensors, {}), timeless(json.loads(texts["values"]))]).encode()
+    return path.read_bytes()
+
+
+def timeless(value: Any) -> Any:
+    """A value of JSON without what is another one each time."""
+    if isinstance(value, dict):
+        return {name: timeless(one) for name, one in value.items() if name not in TIMES}
+    return [timeless(one) for one in value] if isinstance(value, list) else value
+
+
+def difference(found: Mapping[str, str], expected: Mapping[str, str]) -> str:
+    """Names of what differs, but for hidden files: what could not be removed is left to the next start."""
+    names = [name for name in sorted(found.keys() | expected.keys()) if not Path(name).name.startswith(".")]
+    return ", ".join(name for name in names if found.get(name) != expected.get(name))
+
+
+def again(command: list[str], folder: Path, expected: Mapping[str, str]) -> str:
+    """Run a command that was stopped once more, in the current folder: what is wrong then, "" where nothing is."""
+    ended = run_forked(command)
+    if ended.code:
+        return f"the same command again ends with code {ended.code}: {ended.err[-400:]}"
+    if wrong := difference(written(folder), expected):
+        return f"another result after the same command again: {wrong}"
+    if left := strays(folder):
+        return f"left behind: {left}"
+    try:
+        opens(folder)
+    except Exception as error:
+        return f"what was written does not open: {error}"
+    return ""
 
 
 def strays(folder: Path) -> list[str]:
@@ -170,9 +266,8 @@ def opens(folder: Path) -> None:
     """Open what was written and verify it. Raises what is wrong."""
     from seqlab import load
 
-    for path in folder.iterdir():
-        if path.name == "out":
-            load(path)
+    if (folder / "out").is_dir():
+        load(folder / "out")
 
 
 def emptied(folder: Path) -> Path:
@@ -180,3 +275,17 @@ def emptied(folder: Path) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     return folder
+
+
+def warm() -> None:
+    """Import what commands import, so that copies of this process start at once."""
+    import gc
+
+    import torch
+
+    from seqlab import api  # noqa: F401
+    from seqlab.embeddings.training import loop
+
+    torch.set_num_threads(1)
+    loop.SAVE_EVERY = 0.0
+    gc.freeze()

@@ -19,7 +19,7 @@ from seqlab.config import EmbeddingsConfig, TextConfig
 from seqlab.embeddings import WordVectors, convert_vectors, load_vectors, train_embeddings
 from seqlab.embeddings.material.words import TrainingText, choose_words, grown
 from seqlab.embeddings.training import loop as trainer
-from seqlab.embeddings.training.state import VectorPosition, load_state, save_state
+from seqlab.embeddings.training.state import VectorPosition, load_state, save_state, write_state
 from seqlab.text import Corpus, prepare
 
 SUBWORDS = QUICK.updated({"subwords": True, "buckets": 50, "max_ngram": 4})
@@ -98,10 +98,10 @@ def test_a_training_killed_while_it_is_written_goes_on(
         if position.jobs == 80:
             assert (folder / "vectors.safetensors").is_file()
             raise Killed
-        save_state(folder, arrays, position, origin)
+        write_state(folder, arrays, position, origin)
 
     with monkeypatch.context() as patch:
-        patch.setattr(trainer, "save_state", killed)
+        patch.setattr(trainer, "write_state", killed)
         with pytest.raises(Killed):
             train_embeddings(corpus, config, quiet=True, out=tmp_path / "v")
     if save_every < 60:
@@ -124,9 +124,9 @@ def test_ctrl_c_waits_until_a_trained_folder_is_written(
 ) -> None:
     def signalled(*arguments: Any) -> None:
         signal.raise_signal(signal.SIGINT)
-        save_state(*arguments)
+        write_state(*arguments)
 
-    monkeypatch.setattr(trainer, "save_state", signalled)
+    monkeypatch.setattr(trainer, "write_state", signalled)
     vectors, _ = train_embeddings(corpus, QUICK, quiet=True, out=tmp_path / "v")
     assert WordVectors.load(tmp_path / "v").matrix.tobytes() == vectors.matrix.tobytes()
     assert load_state(tmp_path / "v") is not None

@@ -26,7 +26,7 @@ from ..material.words import ChosenWords, TrainingText
 from ..vectors import WordVectors
 from .jobs import Job, document_starts, plan_jobs
 from .planning import resolved
-from .state import Origin, VectorPosition, load_state, save_state
+from .state import Origin, VectorPosition, load_state, save_state, write_state
 
 SAVE_EVERY = 60.0
 """Seconds between two saves of the exact state."""
@@ -229,7 +229,7 @@ class VectorTrainer:
             arrays = self.engine.arrays()
             arrays["inputs"] = arrays["inputs"][: len(self.words.words)]
             table = VectorTable(vectors.words, vectors.matrix, vectors.counts, vectors.meta, vectors.subwords)
-            write_folder(self.folder, table, lambda place: save_state(place, arrays, self.position, self.origin))
+            write_folder(self.folder, table, lambda place: write_state(place, arrays, self.position, self.origin))
             vectors.path = self.folder
         return vectors
 

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from ...base.errors import InputError, check_same_settings
-from ...base.files import load_tensors, save_tensors, write_json_lines
+from ...base.files import atomic_folder, load_tensors, save_tensors, write_json_lines
 from ...base.storage.metrics import read_metrics as read_lines
 from ...config import EmbeddingsConfig
 from ..folder import STATE
@@ -90,8 +90,17 @@ class Origin:
 
 
 def save_state(folder: Path, arrays: Mapping[str, np.ndarray], position: VectorPosition, origin: Origin) -> None:
-    """Replace the state in a folder, atomically."""
-    (folder / STATE).parent.mkdir(parents=True, exist_ok=True)
+    """Replace the state in a folder, atomically; a folder without one appears with it, or not at all."""
+    if (folder / STATE).is_file():
+        write_state(folder, arrays, position, origin)
+    else:
+        with atomic_folder(folder, STATE) as new:
+            write_state(new, arrays, position, origin)
+
+
+def write_state(folder: Path, arrays: Mapping[str, np.ndarray], position: VectorPosition, origin: Origin) -> None:
+    """Write a state into a folder that is there."""
+    (folder / STATE).parent.mkdir(exist_ok=True)
     values = {"position": asdict(position), "origin": asdict(origin)}
     save_tensors(folder / STATE, arrays, {"values": json.dumps(values)})
     write_json_lines(folder / METRICS, position.lines)

@@ -22,6 +22,8 @@ CLOSE = 0.01
 """A unit or gate whose value is this near to an end of its range hardly passes a gradient on."""
 SAMPLE = 512
 """Positions of a window whose gates are looked at."""
+SHARE = "saturated."
+"""Begins the names of saved shares."""
 
 
 class MetricSums:
@@ -116,6 +118,8 @@ class Activity:
         self.watching = False
         self.seen: dict[int, tuple[Tensor, State, Tensor]] = {}
         """layer -> inputs, the state before and outputs of the window watched."""
+        self.shares: dict[str, float] = {}
+        """What was saturated in a window that was watched before a stop, whose line is still to be written."""
 
     @contextmanager
     def hooked(self) -> Iterator[None]:
@@ -142,26 +146,36 @@ class Activity:
 
     def line(self) -> dict[str, Any]:
         """{"saturated": {"cell1": share, "cell1 forget": share, ...}, "dead": {...}} of what was watched."""
-        found: dict[str, Any] = {}
-        for layer, window in sorted(self.seen.items()):
-            cell = cast(Cell, self.model.cells[layer])
-            for kind, share in saturated(cell, *window):
-                found.setdefault("saturated", {})[f"cell{layer + 1}{kind}"] = share
+        shares = self.saturated()
+        found: dict[str, Any] = {"saturated": shares} if shares else {}
         if self.rectified:
             found = {
                 "dead": {f"cell{layer + 1}": float((~alive_H).float().mean()) for layer, alive_H in self.alive.items()}
             }
         self.seen.clear()
+        self.shares.clear()
         self.alive.clear()
         return found
 
+    def saturated(self) -> dict[str, float]:
+        """Shares of saturated units and gates in the window watched."""
+        found = dict(self.shares)
+        for layer, window in sorted(self.seen.items()):
+            for kind, share in saturated(cast(Cell, self.model.cells[layer]), *window):
+                found[f"cell{layer + 1}{kind}"] = share
+        return found
+
     def arrays(self) -> dict[str, Tensor]:
-        """Which rectifiers were seen alive, for exact resume."""
-        return {str(layer): alive_H for layer, alive_H in self.alive.items()}
+        """Which rectifiers were seen alive, and what was saturated where a line is still to be written, for exact
+        resume."""
+        shares = {f"{SHARE}{name}": torch.tensor(share) for name, share in self.saturated().items()}
+        return {str(layer): alive_H for layer, alive_H in self.alive.items()} | shares
 
     def load_arrays(self, arrays: dict[str, Tensor]) -> None:
         """Resume from `arrays()`."""
-        self.alive = {int(layer): alive_H.to(self.model.device) for layer, alive_H in arrays.items()}
+        self.shares = {name.removeprefix(SHARE): float(one) for name, one in arrays.items() if name.startswith(SHARE)}
+        alive = {name: alive_H for name, alive_H in arrays.items() if not name.startswith(SHARE)}
+        self.alive = {int(layer): alive_H.to(self.model.device) for layer, alive_H in alive.items()}
 
 
 @torch.no_grad()

@@ -1,0 +1,94 @@
+"""Trainings are killed, or stopped, at random moments again and again; the end is that of one never stopped."""
+
+from __future__ import annotations
+
+import random
+import shlex
+import signal
+import time
+from collections import Counter
+from pathlib import Path
+
+from . import commands
+from .trials import Outcome, Part
+
+LM = "train lm {inputs}/text.txt -o out --hidden-dim 8 --embed-dim 8 --layers 1 --batch-size 4 --threads 1 -q"
+VECTORS = "train embeddings {inputs}/text.txt -o out --dim 8 --epochs 2 --workers 1 --min-count 1 -q"
+TRAININGS = {
+    "characters": f"{LM} --tokenizer char --bptt 32 --steps 10",
+    "words with counts and cache": f"{LM} --tokenizer word --bptt 16 --steps 10",
+    "sampled softmax": f"{LM} --tokenizer word --bptt 16 --steps 10 --softmax sampled --samples 20",
+    "nt-asgd, random windows": f"{LM} --tokenizer word --bptt 16 --epochs 1 --optimizer sgd --lr 1 --average nt-asgd "
+    "--set random_bptt=true --set average_patience=1 --dropout 0.3",
+    "a list of lines": LM.replace("text.txt", "names.txt") + " --tokenizer char --lines --bptt 16 --steps 10",
+    "from the starter": f"{LM} --init starter --steps 6",
+    "vectors with n-grams": f"{VECTORS} --subwords",
+    "vectors with phrases": f"{VECTORS} --phrases 2 --model cbow",
+    "data prepare": "data prepare {inputs}/text.txt -o out --tokenizer bpe --vocab-size 300 -q",
+}
+MOST = 6
+"""Kills of one training, at most."""
+
+
+class Kills(Part):
+    """A trial is one training, killed up to MOST times, every third one also stopped by Ctrl-C or SIGTERM."""
+
+    name, share, planned, quick = "kills", 0.15, 90, 9
+
+    def prepare(self) -> None:
+        small_starter(self.inputs)
+        self.commands = [shlex.split(one.format(inputs=self.inputs)) for one in TRAININGS.values()]
+        self.expected, self.seconds = [], []
+        for command in self.commands:
+            folder = commands.emptied(self.place / "whole")
+            with commands.in_folder(folder, folder / "cache"):
+                ended = commands.run_here(command)
+                assert ended.code == 0, ended
+            self.expected.append(commands.written(folder))
+            folder = commands.emptied(folder)
+            with commands.in_folder(folder, folder / "cache"):
+                began = time.monotonic()
+                commands.run_forked(command)
+                self.seconds.append(time.monotonic() - began)
+            assert not commands.difference(commands.written(folder), self.expected[-1])
+
+    def trial(self, number: int, draw: random.Random, folder: Path) -> Outcome:
+        which = number % len(self.commands)
+        name, command, counts = list(TRAININGS)[which], self.commands[which], Counter({"trainings": 1})
+        often, stops = draw.random() < 0.7, number % 3 == 2
+        with commands.in_folder(folder, folder / "cache"):
+            for _ in range(draw.randint(1, MOST)):
+                wanted = draw.choice([signal.SIGINT, signal.SIGTERM]) if stops else signal.SIGKILL
+                ended = commands.run_forked(
+                    command,
+                    before=lambda: save_often() if often else None,
+                    after=draw.uniform(0, self.seconds[which]),
+                    number=wanted,
+                )
+                if ended.code == 0:
+                    counts["ended before the signal"] += 1
+                    break
+                counts[f"{wanted.name}"] += 1
+                if ended.code != (130 if stops else commands.KILLED):
+                    return Outcome(f"{name}: {wanted.name} gave code {ended.code}: {ended.err[-600:]}", counts)
+                if stops and (ended.err.count("seqlab: interrupted.") != 1 or "Traceback" in ended.err):
+                    return Outcome(f"{name}: {wanted.name}: said {ended.err[-600:]!r}", counts)
+            wrong = commands.again(command, folder, self.expected[which])
+        return Outcome(wrong and f"{name}: {wrong}", counts)
+
+
+def save_often() -> None:
+    """A language model saves its state after every step, so that many kills fall into a save."""
+    from seqlab.training import loop
+
+    loop.SAVE_EVERY = 0.0
+
+
+def small_starter(inputs: Path) -> None:
+    """The model that short texts start from is trained in a moment, on a small text."""
+    from seqlab.training import starter
+
+    small = {"text": {"tokenizer": "char"}, "model": {"hidden_dim": 8, "embed_dim": 8, "layers": 1, "tie": False}}
+    small |= {"training": {"steps": 6, "batch_size": 4, "bptt": 16, "threads": 1}}
+    starter.TEXT = str(inputs / "text.txt")
+    starter.preset = lambda name: small

@@ -1,0 +1,38 @@
+"""The campaign against faults, in its short form: the same trials each time. `make faults` makes all of them."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+LEAST = {"kills": 9, "calls": 30}
+"""Trials of each part, at least."""
+
+
+@pytest.fixture(scope="module")
+def found() -> dict[str, dict[str, Any]]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(ROOT))
+        if not importlib.import_module("benchmarks.faults.calls").available():
+            pytest.skip("needs Linux and a C compiler")
+    command = [sys.executable, "-m", "benchmarks.faults", "--quick", "--json"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stdout.count("\n") == len(LEAST), done.stderr
+    return {one["part"]: one for one in map(json.loads, done.stdout.splitlines())}
+
+
+@pytest.mark.parametrize("part", LEAST)
+def test_a_part_of_the_campaign_finds_no_fault(part: str, found: dict[str, dict[str, Any]]) -> None:
+    assert found[part]["faults"] == {}
+    assert found[part]["trials"] >= LEAST[part]
+
+
+def test_every_part_is_tried(found: dict[str, dict[str, Any]]) -> None:
+    assert found.keys() == LEAST.keys()
