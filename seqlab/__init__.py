@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .api import draw_curves as draw_curves
     from .api import draw_map as draw_map
     from .api import evaluate as evaluate
+    from .api import find_lr as find_lr
     from .api import inspect as inspect
     from .api import load as load
     from .api import load_language_model as load_language_model
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from .run import History as History
     from .run import Run as Run
     from .studies.check.result import Check as Check
+    from .studies.tune.range_test import RangeTest as RangeTest
     from .text import Corpus as Corpus
     from .text import TokenFile as TokenFile
     from .text import Tokenizer as Tokenizer
@@ -64,6 +66,7 @@ _HOMES = {
     "InputError": "base.errors",
     "Inspection": "text.inspection.inspection",
     "Picture": "visualization",
+    "RangeTest": "studies.tune.range_test",
     "Run": "run",
     "Sample": "generation",
     "Samples": "generation",
@@ -81,6 +84,7 @@ _HOMES = {
     "draw_curves": "api",
     "draw_map": "api",
     "evaluate": "api",
+    "find_lr": "api",
     "inspect": "api",
     "load": "api",
     "load_language_model": "api",

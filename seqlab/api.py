@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .embeddings.training.loop import Epoch
     from .evaluation import Scores
     from .studies.check.result import Check
+    from .studies.tune.range_test import RangeTest
     from .text import Corpus, Sources
     from .text.inspection.inspection import Inspection
     from .trained import TrainedLanguageModel
@@ -311,6 +312,41 @@ def check(
 
     layers = language_model_layers(config, options)
     return look(source, valid=valid, test=test, quiet=quiet, preset=preset, given=layers)
+
+
+@explicit(LanguageModelConfig)
+def find_lr(
+    source: Sources | Corpus,
+    *,
+    valid: Sources | None = None,
+    preset: str | None = None,
+    config: str | Path | Mapping[str, Any] | None = None,
+    quiet: bool = False,
+    **options: Unpack[LanguageModelOptions],
+) -> RangeTest:
+    """Find a learning rate by a range test: a few hundred steps in which the rate rises until the loss does.
+
+    It takes seconds, and tells what a search would need many trainings for. The suggestion is the peak rate for the
+    optimiser and the schedule of the settings; nothing is written.
+
+    Args:
+        source: text file(s), a folder, a corpus name, or a prepared `Corpus`.
+        valid: text to validate on, as for `train_language_model`, so that both train on the same text.
+        preset: named settings; None takes those that suit the text.
+        config: a TOML or JSON file of settings, or the same as nested values; options override it.
+        quiet: show no progress.
+        **options: settings by name, as for `train_language_model`, listed below.
+
+    Returns:
+        The suggestion, the curve, and what other rules read from it; `.picture()` draws it.
+
+    Raises:
+        InputError: a bad text or option, or weights that are trained already.
+        SeqlabError: the loss fell at no rate.
+    """
+    from .studies.tune.range_test import find_lr as find
+
+    return find(source, valid=valid, preset=preset, given=language_model_layers(config, options), quiet=quiet)
 
 
 def language_model_layers(config: str | Path | Mapping[str, Any] | None, options: Mapping[str, Any]) -> list[Layer]:

@@ -46,7 +46,7 @@ SUBROOMS = {
     "training": "distributed budget presets optimize step graphs watch machine starts state loop starter planning "
     "report train",
     "studies": "check tune compare",
-    "visualization": "choices output style page picture maps curves",
+    "visualization": "choices output style page picture charts maps curves",
 }
 """The same inside a room: a file or folder imports only from those before it."""
 RANK = {room: rank for rank, line in enumerate(ROOMS.strip().splitlines()) for room in line.replace("|", " ").split()}

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ..base.errors import SeqlabError, option
 from ..base.interrupts import Abandoned, interruptible
@@ -222,11 +223,18 @@ class Trainer:
         """A copy of the model, to take steps that leave training as it is."""
         return Trial(self.model, self.config, *self.read(min(self.window_width(), self.reader.remaining)))
 
-    def train_step(self) -> None:
-        """One window of all streams, and one update."""
+    def train_step(self, rate: float | None = None) -> Tensor:
+        """One window of all streams, and one update.
+
+        Args:
+            rate: learning rate; None takes that of the schedule.
+
+        Returns:
+            The loss before the update in nats per token, on the device.
+        """
         config, position = self.config, self.position
         width = min(self.window_width(), self.reader.remaining)
-        lr = self.learning_rate() * (width / config.bptt if config.random_bptt else 1.0)
+        lr = (self.learning_rate() if rate is None else rate) * (width / config.bptt if config.random_bptt else 1.0)
         if config.reset_state == "windows":
             self.carried.reset()
         batch, fresh_BT = self.read(width)
@@ -240,6 +248,7 @@ class Trainer:
             self.carried.reset()
         position.step, position.tokens = position.step + 1, position.tokens + tokens
         self.step.observe(self.used())
+        return loss
 
     def read(self, width: int) -> tuple[Batch, np.ndarray | None]:
         """The next window of this process's streams, and where in it documents begin, if that is to matter."""

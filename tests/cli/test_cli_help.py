@@ -37,7 +37,7 @@ COMMANDS = commands()
 
 
 def test_the_verbs_with_flags_of_settings():
-    assert set(COMMANDS) == {"train lm", "train embeddings", "check", "generate", "evaluate", "visualize"}
+    assert set(COMMANDS) == {"train lm", "train embeddings", "check", "tune", "generate", "evaluate", "visualize"}
 
 
 @pytest.mark.parametrize("name", COMMANDS)

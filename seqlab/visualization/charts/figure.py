@@ -1,0 +1,72 @@
+"""A chart on paper (matplotlib)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.text import Text
+from matplotlib.ticker import NullLocator, StrMethodFormatter
+
+from ..output import drawing_rules, figure_bytes
+from ..style import FAINT, INK, PAPER, QUIET, label_text
+from .chart import ChartPanel, color_of, columns_of
+
+DPI = 200
+WIDTHS = {"line": 1.4, "faint": 0.6}
+
+
+def chart_bytes(title: str, panels: Sequence[ChartPanel], kind: str) -> bytes:
+    """The chart as png, svg or pdf."""
+    with drawing_rules():
+        columns = columns_of(len(panels))
+        rows = -(-len(panels) // columns)
+        figure = Figure(figsize=(max(7.0, 3.6 * columns), 0.6 + 3.6 * rows), dpi=DPI, facecolor=PAPER)
+        figure.set_layout_engine(ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12))
+        FigureCanvasAgg(figure)
+        for place, panel in enumerate(panels):
+            _draw(figure.add_subplot(rows, columns, place + 1), panel)
+        figure.suptitle(title, x=0.01, ha="left", size=11, weight="bold", color=INK)
+        return figure_bytes(figure, kind)
+
+
+def _draw(axes: Axes, panel: ChartPanel) -> None:
+    if panel.logarithmic:
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axes.xaxis.set_minor_locator(NullLocator())
+    for one in panel.series:
+        pairs = one.points()
+        x, y = [x for x, _ in pairs], [y for _, y in pairs]
+        name = label_text(one.name) or None
+        if one.kind == "points":
+            axes.scatter(x, y, s=16, color=color_of(one), edgecolors=PAPER, linewidths=0.5, zorder=3, label=name)
+        else:
+            alpha = 0.4 if one.kind == "faint" else 1.0
+            axes.plot(x, y, color=color_of(one), linewidth=WIDTHS[one.kind], alpha=alpha, label=name)
+    if panel.span:
+        axes.set_ylim(*panel.span)
+    for number, (value, name) in enumerate(panel.marks):
+        axes.axvline(value, color=QUIET, linewidth=0.8, linestyle=(0, (4, 2)), zorder=1)
+        axes.annotate(
+            f" {name}", (value, 0.97 - 0.06 * number), xycoords=("data", "axes fraction"), size=7.5, color=INK
+        )
+    if panel.names:
+        axes.set_xticks(range(len(panel.names)), [label_text(name) for name in panel.names])
+    axes.set_title(panel.title, loc="left", size=9, color=INK)
+    axes.set_xlabel(panel.x, size=8.5, color=INK)
+    axes.set_ylabel(panel.y, size=8.5, color=INK)
+    axes.grid(color=FAINT, linewidth=0.5)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.spines["bottom"].set_color(FAINT)
+    axes.tick_params(labelsize=8, colors=QUIET, length=0)
+    if any(one.name for one in panel.series):
+        axes.legend(frameon=False, fontsize=7.5, labelcolor=INK, loc="lower left")
+    for text in axes.findobj(Text):
+        cast(Text, text).set_parse_math(False)
+    axes.set_xmargin(0.03)
