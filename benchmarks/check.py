@@ -196,7 +196,7 @@ FAULTS: dict[str, Fault] = {
     "batch of one": Fault(("batch-of-one",), lambda case: case.check(batch_size=1)),
     "vocabulary of <unk>": Fault(("unknown-tokens",), lambda case: case.check(vocab_size=40, **WORDS)),
     "windows of one token": Fault(("short-windows",), lambda case: case.check(bptt=1)),
-    "too large a model": Fault(("too-large",), lambda case: case.check(hidden_dim=512, layers=2, steps=100)),
+    "too large a model": Fault(("too-large",), lambda case: case.check(hidden_dim=256, layers=2, steps=40)),
     "too small a model": Fault(("too-small",), lambda case: case.check(hidden_dim=2, embed_dim=2, steps=4000)),
     "text four times": Fault(("repeated-text",), lambda case: case.check(text=case.text[: len(case.text) // 4] * 4)),
     "words without spaces": Fault(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..console import load_torch, print_json, say
+from ..console import load_torch, print_json
 from ..flags import with_flags_of
 from ..train import checked_layers, train_lm
 
@@ -36,7 +36,6 @@ def check(**arguments: Any) -> None:
 
     layers = [Layer(*one) for one in given]
     found = look(source, valid=valid, test=test, quiet=quiet, preset=preset, given=layers)
-    say(f"seqlab: {found.plan.sentence}")
     if as_json:
         print_json(found.to_json())
     else:

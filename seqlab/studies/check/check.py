@@ -10,6 +10,7 @@ from typing import Any
 from ...base.devices import resolve_device, torch_globals_restored
 from ...base.errors import InputError
 from ...base.kinds import kind_of
+from ...base.progress import notify
 from ...config.checks import check_batches
 from ...diagnosis import Findings
 from ...evaluation.sources import run_corpus
@@ -19,12 +20,13 @@ from ...text import Corpus
 from ...training.planning import Layer, Plan, Source, plan
 from ...training.presets import describe
 from ...training.starts.fresh import fresh_model
+from .measure import rates
 from .measure.figures import CheckFigures
 from .measure.memorise import memorise
 from .measure.rates import rate_figures
 from .measure.reach import reach_figures
 from .measure.start import start_figures
-from .measure.steps import ShortTraining, step_figures
+from .measure.steps import FEWEST_STEPS, SECONDS, ShortTraining, affordable_width, step_figures
 from .measure.text import text_figures
 from .measure.through_time import gradients_through_time
 from .result import Check
@@ -63,6 +65,8 @@ def check(
             corpus = corpus.with_spelling(quiet=quiet)
         check_batches(config.training, 1, len(corpus.train))
         model = fresh_model(config, corpus, planned.vectors, planned.origin) if run is None else run.load_model()
+        if not quiet:
+            notify(planned.sentence, "looking at it for less than a minute")
         device = resolve_device(config.training.device)
         return check_model(model.to(device), corpus, planned, trained=run is not None or planned.origin is not None)
 
@@ -82,8 +86,10 @@ def check_model(model: LanguageModel, corpus: Corpus, planned: Plan, trained: bo
     with torch_globals_restored(training.seed, training.threads), model.extra_words(corpus.train.extra_words):
         start = start_figures(model, corpus, trained)
         reach = reach_figures(model, corpus, config)
-        short = ShortTraining(model, corpus, training)
+        step, bptt = reach.step_seconds, training.bptt
+        short = ShortTraining(model, corpus, training, affordable_width(step, bptt, FEWEST_STEPS, SECONDS))
         steps = step_figures(short)
+        rate_width = affordable_width(step, bptt, len(rates.FACTORS) * rates.FEWEST, SECONDS)
         figures = CheckFigures(
             config=config,
             text=text_figures(corpus),
@@ -91,7 +97,7 @@ def check_model(model: LanguageModel, corpus: Corpus, planned: Plan, trained: bo
             steps=steps,
             time=gradients_through_time(short),
             memorise=memorise(model, corpus, training),
-            rates=None if trained else rate_figures(model, corpus, training),
+            rates=None if trained else rate_figures(model, corpus, training, rate_width),
             reach=reach,
         )
     found = Findings([finding for rule in RULES if (finding := rule.finding(figures)) is not None])

@@ -35,12 +35,14 @@ class MemoriseFigures:
         tokens: of the batch.
         steps: taken; fewer than planned where it was memorised sooner.
         first, last: exact loss of the batch before and after, in nats per token; the last the lowest.
+        whole: whether there was time for all steps that it needed.
     """
 
     tokens: int
     steps: int
     first: float
     last: float
+    whole: bool
 
     @property
     def left(self) -> float:
@@ -69,7 +71,8 @@ def memorise(model: LanguageModel, corpus: Corpus, config: TrainingConfig) -> Me
         if steps % 10 == 0:
             now = exact_loss(training.model, batch)
             last = min(last, now) if now == now else last
-    return MemoriseFigures(batch.inputs_BT.size, steps, first, last)
+    whole = steps == STEPS or last <= LEARNED * first
+    return MemoriseFigures(batch.inputs_BT.size, steps, first, last, whole)
 
 
 def take(training: ShortTraining, batch: Batch, lr: float) -> StepResult:

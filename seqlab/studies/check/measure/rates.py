@@ -53,15 +53,16 @@ class RateFigures:
         return max(gain for factor, gain in self.gained.items() if factor >= 100.0)
 
 
-def rate_figures(model: LanguageModel, corpus: Corpus, config: TrainingConfig) -> RateFigures:
+def rate_figures(model: LanguageModel, corpus: Corpus, config: TrainingConfig, most: int) -> RateFigures:
     """Train copies of a model for some steps at each of FACTORS.
 
     Args:
         model: it is copied, not touched.
         corpus: the text.
         config: of the training.
+        most: tokens of a window at most.
     """
-    width = max(SHORTEST, STEP_TOKENS // config.batch_size)
+    width = min(most, max(SHORTEST, STEP_TOKENS // config.batch_size))
     first, steps, gained = None, STEPS, dict[float, float]()
     left = list(FACTORS)
     while left:

@@ -26,6 +26,8 @@ from .steps import ShortTraining
 
 SAMPLED_EVERY = 0.002
 """Seconds between two looks at the memory in use."""
+LONGEST_STEP = 4.0
+"""Seconds of a step whose memory is measured."""
 ROWS = 2_048
 """Rows of logits that the output layer has in memory at once, about."""
 
@@ -69,12 +71,8 @@ def reach_figures(model: LanguageModel, corpus: Corpus, config: LanguageModelCon
         corpus: the text.
         config: all settings.
     """
-    training = config.training
-    free = free_memory()
-    with memory_watched(model.device) as watched:
-        short = ShortTraining(model, corpus, training)
-        short.take(0.0)
-        short.take(0.0)
+    training, free = config.training, free_memory()
+    short = ShortTraining(model, corpus, training)
     batch, fresh_BT = short.read()
     trial = Trial(model.train(), training, batch, fresh_BT)
     trial.compile(None, short.reader.start_id)
@@ -82,6 +80,8 @@ def reach_figures(model: LanguageModel, corpus: Corpus, config: LanguageModelCon
     seconds = trial.choose_threads(numbers or [torch.get_num_threads()])[torch.get_num_threads()]
     rate = batch.inputs_BT.shape[0] * trial.width / seconds
     per_step = training.batch_size * training.bptt
+    del trial
+    measured = step_memory(short) if per_step / rate < LONGEST_STEP else None
     kind, value = budget_of(training)
     tokens = {
         "epochs": value * len(corpus.train),
@@ -97,7 +97,7 @@ def reach_figures(model: LanguageModel, corpus: Corpus, config: LanguageModelCon
         passes=tokens / len(corpus.train),
         parameters=sum(weight.numel() for weight in model.parameters() if weight.requires_grad),
         memory=estimated_memory(model, config),
-        measured=watched.bytes,
+        measured=measured,
         free=free,
     )
 
@@ -126,6 +126,14 @@ class MemoryPeak:
 
     def __init__(self) -> None:
         self.bytes: int | None = None
+
+
+def step_memory(short: ShortTraining) -> int | None:
+    """Bytes by which the first steps of a training raise the memory in use; None where that cannot be seen."""
+    with memory_watched(short.model.device) as watched:
+        short.take(0.0)
+        short.take(0.0)
+    return watched.bytes
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -61,7 +62,7 @@ def start_figures(model: LanguageModel, corpus: Corpus, trained: bool) -> StartF
     log_probs_V = unigram_log_probs(corpus.tokenizer.vocab.counts)
     with evaluating(model):
         places_N, scored = read_sample(model, corpus.train, corpus.tokenizer.start_id, TOKENS)
-    ids_N = corpus.train[:][places_N]
+    ids_N = np.concatenate([corpus.train[place : place + 1] for place in places_N.tolist()])
     parameters = dict(model.named_parameters())
     embedding = model.embedding
     return StartFigures(

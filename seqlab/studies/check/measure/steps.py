@@ -26,6 +26,7 @@ from ....text import Batch, Corpus
 from ....text.ids.batches import StreamReader
 from ....text.ids.lines import LineReader
 from ....training import TrainingStep, World
+from ....training.starts.from_run import PLAIN
 from ....training.state import CarriedState
 from ....training.step import StepResult
 from ....training.watch.metrics import Activity, part_of
@@ -38,6 +39,18 @@ WATCHED = 8
 """Last steps, whose means the figures are of."""
 STILL = 1e-5
 """A unit whose standard deviation over a window is below this never changes."""
+
+
+def affordable_width(step_seconds: float, bptt: int, steps: int, seconds: float) -> int:
+    """Tokens of a window with which so many steps take no longer than that: the training's own where that is possible.
+
+    Args:
+        step_seconds: of a step of the training.
+        bptt: tokens of its windows.
+        steps: that are to be taken.
+        seconds: that they may take.
+    """
+    return max(1, min(bptt, int(bptt * seconds / (steps * max(step_seconds, 1e-9)))))
 
 
 class ShortTraining:
@@ -72,10 +85,13 @@ class ShortTraining:
         return batch, fresh_BT
 
     def take(self, lr: float) -> StepResult:
-        """One window of all streams and one update."""
+        """One window of all streams and one update, in proportion shorter where a shorter window makes the gradient
+        noisier and nothing else evens that out."""
         if self.config.reset_state == "windows":
             self.carried.reset()
         batch, fresh_BT = self.read()
+        if self.config.random_bptt or self.config.optimizer in PLAIN:
+            lr *= batch.inputs_BT.shape[1] / self.config.bptt
         result = self.step.take(self.taken, batch, self.carried.value, lr, fresh_BT)
         self.carried.value = result.state
         if self.reader.advance(batch.inputs_BT.shape[1]):

@@ -19,8 +19,8 @@ VANISHED_IN_LAYERS = 0.01
 VANISHED_IN_TIME, STEPS_BACK = 1e-4, 8
 SATURATED = 0.5
 DEAD, STILL = 0.5, 0.5
-KEPT = 0.2
-LOST, GAINED, AT_LEAST = 0.0, 3.0, 0.02
+KEPT, KEPT_EARLY = 0.2, 0.8
+LOST, GAINED, FAR_MORE, AT_LEAST = 0.0, 3.0, 10.0, 0.02
 FEWEST_TOKENS, MOST_TOKENS = 0.2, 1_000.0
 MEMORY = 0.9
 ALWAYS_CLIPPED, FAR_ABOVE = 0.9, 10.0
@@ -183,7 +183,7 @@ def rate_too_low(figures: CheckFigures) -> str | None:
     if rates is None:
         return None
     own = rates.gained[1.0]
-    if rates.far_higher < max(AT_LEAST, GAINED * own):
+    if rates.far_higher < max(AT_LEAST, FAR_MORE * own):
         return None
     return (
         f"In {rates.steps} steps at {rates.lr:g} the loss falls by {own:.3f} nats; at {rates.best:g} by "
@@ -193,7 +193,7 @@ def rate_too_low(figures: CheckFigures) -> str | None:
 
 def cannot_memorise(figures: CheckFigures) -> str | None:
     figure = figures.memorise
-    if figure.left <= KEPT:
+    if figure.left <= (KEPT if figure.whole else KEPT_EARLY):
         return None
     return (
         f"After {figure.steps} steps on the same {figure.tokens} tokens the loss is still {figure.last:.2f} nats per "

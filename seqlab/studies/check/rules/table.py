@@ -202,14 +202,15 @@ RULES = (
     ),
     CheckRule(
         "rate-too-low", "problem",
-        f"a hundred times the rate, or more, lowers the loss {model.GAINED:g} times as much",
+        f"a hundred times the rate, or more, lowers the loss {model.FAR_MORE:g} times as much",
         "The steps are too short to arrive within the budget.",
         "Use the {lr} that the finding names.",
         model.rate_too_low,
     ),
     CheckRule(
         "cannot-memorise", "problem",
-        f"one small batch keeps more than {model.KEPT:.0%} of its loss, dropout off, at a rate that suits most",
+        f"one small batch keeps more than {model.KEPT:.0%} of its loss in 200 steps without dropout "
+        f"({model.KEPT_EARLY:.0%}, where there is time for fewer steps only)",
         "Something is in the way of learning: frozen, dead or saturated layers, or far too few units.",
         "Mend the other findings first; else use a larger {hidden_dim}.",
         model.cannot_memorise,

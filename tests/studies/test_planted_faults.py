@@ -1,0 +1,31 @@
+"""Every planted fault of benchmarks/check.py is named, on a tiny text; the campaign there has larger ones and healthy
+trainings."""
+
+from __future__ import annotations
+
+from pydoc_data.topics import topics
+
+import pytest
+
+from benchmarks.check import FAULTS, planted
+from seqlab.studies.check.rules.table import RULES
+
+TEXT = "".join(topics.values())[:40_000]
+UNPLANTED = {"no-validation", "always-clipped", "too-much-memory", "constant-units", "saturated", "cannot-memorise"}
+"""Rules that no fault has as its first name; the next tests and test_check.py reach them."""
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_planted_fault_is_named(name):
+    found = {finding.name: finding for finding in planted(name, TEXT, 1).findings}
+    named = [found[one] for one in FAULTS[name].expected if one in found]
+    assert named, f"{name}: {sorted(found)}"
+    for finding in named:
+        assert finding.seen.endswith(".")
+        assert finding.threshold
+        assert finding.cause
+        assert finding.remedy
+
+
+def test_every_rule_has_a_fault():
+    assert {rule.name for rule in RULES} - {one for fault in FAULTS.values() for one in fault.expected} == UNPLANTED
