@@ -18,6 +18,8 @@ from ....text.tokenizers.vocab import EOS
 
 READ, READ_VALID, READ_PAIRS = 4_000_000, 400_000, 400_000
 """Tokens looked at, at most: of the training text for repeats, of the validation text, and of pairs of tokens."""
+SAMPLE = 4_000
+"""Tokens whose characters are looked at."""
 RUN_CHARACTERS, FEWEST_IN_A_RUN = 60, 8
 """A run of tokens that occurs twice is a copy: it is about as long as a line of print, and so many tokens at least."""
 HELD_OUT = 0.2
@@ -34,6 +36,7 @@ class TextFigures:
         tokenizer: its kind.
         tokens, types: of the training text.
         characters_per_token: of the training text; None where it was not counted.
+        white_space: share of it in the characters of the training text's beginning.
         unknown, valid_unknown: shares of <unk>; the second None without a validation text.
         unigram: entropy of the token frequencies in nats.
         order: nats that the token before tells of the next one, on pairs that were not counted.
@@ -51,6 +54,7 @@ class TextFigures:
     tokens: int
     types: int
     characters_per_token: float | None
+    white_space: float
     unknown: float
     valid_unknown: float | None
     unigram: float
@@ -80,7 +84,7 @@ def text_figures(corpus: Corpus) -> TextFigures:
     characters = train.characters / len(train) if train.characters else None
     run = max(FEWEST_IN_A_RUN, round(RUN_CHARACTERS / (characters or 1.0)))
     repeats = Repeats(len(vocab), vocab.stoi.get(EOS, -1), run)
-    read = first_tokens(train, READ)
+    read, sample = first_tokens(train, READ), corpus.decode(0, min(SAMPLE, len(train)))
     losses_N = None if valid is None else -log_probs_V[first_tokens(valid, READ_VALID)[:]]
     counts = vocab.counts / max(1, vocab.counts.sum())
     return TextFigures(
@@ -88,6 +92,7 @@ def text_figures(corpus: Corpus) -> TextFigures:
         tokens=len(train),
         types=len(vocab),
         characters_per_token=characters,
+        white_space=sum(map(str.isspace, sample)) / max(1, len(sample)),
         unknown=train.unknown / len(train),
         valid_unknown=None if valid is None else valid.unknown / len(valid),
         unigram=float(-(counts * log_probs_V).sum()),

@@ -8,7 +8,7 @@ NO_ORDER, NO_ORDER_TOKENS = 0.01, 1_000
 LEAK = 0.3
 REPEATED = 0.5
 UNKNOWN, UNKNOWN_VALID = 0.15, 0.3
-LONG_TOKENS = 12.0
+WHITE_SPACE, LONG_TOKENS = 0.06, 5.0
 RARE_TYPES, FEW_TYPES = 3.0, 200
 SMALL_VALID = 1_000
 UNLIKE = 0.15
@@ -58,8 +58,11 @@ def wrong_tokenizer(figures: CheckFigures) -> str | None:
     text = figures.text
     if text.tokenizer not in WORDS:
         return None
-    if text.characters_per_token is not None and text.characters_per_token > LONG_TOKENS:
-        return f"A {text.tokenizer} token is {text.characters_per_token:.0f} characters long on average."
+    if text.white_space < WHITE_SPACE and (text.characters_per_token or 0.0) > LONG_TOKENS:
+        return (
+            f"White space is {text.white_space:.1%} of the characters, and a {text.tokenizer} token is "
+            f"{text.characters_per_token:.1f} characters long on average."
+        )
     if text.types > FEW_TYPES and text.tokens_per_type < RARE_TYPES:
         return (
             f"{text.types:,} types share {text.tokens:,} {text.tokenizer} tokens: each occurs "
