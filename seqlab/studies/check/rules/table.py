@@ -38,8 +38,8 @@ RULES = (
     ),
     CheckRule(
         "wrong-tokenizer", "warning",
-        f"words of over {text.LONG_TOKENS:g} characters on average with less than {text.WHITE_SPACE:.0%} white space, or "
-        f"more than {text.FEW_TYPES} types that occur fewer than {text.RARE_TYPES:g} times each",
+        f"words of over {text.LONG_TOKENS:g} characters on average with less than {text.WHITE_SPACE:.0%} white space, "
+        f"or more than {text.FEW_TYPES} types that occur fewer than {text.RARE_TYPES:g} times each",
         "The text does not part its words by spaces, or is too short to learn so many words from.",
         "Use {tokenizer=char} or {tokenizer=bpe}.",
         text.wrong_tokenizer,
