@@ -138,11 +138,18 @@ def leaked(case: Case) -> Check:
 
 
 def partly_leaked(case: Case) -> Check:
-    """Half of the validation text is of the training text."""
-    cut, half = len(case.text) * 9 // 10, len(case.text) // 20
+    """A quarter of the validation text is of the training text."""
+    cut, size = len(case.text) * 9 // 10, len(case.text) // 10
     begin = random.Random(case.seed).randrange(cut // 2)
-    valid = case.text[cut : cut + half] + case.text[begin : begin + half]
+    valid = case.text[cut : cut + size * 3 // 4] + case.text[begin : begin + size // 4]
     return case.check(text=case.text[:cut], valid=valid)
+
+
+def partly_repeated(case: Case) -> Check:
+    """The last third of the text repeats what was before."""
+    whole, third = case.text[: len(case.text) * 2 // 3], len(case.text) // 3
+    begin = random.Random(case.seed).randrange(third)
+    return case.check(text=whole + case.text[begin : begin + third], valid=case.text[-third // 3 :])
 
 
 def zero_vectors(case: Case) -> Check:
@@ -188,7 +195,7 @@ FAULTS: dict[str, Fault] = {
     ),
     "dead rectifiers": Fault(("dead-units",), lambda case: case.check_damaged(dead, cell="rnn-relu")),
     "validation in the training text": Fault(("leaked-validation",), leaked),
-    "half of the validation in the training text": Fault(("leaked-validation",), partly_leaked),
+    "a quarter of the validation in the training text": Fault(("leaked-validation",), partly_leaked),
     "shuffled text": Fault(("no-order",), shuffled),
     "random text": Fault(("no-order",), random_text),
     "frozen layer": Fault(("frozen-weights",), lambda case: case.check_damaged(frozen)),
@@ -199,6 +206,7 @@ FAULTS: dict[str, Fault] = {
     "too large a model": Fault(("too-large",), lambda case: case.check(hidden_dim=256, layers=2, steps=40)),
     "too small a model": Fault(("too-small",), lambda case: case.check(hidden_dim=2, embed_dim=2, steps=4000)),
     "text four times": Fault(("repeated-text",), lambda case: case.check(text=case.text[: len(case.text) // 4] * 4)),
+    "a third of the text twice": Fault(("repeated-text",), partly_repeated),
     "words without spaces": Fault(
         ("wrong-tokenizer",), lambda case: case.check(text=case.text.replace(" ", ""), **{**WORDS, "min_count": 1})
     ),

@@ -230,6 +230,30 @@ def test_every_output_layer_and_odd_setting_can_be_checked(planned):
         assert [finding.name for finding in found.findings if finding.level == "problem"] == [], options
 
 
+@pytest.mark.parametrize("content", ["ab\n", "to be or not to be\n" * 3])
+def test_a_tiny_text_can_be_checked(content, tmp_path, recwarn):
+    path = tmp_path / "tiny.txt"
+    path.write_text(content, "utf-8")
+    found = seqlab.check(path, quiet=True, hidden_dim=8, minutes=0.1)
+    assert "little-text" in [finding.name for finding in found.findings]
+    json.dumps(found.to_json(), allow_nan=False)
+    assert not [one for one in recwarn if "std()" in str(one.message)]
+
+
+def test_a_list_of_lines_and_a_model_of_spelling_can_be_checked(tmp_path):
+    path = tmp_path / "titles.txt"
+    path.write_text("".join(f"{one.title()}\n" for one in sorted(topics)) * 12, "utf-8")
+    options = {"hidden_dim": 16, "embed_dim": 16, "layers": 1, "steps": 50, "batch_size": 4, "bptt": 8, "threads": 1}
+    listed = seqlab.check(path, quiet=True, lines="yes", tokenizer="char", **options)
+    assert (listed.figures.text.run, listed.figures.text.line_tokens is not None) == (0, True)
+    words = tmp_path / "words.txt"
+    words.write_text("".join(topics.values())[:20_000], "utf-8")
+    options |= {"tokenizer": "word", "input": "characters", "char_size": "small", "tie": False}
+    spelt = seqlab.check(words, quiet=True, **options)
+    assert spelt.figures.start.zero_vectors == 0.0
+    assert "zero-weights" not in [finding.name for finding in spelt.findings]
+
+
 def test_the_command_prints_what_python_returns(text, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     flags = [part for key, value in {**SMALL, "lr": 1.0}.items() for part in flag(key, value)]

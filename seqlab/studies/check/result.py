@@ -97,8 +97,8 @@ class Check(Result):
             f"about {reach.memory / 1e6:,.0f} MB{measured}"
         )
         yield (
-            f"the budget     {abbreviated(round(reach.tokens))} tokens, {reach.passes:.2g} passes, "
-            f"{reach.tokens_per_parameter:.2g} tokens for each of {abbreviated(reach.parameters)} parameters"
+            f"the budget     {abbreviated(round(reach.tokens))} tokens, {several(reach.passes)} passes, "
+            f"{several(reach.tokens_per_parameter)} tokens for each of {abbreviated(reach.parameters)} parameters"
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -141,3 +141,8 @@ def plain(value: Any) -> Any:
 def short(value: float) -> str:
     """Three significant digits."""
     return f"{value:.3g}"
+
+
+def several(value: float) -> str:
+    """A number of things: whole, or two significant digits where it is small."""
+    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"

@@ -58,8 +58,9 @@ def memorise(model: LanguageModel, corpus: Corpus, config: TrainingConfig) -> Me
         corpus: whose first tokens are the batch.
         config: of the training; of it only seed and device matter.
     """
-    width = max(1, min(WIDTH, len(corpus.train) // STREAMS))
-    plain = TrainingConfig(optimizer="adam", lr=LR, clip=1.0, batch_size=STREAMS, bptt=width, seed=config.seed)
+    streams = min(STREAMS, len(corpus.train))
+    width = max(1, min(WIDTH, len(corpus.train) // streams))
+    plain = TrainingConfig(optimizer="adam", lr=LR, clip=1.0, batch_size=streams, bptt=width, seed=config.seed)
     training = ShortTraining(model, corpus, plain)
     without_dropout(training.model)
     batch, _ = training.read()

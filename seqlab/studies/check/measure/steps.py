@@ -230,7 +230,8 @@ class Outputs:
 
     def still(self) -> dict[int, float]:
         """By layer, the share of the units that did not change in that window."""
-        return {layer: float((y_BTH.flatten(0, 1).std(0) < STILL).float().mean()) for layer, y_BTH in self.seen.items()}
+        spread = {layer: y_BTH.flatten(0, 1).std(0, correction=0) for layer, y_BTH in self.seen.items()}
+        return {layer: float((spread_H < STILL).float().mean()) for layer, spread_H in spread.items()}
 
 
 @contextmanager
@@ -239,7 +240,7 @@ def outputs_of(model: LanguageModel) -> Iterator[Outputs]:
     outputs = Outputs()
 
     def look(layer: int, result: tuple[Any, ...]) -> None:
-        if outputs.watching:
+        if outputs.watching and result[0].shape[:2].numel() > 1:
             outputs.seen[layer] = result[0].detach().float()
 
     hooks = [

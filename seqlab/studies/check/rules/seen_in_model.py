@@ -57,7 +57,7 @@ def zero_vectors(figures: CheckFigures) -> str | None:
 def frozen(figures: CheckFigures) -> str | None:
     allowed = ["embedding"] * figures.config.training.freeze_embeddings
     names = [name for name in figures.start.frozen if name not in allowed]
-    return f"{listed(names)} {'is' if len(names) == 1 else 'are'} not trained." if names else None
+    return f"Not trained: {listed(names)}." if names else None
 
 
 def heavy_dropout(figures: CheckFigures) -> str | None:
@@ -67,14 +67,14 @@ def heavy_dropout(figures: CheckFigures) -> str | None:
     high = {name: share for name, share in shares.items() if share >= DROPPED}
     if not high:
         return None
-    return f"{listed([f'{name} {share:g}' for name, share in high.items()])} of what the layers pass on is dropped."
+    return f"Most of what is passed on is dropped: {listed([f'{name} {share:g}' for name, share in high.items()])}."
 
 
 def heavy_smoothing(figures: CheckFigures) -> str | None:
     share = figures.config.model.label_smoothing
     if share < SMOOTHED:
         return None
-    return f"label_smoothing gives {share:.0%} of every target's probability to other types."
+    return f"Label smoothing gives {share:.0%} of every target's probability to other types."
 
 
 def heavy_decay(figures: CheckFigures) -> str | None:

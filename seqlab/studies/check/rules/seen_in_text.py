@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from ....text.inspection.findings import OVERLAP, SMALL
 from ..measure.figures import CheckFigures
 
 NO_ORDER, NO_ORDER_TOKENS = 0.01, 1_000
-LEAK = 0.3
-REPEATED = 0.5
+REPEATED = 0.2
 UNKNOWN, UNKNOWN_VALID = 0.15, 0.3
 WHITE_SPACE, LONG_TOKENS = 0.06, 5.0
 RARE_TYPES, FEW_TYPES = 3.0, 200
@@ -30,7 +30,7 @@ def no_order(figures: CheckFigures) -> str | None:
 
 def leak(figures: CheckFigures) -> str | None:
     text = figures.text
-    if text.overlap is None or text.overlap <= LEAK:
+    if text.overlap is None or text.overlap <= OVERLAP:
         return None
     what = f"runs of {text.run} tokens" if text.run else "lines"
     return f"{text.overlap:.0%} of the validation text's {what} occur in the training text too."
@@ -93,6 +93,12 @@ def unlike_validation(figures: CheckFigures) -> str | None:
         f"By the training text's token frequencies, the validation text costs {text.valid_unigram:.2f} nats per token "
         f"and the training text {text.unigram:.2f}."
     )
+
+
+def little_text(figures: CheckFigures) -> str | None:
+    text = figures.text
+    characters = text.tokens * (text.characters_per_token or 1.0)
+    return f"The training text has about {characters:,.0f} characters." if characters < SMALL else None
 
 
 def short_windows(figures: CheckFigures) -> str | None:

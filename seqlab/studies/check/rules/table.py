@@ -17,7 +17,7 @@ RULES = (
     ),
     CheckRule(
         "leaked-validation", "warning",
-        f"more than {text.LEAK:.0%} of the validation text occurs in the training text, by runs of a line's length",
+        f"more than {text.OVERLAP:.0%} of the validation text occurs in the training text, by runs of a line's length",
         "The validation text is part of the training text, or both have copies of something: it tests memory.",
         "Split by document, or remove the copies; {valid FILE} names a text of its own.",
         text.leak,
@@ -43,6 +43,13 @@ RULES = (
         "The text does not part its words by spaces, or is too short to learn so many words from.",
         "Use {tokenizer=char} or {tokenizer=bpe}.",
         text.wrong_tokenizer,
+    ),
+    CheckRule(
+        "little-text", "note",
+        f"a training text of fewer than {text.SMALL:,} characters",
+        "There is little to learn from: a network will memorise it.",
+        "Give more text, or start from a model of English spelling with {init=starter}.",
+        text.little_text,
     ),
     CheckRule(
         "no-validation", "note",
