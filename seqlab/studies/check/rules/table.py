@@ -204,14 +204,14 @@ RULES = (
         "rate-too-high", "problem",
         f"a tenth or a hundredth of the rate lowers the loss {model.GAINED:g} times as much, or the loss rises",
         "The steps are too long: they jump over what they look for.",
-        "Use the {lr} that the finding names.",
+        "Use a {lr} of a third of the best one named, or less; `seqlab tune SOURCE --find-lr` finds it more closely.",
         model.rate_too_high,
     ),
     CheckRule(
         "rate-too-low", "problem",
         f"a hundred times the rate, or more, lowers the loss {model.FAR_MORE:g} times as much",
         "The steps are too short to arrive within the budget.",
-        "Use the {lr} that the finding names.",
+        "Use a {lr} of a third of the best one named, or less; `seqlab tune SOURCE --find-lr` finds it more closely.",
         model.rate_too_low,
     ),
     CheckRule(
