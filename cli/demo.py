@@ -24,6 +24,7 @@ ANALOGIES = (
     ("one", "two", "first"),
 )
 PROMPTS = ("The function returns", "This method is", "If the file")
+PICTURES = ("map.html", "map.png", "curves.png")
 EPOCHS = 8
 """Of the vectors: a third of what the text would get by itself, for the sake of the clock."""
 
@@ -43,6 +44,7 @@ def demo(
     are there, and trains the model anew.
     """
     started = time.monotonic()
+    check_output(out)
     load_torch()
     from seqlab.api import load_vectors, prepare, train_embeddings, train_language_model
 
@@ -86,6 +88,20 @@ def demo(
     print("  seqlab train embeddings YOUR.txt -o vectors  then   seqlab neighbors vectors WORD")
     print(f"  seqlab generate {out / 'model'} --prompt 'To read a file' --num 3")
     print(f"  seqlab analogy {out / 'vectors'} min max minimum")
+
+
+def check_output(out: Path) -> None:
+    """Make sure that everything can be written. Raises InputError naming what cannot."""
+    from seqlab.base.kinds import check_run_output
+    from seqlab.base.storage.outputs import check_file, check_folder
+    from seqlab.embeddings.folder import STATE
+    from seqlab.text.ids.token_file import HEADER
+
+    check_folder(out / "corpus", HEADER)
+    check_folder(out / "vectors", STATE)
+    check_run_output(out / "model")
+    for name in PICTURES:
+        check_file(out / name)
 
 
 def heading(title: str, *commands: str) -> None:
@@ -154,7 +170,7 @@ def indented(text: str) -> str:
 def draw(out: Path, vectors: WordVectors, model: TrainedLanguageModel) -> list[Path]:
     from seqlab.visualization import draw_map
 
-    pictures = [out / "map.html", out / "map.png", out / "curves.png"]
+    pictures = [out / name for name in PICTURES]
     words = draw_map(vectors, words=600, source="python-docs", quiet=True)
     for path in pictures[:2]:
         words.save(path)

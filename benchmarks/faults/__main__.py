@@ -12,10 +12,15 @@ from pathlib import Path
 
 from .. import rows
 from . import calls, commands, trials
+from .full import Full
+from .hostile import Hostile
 from .kills import Kills
+from .mutants.part import Mutants
+from .odd import Odd
+from .several import Readers, Soak, Writers
 from .trials import Found, Part
 
-PARTS: tuple[type[Part], ...] = (Kills, calls.Calls)
+PARTS: tuple[type[Part], ...] = (Kills, calls.Calls, Full, Mutants, Hostile, Odd, Writers, Readers, Soak)
 INSIDE = "SEQLAB_FAULTS"
 """Names the folder of the campaign in the process that has the library of calls before the C library."""
 
@@ -47,7 +52,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=20.0, help="what all parts may take together (20)")
     parser.add_argument("--seed", type=int, default=1, help="of everything random (1)")
     parser.add_argument("--only", metavar="PART,PART", default=names, help=f"some of {names}")
-    parser.add_argument("--trial", type=int, metavar="N", help="make this trial of the parts alone")
+    parser.add_argument("--trial", metavar="N,N", help="make these trials of the parts alone")
     parser.add_argument("--quick", action="store_true", help="the few trials that the tests make")
     parser.add_argument("--json", action="store_true", help="print a JSON object a part")
     rows.add_option(parser)
@@ -65,10 +70,10 @@ def campaign(options: argparse.Namespace, place: Path) -> int:
     end = time.monotonic() + 60 * options.minutes
     results = []
     for at, kind in enumerate(chosen):
-        part = kind(place / "inputs", place / kind.name, options.seed)
+        part = kind(place / "inputs", place / kind.name, options.seed, options.quick)
         part.place.mkdir()
         part.prepare()
-        numbers = None if options.trial is None else [options.trial]
+        numbers = None if options.trial is None else [int(one) for one in options.trial.split(",")]
         if options.quick:
             numbers = range(min(part.quick, part.planned))
         share = kind.share / sum(later.share for later in chosen[at:])

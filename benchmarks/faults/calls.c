@@ -15,13 +15,20 @@
 static char root[PATH_MAX];
 static long count, chosen;
 static int fault; /* an errno, or -1 to be killed */
+static long room = -1; /* bytes that the disk still takes; -1: any number */
 static unsigned char watched[4096];
 
 void faults_arm(const char *folder, long at, int what)
 {
     strncpy(root, folder, sizeof root - 1);
     memset(watched, 0, sizeof watched);
-    count = 0, chosen = at, fault = what;
+    count = 0, chosen = at, fault = what, room = -1;
+}
+
+void faults_room(const char *folder, long bytes)
+{
+    faults_arm(folder, 0, 0);
+    room = bytes;
 }
 
 long faults_count(void) { return count; }
@@ -41,6 +48,20 @@ static int strikes(void)
         kill(getpid(), SIGKILL);
     errno = fault;
     return 1;
+}
+
+/* How much of a write the disk takes; -1 and ENOSPC where it is full. */
+static ssize_t taken(int fd, size_t size)
+{
+    if (room < 0 || !open_below(fd) || size == 0)
+        return size;
+    if (room == 0) {
+        errno = ENOSPC;
+        return -1;
+    }
+    ssize_t part = (size_t)room < size ? room : (ssize_t)size;
+    room -= part;
+    return part;
 }
 
 #define REAL(name) ((__typeof__(name) *)dlsym(RTLD_NEXT, #name))
@@ -85,8 +106,27 @@ int unlinkat(int folder, const char *path, int flags)
     {                                                                                         \
         return open_below(fd) && strikes() ? -1 : REAL(name) given;                           \
     }
-BY_FD(ssize_t, write, (int fd, const void *data, size_t size), (fd, data, size))
-BY_FD(ssize_t, writev, (int fd, const struct iovec *data, int parts), (fd, data, parts))
+
+ssize_t write(int fd, const void *data, size_t size)
+{
+    if (open_below(fd) && strikes())
+        return -1;
+    ssize_t part = taken(fd, size);
+    return part < 0 ? -1 : REAL(write)(fd, data, part);
+}
+
+ssize_t writev(int fd, const struct iovec *data, int parts)
+{
+    if (open_below(fd) && strikes())
+        return -1;
+    size_t size = 0;
+    for (int part = 0; part < parts; part++)
+        size += data[part].iov_len;
+    if (room >= 0 && open_below(fd) && (size_t)room < size)
+        return parts ? write(fd, data[0].iov_base, data[0].iov_len) : 0;
+    return taken(fd, size) < 0 ? -1 : REAL(writev)(fd, data, parts);
+}
+
 BY_FD(int, fsync, (int fd), (fd))
 BY_FD(int, ftruncate, (int fd, off_t size), (fd, size))
 BY_FD(int, ftruncate64, (int fd, off64_t size), (fd, size))
@@ -101,7 +141,14 @@ int dup(int fd)
 
 size_t fwrite(const void *data, size_t size, size_t parts, FILE *file)
 {
-    return open_below(fileno(file)) && strikes() ? 0 : REAL(fwrite)(data, size, parts, file);
+    int fd = fileno(file);
+    if (open_below(fd) && strikes())
+        return 0;
+    if (room >= 0 && open_below(fd) && (size_t)room < size * parts) {
+        room = 0, errno = ENOSPC;
+        return 0;
+    }
+    return taken(fd, size * parts) < 0 ? 0 : REAL(fwrite)(data, size, parts, file);
 }
 
 int close(int fd)

@@ -40,6 +40,7 @@ def library() -> ctypes.CDLL:
     found = ctypes.CDLL(None)
     found.faults_count.restype = ctypes.c_long
     found.faults_arm.argtypes = [ctypes.c_char_p, ctypes.c_long, ctypes.c_int]
+    found.faults_room.argtypes = [ctypes.c_char_p, ctypes.c_long]
     return found
 
 

@@ -12,9 +12,11 @@ import resource
 import select
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import traceback
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +44,8 @@ COMMANDS: Mapping[str, str] = {
     "evaluate --tokens": "evaluate {inputs}/run --text {inputs}/text.txt --tokens out.jsonl",
 }
 """What is written is called "out", with or without an ending; `{inputs}` is the folder that `make_inputs` filled."""
+BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Characters that turn the direction of what follows them."""
 VOLATILE = ("config.json", "manifest.json", "metrics.jsonl", "corpus.json")
 """Files with times, paths and digests of such files in them."""
 TIMES = ("seconds", "words_per_second", "tokens_per_second", "command", "path", "created")
@@ -127,6 +131,50 @@ def run_here(command: list[str]) -> Ended:
     return Ended(code, out.getvalue(), err.getvalue())
 
 
+class Child:
+    """A copy of this process, which has everything imported, that runs a command with streams of its own.
+
+    Args:
+        command: its words.
+        before: called in the copy first.
+        stdin: what it can read.
+    """
+
+    def __init__(self, command: list[str], before: Callable[[], object] | None = None, stdin: bytes = b""):
+        self.streams = [tempfile.TemporaryFile() for _ in range(3)]  # noqa: SIM115
+        self.streams[0].write(stdin)
+        self.streams[0].seek(0)
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+        self.pid = os.fork()
+        if not self.pid:
+            _become(command, [stream.fileno() for stream in self.streams], before)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
+        self.watch = os.pidfd_open(self.pid)
+
+    def signal_after(self, seconds: float, number: int) -> None:
+        """Send a signal after so many seconds, unless it has ended before."""
+        if not self._ends_within(seconds):
+            signal.pidfd_send_signal(self.watch, number)
+
+    def ended(self) -> Ended:
+        """Wait for the end; the code is -9 after a kill, HANGS where it took too long."""
+        hangs = not self._ends_within(SECONDS)
+        if hangs:
+            signal.pidfd_send_signal(self.watch, signal.SIGKILL)
+        code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        os.close(self.watch)
+        said = []
+        for stream in self.streams[1:]:
+            stream.seek(0)
+            said.append(stream.read().decode("utf-8", "surrogateescape"))
+        for stream in self.streams:
+            stream.close()
+        return Ended(HANGS if hangs or code == -signal.SIGXCPU else code, *said)
+
+    def _ends_within(self, seconds: float) -> bool:
+        return bool(select.select([self.watch], [], [], seconds)[0])
+
+
 def run_forked(
     command: list[str],
     before: Callable[[], object] | None = None,
@@ -134,44 +182,11 @@ def run_forked(
     after: float | None = None,
     number: int = signal.SIGKILL,
 ) -> Ended:
-    """Run a command in a copy of this process, which has everything imported, with streams and signals of its own.
-
-    Args:
-        command: its words.
-        before: called in the copy first.
-        stdin: what it can read.
-        after: seconds after which it is sent a signal.
-        number: of the signal.
-
-    Returns:
-        How it ended; the code is -9 after a kill, HANGS where it took too long.
-    """
-    with contextlib.ExitStack() as stack:
-        streams = [stack.enter_context(tempfile.TemporaryFile()) for _ in range(3)]
-        streams[0].write(stdin)
-        streams[0].seek(0)
-        signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
-        child = os.fork()
-        if not child:
-            _become(command, [stream.fileno() for stream in streams], before)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
-        watch = os.pidfd_open(child)
-        stack.callback(os.close, watch)
-        if after is not None and not _ended(watch, after):
-            signal.pidfd_send_signal(watch, number)
-        hangs = not _ended(watch, SECONDS)
-        if hangs:
-            signal.pidfd_send_signal(watch, signal.SIGKILL)
-        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        said = []
-        for stream in streams[1:]:
-            stream.seek(0)
-            said.append(stream.read().decode("utf-8", "surrogateescape"))
-        return Ended(HANGS if hangs or code == -signal.SIGXCPU else code, *said)
-
-
-def _ended(watch: int, seconds: float) -> bool:
-    return bool(select.select([watch], [], [], seconds)[0])
+    """Run a command in a `Child`, which is sent a signal after so many seconds, if any."""
+    child = Child(command, before, stdin)
+    if after is not None:
+        child.signal_after(after, number)
+    return child.ended()
 
 
 def _become(command: list[str], streams: list[int], before: Callable[[], object] | None) -> NoReturn:
@@ -204,12 +219,17 @@ def _become(command: list[str], streams: list[int], before: Callable[[], object]
         os._exit(code)
 
 
-def written(folder: Path) -> dict[str, str]:
-    """Every file below a folder but the cache, with a digest of what must be the same each time: all but times."""
+def written(folder: Path, counts: Callable[[str], bool] = lambda name: True) -> dict[str, str]:
+    """Every file below a folder but the cache, with a digest of what must be the same each time: all but times.
+
+    Args:
+        folder: that was written to.
+        counts: whether a file of that name is of interest.
+    """
     found = {}
     for path in sorted(folder.rglob("*")):
         name = str(path.relative_to(folder))
-        if name.split("/")[0] != "cache":
+        if name.split("/")[0] != "cache" and counts(name):
             found[name] = "folder" if path.is_dir() else hashlib.sha256(_timeless_bytes(path)).hexdigest()
     return found
 
@@ -257,6 +277,15 @@ def again(command: list[str], folder: Path, expected: Mapping[str, str]) -> str:
     return ""
 
 
+def raw_controls(text: str) -> str:
+    """The characters of what was printed that could steer a terminal."""
+    return "".join(
+        sorted(
+            {c for c in text if c not in "\n\t" and unicodedata.category(c) in ("Cc", "Zl", "Zp")} | BIDI & set(text)
+        )
+    )
+
+
 def strays(folder: Path) -> list[str]:
     """Temporary files and folders that are still there, those of the cache too."""
     return [str(path.relative_to(folder)) for path in folder.rglob(".*")]
@@ -270,9 +299,17 @@ def opens(folder: Path) -> None:
         load(folder / "out")
 
 
+def remove(folder: Path) -> None:
+    """Remove a folder, whatever may be done with what is in it."""
+    shutil.rmtree(folder, ignore_errors=True)
+    if folder.exists():
+        subprocess.run(["chmod", "-R", "u+rwx", folder], check=False)
+        shutil.rmtree(folder)
+
+
 def emptied(folder: Path) -> Path:
     """The same folder with nothing in it."""
-    shutil.rmtree(folder, ignore_errors=True)
+    remove(folder)
     folder.mkdir(parents=True)
     return folder
 
@@ -281,10 +318,16 @@ def warm() -> None:
     """Import what commands import, so that copies of this process start at once."""
     import gc
 
+    import matplotlib.pyplot
+    import sklearn.decomposition
     import torch
 
     from seqlab import api  # noqa: F401
     from seqlab.embeddings.training import loop
+
+    for backend in ("agg", "svg", "pdf"):
+        matplotlib.pyplot.switch_backend(backend)
+    assert sklearn.decomposition.PCA
 
     torch.set_num_threads(1)
     loop.SAVE_EVERY = 0.0

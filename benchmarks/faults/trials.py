@@ -67,8 +67,8 @@ class Part(ABC):
     planned: int
     quick: int
 
-    def __init__(self, inputs: Path, place: Path, seed: int):
-        self.inputs, self.place, self.seed = inputs, place, seed
+    def __init__(self, inputs: Path, place: Path, seed: int, short: bool = False):
+        self.inputs, self.place, self.seed, self.short = inputs, place, seed, short
 
     @abstractmethod
     def prepare(self) -> None:

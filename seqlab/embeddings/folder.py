@@ -151,6 +151,8 @@ def _read_folder(folder: Path, mapped: bool, verify: Verify | None) -> VectorTab
         raise
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{folder}: not an embeddings folder ({error}); it is damaged.") from None
+    if not set(map(type, words)) <= {str}:
+        raise InputError(f"{folder / VOCAB}: has a word that is no text; the file is damaged.")
     if matrix.ndim != 2 or len(matrix) != len(words) or (counts is not None and counts.shape != (len(words),)):
         raise InputError(f"{folder}: {len(words):,} words and a matrix of shape {matrix.shape} do not match.")
     return VectorTable(words, matrix, counts, meta, _read_subwords(folder, matrix.shape[1]))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -84,3 +86,84 @@ def test_vectors_killed_in_their_first_save_are_begun_again(
     assert not out.exists()
     assert command(["train", "embeddings", str(text), "-o", str(out), *VECTORS]) == 0
     assert [name for name in os.listdir(tmp_path) if name.startswith(".")] == []
+
+
+def test_a_damaged_e_book_or_word_file_is_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Bits of the packed text flipped: zlib's error came through."""
+    for ending, part in (("epub", "META-INF/container.xml"), ("docx", "[Content_Types].xml")):
+        path = tmp_path / f"book.{ending}"
+        with zipfile.ZipFile(path, "w") as book:
+            book.writestr(part, "<a>" + "text and more text, " * 40 + "</a>", zipfile.ZIP_DEFLATED)
+        data = bytearray(path.read_bytes())
+        begin = 30 + len(part)
+        data[begin + 5 : begin + 25] = b"\xff" * 20
+        path.write_bytes(data)
+        assert command(["data", "prepare", str(path), "-o", str(tmp_path / "out"), "-q"]) == 2
+        assert f"book.{ending}: not a" in capsys.readouterr().err
+
+
+def changed(path: Path, change: Callable[[dict[str, Any], dict[str, str]], None]) -> None:
+    """Change the arrays or texts of a tensor file; its digest fits."""
+    arrays, texts = files.load_tensors(path)
+    change(arrays, texts)
+    files.save_tensors(path, arrays, texts)
+
+
+def with_a_list(arrays: dict[str, Any], texts: dict[str, str]) -> None:
+    values = json.loads(texts["values"])
+    values["position"]["predictions"][0] = [1]
+    texts["values"] = json.dumps(values)
+
+
+def with_one_row(arrays: dict[str, Any], texts: dict[str, str]) -> None:
+    arrays["inputs"] = arrays["inputs"][:1]
+
+
+@pytest.mark.parametrize("change", [with_a_list, with_one_row])
+def test_a_state_of_vectors_with_a_wrong_type_or_shape_is_refused(
+    change: Callable[[dict[str, Any], dict[str, str]], None],
+    text: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A row was copied to all words; a list ended in a traceback after the training."""
+    out = tmp_path / "v"
+    words = ["train", "embeddings", str(text), "-o", str(out), *VECTORS]
+    monkeypatch.setattr(vector_loop, "SAVE_EVERY", 0.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(vector_loop.VectorTrainer, "finish", lambda self: (_ for _ in ()).throw(KeyboardInterrupt))
+        assert command(words) == 130
+    changed(out / "state" / "latest.safetensors", change)
+    assert command(words) == 2
+    assert "does not fit its training" in capsys.readouterr().err
+
+
+def test_a_state_to_continue_from_must_have_the_shape_of_its_vectors(
+    text: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["train", "embeddings", str(text), *VECTORS, "-o"]
+    assert command([*words, str(tmp_path / "v")]) == 0
+    changed(tmp_path / "v" / "state" / "latest.safetensors", with_one_row)
+    assert command([*words, str(tmp_path / "w"), "--resume", str(tmp_path / "v")]) == 2
+    assert "its state and its vectors do not belong together" in capsys.readouterr().err
+
+
+def test_a_word_that_is_no_text_is_damage(text: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Behind digests that fit: in a folder of vectors it is refused, in the cache of phrases it is made again."""
+    words = ["train", "embeddings", str(text), "-o", str(tmp_path / "v"), *VECTORS, "--phrases", "1"]
+    assert command(words) == 0
+    whole = files.load_tensors(tmp_path / "v" / "vectors.safetensors")[0]["matrix"].tobytes()
+    (cached,) = (tmp_path / "cache" / "phrases").iterdir()
+    for folder, key in ((tmp_path / "v", "words"), (cached, "itos")):
+        values = json.loads((folder / "vocab.json").read_text())
+        values[key][1] = 7
+        files.write_json(folder / "vocab.json", values)
+        files.write_manifest(folder, [*json.loads((folder / "manifest.json").read_text())["files"]])
+    capsys.readouterr()
+    for query in (["neighbors", "cat"], ["convert", str(tmp_path / "out.txt")]):
+        assert command([query[0], str(tmp_path / "v"), *query[1:]]) == 2
+        assert "has a word that is no text" in capsys.readouterr().err
+    files.shutil.rmtree(tmp_path / "v")
+    assert command(words) == 0
+    assert files.load_tensors(tmp_path / "v" / "vectors.safetensors")[0]["matrix"].tobytes() == whole

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
-from replaced import torn_loads
 
 from seqlab.base.errors import InputError
 from seqlab.base.files import write_manifest
@@ -17,9 +17,13 @@ from seqlab.base.storage.whole import read_whole
 from seqlab.embeddings import WordVectors
 from seqlab.embeddings import vectors as vectors_file
 
+ROOT = Path(__file__).resolve().parents[2]
+
 
 @pytest.mark.skipif(os.name == "nt", reason="a folder that is mapped cannot be replaced")
-def test_loads_are_whole_while_folders_are_replaced(tmp_path: Path) -> None:
+def test_loads_are_whole_while_folders_are_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT))
+    torn_loads = importlib.import_module("benchmarks.faults.replaced").torn_loads
     found = torn_loads(tmp_path, readers=2, loads=200)
     assert found["whole"] == 200, found
     assert found["replacements"] > 2

@@ -201,6 +201,8 @@ def _open(folder: Path, digest: str, verify: bool = True) -> tuple[TrainingText,
         if header["digest"] != digest:
             raise InputError(f"{folder / HEADER}: is of another text.")
         values = read_json(folder / VOCAB)
+        if not set(map(type, values["itos"])) <= {str}:
+            raise TypeError("a word is no text")
         vocab = Vocab(values["itos"], values["counts"])
         is_word = np.ones(len(vocab), np.bool_)
         is_word[values["others"]] = False

@@ -101,13 +101,14 @@ class Earlier(NamedTuple):
         assert saved is not None
         arrays, _, origin = saved
         vectors = WordVectors.load(folder)
-        belong = vectors.meta.get("corpus") in (None, origin.text) and len(arrays["outputs"]) == len(vectors)
-        if vectors.counts is None or not belong:
+        inputs, outputs = (arrays.get(name, np.empty(0)) for name in ("inputs", "outputs"))
+        belong = vectors.meta.get("corpus") in (None, origin.text) and outputs.shape == vectors.matrix.shape
+        ngrams = np.empty((0, vectors.dim), np.float32) if vectors.subwords is None else vectors.subwords.matrix
+        if inputs.shape == vectors.matrix.shape:
+            inputs = np.concatenate([inputs, ngrams])
+        if vectors.counts is None or not belong or inputs.shape != (len(vectors) + len(ngrams), vectors.dim):
             raise InputError(f"{folder}: its state and its vectors do not belong together; it is damaged.")
-        inputs = arrays["inputs"]
-        if len(inputs) == len(vectors) and vectors.subwords is not None:
-            inputs = np.concatenate([inputs, vectors.subwords.matrix])
-        return cls(vectors.words, vectors.counts, inputs, arrays["outputs"], origin.settings)
+        return cls(vectors.words, vectors.counts, inputs, outputs, origin.settings)
 
     def resolve(self, config: EmbeddingsConfig) -> EmbeddingsConfig:
         """The settings, with what was left open as it was."""

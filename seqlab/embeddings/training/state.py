@@ -55,8 +55,11 @@ class VectorPosition:
         epochs = len(self.losses)
         if not (type(self.jobs) is int and 0 <= self.jobs <= jobs and len(self.predictions) == epochs):
             raise ValueError(f"{self.jobs!r} of {jobs:,} jobs are done")
+        numbers = [*self.losses, *self.predictions, *(one for one in self.held_out if one is not None), self.seconds]
         if len(self.held_out) > epochs or not all(isinstance(one, dict) for one in self.lines):
             raise ValueError("its losses are not those of its epochs")
+        if not all(type(one) in (int, float) for one in numbers):
+            raise ValueError("a loss is no number")
 
     @property
     def means(self) -> list[float | None]:

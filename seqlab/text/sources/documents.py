@@ -17,7 +17,8 @@ import io
 import posixpath
 import re
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import unquote
@@ -99,23 +100,10 @@ def subtitles_text(text: str) -> str:
 
 def epub_text(data: bytes, name: str) -> str:
     """The chapters of an e-book in reading order. Raises InputError where it is no EPUB, or is locked."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as book:
-            if (
-                "META-INF/encryption.xml" in book.namelist()
-                and b"adept" in book.read("META-INF/encryption.xml").lower()
-            ):
-                raise InputError(f"{name}: the e-book is locked by its shop (DRM); use an open copy.")
-            chapters = [_unpacked(book, part, name) for part in _spine(book)]
-    except (
-        zipfile.BadZipFile,
-        KeyError,
-        ElementTree.ParseError,
-        StopIteration,
-        EOFError,
-        NotImplementedError,
-    ) as error:
-        raise InputError(f"{name}: not an EPUB e-book, or a damaged one ({error}).") from None
+    with _readable("an EPUB e-book", name), zipfile.ZipFile(io.BytesIO(data)) as book:
+        if "META-INF/encryption.xml" in book.namelist() and b"adept" in book.read("META-INF/encryption.xml").lower():
+            raise InputError(f"{name}: the e-book is locked by its shop (DRM); use an open copy.")
+        chapters = [_unpacked(book, part, name) for part in _spine(book)]
     return "\n\n".join(text for chapter in chapters if (text := html_text(chapter.decode("utf-8", "replace"))))
 
 
@@ -141,11 +129,9 @@ def _unpacked(book: zipfile.ZipFile, part: str, name: str) -> bytes:
 def docx_text(data: bytes, name: str) -> str:
     """Paragraphs and tables of a Word file, in order; a cell is a line. Raises InputError where it is none."""
     docx = _needed("docx", "python-docx", name)
-    try:
+    with _readable("a Word file", name):
         document = docx.Document(io.BytesIO(data))
         parts = [text for block in document.iter_inner_content() for text in _block_texts(block)]
-    except (zipfile.BadZipFile, KeyError, ValueError, SyntaxError) as error:  # lxml's errors are SyntaxErrors
-        raise InputError(f"{name}: not a Word file, or a damaged one ({error}).") from None
     return "\n".join(parts)
 
 
@@ -158,18 +144,30 @@ def _block_texts(block: Any) -> list[str]:
 def pdf_text(data: bytes, name: str) -> str:
     """The text of a PDF's pages. Raises InputError where it is none, is locked, or contains only pictures of pages."""
     pypdf = _needed("pypdf", "pypdf", name)
-    try:
+    with _readable("a PDF", name):
         reader = pypdf.PdfReader(io.BytesIO(data))
         if reader.is_encrypted and not reader.decrypt(""):
             raise InputError(f"{name}: the PDF is locked by a password; save an open copy.")
         pages = [page.extract_text() for page in reader.pages]
-    except (pypdf.errors.PyPdfError, ValueError, KeyError, TypeError, RecursionError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{name}: not a PDF, or a damaged one ({error}).") from None
     if pages and not any(page.strip() for page in pages):
         raise InputError(f"{name}: its {len(pages)} pages hold no text, only pictures; run them through OCR first.")
     return "\n\n".join(page.strip() for page in pages if page.strip())
+
+
+@contextmanager
+def _readable(kind: str, name: str) -> Iterator[None]:
+    """Around calls of the libraries that read a kind of file: of a damaged one they raise whatever they stumble over.
+
+    Raises:
+        InputError: in place of that.
+    """
+    try:
+        yield
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:
+        reason = " ".join(f"{error}".split())[:200] or type(error).__name__
+        raise InputError(f"{name}: not {kind}, or a damaged one ({reason}).") from None
 
 
 def _needed(module: str, package: str, name: str) -> Any:

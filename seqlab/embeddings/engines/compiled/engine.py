@@ -79,6 +79,8 @@ class CpuEngine:
         return {"inputs": self.inputs[:, : self.dim], "outputs": self.outputs[:, : self.dim]}
 
     def load_arrays(self, arrays: dict[str, np.ndarray]) -> None:
-        """Go on from `arrays()`."""
-        self.inputs[:, : self.dim] = arrays["inputs"]
-        self.outputs[:, : self.dim] = arrays["outputs"]
+        """Go on from `arrays()`. Raises ValueError when a shape differs."""
+        for name, matrix in (("inputs", self.inputs), ("outputs", self.outputs)):
+            if arrays[name].shape != (len(matrix), self.dim):
+                raise ValueError(f"{name} has the shape {arrays[name].shape}, not {(len(matrix), self.dim)}")
+            matrix[:, : self.dim] = arrays[name]

@@ -22,8 +22,14 @@ VERSIONS = 2
 KINDS = ("vectors", "mapped", "unverified", "corpus")
 
 
-def torn_loads(folder: Path, readers: int = 8, loads: int = 15_000) -> Counter[str]:
+def torn_loads(folder: Path, readers: int = 8, loads: int = 15_000, method: str = "spawn") -> Counter[str]:
     """Load two folders `loads` times in all while a writer replaces them.
+
+    Args:
+        folder: where they are made.
+        readers: processes that load.
+        loads: of all readers together.
+        method: by which multiprocessing starts them.
 
     Returns:
         Counts of "whole" loads, "torn" ones (of two versions) and "alarms" (errors, though nothing is damaged), and of
@@ -33,7 +39,7 @@ def torn_loads(folder: Path, readers: int = 8, loads: int = 15_000) -> Counter[s
     for version, text in enumerate(texts):
         text.write_text(f"version{version} " * (100 + version))
         _write(folder, text, version)
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context(method)
     with context.Manager() as manager, context.Pool(readers) as pool:
         begun, done = manager.Event(), manager.Event()
         writer = context.Process(target=_replace, args=(folder, begun, done))
