@@ -21,6 +21,9 @@ SOURCE_HELP = (
     "prepared corpus or corpus name."
 )
 
+STEERING = re.compile("[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+"""What JSON leaves as it is, and a terminal may not: controls, line ends, and turns of the writing direction."""
+
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 
 
@@ -37,9 +40,11 @@ def nothing_but(output: Path) -> AbstractContextManager[object]:
 
 
 def print_json(value: Any) -> None:
-    """One JSON object on stdout; characters the terminal's encoding may lack are escaped as JSON does."""
+    """One JSON object on stdout; characters that the terminal's encoding may lack, or that could steer it, are escaped
+    as JSON does."""
     utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
-    print(json.dumps(value, ensure_ascii=not utf8), flush=True)
+    text = json.dumps(value, ensure_ascii=not utf8)
+    print(STEERING.sub(lambda match: f"\\u{ord(match[0]):04x}", text), flush=True)
 
 
 def print_summary(summary: Mapping[str, Any], as_json: bool) -> None:

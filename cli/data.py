@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
+from seqlab.base.printing import printable
+
 from .console import SOURCE_HELP, JsonFlag, print_json, print_table, say, yes_or_no
 from .pages import Program
 
@@ -86,7 +88,7 @@ def fetch_corpus(
         return
     for split, paths in files.items():
         for path in paths:
-            print(f"{split:<5}  {path}")
+            print(f"{split:<5}  {printable(path)}")
     say(f"seqlab: {name} is here; next: seqlab data inspect {name}, or seqlab train lm {name} -o runs/{name}")
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from seqlab.base.printing import printable
+
 from .console import load_torch, say
 
 if TYPE_CHECKING:
@@ -81,7 +83,7 @@ def demo(
         f"seqlab curves {out / 'model'} -o {out / 'curves.png'}",
     )
     for path in draw(out, vectors, model):
-        print(f"  {path}")
+        print(f"  {printable(str(path))}")
 
     print(f"\nDone in {time.monotonic() - started:.0f} seconds. Now your own text:\n")
     print("  seqlab train lm YOUR.txt -o runs/yours       then   seqlab generate runs/yours")

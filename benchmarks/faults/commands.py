@@ -25,6 +25,8 @@ from typing import Any, NoReturn
 SECONDS, CPU_SECONDS = 120.0, 30
 """What a command may take by the clock, and of the processor, until it counts as hanging."""
 STOPS = (signal.SIGINT, signal.SIGTERM)
+ADDRESSES = 16 << 30
+"""Bytes of addresses that a command may have: what reads without end stops there."""
 HANGS = -14
 KILLED = -9
 
@@ -198,6 +200,7 @@ def _become(command: list[str], streams: list[int], before: Callable[[], object]
         sys.stdin = os.fdopen(0, encoding="utf-8", errors="surrogateescape", closefd=False)
         sys.stdout, sys.stderr = (os.fdopen(n, "w", encoding="utf-8", closefd=False) for n in (1, 2))
         resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS + 5))
+        resource.setrlimit(resource.RLIMIT_AS, (ADDRESSES, resource.RLIM_INFINITY))
         if before is not None:
             before()
         sys.argv = ["seqlab", *command]
@@ -316,7 +319,10 @@ def emptied(folder: Path) -> Path:
 
 def warm() -> None:
     """Import what commands import, so that copies of this process start at once."""
+    import encodings
     import gc
+    import importlib
+    import pkgutil
 
     import matplotlib.pyplot
     import sklearn.decomposition
@@ -328,6 +334,9 @@ def warm() -> None:
     for backend in ("agg", "svg", "pdf"):
         matplotlib.pyplot.switch_backend(backend)
     assert sklearn.decomposition.PCA
+    for codec in pkgutil.iter_modules(encodings.__path__):  # which a command that runs as nobody may not read
+        with contextlib.suppress(ImportError):
+            importlib.import_module(f"encodings.{codec.name}")
 
     torch.set_num_threads(1)
     loop.SAVE_EVERY = 0.0

@@ -73,7 +73,7 @@ def curves(
     for name, findings in named:
         if paragraph := findings.paragraph():
             print(printable(f"{name}: {paragraph}" if len(named) > 1 else paragraph), end="\n\n")
-    print(output)
+    print(printable(str(output)))
 
 
 def _about(runs: Sequence[Run]) -> Iterator[str]:

@@ -70,7 +70,7 @@ def visualize(
     if as_json:
         print_json(report)
     else:
-        print(output)
+        print(printable(str(output)))
 
 
 def _word_list(name: str) -> list[str]:

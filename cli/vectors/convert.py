@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from seqlab.base.printing import printable
+
 from ..console import JsonFlag, nothing_but, print_json, say
 
 
@@ -61,4 +63,4 @@ def _print(report: dict[str, Any], source: Path, target: Path, json: bool) -> No
         several = report["nonfinite"] > 1
         say(f"{source}: {report['nonfinite']:,} vector{'s hold' if several else ' holds'} NaN or infinity.")
     size = f"{counted(report['words'], 'word')} of {counted(report['dim'], 'dimension')}"
-    print(f"{target}: {size}, {report['from']} to {report['to']}")
+    print(printable(f"{target}: {size}, {report['from']} to {report['to']}"))

@@ -201,20 +201,23 @@ def _unknown(cls: type[Settings], key: str) -> str:
 
 def read_config(path: str | Path) -> dict[str, Any]:
     """Nested values of a TOML or JSON configuration file."""
-    path = Path(path)
-    if path.suffix == ".json":
-        from ..base.files import read_json
+    from ..base.storage.streams import parked_as
 
-        values = read_json(path)
-        if not isinstance(values, dict):
-            raise InputError(f"{path}: must hold one JSON object.")
-        return values
-    try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such configuration file.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not valid TOML ({error}).") from None
+    path = Path(path)
+    with parked_as(path) as place:
+        if path.suffix == ".json":
+            from ..base.files import read_json
+
+            values = read_json(place)
+            if not isinstance(values, dict):
+                raise InputError(f"{path}: must hold one JSON object.")
+            return values
+        try:
+            return tomllib.loads(place.read_text("utf-8"))
+        except FileNotFoundError:
+            raise InputError(f"{path}: no such configuration file.") from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise InputError(f"{path}: not valid TOML ({error}).") from None
 
 
 def parse_set(assignments: list[str]) -> dict[str, Any]:

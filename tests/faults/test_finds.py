@@ -167,3 +167,42 @@ def test_a_word_that_is_no_text_is_damage(text: Path, tmp_path: Path, capsys: py
     files.shutil.rmtree(tmp_path / "v")
     assert command(words) == 0
     assert files.load_tensors(tmp_path / "v" / "vectors.safetensors")[0]["matrix"].tobytes() == whole
+
+
+@pytest.mark.parametrize(("key", "value"), [("reason", None), ("documents", "many"), ("sources", [1])])
+def test_a_header_of_a_corpus_has_all_its_values(
+    key: str, value: Any, text: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Behind digests that fit: a corpus is refused, one in the cache is made again."""
+    assert command(["data", "prepare", str(text), "-o", str(tmp_path / "corpus"), "-q"]) == 0
+    assert command(["train", "lm", str(text), "-o", str(tmp_path / "run"), *LM]) == 0
+    (cached,) = (tmp_path / "cache" / "corpora").iterdir()
+    for folder in (tmp_path / "corpus", cached):
+        header = json.loads((folder / "corpus.json").read_text())
+        header[key] = value
+        if value is None:
+            del header[key]
+        files.write_json(folder / "corpus.json", header)
+        files.write_manifest(folder, [*json.loads((folder / "manifest.json").read_text())["files"]])
+    assert command(["info", str(tmp_path / "corpus")]) == 2
+    assert "not a corpus header" in capsys.readouterr().err
+    assert command(["train", "lm", str(text), "-o", str(tmp_path / "other"), *LM]) == 0
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="no such device here")
+def test_settings_from_a_device_that_never_ends_are_refused(text: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command(["train", "lm", str(text), "-o", "never", "--dry-run", "--config", "/dev/zero"]) == 2
+    assert "/dev/zero: is a device" in capsys.readouterr().err
+
+
+def test_names_of_outputs_steer_no_terminal(
+    text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A path was printed as it is, and JSON leaves some controls and turns of the writing direction alone."""
+    monkeypatch.chdir(tmp_path)
+    name = "a\x1b[31m\u009b\u202e"
+    assert command(["train", "embeddings", str(text), "-o", name, *VECTORS]) == 0
+    assert json.loads(capsys.readouterr().out)["vectors"] == name
+    assert command(["visualize", name, "-o", f"{name}.svg", "--method", "pca"]) == 0
+    assert command(["convert", name, f"{name}.txt"]) == 0
+    assert not {"\x1b", "\u009b", "\u202e"} & set("".join(capsys.readouterr()))
