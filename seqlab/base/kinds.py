@@ -8,6 +8,7 @@ from typing import Literal
 from .errors import InputError
 from .files import read_json
 from .storage.outputs import check_place, place_of
+from .storage.whole import recover
 
 Kind = Literal["run", "vectors", "unfinished vectors", "corpus", "folder", "file", "nothing"]
 
@@ -33,6 +34,7 @@ def kind_of(path: str | Path) -> Kind:
     path = Path(path)
     if not path.is_dir():
         return "file" if path.exists() else "nothing"
+    recover(path)
     if (path / "corpus.json").is_file():
         return "corpus"
     if (path / "vectors.safetensors").exists() or (path / "vocab.json").exists():

@@ -12,7 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
+from seqlab_cli.main import run as command
 
 from seqlab.base import files
 from seqlab.base.errors import InputError
@@ -20,6 +22,7 @@ from seqlab.base.files import atomic_file, atomic_folder, save_tensors
 from seqlab.base.kinds import check_run_output
 from seqlab.base.storage import inside, outputs
 from seqlab.base.storage.outputs import check_file, check_folder
+from seqlab.embeddings import WordVectors
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="links need a permission on Windows, and pipes have no path")
@@ -154,6 +157,43 @@ def test_a_folder_filled_from_inside_is_old_or_new_after_a_fault_anywhere(full: 
         assert (folder / "deep" / "y").read_text() == "2"
         if not failed:
             assert at > 3
+            return
+    raise AssertionError("it never ended")
+
+
+@pytest.mark.parametrize("reader", ["load", "info"])
+def test_a_folder_whose_filling_was_killed_is_whole_to_the_next_reader(
+    reader: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    versions = [WordVectors(list("ab"), np.full((2, 3), number, np.float32), meta={"n": number}) for number in (1, 2)]
+    for at in range(1, 40):
+        folder = tmp_path / str(at)
+        folder.mkdir()
+        monkeypatch.setattr(outputs.os.path, "ismount", lambda path, folder=folder: Path(path) == folder)
+        versions[0].save(folder)
+        left, rename = [at], os.rename
+
+        def kill(source: object, target: object, left: list[int] = left, rename: Callable = rename) -> None:
+            left[0] -= 1
+            if left[0] == 0:
+                raise KeyboardInterrupt
+            rename(source, target)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(inside.os, "rename", kill)
+            patch.setattr(files.shutil, "rmtree", lambda *arguments, **options: None)
+            try:
+                versions[1].save(folder)
+                killed = False
+            except KeyboardInterrupt:
+                killed = True
+        if reader == "load":
+            found = WordVectors.load(folder)
+            assert {found.meta["n"]} == set(found.matrix.ravel().tolist())
+        else:
+            assert command(["info", str(folder), "--json"]) == 0
+        if not killed:
+            assert at > 5
             return
     raise AssertionError("it never ended")
 

@@ -24,8 +24,12 @@ def move_inside(new: Path, folder: Path) -> None:
 
 
 def finish_moves(folder: Path) -> None:
-    """Go on where a killed `move_inside` stopped; one that another program is in the middle of is left to it."""
-    if any((folder / name).is_dir() and not held_by_another(folder / name) for name in (READY, MOVING, GONE)):
+    """Go on where a killed `move_inside` stopped; one that another program is in the middle of is left to it.
+
+    Whoever opens a folder calls this too: until then it lacks files, or has those of two versions.
+    """
+    there = [folder / name for name in (READY, MOVING, GONE) if (folder / name).is_dir()]
+    if there and not any(map(held_by_another, there)):
         _finish(folder)
 
 

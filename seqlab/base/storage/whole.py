@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from ..files import MANIFEST
+from .inside import finish_moves
 
 Value = TypeVar("Value")
 
@@ -33,6 +35,7 @@ def read_whole(folder: str | Path, read: Callable[[], Value]) -> Value:
         Exception: what `read` raises of a folder that stays the same.
     """
     path = Path(folder)
+    recover(path)
     for wait in WAITS:
         before = _version(path)
         failure = None
@@ -46,6 +49,12 @@ def read_whole(folder: str | Path, read: Callable[[], Value]) -> Value:
             return value
         time.sleep(wait)
     return read()
+
+
+def recover(folder: Path) -> None:
+    """Finish what a writer that was killed left half-done inside a folder, where this program may write to it."""
+    with contextlib.suppress(OSError):
+        finish_moves(folder)
 
 
 def _version(folder: Path) -> tuple[object, ...] | None:
