@@ -327,7 +327,7 @@ def manifest_entries(folder: str | Path) -> dict[str, tuple[int, str, str | None
         return {
             str(name): (int(e["bytes"]), str(e["sha256"]), e.get("content")) for name, e in manifest["files"].items()
         }
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         raise InputError(f"{folder / MANIFEST}: not a seqlab manifest; the file is damaged.") from None
 
 

@@ -11,6 +11,8 @@ from ..progress import notify
 
 REQUIRED = ("step", "tokens", "seconds")
 """What every line has."""
+BY_PART = ("grad_norms", "saturated", "dead", "log_normalizer")
+"""What has a number for each of several parts; everything else is one number."""
 LARGEST = 1e300
 
 
@@ -50,10 +52,16 @@ def read_metrics(path: str | Path) -> list[dict[str, Any]]:
 
 
 def _is_line(value: Any) -> bool:
-    if not isinstance(value, dict) or not all(_is_number(one) or isinstance(one, dict) for one in value.values()):
+    if not isinstance(value, dict) or not all(_is_value(name, one) for name, one in value.items()):
         return False
     first = [value.get(name) for name in REQUIRED]
     return all(_is_number(one) and one is not None and 0 <= one < LARGEST for one in first)
+
+
+def _is_value(name: str, value: Any) -> bool:
+    if name in BY_PART:
+        return isinstance(value, dict) and all(map(_is_number, value.values()))
+    return _is_number(value)
 
 
 def _is_number(value: Any) -> bool:

@@ -106,6 +106,8 @@ class Earlier(NamedTuple):
         ngrams = np.empty((0, vectors.dim), np.float32) if vectors.subwords is None else vectors.subwords.matrix
         if inputs.shape == vectors.matrix.shape:
             inputs = np.concatenate([inputs, ngrams])
+        settings = origin.settings
+        belong = belong and len(ngrams) == (settings.get("buckets") if settings.get("subwords") else 0)
         if vectors.counts is None or not belong or inputs.shape != (len(vectors) + len(ngrams), vectors.dim):
             raise InputError(f"{folder}: its state and its vectors do not belong together; it is damaged.")
         return cls(vectors.words, vectors.counts, inputs, outputs, origin.settings)

@@ -372,13 +372,18 @@ def check_header(header: Mapping[str, Any]) -> None:
 
 def read_items(path: Path) -> np.ndarray:
     """Sorted keys of the lines of a list, memory-mapped. Raises InputError when the file is damaged."""
-    try:
-        items = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError):
-        raise InputError(f"{path}: missing or damaged; prepare the text again.") from None
+    items = _load(path, mapped=True)
     if items.dtype != np.uint64 or items.ndim != 1:
         raise InputError(f"{path}: does not contain the keys of lines; prepare the text again.")
     return items
+
+
+def _load(path: Path, mapped: bool = False) -> np.ndarray:
+    """The array of a .npy file. Raises InputError when the file is missing or damaged."""
+    try:
+        return np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
+    except Exception:  # numpy reads the header as Python: any error of its parser, or memory for 10^18 numbers
+        raise InputError(f"{path}: missing or damaged; prepare the text again.") from None
 
 
 def corpus_digest(tokenizer: str, splits: Mapping[str, SplitCounts]) -> str:
@@ -403,6 +408,8 @@ def open_split(path: Path, name: str, header: Mapping[str, Any], types: int, lin
         InputError: its files do not fit the header, the vocabulary or one another.
     """
     counts = SplitCounts(**header["counts"])
+    if not all(type(value) is int for key, value in header["counts"].items() if key != "sha256"):
+        raise ValueError("a count is no int")
     dtype = np.dtype({"uint16": np.uint16, "uint32": np.uint32}[header["dtype"]])
     shards: dict[Path, np.ndarray] = {}
     for entry in header["shards"]:
@@ -415,10 +422,7 @@ def open_split(path: Path, name: str, header: Mapping[str, Any], types: int, lin
     if types < 1 << 8 * dtype.itemsize:
         verified_once(shards, f"ids below {types}", lambda: _check_ids(shards, types))
     file = path / f"{name}.documents.npy"
-    try:
-        documents = np.load(file, allow_pickle=False)
-    except (OSError, ValueError, EOFError):
-        raise InputError(f"{file}: missing or damaged; prepare the text again.") from None
+    documents = _load(file)
     if documents.dtype != np.int64 or documents.shape != (counts.documents,):
         raise InputError(f"{file}: does not contain {counts.documents:,} document offsets; prepare the text again.")
     if wrong := _wrong_documents(documents, counts.tokens, lines):

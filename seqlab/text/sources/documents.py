@@ -14,6 +14,7 @@ from __future__ import annotations
 import html
 import importlib
 import io
+import logging
 import posixpath
 import re
 import zipfile
@@ -144,6 +145,7 @@ def _block_texts(block: Any) -> list[str]:
 def pdf_text(data: bytes, name: str) -> str:
     """The text of a PDF's pages. Raises InputError where it is none, is locked, or contains only pictures of pages."""
     pypdf = _needed("pypdf", "pypdf", name)
+    logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # it says what it skips, as the file has it
     with _readable("a PDF", name):
         reader = pypdf.PdfReader(io.BytesIO(data))
         if reader.is_encrypted and not reader.decrypt(""):
