@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import json
 import math
 import os
@@ -86,10 +87,20 @@ def _stream(path: str | Path, place: Path) -> IO[bytes]:
     """A pipe or device to write to; what this process has open already goes on where it is."""
     number = descriptor_of(path)
     if number is None:
-        return open(place, "wb")
+        return io.BufferedWriter(_OneWay(place, "wb"))
     if number == 1:
         sys.stdout.flush()
     return os.fdopen(os.dup(number), "wb")
+
+
+class _OneWay(io.FileIO):
+    """A pipe or device, written from beginning to end; some devices pretend that one could go back in them."""
+
+    def seekable(self) -> bool:
+        return False
+
+    def tell(self) -> int:
+        raise io.UnsupportedOperation("tell")
 
 
 def _copy_into(spool: IO[bytes], place: Path) -> None:
