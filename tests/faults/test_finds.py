@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import zipfile
@@ -9,11 +10,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from seqlab_cli.main import run as command
 
 from seqlab.base import files
+from seqlab.base.storage.metrics import read_metrics
 from seqlab.embeddings.training import loop as vector_loop
+from seqlab.text import load_tokenizer
+from seqlab.text.ids.token_file import SplitCounts, corpus_digest
 from seqlab.training.watch.validation import Validator
 
 TEXT = "the cat sat on the mat . a dog ran to the cat , and the cat sat . " * 60
@@ -206,3 +211,73 @@ def test_names_of_outputs_steer_no_terminal(
     assert command(["visualize", name, "-o", f"{name}.svg", "--method", "pca"]) == 0
     assert command(["convert", name, f"{name}.txt"]) == 0
     assert not {"\x1b", "\u009b", "\u202e"} & set("".join(capsys.readouterr()))
+
+
+def anew(folder: Path) -> None:
+    """Compute the digests of a folder anew."""
+    files.write_manifest(folder, [*json.loads((folder / "manifest.json").read_text())["files"]])
+
+
+def broken_offsets(folder: Path) -> None:
+    path = folder / "train.documents.npy"
+    path.write_bytes(path.read_bytes().replace(b"{'descr'", b"{{{{{{{{"))
+    anew(folder)
+
+
+def counts_in_words(folder: Path) -> None:
+    header = json.loads((folder / "corpus.json").read_text())
+    counts = header["splits"]["train"]["counts"]
+    counts["characters"] = "many"
+    splits = {name: SplitCounts(**split["counts"]) for name, split in header["splits"].items()}
+    header["digest"] = corpus_digest(load_tokenizer(folder / "tokenizer.json").digest, splits)
+    files.write_json(folder / "corpus.json", header)
+    anew(folder)
+
+
+def endless_size(folder: Path) -> None:
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["files"]["corpus.json"]["bytes"] = float("inf")
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+
+
+@pytest.mark.parametrize("change", [broken_offsets, counts_in_words, endless_size])
+def test_a_corpus_with_odd_arrays_counts_or_sizes_is_refused(
+    change: Callable[[Path], None], text: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command(["data", "prepare", str(text), "-o", str(tmp_path / "corpus"), "-q"]) == 0
+    change(tmp_path / "corpus")
+    assert command(["train", "lm", str(tmp_path / "corpus"), "-o", str(tmp_path / "run"), *LM]) == 2
+    assert "damaged" in capsys.readouterr().err
+
+
+def test_a_line_of_metrics_has_numbers_where_they_belong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = [{"step": 1, "tokens": 1, "seconds": 1.0, "loss": 1.0, "grad_norms": {"cell1": 1.0}}]
+    lines += [{**lines[0], "grad_norms": 3}, {**lines[0], "grad_norms": {"cell1": "a"}}, {**lines[0], "loss": {}}]
+    files.write_json_lines(tmp_path / "metrics.jsonl", lines)
+    assert read_metrics(tmp_path / "metrics.jsonl") == lines[:1]
+
+
+def test_n_grams_to_continue_from_are_as_many_as_the_settings_say(
+    text: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["train", "embeddings", str(text), *VECTORS, "--subwords", "-o"]
+    assert command([*words, str(tmp_path / "v")]) == 0
+
+    def longer(arrays: dict[str, Any], texts: dict[str, str]) -> None:
+        arrays["matrix"] = np.concatenate([arrays["matrix"], arrays["matrix"][:1]])
+
+    changed(tmp_path / "v" / "ngrams.safetensors", longer)
+    anew(tmp_path / "v")
+    assert command([*words, str(tmp_path / "w"), "--resume", str(tmp_path / "v")]) == 2
+    assert "its state and its vectors do not belong together" in capsys.readouterr().err
+
+
+def test_the_reader_of_pdfs_says_nothing_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It quoted control characters of the file."""
+    monkeypatch.syspath_prepend(str(Path(__file__).resolve().parents[2]))
+    pdf = importlib.import_module("benchmarks.faults.mutants.samples").pdf
+    (tmp_path / "a.pdf").write_bytes(pdf(["words \\\x17 and more words"] * 9).replace(b"startxref\n", b"startxref\n1"))
+    assert command(["data", "prepare", str(tmp_path / "a.pdf"), "-o", str(tmp_path / "out"), "-q"]) == 0
+    assert "escaped" not in capfd.readouterr().err
