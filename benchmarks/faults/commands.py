@@ -27,6 +27,8 @@ SECONDS, CPU_SECONDS = 120.0, 30
 STOPS = (signal.SIGINT, signal.SIGTERM)
 ADDRESSES = 16 << 30
 """Bytes of addresses that a command may have: what reads without end stops there."""
+LOOK = 0.001
+"""Seconds between two looks at how long a command has run."""
 HANGS = -14
 KILLED = -9
 
@@ -154,9 +156,15 @@ class Child:
         self.watch = os.pidfd_open(self.pid)
 
     def signal_after(self, seconds: float, number: int) -> None:
-        """Send a signal after so many seconds, unless it has ended before."""
-        if not self._ends_within(seconds):
-            signal.pidfd_send_signal(self.watch, number)
+        """Send a signal once it has had so many seconds of the processor, unless it has ended before."""
+        while self.ran() < seconds:
+            if self._ends_within(LOOK):
+                return
+        signal.pidfd_send_signal(self.watch, number)
+
+    def ran(self) -> float:
+        """Seconds of the processor that it has had, but for its threads; those of a crowded machine count alike."""
+        return int(Path(f"/proc/{self.pid}/schedstat").read_text().split()[0]) / 1e9
 
     def ended(self) -> Ended:
         """Wait for the end; the code is -9 after a kill, HANGS where it took too long."""
@@ -184,7 +192,7 @@ def run_forked(
     after: float | None = None,
     number: int = signal.SIGKILL,
 ) -> Ended:
-    """Run a command in a `Child`, which is sent a signal after so many seconds, if any."""
+    """Run a command in a `Child`, which is sent a signal after so many seconds of the processor, if any."""
     child = Child(command, before, stdin)
     if after is not None:
         child.signal_after(after, number)
