@@ -15,11 +15,11 @@ from typer.core import TyperArgument, TyperOption
 
 from .pages import Command, Group
 
-FILES, PROGRAM = "Input and output", "Program"
+FILES, SEARCH, PROGRAM = "Input and output", "Search", "Program"
 PANELS = {"essential": "Essential settings", "recipe": "Recipe settings", "internal": "Internal settings"}
 """Panel of a help page by the tier of a setting."""
 Function = TypeVar("Function", bound=Callable[..., Any])
-ORDER = (FILES, *PANELS.values(), "Word vectors", PROGRAM)
+ORDER = (FILES, SEARCH, *PANELS.values(), "Word vectors", PROGRAM)
 OTHER_NAMES = {"rule": "rules"}
 """Flags that are called otherwise than their setting."""
 

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from .api import prepare as prepare
     from .api import train_embeddings as train_embeddings
     from .api import train_language_model as train_language_model
+    from .api import tune as tune
     from .base.errors import InputError as InputError
     from .base.errors import SeqlabError as SeqlabError
     from .config.book import settings as settings
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from .run import Run as Run
     from .studies.check.result import Check as Check
     from .studies.tune.range_test import RangeTest as RangeTest
+    from .studies.tune.results import Study as Study
     from .text import Corpus as Corpus
     from .text import TokenFile as TokenFile
     from .text import Tokenizer as Tokenizer
@@ -72,6 +74,7 @@ _HOMES = {
     "Samples": "generation",
     "Scores": "evaluation",
     "SeqlabError": "base.errors",
+    "Study": "studies.tune.results",
     "TextScore": "evaluation",
     "TextVectorizer": "embeddings",
     "TokenFile": "text",
@@ -93,6 +96,7 @@ _HOMES = {
     "settings": "config.book",
     "train_embeddings": "api",
     "train_language_model": "api",
+    "tune": "api",
 }
 
 __all__ = ["__version__", *sorted(_HOMES)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .evaluation import Scores
     from .studies.check.result import Check
     from .studies.tune.range_test import RangeTest
+    from .studies.tune.results import Study
     from .text import Corpus, Sources
     from .text.inspection.inspection import Inspection
     from .trained import TrainedLanguageModel
@@ -347,6 +348,67 @@ def find_lr(
     from .studies.tune.range_test import find_lr as find
 
     return find(source, valid=valid, preset=preset, given=language_model_layers(config, options), quiet=quiet)
+
+
+def tune(
+    source: Sources | Corpus,
+    out: str | Path,
+    *,
+    minutes: float | None = None,
+    trials: int | None = None,
+    seconds_per_trial: float | None = None,
+    steps_per_trial: int | None = None,
+    workers: int = 1,
+    grid: Mapping[str, Sequence[Any]] | None = None,
+    valid: Sources | None = None,
+    preset: str | None = None,
+    config: str | Path | Mapping[str, Any] | None = None,
+    seed: int = 1,
+    quiet: bool = False,
+) -> Study:
+    """Search the settings that suit a text, or resume the unfinished search at `out`.
+
+    A range test places the learning rate; then learning rate, weight decay, dropout, width and batch size are searched,
+    those that `config` sets left out: first the configuration that the text gets without a search, then even points,
+    then points around the best, all with the same small budget. It needs Optuna (`pip install "seqlab[tune]"`).
+
+    Args:
+        source: text file(s), a folder, a corpus name, or a prepared `Corpus`.
+        out: the study's folder; its `best.toml` is a `config` for `train_language_model`. The same call resumes it, and
+            in another process takes part.
+        minutes: for the whole search.
+        trials: trainings in all; None follows from `minutes`.
+        seconds_per_trial: of training; None follows from `minutes`.
+        steps_per_trial: instead of seconds: the search is then the same every time.
+        workers: processes that train side by side.
+        grid: values to try by setting, such as {"lr": [1e-3, 3e-3]}; every combination of them, and nothing else.
+        valid: text to validate on; None sets aside the end of the text.
+        preset: named settings; None takes those that suit the text.
+        config: settings that stay as they are: a TOML or JSON file, or nested values.
+        seed: of the search.
+        quiet: show no progress.
+
+    Returns:
+        The trials, the best of them, and what each setting was worth; `.picture()` draws it.
+
+    Raises:
+        InputError: a bad text or option, a study of another text or with other settings at `out`, or no Optuna.
+    """
+    from .studies.tune.study import Effort
+    from .studies.tune.study import tune as search
+
+    return search(
+        source,
+        out,
+        effort=Effort(minutes, trials, seconds_per_trial, steps_per_trial),
+        workers=workers,
+        grid=grid,
+        valid=valid,
+        preset=preset,
+        given=language_model_layers(config, {}),
+        seed=seed,
+        quiet=quiet,
+    )
 
 
 def language_model_layers(config: str | Path | Mapping[str, Any] | None, options: Mapping[str, Any]) -> list[Layer]:

@@ -255,7 +255,7 @@ def test_what_is_needed_in_several_rooms_is_written_once(name):
 
 IMPORT_NAMES = {"scikit-learn": {"sklearn"}, "mkdocs-material": {"mkdocs", "material"}}
 """What a package is imported as, where its name does not say it."""
-OFFERED = {"IPython", "gensim", "pandas"}
+OFFERED = {"IPython", "gensim", "optuna", "pandas"}
 """Used where a person has them, and never needed."""
 
 

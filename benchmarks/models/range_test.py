@@ -27,7 +27,7 @@ import torch
 
 import seqlab
 from seqlab.base.devices import torch_globals_restored
-from seqlab.studies.tune.range_test import SHARES, range_test
+from seqlab.studies.tune.range_test import range_test, share_of
 from seqlab.training import Trainer
 from seqlab.training.planning import start
 
@@ -124,7 +124,7 @@ def report(lines: list[dict[str, Any]], table: str | None, where: str) -> None:
             continue
         best = min(by_rate, key=lambda rate: by_rate[rate])
         edges = [one["edge"] for one in ramps[text, opt]]
-        suggestion = SHARES[schedule] * edges[0]
+        suggestion = share_of(opt, schedule, steps) * edges[0]
         name = f"{text}, {opt}, {schedule}, {steps} steps"
         near = min(by_rate, key=lambda rate: abs(math.log(rate / suggestion)))
         rules = ramps[text, opt][0]["rules"]

@@ -1,7 +1,8 @@
-"""`seqlab tune`: the learning rate, and other settings, for a text."""
+"""`seqlab tune`: the settings that suit a text, found by trying them."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,7 +11,7 @@ import typer
 from seqlab.base.printing import printable
 
 from ..console import SOURCE_HELP, JsonFlag, load_torch, print_json, say
-from ..flags import FILES
+from ..flags import FILES, SEARCH
 from ..train import Assignments, ConfigFile, Number, Quiet, Text, Whole, checked_layers
 
 
@@ -18,11 +19,47 @@ def tune(
     source: Annotated[list[str], typer.Argument(help=SOURCE_HELP)],
     out: Annotated[
         Path | None,
-        typer.Option("-o", "--out", help="Picture of the curve: .png, .svg, .pdf or .html.", rich_help_panel=FILES),
+        typer.Option(
+            "-o",
+            "--out",
+            help="Folder of the study, to write or to resume; with --find-lr a picture: .png, .svg, .pdf or .html.",
+            rich_help_panel=FILES,
+        ),
     ] = None,
     find_lr: Annotated[
-        bool, typer.Option("--find-lr", help="Find a learning rate: a few hundred steps in which it rises.")
+        bool,
+        typer.Option(
+            "--find-lr",
+            help="Only find a learning rate: a few hundred steps in which it rises.",
+            rich_help_panel=SEARCH,
+        ),
     ] = False,
+    minutes: Annotated[float | None, typer.Option(help="Minutes of the whole search.", rich_help_panel=SEARCH)] = None,
+    trials: Annotated[int | None, typer.Option(help="Trainings in all.", rich_help_panel=SEARCH)] = None,
+    seconds_per_trial: Annotated[
+        float | None,
+        typer.Option(help="Seconds of each training; default: a 24th of --minutes.", rich_help_panel=SEARCH),
+    ] = None,
+    steps_per_trial: Annotated[
+        int | None,
+        typer.Option(help="Or its steps: the same search every time.", rich_help_panel=SEARCH),
+    ] = None,
+    grid: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=V,V",
+            help="Try these values of a setting, and nothing else; repeatable for every combination.",
+            rich_help_panel=SEARCH,
+        ),
+    ] = None,
+    workers: Annotated[int, typer.Option(help="Processes that train side by side.", rich_help_panel=SEARCH)] = 1,
+    train: Annotated[
+        float | None,
+        typer.Option(
+            metavar="MINUTES", help="Train the best settings for so long, into STUDY/run.", rich_help_panel=SEARCH
+        ),
+    ] = None,
+    search_seed: Annotated[int, typer.Option(min=0, help="Seed of the search.", rich_help_panel=SEARCH)] = 1,
     valid: Annotated[
         str | None, typer.Option(help="Validation text; default: the end of the text.", rich_help_panel=FILES)
     ] = None,
@@ -42,19 +79,59 @@ def tune(
     as_json: JsonFlag = False,
     quiet: Quiet = False,
 ) -> None:
-    """Find the learning rate for your text.
+    """Find the settings that suit your text: the learning rate in seconds, five settings in minutes.
 
     Example: seqlab tune book.txt --find-lr -o lr.png
 
-    The suggestion is the peak rate for the optimiser and the schedule you train with; use it with --lr.
+    Example: seqlab tune book.txt -o studies/book --minutes 10 --train 5
+
+    Example: seqlab tune book.txt -o studies/grid --grid lr=1e-3,3e-3 --grid dropout=0,0.2 --steps-per-trial 500
+
+    Searched are learning rate, weight decay, dropout, width and batch size, unless you set them: the first trial is
+    what you would get without a search, others are spread evenly, the rest lie around the best. The best settings are
+    in STUDY/best.toml, for seqlab train lm --config.
+    The same command resumes a study that was stopped; in a second terminal it takes part.
     """
-    arguments = dict(locals())
+    arguments = {name: value for name, value in locals().items() if name not in ("minutes", "grid")}
     from seqlab.base.errors import InputError
 
     given = checked_layers(config, settings, preset, arguments)
-    if not find_lr:
-        raise InputError("say what to find: --find-lr suggests a learning rate.")
-    _find_lr(source, out, valid, preset, given, as_json, quiet)
+    if find_lr:
+        _find_lr(source, out, valid, preset, given, as_json, quiet)
+        return
+    if out is None:
+        raise InputError("name the folder of the study with -o, such as -o studies/book; --find-lr needs none.")
+    from seqlab.studies.tune.grids import parse_grid
+    from seqlab.studies.tune.journal import optuna_module
+
+    optuna_module()
+    values = parse_grid(grid) if grid else None
+    load_torch()
+    from seqlab.studies.tune.study import Effort, train_best
+    from seqlab.studies.tune.study import tune as search
+    from seqlab.training.planning import Layer
+
+    found = search(
+        source,
+        out,
+        effort=Effort(minutes, trials, seconds_per_trial, steps_per_trial),
+        workers=workers,
+        grid=values,
+        valid=valid,
+        preset=preset,
+        given=[Layer(*one) for one in given],
+        seed=search_seed,
+        quiet=quiet,
+    )
+    if train is not None:
+        train_best(found, source, train, valid=valid, quiet=quiet)
+    if as_json or not sys.stdout.isatty():
+        print_json(found.to_json())
+    else:
+        print(found.text())
+    if not quiet and found.preset:
+        words = printable(" ".join(source))
+        say(f"seqlab: next: seqlab train lm {words} -o runs/tuned --config {found.preset}, or open {found.report}")
 
 
 def _find_lr(

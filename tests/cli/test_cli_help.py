@@ -11,7 +11,7 @@ import sys
 import pytest
 import typer.main
 from seqlab_cli import console
-from seqlab_cli.flags import ORDER, PANELS, SettingsCommand, Verbs
+from seqlab_cli.flags import FILES, ORDER, PANELS, SettingsCommand, Verbs
 from seqlab_cli.main import app, run
 
 from seqlab.config.book import settings
@@ -77,7 +77,7 @@ def test_help_pages_show_panels_and_the_essential_ones_first(capsys, monkeypatch
     monkeypatch.setenv("COLUMNS", "100")
     assert run(["train", "lm", "--help"]) == 0
     page = capsys.readouterr().out
-    places = [page.index(f"\n{panel}:\n") for panel in ("Arguments", *ORDER[:4], "Program")]
+    places = [page.index(f"\n{panel}:\n") for panel in ("Arguments", FILES, *PANELS.values(), "Program")]
     assert places == sorted(places)
     assert run(["--help"]) == 0
     page = capsys.readouterr().out

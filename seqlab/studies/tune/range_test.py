@@ -6,6 +6,7 @@ Shapes: N steps.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,7 +54,12 @@ SHARES = {
     "cosine": 0.13,
     "one-cycle": 0.13,
 }
-"""Schedule -> its best peak rate as a share of the edge, measured (benchmarks/LOG.md)."""
+"""Schedule -> its best peak rate as a share of the edge, measured with adamw (benchmarks/LOG.md)."""
+MEASURED_STEPS, LENGTH = 400, 0.5
+"""Steps of the trainings that the shares were measured with; the best rate of longer ones falls with this power of
+their number."""
+HARDINESS = {"sgd": 5.0}
+"""Optimiser -> what its share is multiplied by, if not 1: plain SGD trains well with rates near the edge."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -64,7 +70,8 @@ class RangeTest(Result):
         suggestion: peak learning rate for `schedule`: `edge` times `share`.
         schedule: that the suggestion is for.
         optimizer: that the ramp used.
-        share: of the edge that `schedule` trains best with, measured.
+        share: of the edge that `schedule` trains best with in so many updates, measured.
+        updates: that the budget of the settings reaches.
         edge: rate at which the smoothed loss has risen again by a tenth of its fall.
         lowest: rate of the lowest smoothed loss; it is far too high to train with.
         steepest: rate at which the smoothed loss falls fastest, by the logarithm of the rate.
@@ -79,6 +86,7 @@ class RangeTest(Result):
     schedule: str
     optimizer: str
     share: float
+    updates: float
     edge: float
     lowest: float
     steepest: float
@@ -95,7 +103,7 @@ class RangeTest(Result):
     def table(self) -> Table:
         """A row a rate."""
         rows = [
-            (f"suggested peak for {self.schedule}", self.suggestion),
+            (f"suggested peak for {self.schedule}, {self.updates:,.0f} updates", self.suggestion),
             ("steepest fall of the loss", self.steepest),
             ("valley of the loss", self.valley),
             ("lowest loss", self.lowest),
@@ -106,7 +114,18 @@ class RangeTest(Result):
     def to_json(self) -> dict[str, Any]:
         """Everything, by the names of the attributes."""
         plain = {name: list(values) for name in ("rates", "losses", "smoothed") if (values := getattr(self, name))}
-        names = ("suggestion", "schedule", "optimizer", "share", "edge", "lowest", "steepest", "valley", "diverged")
+        names = (
+            "suggestion",
+            "schedule",
+            "optimizer",
+            "share",
+            "updates",
+            "edge",
+            "lowest",
+            "steepest",
+            "valley",
+            "diverged",
+        )
         return {**{name: getattr(self, name) for name in names}, "steps": len(self.rates), **plain}
 
     def picture(self) -> Picture:
@@ -187,7 +206,7 @@ def range_test(trainer: Trainer, quiet: bool = True, steps: int = STEPS) -> Rang
         )
     low, high = RANGES[config.optimizer]
     for _ in range(1 + SHIFTS):
-        rates_N = exponential_rates(low, high, steps)
+        rates_N, began = exponential_rates(low, high, steps), time.monotonic()
         with Progress("range test", steps, "steps", quiet) as progress:
             losses_N = ramp(trainer, rates_N, progress.update)
         if len(losses_N) <= FIRST * steps or lowest_place(smoothed(losses_N)) <= FIRST * steps:
@@ -195,30 +214,36 @@ def range_test(trainer: Trainer, quiet: bool = True, steps: int = STEPS) -> Rang
         elif len(losses_N) == steps and edge_place(smoothed(losses_N)) is None:
             low, high = low * SHIFT, high * SHIFT
         else:
-            return read_curve(rates_N[: len(losses_N)], losses_N, trainer, len(losses_N) < steps)
+            updates = updates_of(trainer, (time.monotonic() - began) / len(losses_N))
+            return read_curve(rates_N[: len(losses_N)], losses_N, trainer, updates, len(losses_N) < steps)
     raise SeqlabError(
         f"the loss fell at no learning rate between {low:.1g} and {high:.1g}, so none can be suggested; "
         "use more text, or other settings."
     )
 
 
-def read_curve(rates_N: np.ndarray, losses_N: np.ndarray, trainer: Trainer, diverged: bool) -> RangeTest:
+def read_curve(
+    rates_N: np.ndarray, losses_N: np.ndarray, trainer: Trainer, updates: float, diverged: bool
+) -> RangeTest:
     """What the curve of a ramp says about the training that is to come.
 
     Args:
         rates_N: learning rates of the steps.
         losses_N: training losses.
         trainer: whose optimiser and schedule are meant.
+        updates: that its budget reaches.
         diverged: whether the ramp ended early.
     """
     config, smooth_N = trainer.config, smoothed(losses_N)
     place = edge_place(smooth_N)
-    edge, share = float(rates_N[-1 if place is None else place]), SHARES[config.schedule]
+    edge = float(rates_N[-1 if place is None else place])
+    share = share_of(config.optimizer, config.schedule, updates)
     return RangeTest(
         suggestion=float(f"{share * edge:.2g}"),
         schedule=config.schedule,
         optimizer=config.optimizer,
         share=share,
+        updates=updates,
         edge=edge,
         lowest=float(rates_N[lowest_place(smooth_N)]),
         steepest=float(rates_N[steepest_place(rates_N, smooth_N)]),
@@ -228,6 +253,28 @@ def read_curve(rates_N: np.ndarray, losses_N: np.ndarray, trainer: Trainer, dive
         losses=losses_N.tolist(),
         smoothed=smooth_N.tolist(),
     )
+
+
+def share_of(optimizer: str, schedule: str, updates: float) -> float:
+    """The best peak rate as a share of the edge.
+
+    Args:
+        optimizer: its name.
+        schedule: its name.
+        updates: of the training that is to come.
+    """
+    longer = max(1.0, updates / MEASURED_STEPS) ** -LENGTH
+    return min(1.0, HARDINESS.get(optimizer, 1.0) * SHARES[schedule]) * longer
+
+
+def updates_of(trainer: Trainer, seconds: float) -> float:
+    """Updates that the budget of a training reaches, when a step takes so many seconds."""
+    budget, config = trainer.budget, trainer.config
+    if budget.unit == "steps":
+        return budget.total
+    if budget.unit == "tokens":
+        return budget.total / (config.batch_size * config.bptt)
+    return budget.total / max(seconds, 1e-9)
 
 
 def first_place(steps: int) -> int:

@@ -1,0 +1,261 @@
+"""What a study found: its trials, the best of them as a preset, and what each setting was worth."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ...base.errors import counted
+from ...base.files import atomic_file
+from ...base.results import Result, Table, line
+from ...visualization import Picture
+from ...visualization.charts.chart import ChartPanel, Series
+from ...visualization.charts.picture import ChartPicture
+from .journal import BEST, REPORT, STUDY, optuna_module, storage
+from .record import StudyRecord, number
+from .space import Dimension, configured
+
+ENOUGH = 8
+"""Finished trials from which on the importance of settings is estimated."""
+STAGES = ("default", "coarse", "refine", "grid")
+SUSPECT = "lies at the {end} end of what was tried ({low} to {high}); the best may lie beyond, so widen the search"
+
+EQUAL = "all trials ended with the same loss, so they say nothing: give each more steps or seconds"
+ALIKE = f"{EQUAL}, or compare networks alone; after so short a training the counts predict best without a network"
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """One trial.
+
+    Attributes:
+        number: from 0, in the order they were begun.
+        stage: "default", "coarse", "refine" or "grid".
+        state: "finished", "diverged", "given up" or "interrupted".
+        objective: held-out loss of network and counts together in nats per token; None unless finished, for a trial
+            that was given up its last one.
+        values: what was set, by dotted key.
+        steps, seconds: of its training.
+    """
+
+    number: int
+    stage: str
+    state: str
+    objective: float | None
+    values: Mapping[str, Any]
+    steps: int
+    seconds: float
+
+
+@dataclass(frozen=True, repr=False)
+class Study(Result):
+    """A search of settings for a text.
+
+    Attributes:
+        path: its folder.
+        trials: in the order they were begun.
+        default: the configuration without a search, on the same budget; None in a grid.
+        best: the finished trial with the lowest objective; None where all diverged.
+        worth: by dotted key, the share of the objective's variance that a setting explains (fANOVA); empty where few
+            trials differ.
+        warnings: sentences on best values at the end of their range.
+        preset: the TOML file of the best settings, None where there is none.
+        record: what was searched.
+    """
+
+    path: Path
+    trials: Sequence[TrialResult]
+    default: TrialResult | None
+    best: TrialResult | None
+    worth: Mapping[str, float]
+    warnings: Sequence[str]
+    preset: Path | None
+    record: StudyRecord
+
+    @property
+    def report(self) -> Path:
+        """The page that `picture` was saved to."""
+        return self.path / REPORT
+
+    def __repr__(self) -> str:
+        finished = sum(one.state != "interrupted" for one in self.trials)
+        facts = [str(self.path), f"{finished} of {counted(self.record.trials, 'trial')}"]
+        if self.best is not None:
+            facts.append(f"best {self.best.objective:.4f} nats per token")
+        if self.default is not None and self.default.objective is not None:
+            facts.append(f"default {self.default.objective:.4f}")
+        return line("Study", facts)
+
+    def table(self) -> Table:
+        """A row a trial, the best first; trials that diverged or were given up come last."""
+        keys = [one.key for one in self.record.dimensions]
+        headers = ("trial", "stage", "state", "objective", *(key.rpartition(".")[2] for key in keys), "steps")
+        ordered = sorted(self.trials, key=lambda one: (one.state != "finished", one.objective or math.inf, one.number))
+        rows = [
+            (
+                one.number,
+                one.stage,
+                one.state,
+                None if one.objective is None else round(one.objective, 4),
+                *(number(one.values[key]) if key in one.values else None for key in keys),
+                one.steps,
+            )
+            for one in ordered
+        ]
+        return Table(headers, rows, repr(self))
+
+    def text(self) -> str:
+        """The trials, what each setting was worth, and what to look at."""
+        parts = [self.table().text()]
+        if self.worth:
+            shares = ", ".join(f"{key.rpartition('.')[2]} {share:.0%}" for key, share in self.worth.items())
+            parts.append(f"share of the variance of the objective, by setting (fANOVA): {shares}")
+        parts += [f"warning: {one}" for one in self.warnings]
+        return "\n\n".join(parts)
+
+    def to_json(self) -> dict[str, Any]:
+        """The study.
+
+        Returns:
+            {"study": folder, "trials": [...], "best": {"values", "objective", "trial"} or None, "default", "worth",
+            "warnings", "preset"}.
+        """
+        best, default = self.best, self.default
+        return {
+            "study": str(self.path),
+            "trials": [asdict(one) for one in self.trials],
+            "best": best and {"values": best.values, "objective": best.objective, "trial": best.number},
+            "default": default and {"values": default.values, "objective": default.objective},
+            "worth": self.worth,
+            "warnings": list(self.warnings),
+            "preset": None if self.preset is None else str(self.preset),
+            "suggestion": self.record.suggestion,
+        }
+
+    def picture(self) -> Picture:
+        """A panel a setting: the objective of every finished trial against its value."""
+        panels = [self._panel(one) for one in self.record.dimensions]
+        caption = (
+            "Each dot is a trial. A setting matters where its dots lie on a slope; a best dot at the end of a panel "
+            "means that the search should be widened."
+        )
+        missing = [one for one in self.trials if one.state in ("diverged", "given up")]
+        notes = [f"{counted(len(missing), 'trial')} diverged or were given up, and are not shown"] if missing else []
+        return ChartPicture("Held-out loss against each setting", caption, panels, {"trials": len(self.trials)}, notes)
+
+    def _panel(self, dimension: Dimension) -> ChartPanel:
+        named = bool(dimension.choices)
+        series = []
+        for color, stage in enumerate(STAGES):
+            chosen = [one for one in self.trials if one.stage == stage and one.state == "finished"]
+            pairs = [(one.values[dimension.key], one.objective) for one in chosen if dimension.key in one.values]
+            if pairs:
+                x = [float(dimension.choices.index(value)) if named else float(value) for value, _ in pairs]
+                series.append(Series(stage, x, [float(loss or 0.0) for _, loss in pairs], "points", color))
+        return ChartPanel(
+            dimension.name,
+            dimension.name,
+            "nats per token",
+            series,
+            logarithmic=dimension.logarithmic,
+            names=[number(one) for one in dimension.choices],
+        )
+
+
+def read_study(folder: Path, record: StudyRecord) -> Study:
+    """What the journal of a study holds.
+
+    Args:
+        folder: of the study.
+        record: of the study.
+    """
+    optuna = optuna_module()
+    study = optuna.load_study(study_name=STUDY, storage=storage(folder))
+    frozen = [one for one in study.get_trials(deepcopy=False) if one.state.name != "WAITING"]
+    trials = [trial_of(one) for one in frozen]
+    finished = [one for one in trials if one.state == "finished"]
+    best = min(finished, key=lambda one: (one.objective, one.number), default=None)
+    default = next((one for one in finished if one.stage == "default"), None)
+    worth: dict[str, float] = {}
+    if len({one.objective for one in finished}) >= ENOUGH and len(record.dimensions) > 1:
+        evaluator = optuna.importance.FanovaImportanceEvaluator(seed=record.seed % 2**32)
+        with suppress(RuntimeError):  # trees that no setting splits
+            worth = dict(optuna.importance.get_param_importances(study, evaluator=evaluator))
+    if len(finished) > 1 and len({one.objective for one in finished}) == 1:
+        warnings = [ALIKE if record.base.model.counts else EQUAL]
+    else:
+        found = [] if best is None else [suspect(record, best, each) for each in record.dimensions]
+        warnings = [one for one in found if one]
+    preset = folder / BEST if best is not None else None
+    return Study(folder, trials, default, best, worth, warnings, preset, record)
+
+
+def trial_of(frozen: Any) -> TrialResult:
+    """A trial of Optuna's as a result."""
+    state = {"COMPLETE": "finished", "PRUNED": "given up"}.get(frozen.state.name, "interrupted")
+    value = frozen.value
+    if value is not None and math.isinf(value):
+        state, value = "diverged", None
+    attributes = frozen.user_attrs
+    return TrialResult(
+        frozen.number,
+        attributes.get("stage", "refine"),
+        state,
+        value,
+        dict(frozen.params),
+        attributes.get("steps", 0),
+        round(attributes.get("elapsed", 0.0), 2),
+    )
+
+
+def suspect(record: StudyRecord, best: TrialResult, dimension: Dimension) -> str:
+    """A sentence where the best value lies at an end of its range, else nothing."""
+    value = best.values.get(dimension.key)
+    end = dimension.end(value)
+    if not end:
+        return ""
+    low, high = (dimension.choices[0], dimension.choices[-1]) if dimension.choices else (dimension.low, dimension.high)
+    return f"{dimension.name} {number(value)} {SUSPECT.format(end=end, low=number(low), high=number(high))}"
+
+
+def write_best(study: Study) -> None:
+    """Write the best settings as TOML, for `seqlab train lm SOURCE --config STUDY/best.toml`, and the report."""
+    if study.best is None or study.preset is None:
+        return
+    record = study.record
+    config = configured(record.base, study.best.values)
+    values: dict[str, dict[str, Any]] = {}
+    for key in dict.fromkeys([*record.chosen, *study.best.values, "model.embed_dim"]):
+        section, _, name = key.partition(".")
+        value = getattr(getattr(config, section), name)
+        if value is not None and key not in BUDGET_KEYS:
+            values.setdefault(section, {})[name] = value
+    lines = [
+        f"# The best of {counted(len(study.trials), 'trial')} of a study: {study.best.objective:.4f} nats per token.",
+        "# Use it: seqlab train lm TEXT -o RUN --config FILE; add --minutes or --epochs for another budget.",
+    ]
+    for section, inside in values.items():
+        lines += ["", f"[{section}]", *(f"{name} = {toml(value)}" for name, value in inside.items())]
+    with atomic_file(study.preset) as handle:
+        handle.write(("\n".join(lines) + "\n").encode("utf-8"))
+    study.picture().save(study.report)
+
+
+BUDGET_KEYS = {"training.epochs", "training.steps", "training.minutes", "training.evaluations", "training.threads"}
+"""Settings of the trials that a later training chooses anew."""
+
+
+def toml(value: Any) -> str:
+    """A value as TOML."""
+    return (
+        str(value).lower()
+        if isinstance(value, bool)
+        else repr(value)
+        if isinstance(value, float)
+        else json.dumps(value)
+    )

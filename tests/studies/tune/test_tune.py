@@ -1,0 +1,428 @@
+"""A study: what is searched, what is kept when it is stopped, and what it hands over."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+import tomllib
+from pathlib import Path
+
+import pytest
+from seqlab_cli.main import run
+
+import seqlab
+from seqlab.base.errors import InputError
+from seqlab.config import LanguageModelConfig
+from seqlab.studies.tune import journal, search, study, trainings
+from seqlab.studies.tune.record import StudyRecord
+from seqlab.studies.tune.results import read_study
+from seqlab.studies.tune.space import Dimension, configured, quasi_random, space_of
+
+SMALL = {"embed_dim": 8, "hidden_dim": 8, "layers": 1, "counts": False, "batch_size": 8, "bptt": 8, "threads": 1}
+FIXED = {**{name: value for name, value in SMALL.items() if name != "hidden_dim"}, "device": "cpu"}
+SET = [part for key, value in FIXED.items() for part in ("--set", f"{key}={str(value).lower()}")]
+TRIAL = ["--steps-per-trial", "6", "--quiet", "--json"]
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory) -> Path:
+    draw = random.Random(5)
+    nouns, verbs = ["baker", "potter", "miller", "weaver"], ["sees", "meets", "thanks", "hears"]
+    lines = [f"the {draw.choice(nouns)} {draw.choice(verbs)} the {draw.choice(nouns)} ." for _ in range(1200)]
+    path = tmp_path_factory.mktemp("tune") / "book.txt"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def arguments(text, folder, *more: str) -> list[str]:
+    return ["tune", str(text), "-o", str(folder), *SET, *TRIAL, *more]
+
+
+def objectives(found: dict) -> list[tuple[str, float | None]]:
+    """Values and objective of every trial that was not interrupted, whatever their order."""
+    kept = [one for one in found["trials"] if one["state"] != "interrupted"]
+    return sorted((json.dumps(one["values"], sort_keys=True), one["objective"]) for one in kept)
+
+
+# The space
+
+
+def test_the_space_holds_the_configuration_and_the_suggestion():
+    config = LanguageModelConfig.build({"model": {"dropout": 0.2}, "training": {"lr": 4e-3, "minutes": 1}})
+    for suggestion in (1e-4, 4e-3, 0.5):
+        lr, decay, dropout, width, batch = space_of(config, suggestion, [], 1_000_000)
+        assert lr.low <= min(4e-3, suggestion) / 4 <= max(4e-3, suggestion) * 4 <= lr.high
+        assert config.training.weight_decay in decay.choices
+        assert dropout.low <= 0.2 <= dropout.high
+        assert config.model.hidden_dim in width.choices
+        assert config.training.batch_size in batch.choices
+
+
+def test_what_a_person_sets_is_not_searched():
+    config = LanguageModelConfig.build({"training": {"minutes": 1}})
+    keys = {one.key for one in space_of(config, 1e-2, ["training.lr", "model.dropout"], 10**6)}
+    assert keys == {"training.weight_decay", "model.hidden_dim", "training.batch_size"}
+    with pytest.raises(InputError, match="is fixed; leave one of them out"):
+        space_of(config, 1e-2, {"training.lr", *keys, "model.dropout"}, 10**6)
+
+
+def test_a_short_text_gets_no_batch_that_it_cannot_fill():
+    config = LanguageModelConfig.build({"training": {"minutes": 1, "batch_size": 8, "bptt": 32}})
+    (batch,) = [one for one in space_of(config, 1e-2, [], 1_500) if one.name == "batch_size"]
+    assert batch.choices == (2, 4, 8)
+
+
+def test_quasi_random_points_fill_every_range_evenly_and_are_the_same_for_a_seed():
+    dimensions = [
+        Dimension("a", 1e-4, 1.0, logarithmic=True),
+        Dimension("b", choices=(1, 2, 4, 8)),
+        Dimension("c", 0, 1),
+    ]
+    points = quasi_random(dimensions, 16, 3)
+    assert points == quasi_random(dimensions, 16, 3)
+    assert points != quasi_random(dimensions, 16, 4)
+    decades = [math.floor(math.log10(point["a"])) for point in points]
+    assert [decades.count(power) for power in (-4, -3, -2, -1)] == [4, 4, 4, 4]
+    assert [sum(point["b"] == choice for point in points) for choice in (1, 2, 4, 8)] == [4, 4, 4, 4]
+    assert [sum(point["c"] < 0.5 for point in points)] == [8]
+
+
+@pytest.mark.parametrize(
+    ("dimension", "value", "end"),
+    [
+        (Dimension("training.lr", 1e-3, 1e-1, logarithmic=True), 1.2e-3, "lowest"),
+        (Dimension("training.lr", 1e-3, 1e-1, logarithmic=True), 1e-2, ""),
+        (Dimension("training.lr", 1e-3, 1e-1, logarithmic=True), 9e-2, "highest"),
+        (Dimension("model.dropout", 0.0, 0.6, step=0.05, natural=(0.0,)), 0.0, ""),
+        (Dimension("model.dropout", 0.0, 0.6, step=0.05, natural=(0.0,)), 0.6, "highest"),
+        (Dimension("model.hidden_dim", choices=(64, 128, 256)), 256, "highest"),
+        (Dimension("model.hidden_dim", choices=(64, 128, 256)), 128, ""),
+        (Dimension("model.cell", choices=("gru", "lstm")), "lstm", ""),
+    ],
+)
+def test_a_best_value_at_the_end_of_its_range_is_noticed(dimension, value, end):
+    assert dimension.end(value) == end
+    assert Dimension.of_json(json.loads(json.dumps(dimension.to_json()))) == dimension
+
+
+def test_a_tied_embedding_follows_the_width():
+    tied = LanguageModelConfig.build({"model": {"tie": True}, "training": {"steps": 1}})
+    assert configured(tied, {"model.hidden_dim": 128}).model.embed_dim == 128
+    free = LanguageModelConfig.build({"model": {"tie": False}, "training": {"steps": 1}})
+    assert configured(free, {"model.hidden_dim": 128}).model.embed_dim == free.model.embed_dim
+
+
+# A whole study
+
+
+@pytest.fixture(scope="module")
+def finished(text, tmp_path_factory):
+    """A small study from beginning to end, with what it printed."""
+    folder = tmp_path_factory.mktemp("studies") / "book"
+    command = [sys.executable, "-m", "seqlab_cli.main", *arguments(text, folder, "--trials", "10")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return folder, json.loads(done.stdout)
+
+
+def test_a_study_tries_the_default_first_then_even_points_then_around_the_best(finished):
+    folder, found = finished
+    assert [one["stage"] for one in found["trials"]] == ["default", *["coarse"] * 4, *["refine"] * 5]
+    assert found["trials"][0]["values"]["training.lr"] == StudyRecord.load(folder).base.training.lr
+    assert "training.batch_size" not in found["trials"][0]["values"], "it was set"
+    best = min(one["objective"] for one in found["trials"] if one["state"] == "finished")
+    assert found["best"]["objective"] == best
+    assert found["default"]["objective"] == found["trials"][0]["objective"]
+    assert found["suggestion"] > 0
+    assert {one["state"] for one in found["trials"]} <= {"finished", "given up", "diverged"}
+    assert (folder / "report.html").stat().st_size > 100_000
+
+
+def test_a_trial_is_the_training_with_its_values(finished, text):
+    """Trained once more by hand, to the same bits."""
+    folder, found = finished
+    record = StudyRecord.load(folder)
+    one = found["trials"][2]
+    corpus = seqlab.Corpus.open(record.corpus)
+    config = configured(record.base, one["values"])
+    again = trainings.train(trainings.Setup(corpus, None, record.valid_tokens), config)
+    assert again.loss == one["objective"]
+    assert again.steps == 6
+
+
+def test_the_best_preset_trains_the_best_configuration(finished, text, tmp_path):
+    folder, found = finished
+    written = tomllib.loads((folder / "best.toml").read_text("utf-8"))
+    for key, value in found["best"]["values"].items():
+        section, _, name = key.partition(".")
+        assert written[section][name] == value
+    command = ["train", "lm", str(text), "-o", str(tmp_path / "run"), "--config", str(folder / "best.toml")]
+    assert run([*command, "--steps", "3", "-q"]) == 0
+    config = seqlab.load(tmp_path / "run").run.config
+    expected = configured(StudyRecord.load(folder).base, found["best"]["values"])
+    assert config.model == expected.model
+    assert (config.training.lr, config.training.steps) == (expected.training.lr, 3)
+
+
+def test_the_same_study_gives_the_same_trials(finished, text, tmp_path, capsys):
+    assert run(arguments(text, tmp_path / "again", "--trials", "10")) == 0
+    assert objectives(json.loads(capsys.readouterr().out)) == objectives(finished[1])
+
+
+def test_a_finished_study_is_shown_again_and_goes_on_where_more_is_asked(finished, text, tmp_path, capsys):
+    import shutil
+
+    folder = tmp_path / "copy"
+    shutil.copytree(finished[0], folder)
+    assert run(arguments(text, folder, "--trials", "10")) == 0
+    assert objectives(json.loads(capsys.readouterr().out)) == objectives(finished[1])
+    assert run(arguments(text, folder, "--trials", "12")) == 0
+    more = json.loads(capsys.readouterr().out)
+    assert len(more["trials"]) == 12
+    assert more["trials"][:10] == finished[1]["trials"]
+
+
+def test_another_text_or_other_settings_are_refused(finished, text, tmp_path, capsys):
+    folder = finished[0]
+    other = tmp_path / "other.txt"
+    other.write_text(text.read_text() + "the baker sees the end .\n" * 50)
+    assert run(arguments(other, folder, "--trials", "10")) == 2
+    assert "studies another text" in capsys.readouterr().err
+    assert run(arguments(text, folder, "--trials", "10", "--schedule", "linear")) == 2
+    assert "begun with training.schedule = nothing, not linear" in capsys.readouterr().err
+    assert run(arguments(text, folder, "--trials", "10", "--search-seed", "2")) == 2
+    assert "seed = 1, not 2" in capsys.readouterr().err
+
+
+def test_the_result_as_an_object(finished):
+    folder, found = finished
+    result = read_study(folder, StudyRecord.load(folder))
+    assert repr(result).startswith(f"Study({folder} · 10 of 10 trials · best ")
+    assert len(result.to_frame()) == 10
+    assert json.loads(json.dumps(result.to_json()))["best"] == found["best"]
+    panels = result.picture().page().data["panels"]
+    assert [panel["title"] for panel in panels] == [one.name for one in result.record.dimensions]
+    shown = sum(len(one["x"]) for one in panels[0]["series"])
+    assert shown == sum(one["state"] == "finished" for one in found["trials"])
+
+
+# Trials that end otherwise
+
+
+def test_a_trial_that_diverges_is_shown_and_never_the_best(text, tmp_path, capsys, monkeypatch):
+    train = trainings.train
+
+    def exploding(setup, config, after_validation):
+        if config.training.lr > 0.01:
+            return trainings.Ended(math.inf, 2, 128, 0.1, "the loss was no longer finite at step 2")
+        return train(setup, config, after_validation)
+
+    monkeypatch.setattr(search, "train", exploding)
+    assert run([*arguments(text, tmp_path / "s"), "--grid", "lr=0.001,0.005,0.5"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [one["state"] for one in found["trials"]] == ["finished", "finished", "diverged"]
+    assert found["trials"][2]["objective"] is None
+    assert found["best"]["values"]["training.lr"] < 0.1
+    json.loads(json.dumps(found), parse_constant=pytest.fail)
+
+
+def test_a_real_divergence_is_caught(text, tmp_path, capsys):
+    options = ["--grid", "lr=0.01,1e30", "--set", "clip=0", "--set", "cell=rnn-relu", "--set", "optimizer=sgd"]
+    assert run([*arguments(text, tmp_path / "s"), *options]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [one["state"] for one in found["trials"]] == ["finished", "diverged"]
+
+
+def test_an_unpromising_trial_is_given_up_at_an_equal_share_of_its_budget(text, tmp_path, monkeypatch):
+    seen: dict[int, list[int]] = {}
+
+    def scripted(setup, config, after_validation):
+        number = len(seen)
+        seen[number] = []
+        for rung in range(1, trainings.RUNGS + 1):
+            seen[number].append(rung)
+            after_validation(rung, (1.0 if number < 5 else 2.0) + 0.1 / rung)
+        return trainings.Ended(1.0 + 0.01 * number, 6, 100, 0.1)
+
+    monkeypatch.setattr(search, "train", scripted)
+    found = study.tune(
+        text, tmp_path / "s", effort=study.Effort(trials=10, steps_per_trial=6), given=nested(), quiet=True
+    )
+    stages = [one.stage for one in found.trials]
+    assert all(len(seen[number]) == trainings.RUNGS for number, stage in enumerate(stages) if stage != "refine")
+    given_up = [one for one in found.trials if one.state == "given up"]
+    assert given_up, "worse than the median of the others at the same rung"
+    assert all(seen[one.number] == [1] for one in given_up)
+
+
+def nested() -> dict:
+    return seqlab.config.merge({}, LanguageModelConfig.qualified(FIXED))
+
+
+def test_network_and_counts_are_judged_together(text, tmp_path, capsys):
+    """So little training that the counts predict best alone: then nothing can be told, and that is said."""
+    command = [*arguments(text, tmp_path / "s"), "--grid", "lr=1e-5,2e-5", "--set", "counts=true"]
+    assert run(command) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["trials"][0]["objective"] == found["trials"][1]["objective"] < 1.0
+    assert "all trials ended with the same loss" in found["warnings"][0]
+    assert (tmp_path / "s" / journal.COUNTS).exists()
+
+
+# A grid
+
+
+def test_a_grid_tries_every_combination_once(text, tmp_path, capsys):
+    command = [*arguments(text, tmp_path / "s"), "--grid", "lr=1e-3,1e-2", "--grid", "dropout=0,0.2"]
+    assert run(command) == 0
+    found = json.loads(capsys.readouterr().out)
+    pairs = [(one["values"]["training.lr"], one["values"]["model.dropout"]) for one in found["trials"]]
+    assert sorted(pairs) == [(1e-3, 0), (1e-3, 0.2), (1e-2, 0), (1e-2, 0.2)]
+    assert {one["stage"] for one in found["trials"]} == {"grid"}
+    assert found["suggestion"] is None
+    assert found["default"] is None
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        (["lr"], "write a setting and its values"),
+        (["lr="], "write a setting and its values"),
+        (["lr=1e-3", "lr=1e-2"], "is there twice"),
+        (["lrr=1,2"], "lrr"),
+        (["dropout=0,7"], "dropout"),
+    ],
+)
+def test_mistakes_of_a_grid_are_one_sentence(text, tmp_path, capsys, values, sentence):
+    options = [part for one in values for part in ("--grid", one)]
+    assert run([*arguments(text, tmp_path / "s"), *options]) == 2
+    err = capsys.readouterr().err
+    assert sentence in err
+    assert len(err.strip().splitlines()) == 1
+    assert not (tmp_path / "s").exists()
+
+
+# Mistakes
+
+
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        ([], "say how long to search: --minutes 10, or --trials 20"),
+        (["--trials", "4"], "say how long a trial is"),
+        (["--trials", "0", "--steps-per-trial", "5"], "--trials: must be more than 0"),
+        (["--minutes", "1", "--steps-per-trial", "5", "--seconds-per-trial", "5"], "not both"),
+        (["--minutes", "1", "--workers", "0"], "--workers: must be more than 0"),
+        (["--trials", "4", "--steps-per-trial", "5", "--preset", "chur"], "chur"),
+    ],
+)
+def test_mistakes_are_one_sentence_and_leave_nothing(text, tmp_path, capsys, more, sentence):
+    assert run(["tune", str(text), "-o", str(tmp_path / "s"), "-q", *more]) == 2
+    err = capsys.readouterr().err
+    assert sentence in err
+    assert len(err.strip().splitlines()) == 1
+    assert not (tmp_path / "s").exists()
+
+
+def test_a_folder_with_other_things_is_refused(text, tmp_path, capsys):
+    (tmp_path / "s").mkdir()
+    (tmp_path / "s" / "letter.txt").write_text("mine")
+    assert run(arguments(text, tmp_path / "s", "--trials", "2")) == 2
+    assert "is a folder with other things in it" in capsys.readouterr().err
+
+
+def test_without_optuna_one_sentence_says_what_to_install(text, tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    assert run(arguments(text, tmp_path / "s", "--trials", "2")) == 2
+    assert 'pip install "seqlab[tune]"' in capsys.readouterr().err
+    assert not (tmp_path / "s").exists()
+
+
+# Stopped, killed, and several at once
+
+
+def begun(text, folder, trials: int, *more: str) -> subprocess.Popen:
+    command = [sys.executable, "-m", "seqlab_cli.main", *arguments(text, folder, "--trials", str(trials), *more)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for_trials(folder: Path, number: int) -> None:
+    """Until so many trials are in the journal."""
+    for _ in range(1200):
+        path = folder / journal.JOURNAL
+        if path.exists() and path.read_text().count('"op_code":6') >= number:
+            return
+        time.sleep(0.05)
+    raise AssertionError("the study does not get on")
+
+
+def test_a_study_that_is_killed_again_and_again_ends_as_one_that_was_not(finished, text, tmp_path):
+    folder = tmp_path / "s"
+    for wanted in (1, 3, 7):
+        process = begun(text, folder, 10)
+        wait_for_trials(folder, wanted)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    out, err = begun(text, folder, 10).communicate()
+    found = json.loads(out)
+    assert not err
+    assert objectives(found) == objectives(finished[1])
+    assert any(one["state"] == "interrupted" for one in found["trials"])
+    assert not list((folder / "workers").iterdir()) or all(
+        not journal.lives(folder, one.name) for one in (folder / "workers").iterdir()
+    )
+
+
+def test_a_line_that_was_cut_off_is_mended(finished, text, tmp_path, capsys):
+    import shutil
+
+    folder = tmp_path / "copy"
+    shutil.copytree(finished[0], folder)
+    with open(folder / journal.JOURNAL, "ab") as handle:
+        handle.write(b'{"op_code":6,"worker_id":"x","tri')
+    assert run(arguments(text, folder, "--trials", "10")) == 0
+    assert objectives(json.loads(capsys.readouterr().out)) == objectives(finished[1])
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows sends no interrupt to one process")
+def test_an_interrupt_is_answered_and_the_study_resumes(finished, text, tmp_path):
+    folder = tmp_path / "s"
+    process = begun(text, folder, 10)
+    wait_for_trials(folder, 2)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate()
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    out, _ = begun(text, folder, 10).communicate()
+    assert objectives(json.loads(out)) == objectives(finished[1])
+
+
+def test_two_processes_and_two_commands_share_one_study_without_a_duplicate(finished, text, tmp_path):
+    folder = tmp_path / "s"
+    first = begun(text, folder, 14, "--workers", "2")
+    wait_for_trials(folder, 1)
+    second = begun(text, folder, 14, "--workers", "2")
+    outputs = [process.communicate() for process in (first, second)]
+    assert [process.returncode for process in (first, second)] == [0, 0], outputs
+    found = read_study(folder, StudyRecord.load(folder))
+    kept = [one for one in found.trials if one.state != "interrupted"]
+    assert len(kept) == 14
+    assert len({json.dumps(one.values, sort_keys=True) for one in kept}) == 14
+    coarse = {key for key, _ in objectives(finished[1])}
+    assert sum(json.dumps(one.values, sort_keys=True) in coarse for one in kept) >= 5, "the same points come first"
+
+
+def test_the_winner_is_trained_into_the_folder(finished, text, tmp_path, capsys):
+    import shutil
+
+    folder = tmp_path / "copy"
+    shutil.copytree(finished[0], folder)
+    assert run(arguments(text, folder, "--trials", "10", "--train", "0.02")) == 0
+    lm = seqlab.load(folder / "run")
+    assert lm.run.finished
+    assert lm.run.config.model.hidden_dim == finished[1]["best"]["values"].get("model.hidden_dim", 8)
