@@ -26,6 +26,7 @@ wait_without_spinning()
 
 if TYPE_CHECKING:
     from .api import check as check
+    from .api import compare as compare
     from .api import corpora as corpora
     from .api import draw_curves as draw_curves
     from .api import draw_map as draw_map
@@ -52,6 +53,8 @@ if TYPE_CHECKING:
     from .run import History as History
     from .run import Run as Run
     from .studies.check.result import Check as Check
+    from .studies.compare import Comparison as Comparison
+    from .studies.compare import VectorComparison as VectorComparison
     from .studies.tune.range_test import RangeTest as RangeTest
     from .studies.tune.results import Study as Study
     from .text import Corpus as Corpus
@@ -63,6 +66,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Check": "studies.check.result",
+    "Comparison": "studies.compare",
     "Corpus": "text",
     "History": "run",
     "InputError": "base.errors",
@@ -80,9 +84,11 @@ _HOMES = {
     "TokenFile": "text",
     "Tokenizer": "text",
     "TrainedLanguageModel": "trained",
+    "VectorComparison": "studies.compare",
     "VectorEvaluation": "embeddings.evaluation.results",
     "WordVectors": "embeddings",
     "check": "api",
+    "compare": "api",
     "corpora": "api",
     "draw_curves": "api",
     "draw_map": "api",

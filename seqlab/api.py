@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .embeddings.training.loop import Epoch
     from .evaluation import Scores
     from .studies.check.result import Check
+    from .studies.compare import Comparison, VectorComparison
     from .studies.tune.range_test import RangeTest
     from .studies.tune.results import Study
     from .text import Corpus, Sources
@@ -456,6 +457,62 @@ def evaluate(
         InputError: no such run or text.
     """
     return language_model(model).evaluate(text, split=split, **options)
+
+
+def compare(
+    *models: str | Path | TrainedLanguageModel | WordVectors | Sequence[str | Path | TrainedLanguageModel],
+    text: Sources | None = None,
+    split: Literal["valid", "test"] | None = None,
+    questions: str | Path | Sequence[str | Path] = (),
+    similarity: str | Path | Sequence[str | Path] = (),
+    method: Literal["add", "mul"] = "add",
+    top: int = 30_000,
+    quiet: bool = True,
+) -> Comparison | VectorComparison:
+    """Compare models with the first of them: how much better each is, and how sure that is.
+
+    Language models are compared on a text, token by token (where their tokenizers differ, by stretches of text);
+    differences are losses in nats, b minus a. Word vectors are compared on questions and similarity scores.
+
+    Args:
+        *models: two or more run folders or open models, or word vectors where questions or similarity are given; a
+            list of runs that differ in their seed counts as one.
+        text: file(s), folder or corpus name; None takes a split of the runs' own corpus, if it is the same text.
+        split: "valid" or "test"; None takes the test split, else the validation split.
+        questions: for word vectors: question files, or names of shipped sets.
+        similarity: for word vectors: files of human similarity scores.
+        method: of analogies: "add" or "mul".
+        top: analogies: search the so many most frequent words; 0 takes all.
+        quiet: show no progress.
+
+    Returns:
+        A `Comparison`, with `.pairs`, `.difference`, `.interval` and `.curves()`, or a `VectorComparison`.
+
+    Raises:
+        InputError: fewer than two models, or ones that cannot be compared.
+    """
+    from .embeddings import WordVectors
+    from .studies.compare import compare_models, compare_vectors, grouped
+
+    if any(isinstance(one, WordVectors) for one in models) or questions or similarity:
+        named: list[tuple[str, WordVectors]] = []
+        for number, one in enumerate(models, 1):
+            if isinstance(one, WordVectors):
+                named.append((str(one.path or f"vectors {number}"), one))
+            elif isinstance(one, str | Path):
+                named.append((str(one), load_vectors(one)))
+            else:
+                raise InputError(f"compare: give word vectors or their paths, not {type(one).__name__}.")
+        return compare_vectors(named, questions, similarity, method, top)
+    groups: list[list[TrainedLanguageModel]] = []
+    for given in models:
+        several: Sequence[Any] = given if isinstance(given, list | tuple) else [given]
+        groups.append([language_model(run) for run in several])
+    if all(len(group) == 1 for group in groups):
+        groups = grouped([group[0] for group in groups])
+    if not all(groups):
+        raise InputError("compare: an empty list of runs; name at least one.")
+    return compare_models(groups, text, split, quiet)
 
 
 def language_model(model: str | Path | TrainedLanguageModel) -> TrainedLanguageModel:

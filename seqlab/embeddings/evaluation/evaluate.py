@@ -19,7 +19,7 @@ import numpy as np
 from ...base.errors import InputError
 from ..queries.lexicon import Lexicon
 from ..queries.terms import Method, check_method
-from .questions import read_questions, read_similarity
+from .questions import Pair, Section, read_questions, read_similarity
 from .results import VectorEvaluation
 
 TOP = 30_000
@@ -30,6 +30,8 @@ DRAWN = 1 << 19
 """Pairs drawn at once for a bootstrap: some 30 MB."""
 RESAMPLES, SEED = 2_000, 1
 """Bootstrap draws of the pairs of a similarity file, and their seed."""
+RIGHT, WRONG, UNKNOWN = 1, 0, -1
+"""Answers to a question: the last where one of its words is not among the vectors."""
 FEWEST = 10
 """With fewer pairs than this, resampling them says nothing about the correlation."""
 
@@ -110,16 +112,14 @@ def evaluate_analogies(
         raise InputError(f"top: {top} is negative; give how many words to seek among, or 0 for all.")
     sets = [questions] if isinstance(questions, str | Path) else questions
     sections = [section for source in sets for section in read_questions(source)]
-    folded = _Folded(vectors, top or len(vectors))
-    found = [[classes for q in section.questions if (classes := folded.find(q))] for section in sections]
-    everything = np.array([classes for section in found for classes in section], np.int64).reshape(-1, 4)
-    correct = answered(vectors, everything, folded, method)
-    per_section = np.split(correct, np.cumsum([len(section) for section in found])[:-1])
+    answers = answers_by_section(vectors, sections, method, top)
+    per_section = [answers_Q[answers_Q != UNKNOWN] == RIGHT for answers_Q in answers]
+    correct = np.concatenate(per_section)
     kinds = np.repeat([section.kind for section in sections], [len(right) for right in per_section])
     return {
         "sets": [str(source) for source in sets],
         "method": method,
-        "vocabulary": len(folded.class_of_row),
+        "vocabulary": min(top, len(vectors)) if top else len(vectors),
         "case": "folded",
         "questions": sum(len(section.questions) for section in sections),
         **_score(correct),
@@ -130,6 +130,30 @@ def evaluate_analogies(
             for section, right in zip(sections, per_section, strict=True)
         ],
     }
+
+
+def answers_by_section(
+    vectors: Lexicon, sections: Sequence[Section], method: Method = "add", top: int = TOP
+) -> list[np.ndarray]:
+    """How every question is answered: for each section (Q,) of RIGHT, WRONG, or UNKNOWN where a word is.
+
+    Args:
+        vectors: the word vectors.
+        sections: of questions.
+        method, top: as in `evaluate_analogies`.
+    """
+    folded = _Folded(vectors, top or len(vectors))
+    found = [[folded.find(question) for question in section.questions] for section in sections]
+    known = [np.array([classes is not None for classes in section], bool) for section in found]
+    everything = np.array([classes for section in found for classes in section if classes], np.int64).reshape(-1, 4)
+    correct, answers, begin = answered(vectors, everything, folded, method), [], 0
+    for known_Q in known:
+        answers_Q = np.full(len(known_Q), UNKNOWN, np.int8)
+        count = int(known_Q.sum())
+        answers_Q[known_Q] = np.where(correct[begin : begin + count], RIGHT, WRONG)
+        answers.append(answers_Q)
+        begin += count
+    return answers
 
 
 def _score(correct: np.ndarray) -> dict[str, Any]:
@@ -166,28 +190,39 @@ def evaluate_similarity(vectors: Lexicon, path: str | Path) -> dict[str, Any]:
     interval (`bootstrap_interval`) where fewer than FEWEST remain.
     """
     pairs = read_similarity(path)
-    folded = _Folded(vectors, len(vectors))
-    found = [(classes, pair.score) for pair in pairs if (classes := folded.find(pair[:2]))]
+    cosines_P = cosines_of(vectors, pairs)
+    known_P = ~np.isnan(cosines_P)
+    covered = int(known_P.sum())
     spearman = interval = None
-    if len(found) > 1:
-        rows = folded.first_row[np.array([classes for classes, _ in found])]
-        cosines = np.einsum("nd,nd->n", vectors.unit[rows[:, 0]], vectors.unit[rows[:, 1]])
-        scores = np.array([score for _, score in found])
+    if covered > 1:
+        cosines, scores = cosines_P[known_P], np.array([pair.score for pair in pairs])[known_P]
         coefficient = rank_correlation(cosines, scores)
         if np.isfinite(coefficient):
             spearman = float(coefficient)
-            interval = bootstrap_interval(cosines, scores) if len(found) >= FEWEST else None
+            interval = bootstrap_interval(cosines, scores) if covered >= FEWEST else None
     return {
         "name": Path(path).stem,
         "vocabulary": len(vectors),
         "case": "folded",
         "pairs": len(pairs),
-        "covered": len(found),
+        "covered": covered,
         "spearman": spearman,
         "interval": interval,
         "resamples": RESAMPLES,
         "seed": SEED,
     }
+
+
+def cosines_of(vectors: Lexicon, pairs: Sequence[Pair]) -> np.ndarray:
+    """Cosines (P,) of pairs of words, not a number where one of them is unknown."""
+    folded = _Folded(vectors, len(vectors))
+    found = [folded.find(pair[:2]) for pair in pairs]
+    cosines_P = np.full(len(pairs), np.nan, vectors.unit.dtype)
+    known_P = np.array([classes is not None for classes in found], bool)
+    if known_P.any():
+        rows = folded.first_row[np.array([classes for classes in found if classes])]
+        cosines_P[known_P] = np.einsum("nd,nd->n", vectors.unit[rows[:, 0]], vectors.unit[rows[:, 1]])
+    return cosines_P
 
 
 def rank_correlation(x: np.ndarray, y: np.ndarray, axis: int = -1) -> np.ndarray:
