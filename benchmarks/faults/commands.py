@@ -267,8 +267,8 @@ def timeless(value: Any) -> Any:
 
 
 def difference(found: Mapping[str, str], expected: Mapping[str, str]) -> str:
-    """Names of what differs, but for hidden files: what could not be removed is left to the next start."""
-    names = [name for name in sorted(found.keys() | expected.keys()) if not Path(name).name.startswith(".")]
+    """Names of what differs, but for hidden ones: what could not be removed is left to the next start."""
+    names = [name for name in sorted(found.keys() | expected.keys()) if not name.startswith(".") and "/." not in name]
     return ", ".join(name for name in names if found.get(name) != expected.get(name))
 
 
