@@ -71,6 +71,8 @@ CONFIG, TOKENIZER, MODEL, COUNTS, STATE, METRICS = (
     "state/latest.safetensors",
     "metrics.jsonl",
 )
+RECORD_TYPES = {"config": dict, "corpus": dict, "vocab_size": int, "continued": int}
+"""What config.json says beside what the program and the machine were."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -271,6 +273,9 @@ class Run:
         record = read_json(path / CONFIG)
         if not isinstance(record, dict) or record.get("kind") != RUN_KIND:
             raise InputError(f"{path}: {description(path)}, not a language-model run.")
+        for key, kind in RECORD_TYPES.items():
+            if type(record.get(key, 0 if key == "continued" else None)) is not kind:
+                raise InputError(f"{path / CONFIG}: its {key} is no {kind.__name__}; the file is damaged.")
         config = LanguageModelConfig.of_record(record["config"], str(path / CONFIG))
         return cls(path, config, load_tokenizer(path / TOKENIZER), record)
 

@@ -14,11 +14,11 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 LEAST = {
     "kills": 9,
-    "calls": 30,
+    "calls": 24,
     "full": 10,
-    "mutants": 160,
-    "hostile": 30,
-    "odd": 20,
+    "mutants": 120,
+    "hostile": 24,
+    "odd": 12,
     "writers": 8,
     "readers": 1,
     "soak": 0,

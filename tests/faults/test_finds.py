@@ -281,3 +281,16 @@ def test_the_reader_of_pdfs_says_nothing_of_its_own(
     (tmp_path / "a.pdf").write_bytes(pdf(["words \\\x17 and more words"] * 9).replace(b"startxref\n", b"startxref\n1"))
     assert command(["data", "prepare", str(tmp_path / "a.pdf"), "-o", str(tmp_path / "out"), "-q"]) == 0
     assert caplog.records == []
+
+
+@pytest.mark.parametrize(("key", "value"), [("corpus", 0.5), ("vocab_size", "many"), ("continued", "twice")])
+def test_a_record_of_a_run_has_values_of_its_types(
+    key: str, value: Any, text: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    assert command(["train", "lm", str(text), "-o", str(run), *LM]) == 0
+    record = json.loads((run / "config.json").read_text())
+    files.write_json(run / "config.json", {**record, key: value})
+    anew(run)
+    assert command(["generate", str(run), "--length", "3"]) == 2
+    assert f"its {key} is no" in capsys.readouterr().err
