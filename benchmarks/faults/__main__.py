@@ -81,7 +81,7 @@ def campaign(options: argparse.Namespace, place: Path) -> int:
         results.append(found)
         print(json.dumps(vars(found)) if options.json else described(found, options.seed), flush=True)
     if options.rows:
-        record(options.rows, results)
+        record(options, results)
     return int(any(found.faults for found in results))
 
 
@@ -96,7 +96,7 @@ def described(found: Found, seed: int) -> str:
     return "\n".join(lines)
 
 
-def record(table: str, results: list[Found]) -> None:
+def record(options: argparse.Namespace, results: list[Found]) -> None:
     """Rows of the results."""
     lines = {
         found.part: {
@@ -110,7 +110,10 @@ def record(table: str, results: list[Found]) -> None:
     notes = {
         found.part: "; ".join(f"{count:,} {name}" for name, count in sorted(found.counts.items())) for found in results
     }
-    rows.record(table, lines, note=notes, where="two workers")
+    command = f"python -m benchmarks.faults --minutes {options.minutes:g} --seed {options.seed}"
+    if len(results) < len(PARTS):
+        command += f" --only {','.join(lines)}"
+    rows.record(options.rows, lines, note=notes, argv=command, where="two workers")
 
 
 if __name__ == "__main__":
