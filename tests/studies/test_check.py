@@ -17,12 +17,13 @@ import seqlab
 from seqlab.base.devices import torch_globals_restored
 from seqlab.base.errors import in_words_of_the_shell
 from seqlab.studies.check.check import check_model
-from seqlab.studies.check.measure.steps import ShortTraining, exact_loss, step_figures
+from seqlab.studies.check.measure.steps import SLOW, ShortTraining, affordable_width, exact_loss, step_figures
 from seqlab.studies.check.measure.text import order_of
 from seqlab.studies.check.measure.through_time import gradients_through_time
 from seqlab.studies.check.rules.table import RULES
 from seqlab.training.planning import Layer, plan
 from seqlab.training.starts.fresh import fresh_model
+from seqlab.training.watch.costs import flops_per_token
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "guide" / "check.md"
@@ -330,3 +331,12 @@ def test_exact_loss_is_that_of_the_logits(planned):
         logits_BTV, _ = training.model.sequence_logits(inputs_BT, training.model.init_state(len(inputs_BT)))
         wanted = torch.nn.functional.cross_entropy(logits_BTV.flatten(0, 1), targets_BT.flatten())
         assert exact_loss(training.model, batch) == pytest.approx(float(wanted.detach()), rel=1e-5)
+
+
+def test_windows_are_cut_for_large_models_only_and_not_by_the_clock(planned):
+    model, config = fresh_model(planned.config, planned.corpus), planned.config.training
+    assert affordable_width(model, config, 8, 8.0) == config.bptt
+    per_token = flops_per_token(model).training
+    five_tokens = 8 * config.batch_size * per_token * 5.5 / SLOW
+    assert affordable_width(model, config, 8, five_tokens) == 5
+    assert affordable_width(model, config, 10**9, 1e-9) == 1

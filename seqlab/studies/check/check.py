@@ -86,10 +86,10 @@ def check_model(model: LanguageModel, corpus: Corpus, planned: Plan, trained: bo
     with torch_globals_restored(training.seed, training.threads), model.extra_words(corpus.train.extra_words):
         start = start_figures(model, corpus, trained)
         reach = reach_figures(model, corpus, config)
-        step, bptt = reach.step_seconds, training.bptt
-        short = ShortTraining(model, corpus, training, affordable_width(step, bptt, FEWEST_STEPS, SECONDS))
+        width = affordable_width(model, training, FEWEST_STEPS, SECONDS)
+        short = ShortTraining(model, corpus, training, width)
         steps = step_figures(short)
-        rate_width = affordable_width(step, bptt, len(rates.FACTORS) * rates.FEWEST, SECONDS)
+        rate_width = affordable_width(model, training, len(rates.FACTORS) * rates.FEWEST, SECONDS)
         figures = CheckFigures(
             config=config,
             text=text_figures(corpus),

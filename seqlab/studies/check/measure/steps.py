@@ -29,28 +29,33 @@ from ....training import TrainingStep, World
 from ....training.starts.from_run import PLAIN
 from ....training.state import CarriedState
 from ....training.step import StepResult
+from ....training.watch.costs import flops_per_token
 from ....training.watch.metrics import Activity, part_of
 
 STEPS, FEWEST_STEPS, SECONDS = 40, 8, 8.0
 """Steps of the short training: so many, fewer where they take long, but not fewer than some."""
 RISE = 10
 """First steps, during which the learning rate rises to its peak; a training has longer for that."""
+SLOW = 5e10
+"""Floating-point operations a second that a slow machine makes in matrix products."""
 WATCHED = 8
 """Last steps, whose means the figures are of."""
 STILL = 1e-5
 """A unit whose standard deviation over a window is below this never changes."""
 
 
-def affordable_width(step_seconds: float, bptt: int, steps: int, seconds: float) -> int:
-    """Tokens of a window with which so many steps take no longer than that: the training's own where that is possible.
+def affordable_width(model: LanguageModel, config: TrainingConfig, steps: int, seconds: float) -> int:
+    """Tokens of a window with which so many steps take no longer than that on a slow machine: the training's own, but
+    for large models. It is counted, not timed, so that a check does not depend on what else the machine does.
 
     Args:
-        step_seconds: of a step of the training.
-        bptt: tokens of its windows.
+        model: to be trained.
+        config: of the training.
         steps: that are to be taken.
         seconds: that they may take.
     """
-    return max(1, min(bptt, int(bptt * seconds / (steps * max(step_seconds, 1e-9)))))
+    operations = steps * config.batch_size * flops_per_token(model).training
+    return max(1, min(config.bptt, int(SLOW * seconds / max(operations, 1.0))))
 
 
 class ShortTraining:
