@@ -306,6 +306,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", default=[""], help="parts of the names of faults")
     parser.add_argument("--size", type=int, default=120_000, help="characters of a text")
     parser.add_argument("--skip-healthy", action="store_true")
+    parser.add_argument("--where", default="", help="a note on the machine, such as other work on it")
     rows.add_option(parser)
     asked = parser.parse_args()
     of = texts(asked.size)
@@ -321,8 +322,8 @@ def main() -> None:
         count, false = (sum(one[key] or 0 for one in quiet.values()) for key in ("cases", "false alarms"))
         share = 100 * false / (count * len(RULES))
         quiet["healthy: all"] = {"false alarms [%]": share, "cases": count, "false alarms": false}
-    note = f"{len(asked.seeds)} seeds, texts of {asked.size:,} characters"
-    rows.record(asked.rows, {**found, **quiet}, note=note)
+    note = f"seeds {', '.join(map(str, asked.seeds))}; texts of {asked.size:,} characters"
+    rows.record(asked.rows, {**found, **quiet}, note=note, where=asked.where)
     print(json.dumps({**found, **quiet}))
 
 
