@@ -129,7 +129,7 @@ def prepare_text(
     unwrap: Annotated[
         bool | None, typer.Option("--unwrap", help="Join the lines of paragraphs wrapped at one width.")
     ] = None,
-    workers: Annotated[int | None, typer.Option(min=0, help="Processes; default: all cores.")] = None,
+    workers: Annotated[int | None, typer.Option(min=0, max=1024, help="Processes; default: all cores.")] = None,
     json: JsonFlag = False,
     quiet: Quiet = False,
 ) -> None:

@@ -1,4 +1,4 @@
-"""What of the machine this process may use, cores and memory, and how its threads wait for one another."""
+"""How many cores of the machine this process may use, and how its threads wait for one another."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ default is up to a quarter faster."""
 IDLE = 0.25
 """Load a core below which a machine counts as idle."""
 CGROUPS = "/sys/fs/cgroup"
-"""Where Linux tells a container its share of the processor: https://docs.kernel.org/admin-guide/cgroup-v2.html"""
+"""Where Linux tells a container its share of the machine: https://docs.kernel.org/admin-guide/cgroup-v2.html"""
 
 
 def wait_without_spinning() -> None:
@@ -62,74 +62,15 @@ def _quota(root: str) -> int | None:
     """Cores' worth of time that the control group at `root` grants, rounded up, None where it sets no limit."""
     try:
         if os.path.exists(f"{root}/cpu.max"):  # version 2: "150000 100000", or "max 100000"
-            granted, period = _line(f"{root}/cpu.max").split()
+            granted, period = line_of(f"{root}/cpu.max").split()
         else:  # version 1: -1 without a limit
-            granted, period = _line(f"{root}/cpu/cpu.cfs_quota_us"), _line(f"{root}/cpu/cpu.cfs_period_us")
+            granted, period = line_of(f"{root}/cpu/cpu.cfs_quota_us"), line_of(f"{root}/cpu/cpu.cfs_period_us")
         return -(-int(granted) // int(period)) if int(granted) > 0 else None
     except (OSError, ValueError, ZeroDivisionError):
         return None
 
 
-def _line(path: str) -> str:
+def line_of(path: str) -> str:
+    """The whole of a small file of the system."""
     with open(path, encoding="ascii") as handle:
         return handle.read()
-
-
-def free_memory() -> int | None:
-    """Bytes of memory this process can still have: what the system has left, or a container's limit where that is less.
-
-    Use it to refuse work that would end with the process being killed.
-
-    Returns:
-        None where the system does not tell. Pages of files that the system can drop count as free; on macOS, which
-        tells only how much there is, all of it counts.
-    """
-    free = [size for size in (_system_memory(), _container_memory(CGROUPS)) if size is not None]
-    return min(free) if free else None
-
-
-def _system_memory() -> int | None:
-    if os.name == "nt":
-        return _windows_memory()
-    try:
-        with open("/proc/meminfo", encoding="ascii") as lines:
-            return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
-    except (OSError, StopIteration):
-        pass
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
-        return None
-
-
-def _windows_memory() -> int | None:
-    """The physical memory that GlobalMemoryStatusEx reports as available:
-    https://learn.microsoft.com/windows/win32/api/sysinfoapi/ns-sysinfoapi-memorystatusex"""
-    import ctypes
-
-    words, quads = ["length", "load"], ["total", "available", "pages", "free_pages", "virtual", "free_virtual", "more"]
-    fields = [(name, ctypes.c_uint32) for name in words] + [(name, ctypes.c_uint64) for name in quads]
-    status = type("MemoryStatus", (ctypes.Structure,), {"_fields_": fields})()
-    status.length = ctypes.sizeof(status)
-    call = ctypes.windll.kernel32.GlobalMemoryStatusEx  # type: ignore[attr-defined, unused-ignore]
-    return int(status.available) if call(ctypes.byref(status)) else None
-
-
-def _container_memory(root: str) -> int | None:
-    """What the control group at `root` leaves of its limit, None where it sets none.
-
-    Usage counts the pages of files that were read; those not in active use are given back on demand.
-    """
-    version_2 = os.path.exists(f"{root}/memory.max")
-    folder, limit, usage, inactive = (
-        (root, "memory.max", "memory.current", "inactive_file")
-        if version_2
-        else (f"{root}/memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
-    )
-    try:
-        granted = int(_line(f"{folder}/{limit}"))  # "max" in version 2, 2^63 less a page in version 1: no limit
-        used = int(_line(f"{folder}/{usage}"))
-        facts = dict(line.split() for line in _line(f"{folder}/memory.stat").splitlines())
-        return max(0, granted - used + int(facts.get(inactive, 0)))
-    except (OSError, ValueError):
-        return None

@@ -25,7 +25,7 @@ from .groups.model import ModelConfig
 from .groups.text import TextConfig
 from .groups.training import TrainingConfig
 from .names import NAMES, Tier, table_of
-from .settings import Knob, Settings
+from .settings import Knob, Settings, figure
 
 SECTIONS: dict[str, type[Settings]] = {
     "text": TextConfig,
@@ -296,17 +296,14 @@ def type_words(kind: Any, field: FieldInfo | None = None) -> str:
     else:
         words = " or ".join(type_words(one) for one in get_args(kind)) or getattr(kind, "__name__", str(kind)).lower()
     bounds = {
-        name: getattr(one, name) for one in (field.metadata if field else ()) for name in BOUNDS if hasattr(one, name)
+        name: figure(getattr(one, name))
+        for one in (field.metadata if field else ())
+        for name in BOUNDS
+        if hasattr(one, name)
     }
-    return ", ".join(
-        [
-            words,
-            *(
-                BOUNDS[name].format(f"{value:,}" if isinstance(value, int) else f"{value:g}")
-                for name, value in bounds.items()
-            ),
-        ]
-    )
+    if {"ge", "le"} <= bounds.keys():
+        return f"{words}, {bounds['ge']} to {bounds['le']}"
+    return ", ".join([words, *(BOUNDS[name].format(value) for name, value in bounds.items())])
 
 
 BOUNDS = {"gt": "above {}", "ge": "{} or more", "lt": "below {}", "le": "{} or less"}

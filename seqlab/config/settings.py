@@ -20,6 +20,9 @@ Seed = Annotated[int, Field(ge=0, lt=2**63)]
 PathText = Annotated[str, BeforeValidator(lambda value: os.fspath(value) if isinstance(value, os.PathLike) else value)]
 """A path, stored as text."""
 
+WIDEST = 1 << 16
+"""Numbers of a vector or a hidden state beyond which a setting is a slip: four times the widest models published."""
+
 MEASURED = "measured here, see benchmarks/"
 PRACTICE = "common practice, not measured here"
 YOURS = "depends on your text, your machine or your wish"
@@ -156,7 +159,7 @@ def _sentence(cls: type[Settings], error: ValidationError) -> str:
         return f"{key}: {first['input']!r} is not one of {', '.join(names)}.{did_you_mean(str(first['input']), names)}"
     bound = context.get(BOUNDS.get(kind, ("",))[0])
     wanted = (
-        BOUNDS[kind][1].format(bound)
+        BOUNDS[kind][1].format(figure(bound))
         if kind in BOUNDS
         else next((words for start, words in WANTED.items() if kind.startswith(start)), "")
     )
@@ -164,6 +167,11 @@ def _sentence(cls: type[Settings], error: ValidationError) -> str:
         return f"{key}: must be {wanted}, not {first['input']!r}."
     message = first["msg"][0].lower() + first["msg"][1:]
     return f"{key}: {message}, not {first['input']!r}."
+
+
+def figure(bound: Any) -> str:
+    """A limit as people write it: "65,536", "0.5"; what is no number as it is."""
+    return f"{bound:,.15g}" if isinstance(bound, float) else f"{bound:,}" if isinstance(bound, int) else str(bound)
 
 
 BOUNDS = {

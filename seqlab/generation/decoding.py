@@ -168,6 +168,11 @@ def choose(logits_BV: Tensor, history_BT: Tensor, uniform_B: Tensor, rules: Sequ
     return token_B, figures_B3
 
 
+def rows_at_once(count: int, vocab_size: int) -> int:
+    """How many of `count` texts are drawn side by side."""
+    return min(count, max(1, min(LARGEST_BATCH, LARGEST_LOGITS // vocab_size)))
+
+
 @torch.inference_mode()
 def sample(
     model: StepModel,
@@ -192,7 +197,7 @@ def sample(
     logits_1V, state = read_prompt(model, spelt or prompt)
     healing = Healing(unfinished, model, logits_1V, state) if unfinished else None
     whole = length + (healing.most if healing else 0)
-    rows = max(1, min(LARGEST_BATCH, LARGEST_LOGITS // model.vocab_size))
+    rows = rows_at_once(count, model.vocab_size)
     done: dict[int, Continuation] = {}
     for first in range(0, count, rows):
         batch = list(range(first, min(first + rows, count)))

@@ -22,6 +22,7 @@ from ..text import Tokenizer
 from ..text.tokenizers.unfinished import Unfinished
 from .beam import beam_search
 from .decoding import Continuation, best, sample
+from .memory import check_generation_memory
 from .rules import Rule, make_rule
 from .samples import Sample, Samples
 from .stepping import StepModel
@@ -107,6 +108,8 @@ class TextGenerator:
         config, prompt = request.config, request.prompt
         check_generation(config, streaming=stream is not None)
         stops = [config.stop] if isinstance(config.stop, str) else config.stop
+        length, ends = config.length or self.default_length(), bool(stops) or self._eos_id(config) is not None
+        check_generation_memory(self.model, config, length, len(prompt.ids) + 1, ends)
         skip = prompt.unfinished.skip if prompt.unfinished else 0
         new_reader = partial(TextReader, self.tokenizer, prompt.ids, stops, self._eos_id(config), skip=skip)
         with _at_work(self.model, config.beam or config.best_of or config.num), self._extra_words(prompt.words):

@@ -8,7 +8,7 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from ..base.errors import InputError
+from ..base.errors import InputError, option
 from ..base.results import Result, Table, line
 from ..options import GenerationOptions
 from ..text.preparation.lines import item_key
@@ -19,6 +19,8 @@ DRAWS = 20
 """Texts drawn at most for every item that is wanted: a model that knows a short list by heart writes little else."""
 SPARE = 4
 """Texts drawn in a round beyond those that are missing."""
+MOST_ITEMS, MOST_AT_ONCE = 10**6, 10**4
+"""Items, and texts drawn in a round."""
 CLASHES = ("num", "beam", "best_of", "stop", "stop_at_eos")
 """Options that items decide themselves."""
 
@@ -110,8 +112,8 @@ def write_items(
     Raises:
         InputError: as `TextGenerator.generate`; or `new` without `known`.
     """
-    if count < 1:
-        raise InputError(f"items: must be at least 1, not {count}.")
+    if not 1 <= count <= MOST_ITEMS:
+        raise InputError(f"{option('items')}: must be 1 to {MOST_ITEMS:,}, not {count:,}.")
     for name in CLASHES:
         if options.get(name):
             raise InputError(f"{name}: items are drawn as whole lines, one after the other; leave out {name}.")
@@ -125,6 +127,7 @@ def write_items(
     round_number = 0
     while len(found) < count and drawn < DRAWS * count:
         missing = min(count - len(found) + SPARE, DRAWS * count - drawn) if drawn or new else count
+        missing = min(missing, MOST_AT_ONCE)
         one: GenerationOptions = {**whole, "num": missing, "seed": seed + round_number}
         for sample in generator.generate(beginning, **one):
             text = " ".join(str(sample).strip("\n").split("\n")).strip()

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..base.devices import resolve_device, without_weights
+from ..base.devices import resolve_device
 from ..base.errors import InputError, check_same_settings
 from ..base.kinds import kind_of
 from ..base.progress import notify
@@ -28,6 +28,7 @@ from ..text.preparation.prepare import prepare
 from ..text.sources.readers import Sources
 from ..text.tokenizers.words import WordTokenizer
 from .graphs import check_graphs
+from .machine.memory import check_fits
 from .machine.rate import tokens_per_second
 from .presets import CorpusFacts, choosable, describe, suggest
 from .starter import starter
@@ -206,6 +207,7 @@ def plan(
     preset: str | None = None,
     given: Mapping[str, Any] | Sequence[Layer] = (),
     begun: Run | None = None,
+    processes: int = 1,
 ) -> Plan:
     """Decide what is to be trained, without writing anything but the cached text.
 
@@ -215,6 +217,7 @@ def plan(
         preset: its name; None takes the one that suits the text.
         given: what the person set, as nested values, or as layers in ascending precedence.
         begun: the run that is resumed or continued.
+        processes: that will train together.
 
     Raises:
         InputError: settings, a text, vectors or a run that cannot be used; settings are checked before the text is
@@ -234,17 +237,21 @@ def plan(
     width = None if vectors is None else vectors.matrix.shape[1]
     rates: dict[str, float] = {}
 
+    def check_sizes(config: LanguageModelConfig) -> None:
+        check_batches(config.training, processes, len(corpus.train))
+        check_fits(config, len(corpus.tokenizer.vocab), processes)
+
     def rate(config: LanguageModelConfig) -> float:
         key = config.model_dump_json()
         if key not in rates:
+            check_sizes(config)
             rates[key] = tokens_per_second(config, corpus.tokenizer.vocab)
         return rates[key]
 
     config, sources, name, passes = resolve(given, preset, origin, CorpusFacts.of(corpus), width, begun, rate)
     check_language_model(config)
     check_graphs(config, device)
-    with without_weights():
-        LanguageModel(config.model, len(corpus.tokenizer.vocab))  # refuses sizes that do not fit, before a run is made
+    check_sizes(config)
     return Plan(corpus, vectors, origin, config, sources, describe(name, config, corpus, passes))
 
 
@@ -274,13 +281,12 @@ def start(
     run = begun_at(out)
     if more is not None:
         given = with_more(run, out, given, more)
-    planned = plan(source, valid, test, quiet, preset, given, run)
+    planned = plan(source, valid, test, quiet, preset, given, run, processes)
     config, corpus = planned.config, planned.corpus
     if run is not None and (sentence := reopen(run, config, corpus, more is not None)) and not quiet:
         notify(sentence)
     if config.model.input == "characters":
         corpus = corpus.with_spelling(quiet=quiet)
-    check_batches(config.training, processes, len(corpus.train))
     if not quiet:
         notify(planned.sentence)
     model = fresh_model(config, corpus, planned.vectors, planned.origin, quiet)

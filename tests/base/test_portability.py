@@ -340,53 +340,6 @@ def test_openmp_is_told_before_torch_is_loaded():
     assert done.stdout == "1000 False\n", done.stderr
 
 
-def control_group(folder, version, limit, used, inactive):
-    """The files in which Linux tells a container about its memory."""
-    folder = folder / "memory" if version == 1 else folder
-    folder.mkdir(parents=True)
-    names = ("memory.limit_in_bytes", "memory.usage_in_bytes") if version == 1 else ("memory.max", "memory.current")
-    for name, value in zip(names, (limit, used), strict=True):
-        (folder / name).write_text(f"{value}\n")
-    key = "total_inactive_file" if version == 1 else "inactive_file"
-    (folder / "memory.stat").write_text(f"anon 5\n{key} {inactive}\n")
-
-
-@pytest.mark.parametrize("version", [1, 2])
-def test_a_containers_memory_is_what_is_left_of_its_limit(monkeypatch, tmp_path, version):
-    free = cores.free_memory()
-    assert free is not None
-    monkeypatch.setattr(cores, "CGROUPS", str(tmp_path / "none"))
-    assert cores.free_memory() > 10**7
-    control_group(tmp_path / "small", version, 10**7, 9 * 10**6, 4 * 10**6)
-    monkeypatch.setattr(cores, "CGROUPS", str(tmp_path / "small"))
-    assert cores.free_memory() == 5 * 10**6
-    control_group(tmp_path / "full", version, 10**7, 11 * 10**6, 0)
-    monkeypatch.setattr(cores, "CGROUPS", str(tmp_path / "full"))
-    assert cores.free_memory() == 0
-    control_group(tmp_path / "unlimited", version, "max" if version == 2 else 2**63 - 4096, 10**6, 0)
-    monkeypatch.setattr(cores, "CGROUPS", str(tmp_path / "unlimited"))
-    assert cores.free_memory() > 10**7
-
-
-def test_windows_is_asked_for_its_memory(monkeypatch):
-    """GlobalMemoryStatusEx fills 64 bytes: available physical memory are the eight from 16."""
-    import ctypes
-
-    class Kernel:
-        @staticmethod
-        def GlobalMemoryStatusEx(pointer):
-            memory = ctypes.cast(pointer, ctypes.POINTER(ctypes.c_uint8 * 64)).contents
-            assert int.from_bytes(bytes(memory[:4]), "little") == 64
-            memory[16:24] = list((3 * 10**9).to_bytes(8, "little"))
-            return 1
-
-    class Libraries:
-        kernel32 = Kernel
-
-    monkeypatch.setattr(ctypes, "windll", Libraries, raising=False)
-    assert cores._windows_memory() == 3 * 10**9
-
-
 def test_products_do_without_a_setting_that_older_torch_lacks(monkeypatch):
     monkeypatch.setattr(products, "_settings", lambda: None)
     products.onednn_keeps_float32.cache_clear()

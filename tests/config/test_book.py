@@ -61,7 +61,7 @@ def test_a_cell_finds_the_settings_that_concern_it():
 
 def test_types_are_written_in_words():
     book = settings()
-    assert book["training.steps"].type == "whole number or none, 1 or more"
+    assert book["training.steps"].type == "whole number or none, 1 to 1,000,000,000,000"
     assert book["dropout"].type == "number, 0 or more, below 1"
     assert book["generation.stop"].type == "text or list of text"
     assert book["softmax"].type == "one of full, sampled, nce, adaptive, mixture"

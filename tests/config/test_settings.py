@@ -156,3 +156,22 @@ def test_setting_a_constant_says_what_it_is(kind):
             with pytest.raises(InputError) as caught:
                 kind().updated({name: 3})
             assert str(caught.value) == f"configuration: {key}: is no longer a setting; it is always {value!r}."
+
+
+def numbers_of(group):
+    """Settings of a group that are numbers, with a whole value that is absurd for each."""
+    for name, field in group.model_fields.items():
+        kinds = {field.annotation, *get_args(field.annotation)}
+        if kinds & {int, float} and not isinstance(field.default, bool):
+            yield name
+
+
+@pytest.mark.parametrize(
+    ("group", "name"),
+    [(group, name) for group in GROUPS for name in numbers_of(group)],
+    ids=lambda value: getattr(value, "__name__", value),
+)
+@pytest.mark.parametrize("absurd", [10**20, -(10**20)])
+def test_every_number_has_a_limit_on_both_sides_and_the_sentence_names_it(group, name, absurd):
+    with pytest.raises(InputError, match=rf"^here: {name}: must be (above |below )?-?[\d,.]+( or (more|less))?, not "):
+        group.build({name: absurd}, "here")

@@ -17,7 +17,6 @@ from seqlab.embeddings import WordVectors, train_embeddings
 from seqlab.embeddings.engines.compiled.kernels import aligned
 from seqlab.embeddings.material.parts import WordParts
 from seqlab.embeddings.material.words import TrainingText, choose_words, grown
-from seqlab.embeddings.training import checks
 from seqlab.embeddings.training import loop as trainer
 from seqlab.embeddings.training.state import VectorPosition, load_state
 from seqlab.text import Corpus, TokenFile
@@ -209,8 +208,8 @@ def test_a_fixed_window_predicts_all_its_words() -> None:
 def test_what_does_not_fit_memory_is_refused_before_it_is_allocated(
     corpus: Corpus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checks, "free_memory", lambda: 10**6)
-    with pytest.raises(InputError, match=r"100,120 vectors of 300 dimensions need 0\.2 GB .* fewer buckets"):
+    monkeypatch.setattr("seqlab.base.resources.memory.free_memory", lambda: 10**6)
+    with pytest.raises(InputError, match=r"100,120 vectors of 300 dimensions would need about 24. MB .* fewer buckets"):
         train_embeddings(corpus, QUICK.updated({"subwords": True, "buckets": 100_000, "dim": 300}), quiet=True)
 
 

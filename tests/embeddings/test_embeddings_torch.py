@@ -353,7 +353,9 @@ def test_what_does_not_fit_the_gpu_is_refused(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(torch.cuda, "mem_get_info", mem_get_info)
     config = EmbeddingsConfig(dim=100, subwords=False, engine="torch")
     assert memory_needed(1_000, config) == 2 * 4 * 2_000 * padded(100)
-    with pytest.raises(InputError, match=r"4,000 vectors of 100 dimensions need 0\.0 GB of GPU memory"):
+    with pytest.raises(
+        InputError, match=r"4,000 vectors of 100 dimensions would need about 1\.\d MB of GPU memory, of which 1\.0 MB"
+    ):
         memory_needed(2_000, config)
     assert {device.type for device in asked} == {"cuda"}
     assert memory_needed(2_000, config.updated({"device": "cpu"})) == memory_needed(

@@ -87,7 +87,7 @@ def test_a_model_of_running_text_writes_lines_and_knows_none(prose) -> None:
 def test_options_that_items_decide_are_refused(lm) -> None:
     with pytest.raises(InputError, match="leave out beam"):
         lm.items(3, beam=4)
-    with pytest.raises(InputError, match="at least 1"):
+    with pytest.raises(InputError, match="must be 1 to"):
         lm.items(0)
 
 

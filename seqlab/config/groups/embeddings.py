@@ -57,6 +57,7 @@ class EmbeddingsConfig(Settings):
         effect="Wider holds more, and takes memory and time in proportion.",
         source=MEASURED,
         ge=1,
+        le=1 << 14,
     )
     window: int = knob(
         5,
@@ -67,6 +68,7 @@ class EmbeddingsConfig(Settings):
         effect="Narrow windows find words used alike, wide ones words on the same topic.",
         source="Levy & Goldberg 2014, https://aclanthology.org/P14-2050",
         ge=1,
+        le=10**4,
     )
     dynamic_window: bool = knob(
         True,
@@ -101,6 +103,7 @@ class EmbeddingsConfig(Settings):
         effect="More than suit a text make vectors that know it by heart; the held-out loss rises then.",
         source=MEASURED,
         gt=0,
+        le=10**4,
     )
     minutes: float | None = knob(
         None,
@@ -111,6 +114,7 @@ class EmbeddingsConfig(Settings):
         effect="Few give up n-grams and width for more passes; more than the text is worth end sooner.",
         source=MEASURED,
         gt=0,
+        le=10**7,
     )
     min_count: int = knob(
         5,
@@ -120,6 +124,7 @@ class EmbeddingsConfig(Settings):
         effect="Lower keeps rare words, whose vectors are poor.",
         source=WORD2VEC,
         ge=1,
+        le=10**12,
     )
     max_vocab: int | None = knob(
         None,
@@ -128,6 +133,7 @@ class EmbeddingsConfig(Settings):
         usual="30,000 to 1,000,000",
         effect="Limits memory.",
         ge=2,
+        le=10**9,
     )
     subwords: bool | None = knob(
         None,
@@ -167,6 +173,7 @@ class EmbeddingsConfig(Settings):
         effect="Fewer save memory; n-grams then share vectors, which costs similarity in small texts.",
         source=MEASURED,
         ge=1,
+        le=10**9,
     )
     phrases: int = knob(
         0,
@@ -188,6 +195,7 @@ class EmbeddingsConfig(Settings):
         effect="Lower joins more, also pairs such as can_be and have_been (word2phrase: 100).",
         source=MEASURED,
         gt=0,
+        le=1e12,
     )
     subsample: float | None = knob(
         None,
@@ -198,6 +206,7 @@ class EmbeddingsConfig(Settings):
         effect="Lower is faster and gives rare words more weight.",
         source=WORD2VEC,
         ge=0,
+        le=1,
     )
     lr: float | None = knob(
         None,
@@ -208,6 +217,7 @@ class EmbeddingsConfig(Settings):
         effect="Too high loses similarity, too low needs more epochs.",
         source=MEASURED,
         gt=0,
+        le=1e9,
     )
     workers: int = knob(
         0,
@@ -217,6 +227,7 @@ class EmbeddingsConfig(Settings):
         effect="Threads update without locks, so two runs differ in detail.",
         source="Recht et al. 2011, https://arxiv.org/abs/1106.5730",
         ge=0,
+        le=1024,
     )
     engine: EngineName = knob(
         "auto",
@@ -241,6 +252,7 @@ class EmbeddingsConfig(Settings):
         effect="Larger is faster on a GPU and coarser.",
         source=PRACTICE,
         ge=1,
+        le=10**7,
     )
     init: PathText | None = knob(
         None,

@@ -17,6 +17,7 @@ class GenerationConfig(Settings):
         usual="50 to 2,000",
         effect="Longer texts drift further from the prompt.",
         ge=1,
+        le=10**6,
     )
     num: int = knob(
         1,
@@ -25,6 +26,7 @@ class GenerationConfig(Settings):
         usual="1 to 20",
         effect="Several texts are generated side by side, much faster than one after the other.",
         ge=1,
+        le=10**5,
     )
     temperature: float | None = knob(
         None,
@@ -35,6 +37,7 @@ class GenerationConfig(Settings):
         effect="Lower repeats itself, higher makes mistakes.",
         source="Ackley et al. 1985",
         ge=0,
+        le=1e9,
     )
     top_k: int | None = knob(
         None,
@@ -44,6 +47,7 @@ class GenerationConfig(Settings):
         effect="Lower is safer and more repetitive.",
         source="Fan et al. 2018, https://arxiv.org/abs/1805.04833",
         ge=1,
+        le=10**9,
     )
     top_p: float | None = knob(
         None,
@@ -81,6 +85,7 @@ class GenerationConfig(Settings):
         effect="Higher gives safer texts, at the cost of that many drawn.",
         source=PRACTICE,
         ge=1,
+        le=10**5,
     )
     beam: int | None = knob(
         None,
@@ -90,6 +95,7 @@ class GenerationConfig(Settings):
         effect="More probable texts, which often repeat themselves.",
         source="Huang et al. 2017, https://aclanthology.org/D17-1227",
         ge=1,
+        le=10**5,
     )
     length_penalty: float = knob(
         0.0,

@@ -20,6 +20,7 @@ class MapConfig(Settings):
         usual="100 to 2,000",
         effect="More words show more groups and leave less room for each label.",
         ge=2,
+        le=10**6,
     )
     only: str | list[str] | None = knob(
         None,
@@ -65,6 +66,7 @@ class MapConfig(Settings):
         effect="Higher shows larger groups, lower smaller ones.",
         source="van der Maaten & Hinton 2008, https://jmlr.org/papers/v9/vandermaaten08a.html",
         gt=0,
+        le=10**6,
     )
     neighbors: int = knob(
         8,
@@ -74,6 +76,7 @@ class MapConfig(Settings):
         effect="More neighbours crowd the map around highlighted words.",
         source=PRACTICE,
         ge=0,
+        le=10**4,
     )
     title: str | None = knob(
         None,

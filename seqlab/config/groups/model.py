@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..names import CellName, CharSize, InputName, NoiseName, PrecisionName, SoftmaxName
-from ..settings import MEASURED, Settings, knob
+from ..settings import MEASURED, WIDEST, Settings, knob
 
 AWD_LSTM = "Merity et al. 2018, https://arxiv.org/abs/1708.02182"
 
@@ -55,6 +55,8 @@ class ModelConfig(Settings):
         usual="0 or 1",
         effect="1 makes a new model remember, but it learned more slowly on every text tried.",
         source=f"Jozefowicz et al. 2015; {MEASURED}",
+        ge=-100,
+        le=100,
     )
     mogrifier_rounds: int = knob(
         5,
@@ -64,6 +66,7 @@ class ModelConfig(Settings):
         effect="More is slower; 0 is a plain LSTM.",
         source="Melis et al. 2019, https://arxiv.org/abs/1909.01792",
         ge=0,
+        le=100,
     )
     input: InputName = knob(
         "embedding",
@@ -89,6 +92,7 @@ class ModelConfig(Settings):
         effect="Wider holds more about each token and costs memory with every type.",
         source=MEASURED,
         ge=1,
+        le=WIDEST,
     )
     hidden_dim: int = knob(
         256,
@@ -98,6 +102,7 @@ class ModelConfig(Settings):
         effect="Wider learns more from a large text, overfits a small one, and a step takes longer.",
         source=MEASURED,
         ge=1,
+        le=WIDEST,
     )
     layers: int = knob(
         2,
@@ -107,6 +112,7 @@ class ModelConfig(Settings):
         effect="Deeper learns more with enough time; each layer costs as much as the first.",
         source=MEASURED,
         ge=1,
+        le=1000,
     )
     last_dim: int | None = knob(
         None,
@@ -116,6 +122,7 @@ class ModelConfig(Settings):
         effect="As wide as the embedding, tied weights need no projection between them.",
         source=AWD_LSTM,
         ge=1,
+        le=WIDEST,
     )
     residual: bool = knob(
         False,
@@ -208,6 +215,7 @@ class ModelConfig(Settings):
         effect="2,048 reach the perplexity of the full softmax at 6 times its speed; 256 cost 10 %.",
         source=MEASURED,
         ge=1,
+        le=10**7,
     )
     noise: NoiseName = knob(
         "log-uniform",
@@ -244,6 +252,7 @@ class ModelConfig(Settings):
         effect="More can model more contexts; a step takes that many times longer.",
         source="Yang et al. 2018, https://arxiv.org/abs/1711.03953",
         ge=1,
+        le=1000,
     )
 
     counts: bool = knob(

@@ -25,6 +25,7 @@ class TextConfig(Settings):
         usual="2,000 to 50,000",
         effect="Smaller trains faster; with words, rarer ones become <unk>.",
         ge=2,
+        le=10**7,
     )
     min_count: int | None = knob(
         None,
@@ -33,6 +34,7 @@ class TextConfig(Settings):
         usual="1 to 5",
         effect="Higher gives a smaller vocabulary and more unknown words.",
         ge=1,
+        le=10**12,
     )
     lowercase: bool = knob(
         False,

@@ -34,6 +34,7 @@ class TrainingConfig(Settings):
         effect="Too high and the loss jumps or diverges; too low and the time runs out first.",
         source=MEASURED,
         gt=0,
+        le=1e9,
     )
     momentum: float = knob(
         0.9,
@@ -74,6 +75,7 @@ class TrainingConfig(Settings):
         effect="Higher keeps weights small and overfits less.",
         source="Loshchilov & Hutter 2019, https://arxiv.org/abs/1711.05101",
         ge=0,
+        le=1e3,
     )
     l1: float = knob(
         0.0,
@@ -83,6 +85,7 @@ class TrainingConfig(Settings):
         effect="Higher drives weights to exactly zero.",
         source="Tibshirani 1996",
         ge=0,
+        le=1e6,
     )
     l2: float = knob(
         0.0,
@@ -92,6 +95,7 @@ class TrainingConfig(Settings):
         effect="Higher keeps weights small; together with l1 it is the elastic net.",
         source="Zou & Hastie 2005",
         ge=0,
+        le=1e6,
     )
     activation_penalty: float = knob(
         0.0,
@@ -101,6 +105,7 @@ class TrainingConfig(Settings):
         effect="Keeps hidden values small and overfits less.",
         source=AWD_LSTM,
         ge=0,
+        le=1e6,
     )
     temporal_penalty: float = knob(
         0.0,
@@ -110,6 +115,7 @@ class TrainingConfig(Settings):
         effect="Hidden values change more slowly along the text.",
         source=AWD_LSTM,
         ge=0,
+        le=1e6,
     )
     clip: float = knob(
         1.0,
@@ -119,6 +125,7 @@ class TrainingConfig(Settings):
         effect="Lower is safer against exploding gradients and shortens every step that is clipped.",
         source="Pascanu et al. 2013, https://arxiv.org/abs/1211.5063",
         ge=0,
+        le=1e12,
     )
     clip_value: float = knob(
         0.0,
@@ -128,6 +135,7 @@ class TrainingConfig(Settings):
         effect="Limits single weights instead of the whole step, and so changes its direction.",
         source="Graves 2013, https://arxiv.org/abs/1308.0850",
         ge=0,
+        le=1e12,
     )
     schedule: ScheduleName = knob(
         "cosine",
@@ -175,6 +183,7 @@ class TrainingConfig(Settings):
         effect="Larger uses the machine better and makes fewer, smoother updates: often worse in a short training.",
         source=MEASURED,
         ge=1,
+        le=10**6,
     )
     batch_schedule: list[tuple[float, int]] = knob(
         [],
@@ -200,6 +209,7 @@ class TrainingConfig(Settings):
         usual="1 to 8",
         effect="More needs less memory for the same update.",
         ge=1,
+        le=10**6,
     )
     bptt: int = knob(
         64,
@@ -209,6 +219,7 @@ class TrainingConfig(Settings):
         effect="Longer learns longer dependencies and makes fewer updates; the state is carried over either way.",
         source="Williams & Peng 1990, https://doi.org/10.1162/neco.1990.2.4.490",
         ge=1,
+        le=10**6,
     )
     random_bptt: bool = knob(
         False,
@@ -261,6 +272,7 @@ class TrainingConfig(Settings):
         effect="Lower begins sooner.",
         source=AWD_LSTM,
         ge=1,
+        le=10**6,
     )
     epochs: float | None = knob(
         None,
@@ -269,6 +281,7 @@ class TrainingConfig(Settings):
         usual="1 to 40",
         effect="More learns more until it overfits.",
         gt=0,
+        le=10**6,
     )
     steps: int | None = knob(
         None,
@@ -277,6 +290,7 @@ class TrainingConfig(Settings):
         usual="500 to 100,000",
         effect="More learns more until it overfits.",
         ge=1,
+        le=10**12,
     )
     minutes: float | None = knob(
         None,
@@ -285,6 +299,7 @@ class TrainingConfig(Settings):
         usual="1 to 60",
         effect="More learns more until it overfits; two runs differ in detail.",
         gt=0,
+        le=10**7,
     )
     patience: int = knob(
         0,
@@ -294,6 +309,7 @@ class TrainingConfig(Settings):
         effect="Saves the time after the best weights; the schedule is then cut short.",
         source="Prechelt 1998, https://doi.org/10.1007/3-540-49430-8_3",
         ge=0,
+        le=10**6,
     )
     evaluations: int = knob(
         10,
@@ -303,6 +319,7 @@ class TrainingConfig(Settings):
         effect="More finds the best weights more precisely and draws a finer curve.",
         source=PRACTICE,
         ge=1,
+        le=10**6,
     )
     seed: Seed = knob(
         1,
@@ -328,6 +345,7 @@ class TrainingConfig(Settings):
         "thread each.",
         source=MEASURED,
         ge=0,
+        le=1024,
     )
     cuda_graphs: bool = knob(
         False,

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...base.cores import free_memory
 from ...base.errors import InputError, choose, counted
+from ...base.resources.memory import check_memory
 from ...base.storage.outputs import check_file, check_folder, scratch
 from ...base.storage.streams import parked_as, reads_once
 from ..folder import STATE, TENSORS, VectorTable, Verify, block_rows, read_folder, write_folder
@@ -220,13 +220,12 @@ def load_vectors(path: str | Path, *, mapped: bool = False, verify: Verify | Non
 
 def _check_memory(source: VectorFile) -> None:
     """Refuse vectors that memory cannot hold, before any of it is taken."""
-    needed, free = 4 * source.promised * source.dim, free_memory()
-    if free is not None and needed > free:
-        raise InputError(
-            f"{source.path}: {counted(source.promised, 'vector')} of {counted(source.dim, 'dimension')} need "
-            f"{needed / 1e9:.1f} GB of memory, of which {free / 1e9:.1f} GB are left; convert them to a seqlab folder "
-            "with 'seqlab convert', and keep fewer with --words, or open the folder with mapped=True."
-        )
+    check_memory(
+        f"{source.path}: {counted(source.promised, 'vector')} of {counted(source.dim, 'dimension')}",
+        4 * source.promised * source.dim,
+        "convert them to a seqlab folder with 'seqlab convert', and keep fewer with --words, or open the folder with "
+        "mapped=True",
+    )
 
 
 class _MemoryRows:

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from ...base.errors import InputError
+from ...base.errors import InputError, counted
+from ...base.resources.memory import check_memory
 from .lexicon import Lexicon
 from .ranking import highest, lengths, multiplied_similarity
 from .results import ScoredWords
@@ -19,6 +20,8 @@ from .terms import Method, as_words, check_count, check_method
 
 MANY = 1 << 31
 """Multiplications of a batch of questions from which on the compiled search is sooner, its loading included."""
+RESULT = 150
+"""Bytes of a result: its rank among the scores, and a pair of word and cosine."""
 BLOCK = 1 << 22
 """Scores in memory at once: 16 MB of float32."""
 
@@ -27,6 +30,7 @@ def neighbors_of_each(lexicon: Lexicon, words: str | Sequence[str], k: int) -> l
     """See `WordVectors.neighbors_of_each`."""
     k = check_count(k)
     words = as_words(words)
+    _check_memory(lexicon, len(words), k)
     rows, unit_QD = lexicon.look_up_unit(words)
     best = _nearest(lexicon, unit_QD, k + 1)
     return [named(lexicon, *scored, {row}, k, [word]) for row, word, scored in zip(rows, words, best, strict=True)]
@@ -36,6 +40,7 @@ def analogies(lexicon: Lexicon, triples: Iterable[Sequence[str]], k: int, method
     """See `WordVectors.analogies`."""
     check_method(method)
     k, triples = check_count(k), list(triples)
+    _check_memory(lexicon, len(triples), k)
     rows_U, unit_UD, places_QN = _look_up_groups(lexicon, triples, 3)
     a_QD, b_QD, c_QD = (unit_UD[places_Q] for places_Q in places_QN.T)
     if method == "add":
@@ -79,6 +84,12 @@ def ranks(lexicon: Lexicon, pairs: Iterable[Sequence[str]]) -> np.ndarray:
         nearer_QV[np.repeat(questions, known.sum(axis=1)), rows_QN[known]] = False
         ranks_Q[block] = 1 + nearer_QV.sum(axis=1)
     return ranks_Q
+
+
+def _check_memory(lexicon: Lexicon, questions: int, k: int) -> None:
+    """Refuse more answers than memory holds, before any is looked for."""
+    answers = questions * min(k, len(lexicon))
+    check_memory(counted(answers, "answer"), RESULT * answers, "ask fewer questions at once, or for fewer words each")
 
 
 def _look_up_groups(

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ...base.compiled.simd import padded
-from ...base.cores import free_memory
+from ...base.cores import available_cores
 from ...base.devices import resolve_device
 from ...base.errors import InputError, option
+from ...base.resources.memory import check_memory, free_gpu_memory
 from ...config import EmbeddingsConfig
 from ...config.checks import LOOPS_DEVICES, check_vectors
 from ..engines.table import possible_engines
+
+if TYPE_CHECKING:
+    import torch
+
+FLOAT = 4
+"""Bytes of a number."""
 
 
 def check(config: EmbeddingsConfig, resume: str | Path | None = None) -> None:
@@ -31,36 +39,52 @@ def check(config: EmbeddingsConfig, resume: str | Path | None = None) -> None:
 
 
 def memory_needed(words: int, config: EmbeddingsConfig) -> int:
-    """Bytes of the matrices of a training, and of the copies that saving makes.
+    """Bytes of a training: its matrices, the copies that drawing and saving them makes, and its windows.
 
     Args:
         words: V.
-        config: resolved settings, whose engine is chosen.
+        config: resolved settings, whose engine is chosen or the first that is possible.
 
     Raises:
         InputError: the machine, or the GPU for the matrices alone, has not as much left; nothing is allocated yet.
     """
     assert config.dim is not None
+    width = padded(config.dim)
     rows = 2 * words + ((config.buckets or 0) if config.subwords else 0)
-    matrices = 4 * rows * padded(config.dim)
-    for needed, free, kind in (
-        (matrices, free_gpu_memory(config), "GPU memory"),
-        (2 * matrices, free_memory(), "memory"),
-    ):
-        if free is not None and needed > free:
-            raise InputError(
-                f"{rows:,} vectors of {config.dim} dimensions need {needed / 1e9:.1f} GB of {kind}, of which "
-                f"{free / 1e9:.1f} GB are left; take a larger {option('min_count')}, a smaller {option('dim')}"
-                + (" or fewer buckets." if config.subwords else f" or a smaller {option('max_vocab')}.")
-            )
+    engine, matrices = possible_engines(config)[0], FLOAT * rows * width
+    windows = windows_of_torch(config) if engine == "torch" else windows_of_loops(config)
+    what = f"{rows:,} vectors of {config.dim} dimensions"
+    remedy = f"take a larger {option('min_count')}, a smaller {option('dim')}" + (
+        " or fewer buckets" if config.subwords else f" or a smaller {option('max_vocab')}"
+    )
+    gpu = gpu_of(config, engine)
+    if gpu is not None:
+        check_memory(what, matrices, remedy, free_gpu_memory(gpu), "GPU memory")
+    check_memory(what, 2 * matrices, remedy)
+    if gpu is None:
+        smaller = f"take a smaller {option('window')}" + (f" or {option('batch_size')}" if engine == "torch" else "")
+        check_memory(f"windows of {config.window:,} words on both sides", windows + 2 * matrices, smaller)
     return 2 * matrices
 
 
-def free_gpu_memory(config: EmbeddingsConfig) -> int | None:
-    """Bytes of GPU memory that can still be had, None where the training runs on no GPU of CUDA."""
-    if config.device == "cpu" or possible_engines(config)[0] == "cpu":
+def windows_of_loops(config: EmbeddingsConfig) -> int:
+    """Bytes of what every thread of the compiled loops keeps of its window: words, changes and scores."""
+    assert config.dim is not None
+    threads = config.workers or available_cores()
+    return FLOAT * threads * 2 * config.window * (2 * padded(config.dim) + padded(config.samples + 1))
+
+
+def windows_of_torch(config: EmbeddingsConfig) -> int:
+    """Bytes of a batch's contexts, their vectors and the gradients of these."""
+    assert config.dim is not None
+    return FLOAT * config.batch_size * 2 * config.window * (2 * config.dim + config.samples)
+
+
+def gpu_of(config: EmbeddingsConfig, engine: str) -> torch.device | None:
+    """The GPU that the matrices will be on, None where they are in the machine's memory."""
+    if config.device == "cpu" or engine == "cpu":
         return None
     import torch
 
     device = torch.device(resolve_device(config.device))
-    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else None
+    return device if device.type == "cuda" else None

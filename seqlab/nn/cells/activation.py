@@ -74,6 +74,7 @@ class ActivationRNN(Cell):
         weight_drop: share of the recurrent weights that is zero in a window of training, the others scaled up.
     """
 
+    kept = 2.5
     activation: Activation
 
     def __init__(self, input_dim: int, hidden_dim: int, weight_drop: float = 0.0):

@@ -26,6 +26,8 @@ class Cell(nn.Module):
 
     parts = 1
     """Tensors in a state, each (B, H)."""
+    kept = 9.0
+    """Numbers of a unit and time step that a window of training stores until its gradients are made, measured."""
     output_range: ClassVar[tuple[float, float] | None] = None
     """Between which ends the outputs lie; a unit near either passes hardly any gradient on. None: unbounded."""
     rectified = False

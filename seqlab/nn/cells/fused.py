@@ -115,6 +115,7 @@ class FusedCell(Cell):
 class ElmanRNN(FusedCell):
     """Elman 1990, https://doi.org/10.1207/s15516709cog1402_1: h' = f(W x + U h + b)."""
 
+    kept = 3.0
     fused = nn.RNN
     activation: Callable[..., Tensor]
 

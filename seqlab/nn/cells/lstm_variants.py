@@ -27,6 +27,7 @@ class LayerNormLSTM(LSTM):
 
     stepwise = True
     steep = True
+    kept = 16.0
 
     def __init__(self, input_dim: int, hidden_dim: int, **knobs: Any):
         super().__init__(input_dim, hidden_dim, **knobs)
@@ -67,6 +68,7 @@ class MogrifierLSTM(LSTM):
 
     def __init__(self, input_dim: int, hidden_dim: int, mogrifier_rounds: int = 5, **knobs: Any):
         super().__init__(input_dim, hidden_dim, **knobs)
+        self.kept = 10.0 + 2.0 * mogrifier_rounds
         shapes = (input_dim, hidden_dim), (hidden_dim, input_dim)
         self.rounds_QR = nn.ParameterList(torch.empty(shapes[i % 2]) for i in range(mogrifier_rounds))
         for weight in self.rounds_QR:

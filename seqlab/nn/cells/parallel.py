@@ -98,6 +98,7 @@ class MinGRU(ParallelCell):
     """
 
     kernel, gates = "mingru", 2
+    kept = 3.0
 
     def reset_parameters(self) -> None:
         super().reset_parameters()
@@ -119,6 +120,7 @@ class MinLSTM(ParallelCell):
     """
 
     kernel, gates = "minlstm", 3
+    kept = 4.0
 
     def reset_parameters(self) -> None:
         super().reset_parameters()
@@ -142,6 +144,7 @@ class QRNN(ParallelCell):
     """
 
     kernel, gates, inputs = "qrnn", 3, 2
+    kept = 7.0
     parts = 2
     output_range = (-1.0, 1.0)
 
@@ -182,6 +185,7 @@ class SRU(ParallelCell):
     """
 
     kernel, gates = "sru", 3
+    kept = 6.0
     HIGHWAY = 3**0.5
     own_skip = True
 

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from ...base.errors import InputError
 from ..kernels.affine import affine
 from .base import OutputLayer, unigram_log_probs
-from .fused import Computed, Fused, Gradients, cross_entropy, exact_losses
+from .fused import Computed, Fused, Gradients, chunk_rows, cross_entropy, exact_losses
 
 POSITIONS, FEWEST = 1024, 32
 """For the choice of cutoffs: positions of a batch, and how many a product has to have before fewer cost less."""
@@ -121,6 +121,9 @@ class AdaptiveSoftmax(OutputLayer):
             rows, narrow = self.tail(cluster)[0].shape
             total += share * narrow * (self.width + rows)
         return total, total
+
+    def window_numbers(self, positions: int) -> int:
+        return 6 * chunk_rows(positions, self.vocab_size) * self.vocab_size  # head and clusters, one after the other
 
     def start_at_unigram(self, counts: np.ndarray) -> None:
         """As everywhere; within a cluster its words' frequencies, and the cluster's own in the head."""

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..kernels.affine import affine
-from .fused import exact_losses
+from .fused import chunk_rows, exact_losses
 
 
 def unigram_log_probs(counts: np.ndarray) -> np.ndarray:
@@ -88,6 +88,10 @@ class OutputLayer(nn.Module):
     def multiply_adds(self) -> tuple[float, float]:
         """Multiply-adds of the matrix products of one position's loss: (while training, exact)."""
         return self.weight.numel(), self.weight.numel()
+
+    def window_numbers(self, positions: int) -> int:
+        """Numbers that `forward` and its gradients take at most beyond weights, hidden states and their gradients."""
+        return 3 * chunk_rows(positions, self.vocab_size) * self.vocab_size
 
     def get_state(self) -> str:
         """State of the layer's own randomness, so that training resumes exactly."""

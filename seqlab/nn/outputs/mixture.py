@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from ..kernels.affine import affine
 from .base import OutputLayer
-from .fused import cross_entropy, exact_losses
+from .fused import chunk_rows, cross_entropy, exact_losses
 
 
 class MixtureOfSoftmaxes(OutputLayer):
@@ -38,6 +38,10 @@ class MixtureOfSoftmaxes(OutputLayer):
     def multiply_adds(self) -> tuple[float, float]:
         count = self.mixture * self.weight.numel() + self.latent.weight.numel() + self.prior.weight.numel()
         return count, count
+
+    def window_numbers(self, positions: int) -> int:
+        chunk = chunk_rows(positions * self.mixture, self.vocab_size, self.mixture)
+        return 5 * positions * self.mixture * self.width + 2 * chunk * self.vocab_size
 
     def components(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
         """What the softmaxes read (..., K, D), and the log of their weights (..., K)."""

@@ -71,6 +71,11 @@ class NoiseLayer(SoftmaxLayer):
     def multiply_adds(self) -> tuple[float, float]:
         return self.samples * self.width, self.weight.numel()
 
+    def window_numbers(self, positions: int) -> int:
+        if not self.sparse:
+            return super().window_numbers(positions)
+        return 2 * positions * self.samples + 4 * (positions + self.samples) * self.width
+
     def loss_with_noise(self, hidden_ND: Tensor, targets_N: Tensor, draw: Draw) -> Tensor:
         """The loss for given noise words."""
         raise NotImplementedError

@@ -23,6 +23,8 @@ from .vocab import Vocab, escape, unescape
 
 DISTINCT = 1 << 21
 """Characters of distinct units after which learning reads no more: about 200,000 words."""
+MOST_PIECES = DISTINCT + 256
+"""More than can be learned from so many characters; the trainer takes memory for as many as it is told."""
 LONGEST_END = 48
 """Bytes of an unfinished end, beyond which its first tokens are taken as they are."""
 SAMPLE_BLOCK = 1 << 16
@@ -146,7 +148,7 @@ def train_bpe(texts: Iterable[str], vocab_size: int) -> BpeTokenizer:
     model = tokenizers.Tokenizer(tokenizers.models.BPE())
     model.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
     trainer = tokenizers.trainers.BpeTrainer(
-        vocab_size=vocab_size, initial_alphabet=list(_BYTES), special_tokens=[], show_progress=False
+        vocab_size=min(vocab_size, MOST_PIECES), initial_alphabet=list(_BYTES), special_tokens=[], show_progress=False
     )
     model.train_from_iterator(_until_distinct(texts), trainer)
     return BpeTokenizer(merges=json.loads(model.to_str())["model"]["merges"])

@@ -11,7 +11,8 @@ from typing import Protocol, get_args
 
 import numpy as np
 
-from ...base.errors import InputError
+from ...base.errors import InputError, option
+from ...base.resources.memory import check_memory
 from ...config import MapConfig
 from ...config.names import MapColorName
 from ..style import PALETTE
@@ -19,6 +20,8 @@ from .projection import PROJECTIONS, usable_perplexity
 
 COLORS: tuple[MapColorName, ...] = get_args(MapColorName)
 WORDS_PER_CLUSTER = 4
+COPIES, NEIGHBOR = 40, 60
+"""Bytes that a map takes for each number of its vectors, and for each neighbour that t-SNE looks at."""
 
 
 class Mappable(Protocol):
@@ -130,6 +133,12 @@ def build_map(
         quiet: show no progress.
     """
     method, perplexity, seed = config.method, config.perplexity, config.seed
+    neighbors = 3 * usable_perplexity(perplexity, len(rows_N)) if method == "tsne" else 0
+    check_memory(
+        f"a map of {len(rows_N):,} words",
+        len(rows_N) * (COPIES * vectors.matrix.shape[1] + NEIGHBOR * neighbors),
+        f"lower {option('words')}" + (f" or {option('perplexity')}" if neighbors else ""),
+    )
     unit_ND = unit_rows(vectors.matrix, rows_N)
     rank_V = np.empty(len(vectors.words), dtype=np.int64)
     rank_V[frequency_order(vectors)] = np.arange(1, len(vectors.words) + 1)

@@ -40,7 +40,9 @@ class CpuEngine:
         width = padded(self.dim)
         self.inputs, self.outputs = aligned(parts.size, width), aligned(len(words.words), width)
         start = np.random.default_rng(config.seed).random((parts.size, self.dim), np.float32)
-        self.inputs[:, : self.dim] = (start - np.float32(0.5)) / np.float32(self.dim)
+        start -= np.float32(0.5)
+        start /= np.float32(self.dim)
+        self.inputs[:, : self.dim] = start
         self.kernel: Kernel = build_kernel(width, config.samples, config.loss, cbow=config.model == "cbow")
 
     def run(self, ids: np.ndarray, starts: np.ndarray, lr: float, seed: int) -> tuple[float, int]:

@@ -73,7 +73,9 @@ class TorchEngine:
         self.sampler = WindowSampler(counts_V, row_of_id_I, config, self.device, dtype)
         size = (parts.size if parts else len(counts_V), config.dim)
         self.rows = PartRows(parts, self.device) if parts and parts.size > len(counts_V) else WordRows()
-        start = (np.random.default_rng(config.seed).random(size, np.float32) - np.float32(0.5)) / np.float32(config.dim)
+        start = np.random.default_rng(config.seed).random(size, np.float32)
+        start -= np.float32(0.5)
+        start /= np.float32(config.dim)
         self.inputs = torch.as_tensor(start, dtype=dtype, device=self.device)
         self.outputs = torch.zeros(len(counts_V), config.dim, dtype=dtype, device=self.device)
         self.largest_step = LARGEST_STEP

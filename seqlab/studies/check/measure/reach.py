@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import math
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import cast
 
 import torch
 
-from ....base.cores import free_memory
+from ....base.resources.memory import free_memory
 from ....config import LanguageModelConfig
 from ....models import LanguageModel
-from ....nn import Cell
 from ....text import Corpus
+from ....training.machine.memory import needed_bytes
 from ....training.machine.rate import STEPS as STEP_SHARE
 from ....training.machine.threads import most_threads
 from ....training.machine.trial import Trial, candidates
-from ....training.optimize.optimizers import OPTIMIZERS
 from ....training.planning import budget_of
 from .steps import ShortTraining
 
@@ -28,8 +25,6 @@ SAMPLED_EVERY = 0.002
 """Seconds between two looks at the memory in use."""
 LONGEST_STEP = 4.0
 """Seconds of a step whose memory is measured."""
-ROWS = 2_048
-"""Rows of logits that the output layer has in memory at once, about."""
 
 
 @dataclass(frozen=True)
@@ -96,25 +91,10 @@ def reach_figures(model: LanguageModel, corpus: Corpus, config: LanguageModelCon
         steps=tokens / per_step,
         passes=tokens / len(corpus.train),
         parameters=sum(weight.numel() for weight in model.parameters() if weight.requires_grad),
-        memory=estimated_memory(model, config),
+        memory=needed_bytes(model, training),
         measured=measured,
         free=free,
     )
-
-
-def estimated_memory(model: LanguageModel, config: LanguageModelConfig) -> int:
-    """Bytes of weights, gradients, optimiser and average, and of what a window leaves for back-propagation."""
-    training = config.training
-    slots = OPTIMIZERS[training.optimizer](training).slots
-    weights = sum(weight.numel() * weight.element_size() for weight in model.parameters())
-    average = 1 if training.average != "none" else 0
-    positions = math.ceil(training.batch_size / training.accumulate) * training.bptt
-    widths = config.model.embed_dim
-    for cell in model.cells:
-        rows = [len(weight) for weight in cell.parameters() if weight.dim() > 1]
-        widths += sum(rows) + cast(Cell, cell).hidden_dim
-    logits = min(positions, ROWS) * min(model.vocab_size, 2 * config.model.samples)
-    return weights * (2 + slots + average) + 4 * (positions * widths + logits)
 
 
 class MemoryPeak:
