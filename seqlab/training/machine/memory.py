@@ -24,9 +24,10 @@ from ..optimize.optimizers import OPTIMIZERS
 
 FLOAT = 4
 """Bytes of a number."""
-COPIES, SPARSE_COPIES, COPIES_ON_GPU = 5, 3, 2
+COPIES, SPARSE_COPIES, COPIES_ON_GPU = 7, 4, 2
 """Of the weights without what optimiser and average keep: weights and gradients; and on the CPU those of the trial that
-times steps, and what saving and clipping hold in passing. Weights with sparse gradients have fewer."""
+times steps, what saving and clipping hold in passing, and what the allocator keeps of matrices below 32 MB. Weights
+with sparse gradients have fewer."""
 PASSING = 100_000_000
 """Bytes that compiling, validating and saving take with any model."""
 WORKING = 4
