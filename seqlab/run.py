@@ -28,10 +28,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .base.contents.forms import check_form, misfit
 from .base.devices import nothing_drawn, resolve_device, without_weights
 from .base.errors import InputError, counted
 from .base.files import (
@@ -40,6 +42,7 @@ from .base.files import (
     load_tensors,
     read_json,
     save_tensors,
+    tensor_shapes,
     verify_manifest,
     write_json,
     write_json_lines,
@@ -71,8 +74,30 @@ CONFIG, TOKENIZER, MODEL, COUNTS, STATE, METRICS = (
     "state/latest.safetensors",
     "metrics.jsonl",
 )
-RECORD_TYPES = {"config": dict, "corpus": dict, "vocab_size": int, "continued": int}
-"""What config.json says beside what the program and the machine were."""
+RECORD = {
+    "kind": str,
+    "config": dict,
+    "corpus": {"digest": str, "lines?": (bool, NoneType), "path?": str, "splits?": dict},
+    "vocab_size": int,
+    "seqlab": str,
+    "run?": (str, NoneType),
+    "continued?": int,
+}
+"""What config.json holds, so far as anything depends on it."""
+STATE_FORM = {
+    "threads": int,
+    "processes?": int,
+    "run?": (str, NoneType),
+    "position": {
+        "finished": bool,
+        "step": int,
+        "tokens?": int,
+        "seconds?": (float, int),
+        "valid_tokens?": int,
+        "continued?": int,
+    },
+}
+"""What the text in the header of a state holds, so far as anything but the training itself reads it."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -204,9 +229,13 @@ class Run:
         return self.config.text.model_copy(update={"lines": "yes" if self.lines else "no"})
 
     def blueprint(self) -> LanguageModel:
-        """The model without its weights, in no time and no memory."""
-        with without_weights():
-            model = LanguageModel(self.config.model, self.record["vocab_size"])
+        """The model without its weights, in no time and no memory. Raises InputError where its settings contradict one
+        another, which those of a run do only when the file was changed."""
+        try:
+            with without_weights():
+                model = LanguageModel(self.config.model, self.record["vocab_size"])
+        except InputError as error:
+            raise InputError(f"{self.path / CONFIG}: {error}") from None
         model.output.set_counts(self.tokenizer.vocab.counts)
         return model
 
@@ -273,11 +302,15 @@ class Run:
         record = read_json(path / CONFIG)
         if not isinstance(record, dict) or record.get("kind") != RUN_KIND:
             raise InputError(f"{path}: {description(path)}, not a language-model run.")
-        for key, kind in RECORD_TYPES.items():
-            if type(record.get(key, 0 if key == "continued" else None)) is not kind:
-                raise InputError(f"{path / CONFIG}: its {key} is no {kind.__name__}; the file is damaged.")
+        check_form(path / CONFIG, record, RECORD)
         config = LanguageModelConfig.of_record(record["config"], str(path / CONFIG))
-        return cls(path, config, load_tokenizer(path / TOKENIZER), record)
+        tokenizer = load_tokenizer(path / TOKENIZER)
+        if len(tokenizer.vocab) != record["vocab_size"]:
+            raise InputError(
+                f"{path / CONFIG}: vocab_size = {record['vocab_size']:,} does not fit the {len(tokenizer.vocab):,} "
+                f"types of {TOKENIZER}; one of the two was replaced."
+            )
+        return cls(path, config, tokenizer, record)
 
     def remove_when_collected(self, folder: Path) -> None:
         """Delete `folder`, which holds the run, once nothing refers to this object any more."""
@@ -302,6 +335,7 @@ class Run:
                 f"{self.path}: has no weights yet (training stopped before its first validation); "
                 "run the same train command again to resume."
             )
+        self.check_shapes()
         tensors, carried = load_tensors(self.path / MODEL)
         self.check_own(MODEL, carried.get("run"))
         gate_arrays, cache_arrays = (
@@ -310,9 +344,6 @@ class Run:
         )
         with nothing_drawn():
             model = LanguageModel(self.config.model, len(self.tokenizer.vocab))
-        expected = {name: tuple(p.shape) for name, p in model.state_dict().items() if name not in tied(model)}
-        if {name: array.shape for name, array in tensors.items()} != expected:
-            raise InputError(f"{self.path / MODEL}: its tensors do not fit {CONFIG}; one of the two was replaced.")
         weights = {name: torch.from_numpy(array) for name, array in tensors.items()}
         model.load_state_dict({**weights, **{alias: weights[name] for alias, name in tied(model).items()}})
         model.set_words(self.tokenizer.vocab.itos)
@@ -330,6 +361,21 @@ class Run:
             if wrong := wrong_gate(one.bias_K, one.weight_D, kinds, width):
                 raise InputError(f"{self.path / MODEL}: {wrong}; the file is damaged.")
         return Members(network, counted, gate, cache=cache)
+
+    def check_shapes(self) -> None:
+        """Raise InputError where the stored weights are not those of the configuration, before either takes memory."""
+        stored = {
+            name: shape
+            for name, shape in tensor_shapes(self.path / MODEL).items()
+            if not name.startswith(("gate.", "cache."))
+        }
+        fits = len(stored) >= self.config.model.layers  # or the model would be sketched for nothing
+        if fits:
+            sketch = self.blueprint()
+            weights = sketch.state_dict()
+            fits = stored == {name: tuple(part.shape) for name, part in weights.items() if name not in tied(sketch)}
+        if not fits:
+            raise InputError(f"{self.path / MODEL}: its tensors do not fit {CONFIG}; one of the two was replaced.")
 
     @property
     def finished(self) -> bool:
@@ -395,8 +441,7 @@ class Run:
         tensors, metadata = load_tensors(self.path / STATE)
         try:
             values = json.loads(metadata["values"])
-            position = values["position"]
-            known = "threads" in values and type(position["finished"]) is bool and type(position["step"]) is int
+            known = not misfit(values, STATE_FORM)
         except (KeyError, TypeError, ValueError, RecursionError):
             known = False
         if not known:

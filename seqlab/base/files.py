@@ -13,12 +13,14 @@ import shutil
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from .errors import InputError, SeqlabError
+from .printing import quoted
 from .storage.exchange import exchange
 from .storage.held import OLD, held, sweep
 from .storage.inside import move_inside
@@ -274,17 +276,54 @@ def read_json(path: str | Path) -> Any:
     """
     path = Path(path)
     try:
-        return json.loads(path.read_bytes().decode("utf-8", "surrogatepass"))
+        text = path.read_bytes().decode("utf-8", "surrogatepass")
     except FileNotFoundError:
         raise InputError(f"{path}: no such file.") from None
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not UTF-8 at byte {error.start}; the file is damaged.") from None
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path}: line {error.lineno}: not valid JSON ({error.msg}); the file is damaged.") from None
-    except (ValueError, RecursionError):  # an integer of thousands of digits, thousands of brackets
-        raise InputError(f"{path}: holds a number or a nesting that is too long; the file is damaged.") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}).") from None
+    return json_value(text, str(path), "; the file is damaged")
+
+
+def json_value(text: str, source: str, meaning: str = "") -> Any:
+    """The value of a text in JSON, in whose tables every key is there once.
+
+    Args:
+        text: the JSON.
+        source: what the sentence calls it.
+        meaning: what it means that the text is broken, as the end of the sentence.
+
+    Raises:
+        InputError: naming `source`, and the line or key.
+    """
+    try:
+        return json.loads(text, object_pairs_hook=_unique)
+    except json.JSONDecodeError as error:
+        raise InputError(f"{source}: line {error.lineno}: not valid JSON ({error.msg}){meaning}.") from None
+    except _RepeatedKeyError as error:
+        raise InputError(
+            f"{source}: the key {quoted(error.key)} stands twice in one table; leave one of them."
+        ) from None
+    except (ValueError, RecursionError):  # an integer of thousands of digits, thousands of brackets
+        raise InputError(f"{source}: holds a number or a nesting that is too long{meaning}.") from None
+
+
+class _RepeatedKeyError(ValueError):
+    """A table of JSON has a key twice, of which Python would take the last in silence."""
+
+    def __init__(self, key: str):
+        super().__init__(key)
+        self.key = key
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A table of JSON, whose keys must be distinct."""
+    table = dict(pairs)
+    if len(table) < len(pairs):
+        counts = Counter(key for key, _ in pairs)
+        raise _RepeatedKeyError(next(key for key, count in counts.items() if count > 1))
+    return table
 
 
 def json_line(value: Any) -> bytes:
@@ -460,6 +499,24 @@ def load_tensors(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, str
     if digest is None or digest != tensor_digest(tensors, metadata):
         raise InputError(f"{path}: its content differs from its digest; the file is damaged.")
     return tensors, metadata
+
+
+def tensor_shapes(path: str | Path) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of a tensor file's arrays, from its header: nothing else is read.
+
+    Raises:
+        InputError: when the file is missing or is not safetensors.
+    """
+    import safetensors
+
+    path = Path(path)
+    try:
+        with safetensors.safe_open(path, framework="numpy") as handle:
+            return {name: tuple(handle.get_slice(name).get_shape()) for name in handle.keys()}  # noqa: SIM118
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file.") from None
+    except Exception as error:
+        raise InputError(f"{path}: cannot be read as safetensors ({error}); the file is damaged.") from None
 
 
 def cache_folder() -> Path:

@@ -156,7 +156,8 @@ def _sentence(cls: type[Settings], error: ValidationError) -> str:
     context = first.get("ctx", {})
     if kind == "literal_error":
         names = re.findall(r"'([^']*)'", context["expected"])
-        return f"{key}: {first['input']!r} is not one of {', '.join(names)}.{did_you_mean(str(first['input']), names)}"
+        given = excerpt(first["input"])
+        return f"{key}: {given} is not one of {', '.join(names)}.{did_you_mean(given.strip(QUOTES), names)}"
     bound = context.get(BOUNDS.get(kind, ("",))[0])
     wanted = (
         BOUNDS[kind][1].format(figure(bound))
@@ -164,9 +165,12 @@ def _sentence(cls: type[Settings], error: ValidationError) -> str:
         else next((words for start, words in WANTED.items() if kind.startswith(start)), "")
     )
     if wanted:
-        return f"{key}: must be {wanted}, not {first['input']!r}."
+        return f"{key}: must be {wanted}, not {excerpt(first['input'])}."
     message = first["msg"][0].lower() + first["msg"][1:]
-    return f"{key}: {message}, not {first['input']!r}."
+    return f"{key}: {message}, not {excerpt(first['input'])}."
+
+
+QUOTES = "'\""
 
 
 def figure(bound: Any) -> str:
@@ -204,28 +208,61 @@ def _unknown(cls: type[Settings], key: str) -> str:
     same_leaf = [other for other in keys if other.rpartition(".")[2] == leaf]
     if same_leaf:
         hint = f" Did you mean {same_leaf[0]!r}?"
-    return f"unknown key {key!r}.{hint}"
+    return f"unknown key {excerpt(key)}.{hint}"
+
+
+LARGEST_FILE, DEEPEST = 1 << 20, 8
+"""Bytes of a configuration file, and tables within one another, that no configuration has."""
 
 
 def read_config(path: str | Path) -> dict[str, Any]:
-    """Nested values of a TOML or JSON configuration file."""
+    """Nested values of a TOML or JSON configuration file.
+
+    Raises:
+        InputError: naming the file, and the place in it where its text is broken.
+    """
+    from ..base.files import json_value
     from ..base.storage.streams import parked_as
 
     path = Path(path)
-    with parked_as(path) as place:
-        if path.suffix == ".json":
-            from ..base.files import read_json
+    try:
+        with parked_as(path) as place, place.open("rb") as handle:
+            data = handle.read(LARGEST_FILE + 1)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such configuration file.") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({(error.strerror or str(error)).lower()}).") from None
+    if len(data) > LARGEST_FILE:
+        raise InputError(f"{path}: is larger than {LARGEST_FILE:,} bytes; give a file of settings, in TOML or JSON.")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 at byte {error.start}; save the settings as UTF-8.") from None
+    values = json_value(text, str(path)) if path.suffix == ".json" else toml_values(text, str(path))
+    if not isinstance(values, dict):
+        raise InputError(f"{path}: must hold one JSON object.")
+    if depth(values) > DEEPEST:
+        raise InputError(f"{path}: holds more than {DEEPEST} tables within one another; settings have two at most.")
+    return values
 
-            values = read_json(place)
-            if not isinstance(values, dict):
-                raise InputError(f"{path}: must hold one JSON object.")
-            return values
-        try:
-            return tomllib.loads(place.read_text("utf-8"))
-        except FileNotFoundError:
-            raise InputError(f"{path}: no such configuration file.") from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise InputError(f"{path}: not valid TOML ({error}).") from None
+
+def toml_values(text: str, source: str) -> dict[str, Any]:
+    """Values of a text in TOML. Raises InputError naming `source` and where the text is broken."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{source}: not valid TOML ({error}).") from None
+    except (ValueError, RecursionError):  # an integer of thousands of digits, thousands of brackets
+        raise InputError(f"{source}: holds a number or a nesting that is too long.") from None
+
+
+def depth(value: object) -> int:
+    """Tables and lists within one another; 1 for a flat table."""
+    deepest, level = 0, list[Any]([value])
+    while level:
+        inner = [part for one in level for part in (one.values() if isinstance(one, dict) else one)]
+        level, deepest = [part for part in inner if isinstance(part, dict | list)], deepest + 1
+    return deepest
 
 
 def parse_set(assignments: list[str]) -> dict[str, Any]:
@@ -234,9 +271,25 @@ def parse_set(assignments: list[str]) -> dict[str, Any]:
     for assignment in assignments:
         key, equals, text = assignment.partition("=")
         if not equals or not key.strip():
-            raise InputError(f"--set {assignment!r}: write key=value, such as training.lr=0.01.")
+            raise InputError(f"--set {excerpt(assignment)}: write key=value, such as training.lr=0.01.")
+        name = key.strip()
+        if name.count(".") >= DEEPEST:
+            raise InputError(f"--set {excerpt(name)}: has more than {DEEPEST} parts; settings have two at most.")
         try:
-            values[key.strip()] = tomllib.loads(f"value = {text}")["value"]
+            values[name] = tomllib.loads(f"value = {text}")["value"]
         except tomllib.TOMLDecodeError:
-            values[key.strip()] = text
+            values[name] = text
+        except (ValueError, RecursionError):
+            raise InputError(f"--set {excerpt(name)}: holds a number or a nesting that is too long.") from None
+        if isinstance(values[name], dict | list) and depth(values[name]) > DEEPEST:
+            raise InputError(f"--set {excerpt(name)}: holds more than {DEEPEST} tables within one another.")
     return values
+
+
+def excerpt(value: object, most: int = 60) -> str:
+    """A value as Python writes it, cut where it is long: what a file holds may be of any length."""
+    try:
+        text = repr(value)
+    except ValueError:  # an integer of thousands of digits
+        return "a number of thousands of digits"
+    return text if len(text) <= most else f"{text[:most]}..."

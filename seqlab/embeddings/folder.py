@@ -9,10 +9,12 @@ import json
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import NoneType
 from typing import IO, Any, Literal, NamedTuple
 
 import numpy as np
 
+from ..base.contents.forms import check_form
 from ..base.errors import InputError
 from ..base.files import (
     MANIFEST,
@@ -38,6 +40,15 @@ NGRAMS = "ngrams.safetensors"
 STATE = "state/latest.safetensors"
 """The exact state of a training, where there is one; see state.py."""
 NOT_FINISHED = "its training is not finished; run its own command again"
+VOCAB_FORM = {"words": [str], "counts": ([int], NoneType)}
+META_FORM = {
+    "kind?": str,
+    "settings?": {"text?": {"lowercase?": bool}},
+    "corpus?": (str, NoneType),
+    "notes?": [str],
+    "report?": dict,
+}
+"""What vocab.json and config.json hold, so far as anything depends on it."""
 LONGEST_TENSOR_HEADER = 1 << 16
 """Bytes of JSON before the matrix at most; ours are about 200."""
 BLOCK_BYTES = 1 << 19
@@ -141,6 +152,8 @@ def _read_folder(folder: Path, mapped: bool, verify: Verify | None) -> VectorTab
         _check_all_but_the_matrices(folder)
     matrix = _mapped_matrix(folder / TENSORS)[0] if mapped else None
     vocab, meta = read_json(folder / VOCAB), read_json(folder / CONFIG)
+    check_form(folder / VOCAB, vocab, VOCAB_FORM)
+    check_form(folder / CONFIG, meta, META_FORM)
     try:
         if matrix is None:
             matrix = load_tensors(folder / TENSORS)[0]["matrix"]
@@ -151,8 +164,6 @@ def _read_folder(folder: Path, mapped: bool, verify: Verify | None) -> VectorTab
         raise
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{folder}: not an embeddings folder ({error}); it is damaged.") from None
-    if not set(map(type, words)) <= {str}:
-        raise InputError(f"{folder / VOCAB}: has a word that is no text; the file is damaged.")
     if matrix.ndim != 2 or len(matrix) != len(words) or (counts is not None and counts.shape != (len(words),)):
         raise InputError(f"{folder}: {len(words):,} words and a matrix of shape {matrix.shape} do not match.")
     return VectorTable(words, matrix, counts, meta, _read_subwords(folder, matrix.shape[1]))

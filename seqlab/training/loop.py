@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..base.contents.forms import take_over
 from ..base.errors import SeqlabError, option
 from ..base.interrupts import Abandoned, interruptible
 from ..base.progress import Progress, notify
@@ -75,8 +76,7 @@ class TrainingPosition:
 
     def load_numbers(self, numbers: dict[str, Any]) -> None:
         """Resume from `numbers()`."""
-        for name, value in numbers.items():
-            setattr(self, name, value)
+        take_over(self, numbers, self.numbers())
 
 
 class Trainer:

@@ -94,17 +94,15 @@ class Checkpoint:
         if saved is None:
             return False
         arrays, values = saved
+        parts = self.parts
         if values["position"]["finished"] and values["position"].get("continued", 0) >= continued:
-            position = self.parts["position"]
-            assert has_numbers(position)
-            position.load_numbers(values["position"])
-            return True
-        if values["processes"] != self.world.size:
+            arrays, parts = {}, {"position": self.parts["position"]}
+        elif values["processes"] != self.world.size:
             raise InputError(
                 f"{self.run.path}: was trained by {values['processes']} processes, not {self.world.size}; "
                 "start as many."
             )
-        for name, part in self.parts.items():
+        for name, part in parts.items():
             try:
                 if has_arrays(part):
                     part.load_arrays(under(f"{name}.", arrays))

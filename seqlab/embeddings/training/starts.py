@@ -70,10 +70,10 @@ def as_begun(folder: Path, config: EmbeddingsConfig) -> EmbeddingsConfig:
     settings = settings_begun_with(folder)
     if settings is None:
         return config
-    chosen = {key: settings[key] for key in CHOSEN if getattr(config, key) is None}
-    if config.engine == "auto" and config.device in LOOPS_DEVICES:
+    chosen = {key: settings[key] for key in CHOSEN if key in settings and getattr(config, key) is None}
+    if config.engine == "auto" and config.device in LOOPS_DEVICES and "engine" in settings:
         chosen["engine"] = settings["engine"]
-    return config.model_copy(update=chosen)
+    return config.updated(chosen, str(folder / STATE))
 
 
 class Earlier(NamedTuple):

@@ -14,10 +14,12 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import numpy as np
 
+from ...base.contents.forms import misfit
 from ...base.errors import InputError, check_same_settings
 from ...base.files import atomic_folder, load_tensors, save_tensors, write_json_lines
 from ...base.storage.metrics import read_metrics as read_lines
@@ -27,6 +29,20 @@ from ..folder import STATE
 METRICS = "metrics.jsonl"
 FREE = ("workers", "device")
 """Settings that may differ when a training resumes. On another device it draws other random numbers from there on."""
+
+
+FORM = {
+    "position": {
+        "jobs": int,
+        "seconds": (float, int),
+        "losses": [(float, int)],
+        "predictions": [int],
+        "held_out": [(float, int, NoneType)],
+        "lines": [dict],
+    },
+    "origin": {"settings": dict, "text": str, "vocabulary": str},
+}
+"""What the text in the header of a state holds."""
 
 
 @dataclass
@@ -116,8 +132,10 @@ def load_state(folder: Path) -> tuple[dict[str, np.ndarray], VectorPosition, Ori
     arrays, metadata = load_tensors(folder / STATE)
     try:
         values = json.loads(metadata["values"])
+        if wrong := misfit(values, FORM):
+            raise ValueError(wrong)
         return arrays, VectorPosition(**values["position"]), Origin(**values["origin"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise InputError(f"{folder / STATE}: not a state of word vectors ({error}); it is damaged.") from None
 
 

@@ -8,10 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
+from types import NoneType
 from typing import IO, Any
 
 import numpy as np
 
+from ...base.contents.forms import OTHERS, check_form
 from ...base.errors import InputError
 from ...base.files import read_json, verify_manifest
 from ...base.kinds import kind_of
@@ -25,9 +27,21 @@ from ..tokenizers.table import load_tokenizer
 from .spelling import Spelling, SpeltIds
 
 FORMAT = 1
+FORM = {
+    "seqlab": (int, str),
+    "kind": str,
+    "digest": str,
+    "reason?": str,
+    "documents": int,
+    "replaced": int,
+    "lines?": ({"items": int, "drawn": int}, NoneType),
+    "sources": {OTHERS: [{"name": str}]},
+    "settings": dict,
+    "splits": dict,
+}
+"""What corpus.json holds."""
 """Version of a corpus folder."""
 HEADER = "corpus.json"
-HEADER_TYPES = {"kind": str, "reason": str, "settings": dict, "documents": int, "replaced": int, "sources": dict}
 TOKENIZER = "tokenizer.json"
 ITEMS = "items.npy"
 """Keys of the lines of a list, by which a generated one is known to be new."""
@@ -334,6 +348,7 @@ class Corpus(Result):
         if not cls.is_corpus(path):
             raise InputError(f"{path}: not a prepared corpus (no {HEADER}); make one with 'seqlab data prepare'.")
         header = read_json(path / HEADER)
+        check_form(path / HEADER, header, FORM)
         try:
             if header["seqlab"] != FORMAT:
                 raise InputError(
@@ -343,7 +358,6 @@ class Corpus(Result):
                 verify_manifest(path)
             elif verify is None:
                 verify_folder_once(path)
-            check_header(header)
             tokenizer = load_tokenizer(path / TOKENIZER)
             lines, types = bool(header.get("lines")), len(tokenizer.vocab)
             splits = {name: open_split(path, name, split, types, lines) for name, split in header["splits"].items()}
@@ -356,18 +370,6 @@ class Corpus(Result):
         if not intact:
             raise InputError(f"{path / HEADER}: its figures differ from its digest; the file is damaged.")
         return corpus
-
-
-def check_header(header: Mapping[str, Any]) -> None:
-    """Raise KeyError, TypeError or ValueError where what a header says of the text has another type."""
-    for name, kind in HEADER_TYPES.items():
-        if type(header[name]) is not kind:
-            raise ValueError(f"{name} is no {kind.__name__}")
-    if (lines := header.get("lines")) and not type(lines["items"]) is type(lines["drawn"]) is int:
-        raise ValueError("the number of lines is no int")
-    for entries in header["sources"].values():
-        if not all(type(entry["name"]) is str for entry in entries):
-            raise ValueError("the name of a source is no str")
 
 
 def read_items(path: Path) -> np.ndarray:

@@ -71,6 +71,12 @@ class Tokenizer(ABC):
         """The tokenizer of a file, whose options may be those of an earlier version."""
         return cls(vocab=vocab, **options)
 
+    def check(self) -> None:
+        """Raise ValueError where vocabulary and options are none that this kind can have; for what comes from a
+        file."""
+        if "" in self.vocab.stoi:
+            raise ValueError("an entry of its vocabulary is empty")
+
     def with_vocab(self, vocab: Vocab) -> Tokenizer:
         """The same rule with another vocabulary."""
         return type(self)(vocab=vocab, **self.options)

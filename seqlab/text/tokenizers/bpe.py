@@ -19,7 +19,7 @@ from .characters import ByteDecoder, utf8
 from .cuts import natural_cuts, pieces
 from .segmenters import Segmenter, UnitSegmenter
 from .unfinished import Beginnings, Unfinished, Way
-from .vocab import Vocab, escape, unescape
+from .vocab import EOS, Vocab, escape, unescape
 
 DISTINCT = 1 << 21
 """Characters of distinct units after which learning reads no more: about 200,000 words."""
@@ -67,6 +67,15 @@ class BpeTokenizer(Tokenizer):
     @property
     def required(self) -> list[str]:
         return [escape(token) for token in self.learned]
+
+    def check(self) -> None:
+        known = set(_BYTES)
+        for left, right in self.merges:
+            if not {left, right} <= known:
+                raise ValueError("a merge joins what no merge before it made")
+            known.add(left + right)
+        if self.vocab.stoi.keys() - {EOS} != set(self.required) - {EOS}:
+            raise ValueError("its vocabulary is not that of its merges")
 
     @cached_property
     def _model(self) -> tokenizers.Tokenizer:

@@ -36,6 +36,11 @@ class CharTokenizer(Tokenizer):
     def segmenter(self) -> Segmenter:
         return CodeSegmenter(_code_points, chr)
 
+    def check(self) -> None:
+        super().check()
+        if any(len(token) > 1 for token in self.vocab.stoi.keys() - {UNK, EOS}):
+            raise ValueError("an entry of its vocabulary is no character")
+
     @cached_property
     def _texts(self) -> list[str]:
         return [{UNK: "\ufffd", EOS: "\n"}.get(token, token) for token in self.vocab.itos]
@@ -93,6 +98,10 @@ class ByteTokenizer(Tokenizer):
 
     def segmenter(self) -> Segmenter:
         return CodeSegmenter(_utf8_bytes, BYTE_NAMES.__getitem__)
+
+    def check(self) -> None:
+        if self.vocab.stoi.keys() - {EOS} != set(BYTE_NAMES):
+            raise ValueError("its vocabulary is not that of the 256 bytes")
 
     @cached_property
     def _pieces(self) -> list[bytes]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ...base.contents.forms import check_form
 from ...base.errors import InputError
 from ...base.files import read_json
 from ..scripts import script_of, segmented
@@ -32,6 +33,8 @@ MOST_RARE = 0.15
 MIN_COUNT = {"word": 2, "whitespace": 1, "char": 1}
 """Default `min_count` of a language model's vocabulary."""
 
+FORM = {"seqlab": (int, str), "kind": str, "options": dict, "vocab": [str], "counts": [int], "digest": str}
+"""What tokenizer.json holds."""
 MOST_COUNTED = 1 << 53
 """Tokens that counts may amount to: more than any text has, and exact in float64."""
 
@@ -96,6 +99,7 @@ def load_tokenizer(path: str | Path) -> Tokenizer:
         InputError: the file is missing, damaged, edited, or of another version.
     """
     values = read_json(path)
+    check_form(path, values, FORM)
     try:
         if values["seqlab"] != FORMAT:
             raise InputError(f"is of format {values['seqlab']!r}, not {FORMAT}; it needs another version of seqlab.")
@@ -103,6 +107,7 @@ def load_tokenizer(path: str | Path) -> Tokenizer:
         if len(vocab) and not 0 <= vocab.counts.min() <= vocab.counts.max() <= MOST_COUNTED // len(vocab):
             raise ValueError("its counts are not those of a text")
         tokenizer = TOKENIZERS[values["kind"]].from_options(vocab, values["options"])
+        tokenizer.check()
         intact = tokenizer.digest == values["digest"]
     except InputError as error:
         raise InputError(f"{path}: {error}") from None

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
+from ...base.contents.forms import take_over
 from ...config import TrainingConfig
 from .optimizers import Optimizer
 
@@ -132,8 +133,7 @@ class Average:
 
     def load_numbers(self, numbers: dict[str, Any]) -> None:
         """Resume from `numbers()`."""
-        for name, value in numbers.items():
-            setattr(self, name, value)
+        take_over(self, numbers, self.numbers())
 
 
 class ExponentialAverage(Average):
