@@ -166,7 +166,7 @@ def test_half_a_character_of_utf16(tmp_path: Path) -> None:
 def test_binary_data_is_told_apart(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_bytes("utf-16 without a mark".encode("utf-16-le"))
-    with pytest.raises(InputError, match="UTF-16 without a byte order mark"):
+    with pytest.raises(InputError, match="UTF-16-LE without a byte order mark"):
         documents(path)
     assert documents(path, errors="replace")[0].startswith("u\0t\0f")
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ...base.contents.signatures import kind_of_bytes
 from ...base.errors import InputError, choose, counted
 from ...base.resources.memory import check_memory
 from ...base.storage.outputs import check_file, check_folder, scratch
@@ -40,14 +41,8 @@ from .text import (
 
 WILD = 10_000
 """A vector's largest number is odd where it is so many times the usual one."""
-OTHER_KINDS = {
-    **{
-        b"\x80" + bytes([protocol]): "a Python pickle (gensim's own format), which seqlab never opens; write it "
-        "out with save_word2vec_format"
-        for protocol in range(2, 6)
-    },
-    b"\x93NUMPY": "a bare numpy array without words",
-}
+FROM_GENSIM = "write gensim's own vectors out with save_word2vec_format"
+"""What to do with a pickle, which seqlab never opens."""
 
 
 class Format(NamedTuple):
@@ -111,9 +106,9 @@ def recognise(path: str | Path) -> str:
         return "npz"
     if sample[:4] == fasttext.MAGIC:
         return "fasttext-model"
-    for magic, kind in OTHER_KINDS.items():
-        if sample.startswith(magic):
-            raise InputError(f"{path}: is {kind}.")
+    if kind := kind_of_bytes(sample):
+        pickled = f"; {FROM_GENSIM}" if "pickle" in kind.title else ""
+        raise InputError(f"{path}: is {kind.title}, not a file of word vectors{pickled}.")
     if sample.startswith(OTHER_MARKS):
         raise InputError(f"{path}: is UTF-16 text; save it as UTF-8.")
     if (vectors := vectors_path(path)) is not None:

@@ -34,6 +34,7 @@ FORM = {
     "reason?": str,
     "documents": int,
     "replaced": int,
+    "notes?": [str],
     "lines?": ({"items": int, "drawn": int}, NoneType),
     "sources": {OTHERS: [{"name": str}]},
     "settings": dict,

@@ -41,6 +41,8 @@ def _encoding(report: Report) -> Iterator[str]:
             )
         if file["encoding"] != "utf-8":
             yield f"{printable(file['name'])}: is {file['encoding'].upper()} by its byte order mark and read as such."
+        if file["note"]:
+            yield f"{printable(file['note'])}."
 
 
 def _control_characters(report: Report) -> Iterator[str]:

@@ -45,6 +45,7 @@ from ..sources.readers import (
     ReadReport,
     SourceFile,
     Sources,
+    check_field,
     check_one_stdin,
     corpus_name,
     listed,
@@ -116,6 +117,7 @@ def prepare(
     with read_once():
         found = {name: resolve_sources(part) for name, part in given.items()}
         check_one_stdin(found)
+        check_field(found["train"], config.field)
         files = {name: [_on_disk(file, out) for file in group] for name, group in found.items()}
         entries = {name: [_entry(file) for file in group] for name, group in files.items()}
         if out is None:
@@ -154,6 +156,8 @@ def _earlier(
 
 def _opened(out: str | Path, config: TextConfig, quiet: bool, verify: bool | None = None) -> Corpus:
     corpus = Corpus.open(out, verify)
+    for note in corpus.header.get("notes", []):
+        Progress("preparing", quiet=quiet).note(note)
     lines = corpus.header.get("lines")
     if lines and config.lines == "auto":
         Progress("preparing", quiet=quiet).note(lines_sentence(lines))
@@ -289,6 +293,7 @@ class _Preparation:
             "settings": {**self.config.model_dump(), "tokenizer": kind, "for_words": self.for_words},
             "documents": items["items"] if items else spools["train"].documents,
             "replaced": report.replaced,
+            "notes": [file.note for file in report.files if file.note],
             "splits": headers,
             "digest": corpus_digest(tokenizer.digest, counts),
         }

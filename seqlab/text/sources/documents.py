@@ -218,13 +218,3 @@ REFUSED = {
     ".mp4": ("a film", "use its subtitles (.srt)"),
 }
 """What is refused by its suffix: what it is, and what to do."""
-MAGIC = {
-    b"%PDF-": ("a PDF", "give it the suffix .pdf"),
-    b"PK\x03\x04": ("a zip archive, as .docx and .epub are", "give it its proper suffix, or unpack it"),
-    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": ("an old Office file", "save it as .docx, .txt or .csv"),
-    b"{\\rtf": ("a rich text file", "save it as .docx or .txt"),
-    b"\x89PNG": ("a picture", "run it through OCR first"),
-    b"\xff\xd8\xff": ("a picture", "run it through OCR first"),
-    b"SQLite format 3\x00": ("a database", "export it as .csv"),
-}
-"""The same by first bytes, for files whose name does not say it."""

@@ -13,6 +13,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from ...base.contents.signatures import PRINTABLE, kind_of_bytes
 from ...base.errors import InputError, option
 
 BLOCK = 1 << 20
@@ -37,6 +38,9 @@ _DECODERS: dict[str, Callable[[bytes, str, bool], tuple[str, int]]] = {
 }
 _MANY_NULS = 0.3
 """Share of NUL bytes that no text has, but UTF-16 without a byte order mark does."""
+NOISE, FEWEST_BYTES, MOST_CONTROLS = 1 << 12, 64, 0.15
+"""First bytes that are looked at, how many there must be, and the share of control characters among them that no text
+has."""
 
 
 @dataclass
@@ -53,6 +57,8 @@ class FileReport:
     carriage_returns: bool = False
     """Whether CR LF or lone CR line ends were turned into LF."""
     lines: int = 0
+    note: str = ""
+    """What the file looks like, where it is read as plain text and may be something else."""
 
 
 def read_text(handle: IO[bytes], report: FileReport, errors: str = "strict", suffix: str = "") -> Iterator[str]:
@@ -220,21 +226,43 @@ def _genuine_replacements(data: bytes, encoding: str) -> int:
 
 
 def _refuse_documents(head: bytes, report: FileReport) -> None:
-    from .documents import MAGIC
-
-    for magic, (what, cure) in MAGIC.items():
-        if head.startswith(magic):
-            raise InputError(f"{report.name}: is {what}, not plain text; {cure}.")
+    if kind := kind_of_bytes(head):
+        raise InputError(f"{report.name}: is {kind.title}, not plain text; {kind.cure}.")
 
 
 def _refuse_binary(head: bytes, report: FileReport) -> None:
     nuls = head.count(b"\0")
     if nuls > _MANY_NULS * len(head):
+        if name := _unmarked(head):
+            raise InputError(
+                f"{report.name}: is text in {name.upper()} without a byte order mark; save it as UTF-8, such as with "
+                f"iconv -f {name.upper()} -t UTF-8."
+            )
         raise InputError(
-            f"{report.name}: {nuls / len(head):.0%} of its first bytes are NUL: this is not UTF-8 text but "
-            "binary data or UTF-16 without a byte order mark; convert it to UTF-8, or use "
-            f"{option('errors', 'replace')}."
+            f"{report.name}: {nuls / len(head):.0%} of its first bytes are NUL: this is binary data, not text; give "
+            f"its text, or use {option('errors', 'replace')}."
         )
+    controls = len(head[:NOISE].translate(None, PRINTABLE))
+    if len(head) >= FEWEST_BYTES and controls > MOST_CONTROLS * len(head[:NOISE]):
+        raise InputError(
+            f"{report.name}: {controls / len(head[:NOISE]):.0%} of its first bytes are control characters: this is "
+            f"binary data, not text; give its text, or use {option('errors', 'replace')}."
+        )
+
+
+def _unmarked(head: bytes) -> str | None:
+    """The encoding of 16 or 32 bits in which bytes are a text, None where they are none; of several the one with most
+    of ASCII's characters, which every text has: spaces, line ends, digits."""
+    sample = head[: len(head[:NOISE]) // 4 * 4]
+    shares: dict[str, float] = {}
+    for name in ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be"):
+        try:
+            text = _DECODERS[name](sample, "strict", False)[0]
+        except UnicodeDecodeError:
+            continue
+        if text and sum(character.isprintable() or character.isspace() for character in text) > 0.98 * len(text):
+            shares[name] = sum(map(str.isascii, text)) / len(text)
+    return max(shares, key=shares.__getitem__) if shares else None
 
 
 def _clean_newlines(texts: Iterator[str], report: FileReport) -> Iterator[str]:

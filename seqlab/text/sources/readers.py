@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from ...base.errors import InputError, did_you_mean
+from ...base.contents.signatures import LONGEST, ZIP, kind_of_bytes
+from ...base.errors import InputError, did_you_mean, option
 from ...base.kinds import DESCRIPTIONS, kind_of
 from ...base.storage.streams import STDIN, parked, read_once, reads_once
 from ...catalogue import corpora
 from .documents import BINARY, MARKED, REFUSED
+from .looks import looks_like
 from .plain_text import COMPRESSED_SUFFIXES, FileReport, read_text
-from .records import FIELD, json_lines, table_texts
+from .records import FIELD, json_file, json_lines, notebook_text, table_texts
 
 TEXT_SUFFIXES = {".txt", ".text", ".md", ".markdown", ".rst", ".tex", ".jsonl", ".ndjson"}
 """What is read from a folder, also compressed."""
 DOCUMENT_SUFFIXES = {*BINARY, *MARKED}
 """What is read from a folder that holds none of those; every visible file where there is neither."""
 JSON_LINES = {".jsonl", ".ndjson"}
+JSON, NOTEBOOK = ".json", ".ipynb"
 TABLES = {".csv", ".tsv", ".tab"}
 
 LONGEST_NAME = 255
@@ -46,12 +51,12 @@ class SourceFile:
         """The suffix that decides how the file is read, one of compressed files apart; "" for plain text."""
         kinds = [suffix for suffix in self.suffixes if suffix not in COMPRESSED_SUFFIXES]
         last = kinds[-1] if kinds else ""
-        return last if last in JSON_LINES | TABLES | DOCUMENT_SUFFIXES else ""
+        return last if last in JSON_LINES | TABLES | DOCUMENT_SUFFIXES | {JSON, NOTEBOOK} else ""
 
     @property
     def is_records(self) -> bool:
         """Whether the file consists of records that each hold a text."""
-        return self.format in JSON_LINES | TABLES
+        return self.format in JSON_LINES | TABLES | {JSON}
 
     @property
     def size(self) -> int:
@@ -126,6 +131,15 @@ def check_one_stdin(files: Mapping[str, Sequence[SourceFile]]) -> None:
     uses = [name for name, group in files.items() if any(file.path is None for file in group)]
     if len(uses) > 1:
         raise InputError(f"-: standard input cannot be both {uses[0]} and {uses[1]}; name a file for one of them.")
+
+
+def check_field(files: Sequence[SourceFile], field: str) -> None:
+    """Refuse a field or column where no file has any. Raises InputError naming the first file."""
+    if field != FIELD and files and not any(file.is_records for file in files):
+        raise InputError(
+            f"{files[0].name}: is read as plain text, which has no field {field!r}; a table is named .csv or .tsv, "
+            f"records .jsonl or .json; else leave {option('field')} out."
+        )
 
 
 def listed(sources: object) -> list[str | Path]:
@@ -227,6 +241,7 @@ def _documents_of(
     if suffix in REFUSED:
         what, cure = REFUSED[suffix]
         raise InputError(f"{source.name}: is {what}, which seqlab does not read; {cure}.")
+    kind = kind or _document_by_content(handle, source.name)
     if kind in BINARY:
         if suffix in COMPRESSED_SUFFIXES:
             raise InputError(f"{source.name}: is a compressed {kind} file; unpack it first.")
@@ -237,6 +252,10 @@ def _documents_of(
     texts = read_text(handle, entry, errors, suffix)
     if kind in MARKED:
         yield from _whole(MARKED[kind]("".join(texts)))
+    elif kind == NOTEBOOK:
+        yield from _whole(notebook_text("".join(texts), source.name))
+    elif kind == JSON:
+        yield from ((True, text) for text in json_file("".join(texts), entry, errors, field))
     elif kind in JSON_LINES:
         yield from ((True, text) for text in json_lines(texts, entry, errors, field))
     elif kind in TABLES:
@@ -244,8 +263,38 @@ def _documents_of(
     else:
         starts = True
         for text in texts:
+            if starts and (look := looks_like(text)):
+                entry.note = f"{source.name}: {look}"
             yield starts, text
             starts = False
+
+
+def _document_by_content(handle: IO[bytes], name: str) -> str:
+    """The suffix that a document would have whose name does not say what it is, "" for anything else.
+
+    Raises:
+        InputError: it is an archive of another kind.
+    """
+    if not isinstance(handle, io.BufferedReader):
+        return ""
+    head = handle.peek(LONGEST)
+    if head.startswith(b"%PDF-"):
+        return ".pdf"
+    if not head.startswith(ZIP):
+        return ""
+    try:
+        with zipfile.ZipFile(handle) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, OSError, ValueError, EOFError, NotImplementedError, RuntimeError):
+        names = []
+    handle.seek(0)
+    found = {"word/document.xml": ".docx", "META-INF/container.xml": ".epub"}
+    for part, suffix in found.items():
+        if part in names:
+            return suffix
+    kind = kind_of_bytes(head, "\n".join(names))
+    assert kind is not None, "every zip archive is of some kind"
+    raise InputError(f"{name}: is {kind.title}, not plain text; {kind.cure}.")
 
 
 def _whole(text: str) -> Iterator[tuple[bool, str]]:

@@ -45,19 +45,75 @@ def json_lines(texts: Iterator[str], report: FileReport, errors: str, field: str
     for number, line in enumerate(lines_of(texts), 1):
         if not line.strip():
             continue
-        text = _record_text(line, f"{report.name}: line {number}", field)
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
-        lone = sum("\ud800" <= character <= "\udfff" for character in text) if not text.isascii() else 0
-        if lone and errors == "strict":
-            raise InputError(
-                f"{report.name}: line {number}: the text contains half of a UTF-16 pair (a lone surrogate); "
-                f"mend the record, or use {option('errors', 'replace')}."
-            )
-        if lone:
-            report.replaced += lone
-            text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        if text:
+        where = f"{report.name}: line {number}"
+        if text := _whole_characters(_record_text(line, where, field), where, report, errors):
             yield text
+
+
+def _whole_characters(text: str, where: str, report: FileReport, errors: str) -> str:
+    """The text of a record with its line ends as \\n, and without halves of characters."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    lone = sum("\ud800" <= character <= "\udfff" for character in text) if not text.isascii() else 0
+    if lone and errors == "strict":
+        raise InputError(
+            f"{where}: the text contains half of a UTF-16 pair (a lone surrogate); mend the record, or use "
+            f"{option('errors', 'replace')}."
+        )
+    if lone:
+        report.replaced += lone
+        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def json_file(text: str, report: FileReport, errors: str, field: str) -> Iterator[str]:
+    """The texts of a file that is one JSON value: a list of texts, or of records with a field; or of JSON Lines.
+
+    Raises:
+        InputError: it is no JSON, or a value that holds no list of texts.
+    """
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        first = text.lstrip().partition("\n")[0]
+        if (error.msg == "Extra data" and error.lineno > 1) or _is_json(first):
+            yield from json_lines(iter([text]), report, errors, field)
+            return
+        raise InputError(f"{report.name}: line {error.lineno}: not valid JSON ({error.msg}).") from None
+    except (ValueError, RecursionError):
+        raise InputError(f"{report.name}: holds a number or a nesting that is too long.") from None
+    if isinstance(value, dict) and isinstance(value.get(field), str):
+        value = [value]
+    if not isinstance(value, list):
+        held = f"one table with the keys {_keys(value)}" if isinstance(value, dict) else f"one {type(value).__name__}"
+        raise InputError(
+            f"{report.name}: is {held}, not a list of texts; write its texts as .jsonl, one record a line, or as .txt."
+        )
+    for number, one in enumerate(value, 1):
+        where = f"{report.name}: entry {number}"
+        found = one if isinstance(one, str) else _field_of(one, where, field)
+        if found := _whole_characters(found, where, report, errors):
+            yield found
+
+
+def _is_json(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _keys(record: dict[str, object]) -> str:
+    return ", ".join(repr(name[:40]) for name in list(record)[:8]) or "none"
+
+
+def notebook_text(text: str, name: str) -> str:
+    """The cells of a Jupyter notebook, code and prose, a blank line between them; outputs are left out."""
+    try:
+        cells = json.loads(text)["cells"]
+        sources = [cell["source"] for cell in cells if cell["cell_type"] in ("code", "markdown", "raw")]
+        return "\n\n".join("".join(source) for source in sources if source)
+    except (ValueError, RecursionError, LookupError, TypeError) as error:
+        raise InputError(f"{name}: not a notebook of Jupyter, or of an old format ({error!r}).") from None
 
 
 def _record_text(line: str, where: str, field: str) -> str:
@@ -67,16 +123,22 @@ def _record_text(line: str, where: str, field: str) -> str:
         raise InputError(f"{where}: not valid JSON ({error.msg}); every line must hold one JSON object.") from None
     except RecursionError:
         raise InputError(f"{where}: the JSON is nested too deeply.") from None
+    return _field_of(record, where, field)
+
+
+def _field_of(record: object, where: str, field: str) -> str:
+    """The text of a record."""
     if not isinstance(record, dict):
         raise InputError(f"{where}: every line must hold one JSON object, not {type(record).__name__}.")
     if field not in record:
-        names = ", ".join(repr(name) for name in list(record)[:8]) or "none"
         raise InputError(
-            f"{where}: the record has no field {field!r}; its fields are {names}. Choose one with {option('field')}."
+            f"{where}: the record has no field {field!r}; its fields are {_keys(record)}. Choose one with "
+            f"{option('field')}."
         )
     if not isinstance(record[field], str):
         raise InputError(f"{where}: the field {field!r} must be text, not {type(record[field]).__name__}.")
-    return record[field]
+    found: str = record[field]
+    return found
 
 
 def table_texts(texts: Iterator[str], report: FileReport, field: str, tabs: bool) -> Iterator[str]:
