@@ -31,7 +31,7 @@ FORM = {
     "seqlab": (int, str),
     "kind": str,
     "digest": str,
-    "reason?": str,
+    "reason": str,
     "documents": int,
     "replaced": int,
     "notes?": [str],
