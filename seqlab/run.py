@@ -399,6 +399,10 @@ class Run:
         """Keep the counts of the training text."""
         counts.save(self.path / COUNTS)
 
+    def remove_model(self) -> None:
+        """Forget the weights kept so far, of a training that came to nothing."""
+        (self.path / MODEL).unlink(missing_ok=True)
+
     def remove_counts(self) -> None:
         """Go on without counts; the weights are to be saved without a gate first."""
         (self.path / COUNTS).unlink(missing_ok=True)

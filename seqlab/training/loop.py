@@ -41,6 +41,8 @@ LOG_LINES = 500
 """Lines of metrics.jsonl, evenly spaced over the budget: more than a curve has pixels to show."""
 LINE_SHARE = 0.02
 """Share of a budget of time that lines of metrics may take: a line looks at gradients and gates of every part."""
+HOPELESS, HOPELESS_NATS = 2.0, 5.0
+"""Times the loss of a guess among all types, and nats beyond that, which no training that learns stays above."""
 LOWEST_PLATEAU = 1e-3
 """Share of the learning rate that the plateau schedule keeps: with less, nothing more would be learned."""
 
@@ -181,6 +183,8 @@ class Trainer:
                 if save_due and not stop:
                     self.save()
                     last_save = time.monotonic()
+            if not stop:
+                self.check_learned()
             position.finished = not stop
             self.save()
             if stop or self.world.any(interrupted.is_set()):
@@ -369,6 +373,27 @@ class Trainer:
                 f"was saved. Lower training.lr (now {self.config.lr:g}) or training.clip (now {self.config.clip:g}), "
                 "and use another output folder."
             )
+
+    def check_learned(self) -> None:
+        """Look at all validations once training is over: finite losses can be as hopeless as infinite ones.
+
+        Raises:
+            SeqlabError: the network was never better than far worse than a guess among all types; its weights are gone.
+        """
+        history = self.run.history
+        losses = [one.get("valid_network_loss", one["valid_loss"]) for one in history.validations]
+        if not losses and self.model.output.exact and "loss" in history.last:
+            losses = [history.last["loss"]]
+        guess = math.log(self.model.vocab_size)
+        if not self.world.any(bool(losses) and min(losses) > HOPELESS * guess + HOPELESS_NATS):
+            return
+        if self.world.first:
+            self.run.remove_model()
+        raise SeqlabError(
+            f"training has diverged: the network ended no better than {min(losses):.3g} nats per token, where guessing "
+            f"among the {self.model.vocab_size:,} types has {guess:.3g}; its weights were not kept. Lower training.lr "
+            f"(now {self.config.lr:g}) or training.clip (now {self.config.clip:g}), and use another output folder."
+        )
 
     def claims_line(self) -> bool:
         """Whether a line of metrics belongs to the step to be taken now; true once for every share of the budget, of a

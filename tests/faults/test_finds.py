@@ -295,4 +295,4 @@ def test_a_record_of_a_run_has_values_of_its_types(
     files.write_json(run / "config.json", {**record, key: value})
     anew(run)
     assert command(["generate", str(run), "--length", "3"]) == 2
-    assert f"its {key} is no" in capsys.readouterr().err
+    assert f"config.json: {key}: must be" in capsys.readouterr().err

@@ -83,12 +83,14 @@ def take_over(target: object, saved: Mapping[str, Any], own: Mapping[str, Any]) 
         own: what there is now, whose types the saved values must have.
 
     Raises:
-        ValueError: a name that there is not, another type, or a count or number that cannot be.
+        ValueError: another type, or a count or number that cannot be. Names that there are not, of another version, are
+            left out.
     """
-    for name, value in saved.items():
-        if name not in own or not _alike(value, own[name]):
+    known = {name: value for name, value in saved.items() if name in own}
+    for name, value in known.items():
+        if not _alike(value, own[name]):
             raise ValueError(f"{name} cannot be {str(value)[:40]}")
-    for name, value in saved.items():
+    for name, value in known.items():
         setattr(target, name, value)
 
 
