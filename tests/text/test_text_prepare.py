@@ -607,6 +607,8 @@ def test_large_corpora_are_verified_once(tmp_path: Path, monkeypatch: pytest.Mon
         ("", {}, r"a\.txt: the text is empty"),
         (" \n \t\n", {"tokenizer": "word", "min_count": 9}, "fewer than min_count|white space"),
         ("   ", {"tokenizer": "word"}, "contains only white space"),
+        ("\n\n\n\n", {}, "contains only white space"),
+        ("\n\n\n\n", {"tokenizer": "whitespace"}, "contains only white space"),
         ("a b c", {"tokenizer": "word"}, "all words occur fewer than min_count = 2 times"),
         (
             "a b c\n" * 3,

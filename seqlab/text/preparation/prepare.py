@@ -359,7 +359,7 @@ class _Preparation:
 
     def _vocab(self, tokenizer: Tokenizer, numbering: Numbering, name: str) -> Vocab:
         train, types = numbering.splits["train"], numbering.types
-        if not train.tokens:
+        if not train.tokens or not any(token not in (EOS, "\n", tokenizer.newline) for token in types):
             raise InputError(f"{name}: the text contains only white space.")
         min_count = self.config.min_count or (1 if self.for_words else MIN_COUNT.get(tokenizer.kind, 1))
         controls = [UNK] if tokenizer.has_unk else []
