@@ -27,6 +27,7 @@ wait_without_spinning()
 if TYPE_CHECKING:
     from .api import check as check
     from .api import compare as compare
+    from .api import compare_batch_sizes as compare_batch_sizes
     from .api import corpora as corpora
     from .api import draw_curves as draw_curves
     from .api import draw_map as draw_map
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from .studies.check.result import Check as Check
     from .studies.compare import Comparison as Comparison
     from .studies.compare import VectorComparison as VectorComparison
+    from .studies.tune.batch_size import BatchStudy as BatchStudy
     from .studies.tune.range_test import RangeTest as RangeTest
     from .studies.tune.results import Study as Study
     from .text import Corpus as Corpus
@@ -65,6 +67,7 @@ if TYPE_CHECKING:
     from .visualization import Picture as Picture
 
 _HOMES = {
+    "BatchStudy": "studies.tune.batch_size",
     "Check": "studies.check.result",
     "Comparison": "studies.compare",
     "Corpus": "text",
@@ -89,6 +92,7 @@ _HOMES = {
     "WordVectors": "embeddings",
     "check": "api",
     "compare": "api",
+    "compare_batch_sizes": "api",
     "corpora": "api",
     "draw_curves": "api",
     "draw_map": "api",

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .evaluation import Scores
     from .studies.check.result import Check
     from .studies.compare import Comparison, VectorComparison
+    from .studies.tune.batch_size import BatchStudy
     from .studies.tune.range_test import RangeTest
     from .studies.tune.results import Study
     from .text import Corpus, Sources
@@ -410,6 +411,37 @@ def tune(
         seed=seed,
         quiet=quiet,
     )
+
+
+def compare_batch_sizes(
+    source: Sources | Corpus,
+    steps: int,
+    *,
+    valid: Sources | None = None,
+    preset: str | None = None,
+    config: str | Path | Mapping[str, Any] | None = None,
+    quiet: bool = False,
+) -> BatchStudy:
+    """Train small, large and growing batches on the same tokens of a text, and see how sharp their minima are.
+
+    Args:
+        source: text file(s), a folder, a corpus name, or a prepared `Corpus`.
+        steps: updates of the small batch.
+        valid: text to validate on; None sets aside the end of the text.
+        preset: named settings; None takes those that suit so many steps.
+        config: a TOML or JSON file of settings, or nested values; its batch_size is the small batch.
+        quiet: show no progress.
+
+    Returns:
+        Loss and sharpness of every variant, and their curves; `.picture()` draws them.
+
+    Raises:
+        InputError: a bad text or setting, or a text too short for the large batch.
+    """
+    from .studies.tune.batch_size import compare_batch_sizes as compare_sizes
+
+    layers = language_model_layers(config, {})
+    return compare_sizes(source, steps, valid=valid, preset=preset, given=layers, quiet=quiet)
 
 
 def language_model_layers(config: str | Path | Mapping[str, Any] | None, options: Mapping[str, Any]) -> list[Layer]:

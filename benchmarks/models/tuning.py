@@ -3,11 +3,14 @@
     python -m benchmarks.models.tuning kills --kills 20 --rows tune/kills
     python -m benchmarks.models.tuning together --rows tune/together
     python -m benchmarks.models.tuning worth --minutes 5 --train 2 --rows tune/worth
+    python -m benchmarks.models.tuning arithmetic --steps 1500 --rows tune/worth-arithmetic
+    python -m benchmarks.models.tuning batches --steps 2000 --rows tune/batches
 
 kills: a study of small trainings is killed (SIGKILL) at random moments after its start, imports and all, and started
 again; what it ends with is compared with a study that was left alone. together: four processes take part in one study.
 worth: a search of some minutes on tiny Shakespeare, then its best preset and the default for the same time on the same
-clock, in turn.
+clock, in turn. arithmetic: the same two with equal arithmetic. batches: small, large and growing batches on tiny
+Shakespeare, equal tokens.
 """
 
 from __future__ import annotations
@@ -24,6 +27,11 @@ from pathlib import Path
 from typing import Any
 
 import seqlab
+from seqlab.models import LanguageModel
+from seqlab.studies.tune.record import StudyRecord
+from seqlab.studies.tune.results import read_study
+from seqlab.studies.tune.space import configured
+from seqlab.training.watch.costs import flops_per_token
 
 from .. import rows
 from ..studies import WORK
@@ -147,13 +155,55 @@ def worth(minutes: float, train: float, seconds: float | None) -> dict[str, dict
     return lines
 
 
+def arithmetic(steps: int) -> dict[str, dict[str, float | None]]:
+    """The default that the study of `worth` tried first against its best, with equal arithmetic: no clock decides."""
+    found = read_study(WORK / "study", StudyRecord.load(WORK / "study"))
+    corpus = seqlab.Corpus.open(found.record.corpus)
+    assert found.best is not None
+    assert found.default is not None
+    lines: dict[str, dict[str, float | None]] = {}
+    usual = None
+    for name, one in (("default", found.default), ("best of the search", found.best)):
+        base = configured(found.record.base, one.values)
+        cost = flops_per_token(LanguageModel(base.model, len(corpus.tokenizer.vocab), 1))[0]
+        cost *= base.training.batch_size * base.training.bptt
+        usual = usual or cost
+        budget = {"training.minutes": None, "training.steps": round(steps * usual / cost), "training.evaluations": 10}
+        for seed in (1, 2):
+            config = base.updated({**budget, "training.seed": seed}).model_dump()
+            trained = seqlab.train_language_model(corpus, config=config, quiet=True)
+            valid = trained.summary["valid"]
+            lines.setdefault(name, {})[f"validation loss, seed {seed} [nats per character]"] = valid["nats_per_token"]
+            lines[name][f"of the network alone, seed {seed} [nats per character]"] = valid["network"]["nats_per_token"]
+            lines[name]["updates"] = trained.summary["steps"]
+            print(name, seed, lines[name], flush=True)
+    return lines
+
+
+def batches(steps: int) -> dict[str, dict[str, float | None]]:
+    """Small, large and growing batches on tiny Shakespeare."""
+    text = rows.data("tinyshakespeare", "input.txt")
+    found = seqlab.compare_batch_sizes(text, steps, config={"threads": 1})
+    print(found.text())
+    return {
+        one.name: {
+            "validation loss [nats per character]": one.loss,
+            "rise under 5 % weight noise [nats per character]": one.sharpness,
+            "updates": one.steps,
+            "learning rate": one.lr,
+        }
+        for one in found.variants
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["kills", "together", "worth"])
+    parser.add_argument("what", choices=["kills", "together", "worth", "arithmetic", "batches"])
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--trials", type=int, default=16)
     parser.add_argument("--minutes", type=float, default=5.0, help="of the search")
     parser.add_argument("--train", type=float, default=5.0, help="minutes of the trainings that are compared")
+    parser.add_argument("--steps", type=int, default=2000, help="of the small batch, or of the default")
     parser.add_argument("--seconds", type=float, help="of a trial")
     parser.add_argument("--where", default="", help="a note on the machine")
     rows.add_option(parser)
@@ -162,6 +212,10 @@ def main() -> None:
         lines, peer = kills(asked.kills, asked.trials), None
     elif asked.what == "together":
         lines, peer = together(asked.trials), None
+    elif asked.what == "arithmetic":
+        lines, peer = arithmetic(asked.steps), "default"
+    elif asked.what == "batches":
+        lines, peer = batches(asked.steps), "small"
     else:
         lines, peer = worth(asked.minutes, asked.train, asked.seconds), "default"
     print(json.dumps(lines, indent=1))

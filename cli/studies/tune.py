@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
-from seqlab.base.printing import printable
+from seqlab.base.printing import printable, printable_lines
 
 from ..console import SOURCE_HELP, JsonFlag, load_torch, print_json, say
 from ..flags import FILES, SEARCH
@@ -60,6 +59,12 @@ def tune(
         ),
     ] = None,
     search_seed: Annotated[int, typer.Option(min=0, help="Seed of the search.", rich_help_panel=SEARCH)] = 1,
+    study: Annotated[
+        Literal["batch-size"] | None,
+        typer.Option(
+            help="batch-size: small, large and growing batches on your text, with equal tokens.", rich_help_panel=SEARCH
+        ),
+    ] = None,
     valid: Annotated[
         str | None, typer.Option(help="Validation text; default: the end of the text.", rich_help_panel=FILES)
     ] = None,
@@ -87,6 +92,8 @@ def tune(
 
     Example: seqlab tune book.txt -o studies/grid --grid lr=1e-3,3e-3 --grid dropout=0,0.2 --steps-per-trial 500
 
+    Example: seqlab tune book.txt --study batch-size --steps-per-trial 2000 -o batches.html
+
     Searched are learning rate, weight decay, dropout, width and batch size, unless you set them: the first trial is
     what you would get without a search, others are spread evenly, the rest lie around the best. The best settings are
     in STUDY/best.toml, for seqlab train lm --config.
@@ -99,13 +106,15 @@ def tune(
     if find_lr:
         _find_lr(source, out, valid, preset, given, as_json, quiet)
         return
+    if study is not None:
+        _study_batches(source, out, valid, preset, given, steps_per_trial, as_json, quiet)
+        return
     if out is None:
         raise InputError("name the folder of the study with -o, such as -o studies/book; --find-lr needs none.")
-    from seqlab.studies.tune.grids import parse_grid
     from seqlab.studies.tune.journal import optuna_module
 
     optuna_module()
-    values = parse_grid(grid) if grid else None
+    values = _values_of(grid) if grid else None
     load_torch()
     from seqlab.studies.tune.study import Effort, train_best
     from seqlab.studies.tune.study import tune as search
@@ -125,13 +134,34 @@ def tune(
     )
     if train is not None:
         train_best(found, source, train, valid=valid, quiet=quiet)
-    if as_json or not sys.stdout.isatty():
+    if as_json:
         print_json(found.to_json())
     else:
-        print(found.text())
+        print(printable_lines(found.text()))
     if not quiet and found.preset:
         words = printable(" ".join(source))
         say(f"seqlab: next: seqlab train lm {words} -o runs/tuned --config {found.preset}, or open {found.report}")
+
+
+def _values_of(assignments: list[str]) -> dict[str, list[Any]]:
+    """`["lr=1e-3,3e-3", "dropout=0,0.2"]` as values by setting.
+
+    Raises:
+        InputError: no values, or a setting twice.
+    """
+    from seqlab.base.errors import InputError
+    from seqlab.config import parse_set
+
+    found: dict[str, list[Any]] = {}
+    for assignment in assignments:
+        key, equals, values = assignment.partition("=")
+        parts = [part.strip() for part in values.split(",") if part.strip()]
+        if not equals or not key.strip() or not parts:
+            raise InputError(f"--grid {assignment!r}: write a setting and its values, such as lr=1e-3,3e-3.")
+        if key.strip() in found:
+            raise InputError(f"--grid {key.strip()}: is there twice; write all its values in one.")
+        found[key.strip()] = [parse_set([f"value={part}"])["value"] for part in parts]
+    return found
 
 
 def _find_lr(
@@ -162,3 +192,38 @@ def _find_lr(
         say(f"seqlab: wrote {out}: {FORMATS[kind]}")
     if not quiet:
         say(f"seqlab: next: seqlab train lm {printable(' '.join(source))} -o runs/book --lr {found.suggestion:g}")
+
+
+def _study_batches(
+    source: list[str],
+    out: Path | None,
+    valid: str | None,
+    preset: str | None,
+    given: list[tuple[str, dict[str, Any]]],
+    steps: int | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Train small, large and growing batches, print what came of them, and draw it where a picture was named."""
+    from seqlab.base.errors import InputError
+    from seqlab.visualization.output import FORMATS, check_output
+
+    if steps is None:
+        raise InputError(
+            "--study batch-size: say how many updates the small batch makes, such as --steps-per-trial 2000."
+        )
+    kind = check_output(out) if out else ""
+    load_torch()
+    from seqlab.studies.tune.batch_size import compare_batch_sizes
+    from seqlab.training.planning import Layer
+
+    layers = [Layer(*one) for one in given]
+    found = compare_batch_sizes(source, steps, valid=valid, preset=preset, given=layers, quiet=quiet)
+    if out:
+        found.picture().save(out)
+    if as_json:
+        print_json(found.to_json())
+    else:
+        print(found.text())
+    if out:
+        say(f"seqlab: wrote {out}: {FORMATS[kind]}")

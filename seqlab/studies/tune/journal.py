@@ -68,9 +68,7 @@ class FolderLock:
             if fcntl is not None:
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
             else:
-                import msvcrt
-
-                msvcrt.locking(descriptor, msvcrt.LK_LOCK, 1)  # type: ignore[attr-defined, unused-ignore]
+                _wait_on_windows(descriptor)
         except BaseException:
             os.close(descriptor)
             raise
@@ -82,6 +80,16 @@ class FolderLock:
         if self.descriptor is not None:
             os.close(self.descriptor)
             self.descriptor = None
+
+
+def _wait_on_windows(descriptor: int) -> None:
+    """Lock the first byte; the system itself gives up after ten seconds."""
+    import msvcrt
+
+    while True:
+        with contextlib.suppress(OSError):
+            msvcrt.locking(descriptor, msvcrt.LK_LOCK, 1)  # type: ignore[attr-defined, unused-ignore]
+            return
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from ...base.errors import InputError
+from ...base.errors import InputError, counted
 from ...base.progress import notify
 from ...models.counts.kneser_ney import NGramModel
 from ...opening import open_vectors
@@ -204,8 +204,9 @@ def helpers(folder: Path, number: int) -> Iterator[None]:
     others = [subprocess.Popen(command, env=environment) for _ in range(number)]
     try:
         yield
-        for other in others:
-            other.wait()
+        codes = [other.wait() for other in others]
+        if failed := [code for code in codes if code]:
+            notify(f"{counted(len(failed), 'worker')} ended early (exit code {failed[0]}); the others did their trials")
     except BaseException:
         for other in others:
             other.terminate()

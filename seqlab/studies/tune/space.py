@@ -63,16 +63,18 @@ class Dimension:
 
     def end(self, value: Any) -> str:
         """ "lowest" or "highest" where a value lies at an end that something may lie beyond, else nothing."""
-        if value in self.natural:
-            return ""
         if self.choices:
-            ordered = len(self.choices) > 1 and all(isinstance(one, int | float) for one in self.choices)
-            return "" if not ordered else {self.choices[0]: "lowest", self.choices[-1]: "highest"}.get(value, "")
+            if len(self.choices) == 1 or not all(isinstance(one, int | float) for one in self.choices):
+                return ""
+            ends = {self.choices[0]: "lowest", self.choices[-1]: "highest"}
+            return "" if value in self.natural else ends.get(value, "")
         low, high, at = self.low, self.high, value
         if self.logarithmic:
             low, high, at = math.log(low), math.log(high), math.log(at)
         share = (at - low) / (high - low)
-        return "lowest" if share <= NEAR else "highest" if share >= 1 - NEAR else ""
+        if share <= NEAR and self.low not in self.natural:
+            return "lowest"
+        return "highest" if share >= 1 - NEAR and self.high not in self.natural else ""
 
     def to_json(self) -> dict[str, Any]:
         """For study.json."""

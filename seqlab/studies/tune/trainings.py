@@ -70,7 +70,10 @@ class WatchedTrainer(Trainer):
 
 
 def train(
-    setup: Setup, config: LanguageModelConfig, after_validation: Callable[[int, float], None] = lambda rung, loss: None
+    setup: Setup,
+    config: LanguageModelConfig,
+    after_validation: Callable[[int, float], None] = lambda rung, loss: None,
+    at_end: Callable[[Trainer], None] = lambda trainer: None,
 ) -> Ended:
     """Train a configuration to the end of its budget; nothing of it stays on disk.
 
@@ -78,6 +81,7 @@ def train(
         setup: what all trainings share.
         config: of this one, budget included.
         after_validation: see `WatchedTrainer`.
+        at_end: called when training has ended, unless it diverged.
 
     Raises:
         InputError: sizes that a model or the text cannot have.
@@ -95,6 +99,7 @@ def train(
         diverged = ""
         try:
             trainer.fit()
+            at_end(trainer)
         except InputError:
             raise
         except SeqlabError as error:

@@ -10,13 +10,15 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.text import Text
-from matplotlib.ticker import NullLocator, StrMethodFormatter
+from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
 from ..output import drawing_rules, figure_bytes
 from ..style import FAINT, INK, PAPER, QUIET, label_text
 from .chart import ChartPanel, color_of, columns_of
 
 DPI = 200
+FEW_DECADES = 100
+"""A logarithmic axis that spans less than this factor has three numbers a decade."""
 WIDTHS = {"line": 1.4, "faint": 0.6}
 
 
@@ -39,6 +41,9 @@ def _draw(axes: Axes, panel: ChartPanel) -> None:
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         axes.xaxis.set_minor_locator(NullLocator())
+        values = [x for one in panel.series for x, _ in one.points()]
+        if values and max(values) < FEW_DECADES * min(values):
+            axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     for one in panel.series:
         pairs = one.points()
         x, y = [x for x, _ in pairs], [y for _, y in pairs]
@@ -66,7 +71,7 @@ def _draw(axes: Axes, panel: ChartPanel) -> None:
     axes.spines["bottom"].set_color(FAINT)
     axes.tick_params(labelsize=8, colors=QUIET, length=0)
     if any(one.name for one in panel.series):
-        axes.legend(frameon=False, fontsize=7.5, labelcolor=INK, loc="lower left")
+        axes.legend(frameon=False, fontsize=7.5, labelcolor=INK, loc="best")
     for text in axes.findobj(Text):
         cast(Text, text).set_parse_math(False)
     axes.set_xmargin(0.03)

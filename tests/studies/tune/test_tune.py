@@ -100,6 +100,7 @@ def test_quasi_random_points_fill_every_range_evenly_and_are_the_same_for_a_seed
         (Dimension("training.lr", 1e-3, 1e-1, logarithmic=True), 1e-2, ""),
         (Dimension("training.lr", 1e-3, 1e-1, logarithmic=True), 9e-2, "highest"),
         (Dimension("model.dropout", 0.0, 0.6, step=0.05, natural=(0.0,)), 0.0, ""),
+        (Dimension("model.dropout", 0.0, 0.6, step=0.05, natural=(0.0,)), 0.05, ""),
         (Dimension("model.dropout", 0.0, 0.6, step=0.05, natural=(0.0,)), 0.6, "highest"),
         (Dimension("model.hidden_dim", choices=(64, 128, 256)), 256, "highest"),
         (Dimension("model.hidden_dim", choices=(64, 128, 256)), 128, ""),
@@ -232,7 +233,7 @@ def test_a_trial_that_diverges_is_shown_and_never_the_best(text, tmp_path, capsy
 
 
 def test_a_real_divergence_is_caught(text, tmp_path, capsys):
-    options = ["--grid", "lr=0.01,1e30", "--set", "clip=0", "--set", "cell=rnn-relu", "--set", "optimizer=sgd"]
+    options = ["--grid", "lr=0.01,1e8", "--set", "clip=0", "--set", "cell=rnn-relu", "--set", "optimizer=sgd"]
     assert run([*arguments(text, tmp_path / "s"), *options]) == 0
     found = json.loads(capsys.readouterr().out)
     assert [one["state"] for one in found["trials"]] == ["finished", "diverged"]
