@@ -25,7 +25,7 @@ from seqlab.training.starts.fresh import fresh_model
 from seqlab.training.step import TrainingStep, backward, bptt_length, spread
 from seqlab.training.watch import profile
 from seqlab.training.watch.metrics import Activity, part_of
-from seqlab.training.watch.validation import Validator, flops_per_token
+from seqlab.training.watch.validation import Judged, Validator, flops_per_token
 
 TINY = {"embed_dim": 12, "hidden_dim": 12, "layers": 2, "batch_size": 4, "bptt": 16, "quiet": True}
 
@@ -162,6 +162,24 @@ def test_a_growing_batch_scales_the_rate_and_passes_by_every_token(words, tmp_pa
     sizes = {line["batch_size"]: line["lr"] for line in reversed(lm.run.metrics())}  # of each size the first line
     assert sizes == {2: pytest.approx(0.004), 4: pytest.approx(0.008)}
     assert len(words.train) - 12 <= lm.summary["tokens"] <= len(words.train)
+
+
+@pytest.mark.parametrize("average", ["none", "ema"])
+def test_where_counts_decide_alone_the_later_network_is_kept(average, monkeypatch):
+    """Losses are equal then; the first weights would be those of a network that has hardly learned."""
+    model = random_model(vocab=50)
+    corpus = SimpleNamespace(valid=TokenFile.of(np.arange(50)), tokenizer=SimpleNamespace(start_id=0))
+    mean = AVERAGES[average](Optimizer(model, TrainingConfig(average=average)), TrainingConfig(average=average))
+    mean.after_step(1.0)
+    validator, kept = Validator(model, corpus, mean), []
+    found = [(1.4, 2.9), (1.4, 2.2), (1.5, 2.0), (float("inf"), 2.0), (1.4, 2.1)]
+    best = float("inf")
+    for loss, network in found:
+        judged = iter([Judged(loss, None, network), Judged(loss, None, network - 0.01)])
+        monkeypatch.setattr(validator, "judge", lambda tokens, judged=judged: next(judged))
+        losses = validator.validate(50, best, lambda gate, network=network: kept.append(network))
+        best = min(best, losses["valid_loss"])
+    assert kept == [2.9, 2.2, 2.1]
 
 
 @pytest.mark.parametrize(("softmax", "share"), [("full", 0.05), ("sampled", 0.5), ("full", 1e-9), ("full", 1e9)])

@@ -42,6 +42,11 @@ class Judged(NamedTuple):
     gate: Gate | None
     network: float
 
+    def reaches(self, best: float) -> bool:
+        """Whether these weights are to be kept where the lowest loss so far is `best`. Losses are equal where the
+        counts are better off without any of the networks; the later one has learned more."""
+        return math.isfinite(self.loss) and self.loss <= best
+
 
 class Validator:
     """Validates a model and its average; the weights of the better one are kept when they are the best so far.
@@ -148,7 +153,7 @@ class Validator:
 
     def validate(self, tokens: int, best: float, keep: Callable[[Gate | None], None]) -> dict[str, float]:
         """Losses of the live weights and, once there is one, of the average; `keep` is called with the better of the
-        two in the model, and with its gate, when it is below `best`.
+        two in the model, and with its gate, when it reaches `best`.
 
         Returns:
             {"valid_loss": the better one}, with counts "valid_network_loss" and "valid_counts_loss", and
@@ -163,16 +168,16 @@ class Validator:
     def _validate(self, tokens: int, best: float, keep: Callable[[Gate | None], None]) -> dict[str, float]:
         live = self.judge(tokens)
         if not self.average.started:
-            if live.loss < best:
+            if live.reaches(best):
                 keep(live.gate)
             return self._losses(live)
         with self.average.swapped():
             averaged = self.judge(tokens)
-            if averaged.loss < min(live.loss, best):
+            better = min(live, averaged, key=lambda judged: (judged.loss, judged.network))
+            if better is averaged and averaged.reaches(best):
                 keep(averaged.gate)
-        if live.loss <= averaged.loss and live.loss < best:
+        if better is live and live.reaches(best):
             keep(live.gate)
-        better = min(live, averaged, key=lambda judged: judged.loss)
         return {**self._losses(better), "live_valid_loss": live.loss, "average_valid_loss": averaged.loss}
 
     def _losses(self, judged: Judged) -> dict[str, float]:
