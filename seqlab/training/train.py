@@ -24,6 +24,8 @@ from .loop import Trainer
 from .planning import Layer, Source, start
 from .report import report
 
+FEWEST_JUDGED = 10
+"""Validation tokens without which nothing can be said of how network and counts go together."""
 SHOWN_TOKENS = 500_000
 """Validation tokens that the first figure of counting alone is of at most."""
 
@@ -101,7 +103,7 @@ def train_language_model(
 def counts_of(run: Run, corpus: Corpus, quiet: bool) -> NGramModel | None:
     """The counts that stand beside the network: those the run has, else of the training text; None where they are
     switched off, cannot be judged for lack of a validation text, or did not help the finished run."""
-    if not run.config.model.counts or corpus.valid is None:
+    if not run.config.model.counts or corpus.valid is None or len(corpus.valid) < FEWEST_JUDGED:
         return None
     counts = run.load_counts()
     if counts is None and not run.finished:

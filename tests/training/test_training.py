@@ -535,3 +535,13 @@ def test_a_run_without_a_folder_leaves_nothing_behind(words):
     gc.collect()
     assert not folder.exists()
     assert not folder.parent.exists()
+
+
+@pytest.mark.parametrize("tokenizer", ["char", "byte", "bpe"])
+def test_a_text_of_one_word_trains_without_counts(tokenizer, tmp_path):
+    """One validation token says nothing of how network and counts go together."""
+    path = tmp_path / "text.txt"
+    path.write_text("word", "utf-8")
+    lm = api.train_language_model(path, tokenizer=tokenizer, steps=2, quiet=True)
+    assert math.isfinite(lm.summary["valid"]["nats_per_token"])
+    assert lm.run.load_counts() is None
