@@ -1,7 +1,8 @@
 """How much memory a training takes, known from its sizes alone, and refused where the machine has less.
 
 The factors are measured: peaks of one step of every cell and output layer, beyond what the process had before
-(tests/training/test_memory.py compares estimates with peaks). An estimate is to lie between the peak and twice that.
+(tests/training/machine/test_memory_of_training.py compares them with estimates). An estimate is to lie between the peak
+and twice that.
 
 Shapes: N positions of a window, H hidden width, E embedding width.
 """
