@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import time
 from pathlib import Path
 
 from ..base.devices import resolve_device, torch_globals_restored
 from ..base.errors import InputError
 from ..base.progress import notify
 from ..base.storage.cache import cached, writable_cache
-from ..base.storage.lock import only_trainer
+from ..base.storage.lock import FolderInUse, only_trainer
 from ..config import LanguageModelConfig
 from ..config.presets import preset
 from ..run import Run
+from ..text import Corpus
 from ..text.preparation.prepare import prepare
 from .loop import Trainer
 from .starts.fresh import fresh_model
 
 TEXT = "python-docs"
 """The corpus that every machine has."""
+LOOK_EVERY = 0.5
+"""Seconds between two looks at whether another program has trained the starter."""
 
 
 def starter(quiet: bool = False) -> Run:
@@ -34,14 +38,28 @@ def starter(quiet: bool = False) -> Run:
     config = LanguageModelConfig.build(preset("starter"))
     corpus = prepare(TEXT, None, config.text, quiet=quiet)
     place = "starters", hashlib.sha256(f"{corpus.digest}\n{config.model_dump_json()}".encode()).hexdigest()[:32]
-    for folder in cached(*place):
-        if (run := _opened(folder)) is not None and run.finished:
-            return run
-    folder = writable_cache().joinpath(*place)
+    waiting = False
+    while True:
+        for folder in cached(*place):
+            if (run := _opened(folder)) is not None and run.finished:
+                return run
+        try:
+            return _train(writable_cache().joinpath(*place), config, corpus, quiet)
+        except FolderInUse:
+            if not (waiting or quiet):
+                notify("another program is training the model to start from: waiting for it")
+            waiting = True
+            time.sleep(LOOK_EVERY)
+
+
+def _train(folder: Path, config: LanguageModelConfig, corpus: Corpus, quiet: bool) -> Run:
+    """Train the starter, or go on with one that was stopped. Raises FolderInUse where another program does."""
     with only_trainer(folder), torch_globals_restored():
+        run = _opened(folder)
+        if run is not None and run.finished:
+            return run
         if not quiet:
             notify(f"training the model to start from on the documentation of this machine ({TEXT}), once")
-        run = _opened(folder)
         if run is None:
             shutil.rmtree(folder, ignore_errors=True)
             about = {"digest": corpus.digest, **corpus.summary}

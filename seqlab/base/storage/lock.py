@@ -17,6 +17,10 @@ from ..errors import InputError
 from .held import fcntl, sweep, sweep_inside
 
 
+class FolderInUse(InputError):
+    """Another program trains into a folder."""
+
+
 @contextlib.contextmanager
 def only_trainer(folder: str | Path | None) -> Iterator[None]:
     """Be the only program that trains into a folder; what killed ones left in it is removed.
@@ -25,7 +29,7 @@ def only_trainer(folder: str | Path | None) -> Iterator[None]:
         folder: that is trained into, whether it exists or not; None for nowhere.
 
     Raises:
-        InputError: another program trains there.
+        FolderInUse: another program trains there.
     """
     if folder is None:
         yield
@@ -59,7 +63,7 @@ def _locked(lock: Path, folder: str | Path) -> IO[bytes] | None:
         try:
             if not _lock(handle):
                 handle.close()
-                raise InputError(
+                raise FolderInUse(
                     f"{folder}: another program is training there; wait until it has ended, or name another output "
                     "folder."
                 )

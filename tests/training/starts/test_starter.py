@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from seqlab.base.errors import InputError
+from seqlab.base.storage.lock import only_trainer
 from seqlab.config import LanguageModelConfig
 from seqlab.config.presets import preset
 from seqlab.run import Run
@@ -38,6 +42,22 @@ def test_the_starter_is_trained_once_and_again_where_it_is_damaged(small: Path) 
     assert (starters.starter(quiet=True).path / "model.safetensors").stat().st_mtime_ns == written
     (first.path / "config.json").write_text("{")
     assert starters.starter(quiet=True).finished
+
+
+def test_who_comes_second_waits_for_the_starter(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = starters.starter(quiet=True).path
+    shutil.rmtree(folder)
+    waited: list[float] = []
+    with contextlib.ExitStack() as held:
+        held.enter_context(only_trainer(folder))
+
+        def sleep(seconds: float) -> None:
+            waited.append(seconds)
+            held.close()
+
+        monkeypatch.setattr(starters, "time", SimpleNamespace(sleep=sleep))
+        assert starters.starter(quiet=True).finished
+    assert waited == [starters.LOOK_EVERY]
 
 
 def test_a_text_starts_from_its_weights_with_dropout_and_counts(small: Path, tmp_path: Path) -> None:
