@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import operator
@@ -10,6 +11,7 @@ import subprocess
 import sys
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -758,3 +760,15 @@ def test_a_corpus_is_a_source_and_other_kinds_are_named(tmp_path: Path) -> None:
     for text in ("Call me Ishmael.\nSome years ago", "word " * 99):
         with pytest.raises(InputError, match="this is a text, not the name of one"):
             prepare(text)
+
+
+def test_text_that_unpacks_beyond_the_room_on_the_disk_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A small compressed file can hold text without end."""
+    source = tmp_path / "bomb.txt.gz"
+    source.write_bytes(gzip.compress(b"one two three\n" * 300_000))
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=2_000_000))
+    with pytest.raises(SeqlabError, match="has no room for this text"):
+        prepare(source, tmp_path / "corpus", quiet=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bomb.txt.gz"]

@@ -16,11 +16,10 @@ from pathlib import Path
 from typing import IO
 
 from ..errors import InputError, SeqlabError
+from ..resources.disk import room
 
 STDIN = "-"
 BLOCK = 1 << 20
-SPARE = 0.1
-"""Share of the free space of a disk that is left free."""
 
 
 class _Parked:
@@ -95,7 +94,7 @@ def parked(path: str | Path, near: Path | None = None) -> Path:
             held.folder = held.stack.enter_context(temporary_folder(place))
             held.stack.callback(shutil.rmtree, held.folder, ignore_errors=True)
         copy = held.folder / str(len(held.copies))
-        limit = (1 - SPARE) * shutil.disk_usage(held.folder).free
+        limit = room(held.folder)
         with copy.open("wb") as target:
             while block := source.read(BLOCK):
                 if target.tell() + len(block) > limit:

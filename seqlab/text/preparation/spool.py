@@ -10,6 +10,8 @@ from typing import BinaryIO
 
 import numpy as np
 
+from ...base.errors import SeqlabError
+from ...base.resources.disk import room
 from ..tokenizers.cuts import last_cut, natural_cuts, next_cut
 
 CHUNK_BYTES = 1 << 20
@@ -84,10 +86,14 @@ class Spool:
         return sum(len(chunk.ends) for chunk in self.chunks)
 
     def fill(self, blocks: Iterable[tuple[bool, str]]) -> Iterator[int]:
-        """Write (starts_document, text) blocks; yields the bytes written so far, now and then."""
+        """Write (starts_document, text) blocks; yields the bytes written so far, now and then.
+
+        Raises SeqlabError before the disk is full, as a small compressed file can hold text without end.
+        """
         pending: list[str] = []
         size = 0
         ends: list[int] = []  # of documents, within what is pending
+        limit = room(self.path.parent)
         with self.path.open("wb") as handle:
             for starts, text in blocks:
                 if starts and size:
@@ -97,6 +103,11 @@ class Spool:
                 if size > self.chunk_size:
                     rest, ends = self._write_chunks(handle, "".join(pending), ends, last=False)
                     pending, size = [rest], len(rest)
+                    if self.bytes > limit:
+                        raise SeqlabError(
+                            f"{self.path.parent}: has no room for this text, of which {self.bytes / 1e9:.1f} GB are "
+                            "read so far; free some, or prepare a part of it."
+                        )
                     yield self.bytes
             if size:
                 self._write_chunks(handle, "".join(pending), [*ends, size], last=True)
