@@ -234,6 +234,8 @@ def plan(
         text = resolve(given, preset, origin).config.text
         corpus = prepare(source, None, text, valid=valid, test=test, quiet=quiet)
     vectors = open_vectors(embeddings) if embeddings else None
+    if vectors is not None and not quiet:
+        notify(*(f"{embeddings}: {note}" for note in vectors.meta.get("notes", [])))
     width = None if vectors is None else vectors.matrix.shape[1]
     rates: dict[str, float] = {}
 

@@ -10,6 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from seqlab_cli.main import run
 
+import seqlab
 from seqlab.base.errors import InputError
 from seqlab.embeddings import WordVectors, convert_vectors, load_vectors, save_vectors
 from seqlab.embeddings.formats.dialect import dialect_of, parse_header
@@ -232,3 +233,15 @@ def test_recognition_of_mutants_ends_in_a_description_or_a_sentence() -> None:
             continue
         assert dialect is None or (dialect.dim > 0 and 0 < dialect.fits <= 1)
         assert dialect is None or dialect.header == parse_header(bytes(content))
+
+
+def test_trainings_that_start_from_a_file_say_what_was_unusual_about_it(tmp_path, capsys):
+    path, text = tmp_path / "odd.vec", tmp_path / "text.txt"
+    path.write_text("3 2\none\t1,5\t0\ntwo\t0\t1\nthree\t1\t1\n", "utf-8")
+    text.write_text("one two three two one three\n" * 40, "utf-8")
+    said = f"{path}: read decimal commas as points."
+    corpus = seqlab.prepare(text, tokenizer="word", quiet=True)
+    seqlab.train_language_model(corpus, embeddings=str(path), steps=1)
+    assert said in capsys.readouterr().err
+    seqlab.train_embeddings(corpus, init=str(path), epochs=1, dim=2, min_count=1, subwords=False)
+    assert said in capsys.readouterr().err

@@ -76,6 +76,7 @@ def train_embeddings(
         said.append(start_from_earlier(trainer.engine, words, earlier))
     elif config.init:
         start = start or load_vectors(config.init)
+        said += [f"{config.init}: {note}" for note in start.meta.get("notes", [])]
         said.append(start_from_vectors(trainer.engine, trainer.parts, words, start))
     if not quiet:
         notify(*filter(None, said))
