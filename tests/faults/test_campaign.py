@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.xdist_group("campaign")  # one process makes it, not each
 ROOT = Path(__file__).resolve().parents[2]
 LEAST = {
     "kills": 9,

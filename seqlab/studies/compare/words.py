@@ -36,23 +36,29 @@ def headline(pair: ModelPair, text: str) -> str:
     if found.mean == 0:
         return f"{b} and {a} are equally good {on}."
     better, worse = (b, a) if found.mean < 0 else (a, b)
-    by = f"by {abs(found.mean):.4f} nats per {pair.per}"
+    by = f"by {shown(found.mean)} nats per {pair.per}"
     if found.certain:
         return f"{better} is better than {worse} {by} {on}."
     return f"{better} is ahead of {worse} {by} {on}, but that may be chance."
+
+
+def shown(nats: float) -> str:
+    """The size of a difference, with a digit that is not zero."""
+    size = abs(nats)
+    return f"{size:.4f}" if size >= 0.0005 or size == 0 else f"{size:.1g}"
 
 
 def span(interval: tuple[float, float]) -> str:
     """An interval of the difference b minus a, in words for b."""
 
     def side(value: float) -> str:
-        return f"{abs(value):.4f} {'better' if value < 0 else 'worse'}"
+        return f"{shown(value)} {'better' if value < 0 else 'worse'}"
 
     low, high = interval
     if low < 0 < high:
         return f"from {side(low)} to {side(high)}"
     small, large = sorted((abs(low), abs(high)))
-    return f"{small:.4f} to {large:.4f} {'better' if high <= 0 else 'worse'}"
+    return f"{shown(small)} to {shown(large)} {'better' if high <= 0 else 'worse'}"
 
 
 def intervals(pair: ModelPair) -> str:
