@@ -15,11 +15,14 @@ import pytest
 from seqlab_cli.main import run as command
 
 from seqlab.base import files
+from seqlab.base.errors import InputError
 from seqlab.base.storage.metrics import read_metrics
+from seqlab.embeddings import WordVectors, save_vectors
 from seqlab.embeddings.training import loop as vector_loop
-from seqlab.text import load_tokenizer
+from seqlab.text import Vocab, load_tokenizer
 from seqlab.text.ids.token_file import SplitCounts, corpus_digest
 from seqlab.training.watch.validation import Validator
+from seqlab.visualization import draw_curves
 
 TEXT = "the cat sat on the mat . a dog ran to the cat , and the cat sat . " * 60
 LM = "--hidden-dim 8 --embed-dim 8 --batch-size 4 --bptt 8 --layers 1 --threads 1 --steps 6 -q".split()
@@ -296,3 +299,39 @@ def test_a_record_of_a_run_has_values_of_its_types(
     anew(run)
     assert command(["generate", str(run), "--length", "3"]) == 2
     assert f"config.json: {key}: must be" in capsys.readouterr().err
+
+
+def test_a_count_beyond_every_text_is_damage() -> None:
+    """Phrases in the cache ended in a traceback."""
+    with pytest.raises(ValueError, match="beyond what any text has"):
+        Vocab(["a", "b"], [10**30, 1])
+
+
+def test_of_two_files_none_is_replaced_where_the_disk_is_full(tmp_path: Path) -> None:
+    """The last bytes reach the disk when a file is closed: the words had taken their place by then."""
+    resource = pytest.importorskip("resource")
+    out = tmp_path / "out.tsv"
+    save_vectors(WordVectors(["a", "b"], np.eye(2, 2000, dtype=np.float32)), out)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert len(before) == 2
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before["out.tsv"]) - 10, limits[1]))
+    try:
+        with pytest.raises((OSError, InputError)):
+            save_vectors(WordVectors(["c", "d"], np.eye(2, 2000, dtype=np.float32)), out)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="its file names are Unicode")
+def test_names_that_are_not_utf8_stand_in_pictures(tmp_path: Path) -> None:
+    """matplotlib draws no half of a pair of surrogates."""
+    vectors = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9\xff.txt")
+    save_vectors(WordVectors([f"w{i}" for i in range(6)], np.eye(6, dtype=np.float32)), vectors, "glove")
+    out = tmp_path / "out.svg"
+    assert command(["visualize", vectors, "-o", str(out), "--method", "pca", "--title", "of \udce9"]) == 0
+    assert command(["visualize", vectors, "-o", str(out), "--method", "pca"]) == 0
+    lines = [{"step": i, "tokens": i, "seconds": i, "loss": 1.0} for i in range(1, 4)]
+    draw_curves([("caf\udce9", lines)]).save(tmp_path / "curves.svg")
+    assert "<svg" in (tmp_path / "curves.svg").read_text("utf-8")

@@ -10,9 +10,9 @@ from __future__ import annotations
 import gzip
 import itertools
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 import numpy as np
 
@@ -274,11 +274,18 @@ DIGITS = b"0123456789+-.eE \t,;"
 @contextmanager
 def packed_file(path: Path) -> Iterator[IO[bytes]]:
     """An `atomic_file`, compressed where the name ends in .gz; the same content gives the same bytes."""
-    with ExitStack() as stack:
-        handle = stack.enter_context(atomic_file(path))
-        if path.suffix == ".gz":
-            handle = stack.enter_context(gzip.GzipFile("", "wb", fileobj=handle, mtime=0))  # type: ignore[arg-type]
+    with atomic_file(path) as file, _packing(path, file) as handle:
         yield handle
+
+
+@contextmanager
+def _packing(path: Path, file: IO[bytes]) -> Iterator[IO[bytes]]:
+    """What writes to a file as its name says; `file` stays open."""
+    if path.suffix != ".gz":
+        yield file
+        return
+    with gzip.GzipFile("", "wb", fileobj=file, mtime=0) as handle:
+        yield cast("IO[bytes]", handle)
 
 
 def check_words(path: Path, table: VectorTable, forbidden: str, format: str) -> None:
@@ -429,7 +436,11 @@ def _read_pair(path: Path, metadata: Path, dim: int, words: WordCollector, title
 def write_projector(path: Path, table: VectorTable) -> None:
     """Vectors at `path`, words in a second file; both are complete before either appears."""
     check_words(path, table, "\t\n\r", "TSV")
-    with packed_file(path) as handle, packed_file(metadata_path(path)) as names:
-        for word, vector in zip(table.words, rows_of(table.matrix), strict=True):
-            handle.write(_numbers(vector, b"\t") + b"\n")
-            names.write(word.encode("utf-8", "surrogatepass") + b"\n")
+    second = metadata_path(path)
+    with atomic_file(path) as file, atomic_file(second) as second_file:
+        with _packing(path, file) as handle, _packing(second, second_file) as names:
+            for word, vector in zip(table.words, rows_of(table.matrix), strict=True):
+                handle.write(_numbers(vector, b"\t") + b"\n")
+                names.write(word.encode("utf-8", "surrogatepass") + b"\n")
+        file.flush()  # a disk that is full says so before one of them has taken the place of an earlier one
+        second_file.flush()

@@ -35,7 +35,10 @@ class Vocab:
     def __init__(self, itos: Sequence[str], counts: np.ndarray | Sequence[int] | None = None):
         self.itos = list(itos)
         self.stoi = {token: id for id, token in enumerate(self.itos)}
-        self.counts = np.zeros(len(self.itos), np.int64) if counts is None else np.asarray(counts, np.int64)
+        try:
+            self.counts = np.zeros(len(self.itos), np.int64) if counts is None else np.asarray(counts, np.int64)
+        except OverflowError:
+            raise ValueError("a count is beyond what any text has") from None
         if len(self.stoi) != len(self.itos):
             raise ValueError("a vocabulary holds every token once")
         if self.counts.shape != (len(self.itos),):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...base.errors import InputError, counted, did_you_mean
-from ...base.printing import printable
+from ...base.printing import printable, printable_lines
 from ...base.results import line
 from ..choices import CurveAxis
 from ..page import Page
@@ -49,9 +49,12 @@ def draw_curves(
         raise InputError("There is no run to draw; name at least one run folder.")
     colors = [PALETTE[i % len(PALETTE)] for i in range(len(runs))]
     return CurvesPicture(
-        [read_run(name, metrics, x, color, unit) for (name, metrics), color in zip(runs, colors, strict=True)],
+        [
+            read_run(printable_lines(name), metrics, x, color, unit)
+            for (name, metrics), color in zip(runs, colors, strict=True)
+        ],
         x,
-        words,
+        [printable_lines(paragraph) for paragraph in words],
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any, Unpack
 import numpy as np
 
 from ...base.errors import InputError, counted
+from ...base.printing import printable_lines
 from ...base.results import line
 from ...config import MapConfig
 from ...options import MapOptions
@@ -50,7 +51,8 @@ def draw_map(vectors: Mappable, *, source: str = "", quiet: bool = False, **opti
             values[name] = as_list(values[name])
     config = MapConfig.build(values, "map")
     rows_N, missing = choose_words(vectors, config)
-    return MapPicture(vectors, rows_N, missing, _fewer(vectors, config, len(rows_N)), config, source, quiet)
+    shown = printable_lines(source)
+    return MapPicture(vectors, rows_N, missing, _fewer(vectors, config, len(rows_N)), config, shown, quiet)
 
 
 class MapPicture(Picture):

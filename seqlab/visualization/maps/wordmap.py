@@ -12,6 +12,7 @@ from typing import Protocol, get_args
 import numpy as np
 
 from ...base.errors import InputError, option
+from ...base.printing import printable_lines
 from ...base.resources.memory import check_memory
 from ...config import MapConfig
 from ...config.names import MapColorName
@@ -161,7 +162,7 @@ def build_map(
         highlighted=highlighted,
         related=[i for i in related if i not in set(highlighted)],
         color=config.color,
-        title=config.title or f"{len(rows_N):,} words" + (f" of {source}" if source else ""),
+        title=printable_lines(config.title or "") or f"{len(rows_N):,} words" + (f" of {source}" if source else ""),
         caption="  ·  ".join([origin + size, _method_note(method, len(words), perplexity, seed), hue]),
     )
 
