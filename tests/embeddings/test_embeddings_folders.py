@@ -161,6 +161,9 @@ def test_an_unfinished_training_is_called_so(corpus: Corpus, trained: Path) -> N
 def test_the_folder_to_continue_has_to_be_there(corpus: Corpus, trained: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"nowhere: no such folder\.$"):
         train_embeddings(corpus, QUICK, quiet=True, resume=tmp_path / "nowhere")
+    (tmp_path / "a.vec").write_text("a 1 2\n", "utf-8")
+    with pytest.raises(InputError, match=r"a\.vec: is a file, .* init="):
+        train_embeddings(corpus, QUICK, quiet=True, resume=tmp_path / "a.vec")
     old, new = tmp_path / "old", tmp_path / "new"
     shutil.copytree(trained / "old", old)
     interrupt(corpus, new, resume=old)

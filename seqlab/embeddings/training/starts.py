@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...base.errors import InputError
+from ...base.errors import InputError, option
 from ...config import EmbeddingsConfig, merge
 from ...config.checks import LOOPS_DEVICES, NO_WORDS
 from ..engines.table import Engine
@@ -41,6 +41,11 @@ def settings_to_continue(folder: str | Path, out: str | Path | None = None) -> d
     the training in `out` needs it, where there is one that was started so."""
     folder = Path(folder)
     needed = f"it is needed to resume {out}" if out is not None and (Path(out) / STATE).is_file() else ""
+    if folder.is_file():
+        raise InputError(
+            f"{folder}: is a file, and only the folder of a training can be continued; start from the vectors in it "
+            f"with {option('init', str(folder))} instead."
+        )
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder{needed and '; '}{needed}.")
     if is_unfinished(folder):
