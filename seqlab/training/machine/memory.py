@@ -29,8 +29,8 @@ COPIES, SPARSE_COPIES, COPIES_ON_GPU = 7, 4, 2
 """Of the weights without what optimiser and average keep: weights and gradients; and on the CPU those of the trial that
 times steps, what saving and clipping hold in passing, and what the allocator keeps of matrices below 32 MB. Weights
 with sparse gradients have fewer."""
-PASSING = 100_000_000
-"""Bytes that compiling, validating and saving take with any model."""
+PASSING = 160_000_000
+"""Bytes that validating and saving take with any model, and up to 130 MB for kernels that are compiled under way."""
 WORKING = 4
 """Numbers of a position and unit of the widest layer that only the step in hand needs."""
 WORD_BYTES, CHARACTER_COPIES = 10, 4
