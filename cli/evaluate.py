@@ -10,14 +10,23 @@ import typer
 from seqlab.base.printing import printable
 
 from .console import JsonFlag, check_one_stdin, check_run, load_torch, print_json, print_table, say
-from .flags import FILES, PANELS, CacheFlag, CountsOnlyFlag, NetworkOnlyFlag, member_of
+from .flags import (
+    FILES,
+    PANELS,
+    CacheFlag,
+    CountsOnlyFlag,
+    MethodOption,
+    NetworkOnlyFlag,
+    QuestionsOption,
+    SimilarityOption,
+    TopOption,
+    member_of,
+)
 from .vectors.neighbors import open_vectors
 
 if TYPE_CHECKING:
     from seqlab.evaluation import Scores
 
-VECTORS = "Word vectors"
-"""Panel of the options for word vectors."""
 METHODS = {"add": "3CosAdd", "mul": "3CosMul"}
 
 
@@ -67,22 +76,10 @@ def evaluate(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1)] = 1,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda.")] = "cpu",
-    questions: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Analogies: 'english', 'python-docs', or a file of questions or word pairs; repeatable.",
-            rich_help_panel=VECTORS,
-        ),
-    ] = None,
-    similarity: Annotated[
-        list[Path] | None, typer.Option(help="Human similarity scores; repeatable.", rich_help_panel=VECTORS)
-    ] = None,
-    top: Annotated[
-        int, typer.Option(min=0, help="Analogies: search the N most frequent words; 0: all.", rich_help_panel=VECTORS)
-    ] = 30_000,
-    method: Annotated[
-        Literal["add", "mul"], typer.Option(help="Analogies: add (3CosAdd) or mul (3CosMul).", rich_help_panel=VECTORS)
-    ] = "add",
+    questions: QuestionsOption = None,
+    similarity: SimilarityOption = None,
+    top: TopOption = 30_000,
+    method: MethodOption = "add",
     json: JsonFlag = False,
 ) -> None:
     """Score language models on a text (exact softmax, every token once), or word vectors on test sets.

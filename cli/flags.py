@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 import typer
@@ -15,11 +16,11 @@ from typer.core import TyperArgument, TyperOption
 
 from .pages import Command, Group
 
-FILES, SEARCH, PROGRAM = "Input and output", "Search", "Program"
+FILES, SEARCH, VECTORS, PROGRAM = "Input and output", "Search", "Word vectors", "Program"
 PANELS = {"essential": "Essential settings", "recipe": "Recipe settings", "internal": "Internal settings"}
 """Panel of a help page by the tier of a setting."""
 Function = TypeVar("Function", bound=Callable[..., Any])
-ORDER = (FILES, SEARCH, *PANELS.values(), "Word vectors", PROGRAM)
+ORDER = (FILES, SEARCH, *PANELS.values(), VECTORS, PROGRAM)
 OTHER_NAMES = {"rule": "rules"}
 """Flags that are called otherwise than their setting."""
 
@@ -139,6 +140,23 @@ CacheFlag = Annotated[
     ),
 ]
 
+QuestionsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Analogies: 'english', 'python-docs', or a file of questions or word pairs; repeatable.",
+        rich_help_panel=VECTORS,
+    ),
+]
+SimilarityOption = Annotated[
+    list[Path] | None, typer.Option(help="Human similarity scores; repeatable.", rich_help_panel=VECTORS)
+]
+TopOption = Annotated[
+    int, typer.Option(min=0, help="Analogies: search the N most frequent words; 0: all.", rich_help_panel=VECTORS)
+]
+MethodOption = Annotated[
+    Literal["add", "mul"], typer.Option(help="Analogies: add (3CosAdd) or mul (3CosMul).", rich_help_panel=VECTORS)
+]
+
 
 def member_of(network_only: bool, counts_only: bool, cache: bool) -> Literal["network", "counts"] | None:
     """The member that is to be used by itself. Raises InputError for both, or one with a cache."""
@@ -146,7 +164,6 @@ def member_of(network_only: bool, counts_only: bool, cache: bool) -> Literal["ne
 
     if cache and (network_only or counts_only):
         raise InputError("--cache goes with the whole model; leave out --network-only and --counts-only, or --cache.")
-
     if network_only and counts_only:
         raise InputError("--network-only and --counts-only exclude each other; without them both are used together.")
     return "network" if network_only else "counts" if counts_only else None

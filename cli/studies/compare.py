@@ -8,15 +8,23 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from ..console import JsonFlag, check_one_stdin, load_torch, print_json, say
-from ..flags import FILES, CacheFlag, CountsOnlyFlag, NetworkOnlyFlag, member_of
+from ..flags import (
+    FILES,
+    CacheFlag,
+    CountsOnlyFlag,
+    MethodOption,
+    NetworkOnlyFlag,
+    QuestionsOption,
+    SimilarityOption,
+    TopOption,
+    member_of,
+)
 from ..pages import Command
 from ..vectors.neighbors import open_vectors
 
 if TYPE_CHECKING:
     from seqlab.studies.compare import Comparison, VectorComparison
 
-VECTORS = "Word vectors"
-"""Panel of the options for word vectors."""
 WITH = "--with"
 
 
@@ -67,19 +75,10 @@ def compare(
     network_only: NetworkOnlyFlag = False,
     counts_only: CountsOnlyFlag = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda.")] = "cpu",
-    questions: Annotated[
-        list[str] | None,
-        typer.Option(help="Analogies: 'english', 'python-docs', or a file; repeatable.", rich_help_panel=VECTORS),
-    ] = None,
-    similarity: Annotated[
-        list[Path] | None, typer.Option(help="Human similarity scores; repeatable.", rich_help_panel=VECTORS)
-    ] = None,
-    top: Annotated[
-        int, typer.Option(min=0, help="Analogies: search the N most frequent words; 0: all.", rich_help_panel=VECTORS)
-    ] = 30_000,
-    method: Annotated[
-        Literal["add", "mul"], typer.Option(help="Analogies: add (3CosAdd) or mul (3CosMul).", rich_help_panel=VECTORS)
-    ] = "add",
+    questions: QuestionsOption = None,
+    similarity: SimilarityOption = None,
+    top: TopOption = 30_000,
+    method: MethodOption = "add",
     json: JsonFlag = False,
 ) -> None:  # fmt: skip
     """Compare models on one text, token by token: how much better the second is, and how sure that is.

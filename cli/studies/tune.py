@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -12,6 +12,10 @@ from seqlab.base.printing import printable, printable_lines
 from ..console import SOURCE_HELP, JsonFlag, load_torch, print_json, say
 from ..flags import FILES, SEARCH
 from ..train import Assignments, ConfigFile, Number, Quiet, Text, Whole, checked_layers
+
+if TYPE_CHECKING:
+    from seqlab.studies.tune.batch_size import BatchStudy
+    from seqlab.studies.tune.range_test import RangeTest
 
 
 def tune(
@@ -174,22 +178,16 @@ def _find_lr(
     quiet: bool,
 ) -> None:
     """Run the range test, print it, and draw it where a picture was named."""
-    from seqlab.visualization.output import FORMATS, check_output
+    from seqlab.visualization.output import check_output
 
-    kind = check_output(out) if out else ""
+    if out:
+        check_output(out)
     load_torch()
     from seqlab.studies.tune.range_test import find_lr
     from seqlab.training.planning import Layer
 
     found = find_lr(source, valid=valid, preset=preset, given=[Layer(*one) for one in given], quiet=quiet)
-    if out:
-        found.picture().save(out)
-    if as_json:
-        print_json(found.to_json())
-    else:
-        print(found.text())
-    if out:
-        say(f"seqlab: wrote {out}: {FORMATS[kind]}")
+    _show(found, out, as_json)
     if not quiet:
         say(f"seqlab: next: seqlab train lm {printable(' '.join(source))} -o runs/book --lr {found.suggestion:g}")
 
@@ -206,24 +204,33 @@ def _study_batches(
 ) -> None:
     """Train small, large and growing batches, print what came of them, and draw it where a picture was named."""
     from seqlab.base.errors import InputError
-    from seqlab.visualization.output import FORMATS, check_output
+    from seqlab.visualization.output import check_output
 
     if steps is None:
         raise InputError(
             "--study batch-size: say how many updates the small batch makes, such as --steps-per-trial 2000."
         )
-    kind = check_output(out) if out else ""
+    if out:
+        check_output(out)
     load_torch()
     from seqlab.studies.tune.batch_size import compare_batch_sizes
     from seqlab.training.planning import Layer
 
     layers = [Layer(*one) for one in given]
     found = compare_batch_sizes(source, steps, valid=valid, preset=preset, given=layers, quiet=quiet)
-    if out:
-        found.picture().save(out)
+    _show(found, out, as_json)
+
+
+def _show(found: RangeTest | BatchStudy, out: Path | None, as_json: bool) -> None:
+    """Print a result, and draw it where a picture was named."""
+    picture = found.picture() if out else None
+    if picture and out:
+        picture.save(out)
     if as_json:
         print_json(found.to_json())
     else:
         print(found.text())
-    if out:
-        say(f"seqlab: wrote {out}: {FORMATS[kind]}")
+    if picture:
+        from seqlab.visualization.output import FORMATS
+
+        say(f"seqlab: wrote {out}: {FORMATS[picture.to_json()['format']]}")

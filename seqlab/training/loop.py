@@ -30,7 +30,7 @@ from .graphs import GraphedWindowReader
 from .machine.threads import Threads, most_threads
 from .machine.trial import COMPILED, Trial
 from .state import CarriedState, Checkpoint, Generators, OutputNoise, Place, Weights
-from .step import TrainingStep, bptt_length
+from .step import TrainingStep, bptt_length, next_window
 from .watch.metrics import Activity, MetricSums
 from .watch.samples import SampleWriter
 from .watch.validation import Validator
@@ -256,13 +256,7 @@ class Trainer:
 
     def read(self, width: int) -> tuple[Batch, np.ndarray | None]:
         """The next window of this process's streams, and where in it documents begin, if that is to matter."""
-        rows = self.world.rows(self.reader.batch_size)
-        batch = self.reader.read(width, rows)
-        if self.config.reset_state != "documents":
-            return batch, None
-        fresh_BT = self.reader.document_starts(width, rows)
-        batch.inputs_BT[fresh_BT] = self.reader.start_id
-        return batch, fresh_BT
+        return next_window(self.reader, width, self.config, self.world.rows(self.reader.batch_size))
 
     def window_width(self) -> int:
         """Tokens to back-propagate through in the step to be taken now."""

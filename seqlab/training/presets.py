@@ -119,11 +119,12 @@ def describe(name: str | None, config: LanguageModelConfig, corpus: Corpus, pass
         passes: over it that can be reached, where known.
     """
     model, training = config.model, config.training
-    budget = next(
-        f"{value:,g} {kind if value != 1 else kind[:-1]}"
-        for kind in ("epochs", "steps", "minutes")
-        if (value := getattr(training, kind)) is not None
+    value, kind = next(
+        (value, kind) for kind in ("epochs", "steps", "minutes") if (value := getattr(training, kind)) is not None
     )
+    if kind == "minutes" and value < 1:
+        value, kind = float(f"{60 * value:.2g}"), "seconds"
+    budget = f"{value:,g} {kind if value != 1 else kind[:-1]}"
     characters = model.input == "characters"
     untied = "; words are read by their characters, so the output layer has weights of its own" if characters else ""
     types, source = len(corpus.tokenizer.vocab), presets()[name] if name else {}

@@ -17,11 +17,34 @@ from ..config import TrainingConfig
 from ..models import LanguageModel, ModelState, Reading, detached
 from ..nn import fast_float32
 from ..text import Batch
+from ..text.ids.batches import StreamReader
 from .distributed import World
 from .optimize.averages import AVERAGES
 from .optimize.optimizers import Clipping, Optimizer
 from .optimize.penalties import ActivationPenalty, Penalty
 from .optimize.rows import STALE
+
+
+def next_window(
+    reader: StreamReader, width: int, config: TrainingConfig, rows: slice = slice(None)
+) -> tuple[Batch, np.ndarray | None]:
+    """The next window of the streams, from which the reader does not move on.
+
+    Args:
+        reader: of the text.
+        width: T.
+        config: whether documents begin anew.
+        rows: which of the streams.
+
+    Returns:
+        The batch, and fresh_BT: where in it documents begin, None where that does not matter.
+    """
+    batch = reader.read(width, rows)
+    if config.reset_state != "documents":
+        return batch, None
+    fresh_BT = reader.document_starts(width, rows)
+    batch.inputs_BT[fresh_BT] = reader.start_id
+    return batch, fresh_BT
 
 
 class WindowLoss(NamedTuple):

@@ -306,6 +306,15 @@ def test_defaults_fit_the_text(words, text, tmp_path):
     assert lm.generate("to", length=5, seed=1)
 
 
+@pytest.mark.parametrize(
+    ("budget", "said"),
+    [({"minutes": 0.2083333}, ", 12 seconds"), ({"minutes": 1.0}, ", 1 minute"), ({"steps": 1500}, ", 1,500 steps")],
+)
+def test_a_budget_is_said_in_a_unit_that_suits_it(words, budget, said):
+    config = LanguageModelConfig().updated(LanguageModelConfig.qualified({"epochs": None, **budget}))
+    assert describe(None, config, words).endswith(said)
+
+
 @pytest.mark.parametrize("name", presets())
 def test_every_preset_is_a_valid_configuration(name):
     config = LanguageModelConfig().updated(preset(name))

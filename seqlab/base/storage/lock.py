@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
 from ..errors import InputError
 from .held import fcntl, sweep, sweep_inside
+
+LOOK_EVERY = 0.05
+"""Seconds between two looks at a lock where the system cannot wait for one."""
 
 
 class FolderInUse(InputError):
@@ -76,6 +80,39 @@ def _locked(lock: Path, folder: str | Path) -> IO[bytes] | None:
             handle.close()
             return None
         handle.close()
+
+
+class FileLock:
+    """A lock that processes wait for, and that the system takes back when its owner dies.
+
+    Args:
+        path: the file that is locked; it is made, and stays.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.handle: IO[bytes] | None = None
+
+    def acquire(self) -> bool:
+        """Wait for the lock; True once it is ours."""
+        handle = open(self.path, "ab")  # noqa: SIM115
+        try:
+            if fcntl is not None:
+                fcntl.flock(handle, fcntl.LOCK_EX)
+            else:
+                while not _lock(handle):
+                    time.sleep(LOOK_EVERY)
+        except BaseException:
+            handle.close()
+            raise
+        self.handle = handle
+        return True
+
+    def release(self) -> None:
+        """Let go of it."""
+        if self.handle is not None:
+            self.handle.close()
+            self.handle = None
 
 
 def _lock(handle: IO[bytes]) -> bool:

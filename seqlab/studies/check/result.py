@@ -14,6 +14,9 @@ from ...training.planning import Plan
 from .measure.figures import CheckFigures
 from .rules.table import RULES
 
+SEEN = 1e6
+"""Bytes by which a step must have raised the memory in use to be told: a small model finds room in what is there."""
+
 
 @dataclass(frozen=True, repr=False)
 class Check(Result):
@@ -91,7 +94,8 @@ class Check(Result):
         if near > 0:
             reaches = ", ".join(f"{back}: {size / near:.2g}" for back, size in figures.time.items())
             yield f"back in time   gradient relative to one token back, at {reaches}"
-        measured = "" if reach.measured is None else f", {reach.measured / 1e6:,.0f} MB measured"
+        seen = reach.measured is not None and reach.measured >= SEEN
+        measured = f", {(reach.measured or 0) / 1e6:,.0f} MB measured" if seen else ""
         yield (
             f"a step         {1e3 * reach.step_seconds:,.0f} ms with {counted(reach.threads, 'thread')}; "
             f"about {reach.memory / 1e6:,.0f} MB{measured}"

@@ -141,11 +141,11 @@ def compare_batch_sizes(
     training = config.training
     passes = steps * training.batch_size * training.bptt / len(corpus.train)
     equal = {"training.epochs": passes, "training.steps": None, "training.evaluations": VALIDATIONS}
-    config = config.updated({**equal, "training.batch_schedule": [], "training.patience": 0, "model.counts": False})
+    config = config.updated({**equal, "training.batch_schedule": [], "training.patience": 0})
     chosen = [(name, config.updated(values)) for name, values in variants_of(config)]
     for _, one in chosen:
         check_batches(one.training, 1, len(corpus.train))
-    setup = Setup(corpus, None, min(len(corpus.valid), VALIDATED), planned.vectors)
+    setup = Setup(corpus, min(len(corpus.valid), VALIDATED), planned.vectors)
     found = []
     for name, one in chosen:
         variant = trained(setup, name, one)

@@ -3,7 +3,7 @@
     study.json    what is searched and for how long, written once when everything else is there
     journal.log   every trial (Optuna's journal storage), appended
     workers/      a file a process, locked while it lives
-    counts.safetensors, best.toml, report.html
+    best.toml, report.html
 
 One lock keeps the processes apart; the system takes it back when its owner dies.
 """
@@ -20,11 +20,11 @@ from typing import Any
 
 from ...base.errors import InputError
 from ...base.storage.held import fcntl, held_by_another
+from ...base.storage.lock import FileLock
 
-RECORD, JOURNAL, COUNTS, WORKERS, BEST, REPORT = (
+RECORD, JOURNAL, WORKERS, BEST, REPORT = (
     "study.json",
     "journal.log",
-    "counts.safetensors",
     "workers",
     "best.toml",
     "report.html",
@@ -50,52 +50,10 @@ def optuna_module() -> Any:
     return optuna
 
 
-class FolderLock:
-    """A lock between processes, as Optuna's journal wants one; unlike its own it dies with its owner.
-
-    Args:
-        path: the file that is locked; it stays.
-    """
-
-    def __init__(self, path: Path):
-        self.path = path
-        self.descriptor: int | None = None
-
-    def acquire(self) -> bool:
-        """Wait for the lock."""
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            if fcntl is not None:
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
-            else:
-                _wait_on_windows(descriptor)
-        except BaseException:
-            os.close(descriptor)
-            raise
-        self.descriptor = descriptor
-        return True
-
-    def release(self) -> None:
-        """Let go of it."""
-        if self.descriptor is not None:
-            os.close(self.descriptor)
-            self.descriptor = None
-
-
-def _wait_on_windows(descriptor: int) -> None:
-    """Lock the first byte; the system itself gives up after ten seconds."""
-    import msvcrt
-
-    while True:
-        with contextlib.suppress(OSError):
-            msvcrt.locking(descriptor, msvcrt.LK_LOCK, 1)  # type: ignore[attr-defined, unused-ignore]
-            return
-
-
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Inside, no other process of the study decides anything."""
-    lock = FolderLock(folder / LOCK)
+    lock = FileLock(folder / LOCK)
     lock.acquire()
     try:
         yield
@@ -106,7 +64,7 @@ def locked(folder: Path) -> Iterator[None]:
 def storage(folder: Path) -> Any:
     """The study's journal as Optuna's storage; a line that a killed process left unfinished is cut off."""
     optuna = optuna_module()
-    path, lock = folder / JOURNAL, FolderLock(folder / ".journal.lock")
+    path, lock = folder / JOURNAL, FileLock(folder / ".journal.lock")
     lock.acquire()
     try:
         if path.exists():
@@ -127,7 +85,7 @@ def alive(folder: Path) -> Iterator[str]:
     workers = folder / WORKERS
     workers.mkdir(exist_ok=True)
     name = f"{os.getpid()}-{secrets.token_hex(4)}"
-    lock = FolderLock(workers / name)
+    lock = FileLock(workers / name)
     lock.acquire()
     try:
         yield name

@@ -26,7 +26,6 @@ STAGES = ("default", "coarse", "refine", "grid")
 SUSPECT = "lies at the {end} end of what was tried ({low} to {high}); the best may lie beyond, so widen the search"
 
 EQUAL = "all trials ended with the same loss, so they say nothing: give each more steps or seconds"
-ALIKE = f"{EQUAL}, or compare networks alone; after so short a training the counts predict best without a network"
 
 
 @dataclass(frozen=True)
@@ -37,8 +36,8 @@ class TrialResult:
         number: from 0, in the order they were begun.
         stage: "default", "coarse", "refine" or "grid".
         state: "finished", "diverged", "given up" or "interrupted".
-        objective: held-out loss of network and counts together in nats per token; None unless finished, for a trial
-            that was given up its last one.
+        objective: held-out loss of the network in nats per token; None unless finished, for a trial that was given up
+            its last one.
         values: what was set, by dotted key.
         steps, seconds: of its training.
     """
@@ -187,7 +186,7 @@ def read_study(folder: Path, record: StudyRecord) -> Study:
         with suppress(RuntimeError):  # trees that no setting splits
             worth = dict(optuna.importance.get_param_importances(study, evaluator=evaluator))
     if len(finished) > 1 and len({one.objective for one in finished}) == 1:
-        warnings = [ALIKE if record.base.model.counts else EQUAL]
+        warnings = [EQUAL]
     else:
         found = [] if best is None else [suspect(record, best, each) for each in record.dimensions]
         warnings = [one for one in found if one]

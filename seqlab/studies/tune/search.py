@@ -15,10 +15,9 @@ from typing import Any
 
 from ...base.errors import InputError, counted
 from ...base.progress import notify
-from ...models.counts.kneser_ney import NGramModel
 from ...opening import open_vectors
 from ...text import Corpus
-from .journal import COUNTS, STUDY, alive, lives, locked, optuna_module, storage
+from .journal import STUDY, alive, lives, locked, optuna_module, storage
 from .record import StudyRecord, described, distributions
 from .space import configured
 from .trainings import Ended, Setup, Unpromising, train
@@ -51,12 +50,11 @@ def take_part(folder: Path, record: StudyRecord, corpus: Corpus, quiet: bool) ->
         quiet: say nothing.
     """
     optuna = optuna_module()
-    counts = NGramModel.load(folder / COUNTS) if (folder / COUNTS).exists() else None
     base = record.base
     if base.model.input == "characters":
         corpus = corpus.with_spelling(quiet=True)
     vectors = open_vectors(base.training.embeddings) if base.training.embeddings else None
-    setup = Setup(corpus, counts, record.valid_tokens, vectors)
+    setup = Setup(corpus, record.valid_tokens, vectors)
     with alive(folder) as name:
         with locked(folder):
             study = open_study(folder, record)

@@ -14,11 +14,10 @@ from ...base.errors import InputError, SeqlabError, option
 from ...base.progress import notify
 from ...base.storage.outputs import check_folder
 from ...config import read_config
-from ...models.counts.choice import count_text
 from ...run import flat
 from ...training.planning import BUDGETS, DEFAULT, GIVEN, Layer, Plan, Source, plan
 from ...training.train import Trained, train_language_model
-from .journal import COUNTS, JOURNAL, LOCK, RECORD, locked, optuna_module
+from .journal import JOURNAL, LOCK, RECORD, locked, optuna_module
 from .range_test import find_lr
 from .record import StudyRecord
 from .results import Study, read_study, write_best
@@ -208,9 +207,6 @@ def begin(
         number = number_of(effort, workers, length, seconds)
         coarse = max(1, round(COARSE * number) - 1)
         points = [{one.key: values[one.key] for one in dimensions}, *quasi_random(dimensions, coarse, seed)]
-    if config.model.counts:
-        tokenizer = corpus.tokenizer
-        count_text(corpus.train, len(tokenizer.vocab), tokenizer.start_id, corpus.valid, quiet).save(folder / COUNTS)
     record = StudyRecord(
         corpus=str(corpus.path),
         digest=corpus.digest,

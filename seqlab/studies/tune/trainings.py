@@ -1,4 +1,8 @@
-"""One training of a study: a configuration, a budget that all share, and the loss it ends with."""
+"""One training of a study: a configuration, a budget that all share, and the loss that its network ends with.
+
+Counts are left out: they are the same for every trial, and beside a network of a short training they decide alone, so
+that all trials would seem equal.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,6 @@ from ...base.errors import InputError, SeqlabError
 from ...config import LanguageModelConfig
 from ...config.checks import check_batches
 from ...embeddings import WordVectors
-from ...models.counts.kneser_ney import NGramModel
 from ...run import Run
 from ...text.ids.token_file import Corpus
 from ...training import Trainer
@@ -30,12 +33,10 @@ class Unpromising(Exception):
 class Setup(NamedTuple):
     """What all trainings of a study share.
 
-    corpus: the text. counts: of the training text, None for a network alone. valid_tokens: that every validation uses.
-    vectors: that embeddings start from, or None.
+    corpus: the text. valid_tokens: that every validation uses. vectors: that embeddings start from, or None.
     """
 
     corpus: Corpus
-    counts: NGramModel | None
     valid_tokens: int
     vectors: WordVectors | None = None
 
@@ -43,7 +44,7 @@ class Setup(NamedTuple):
 class Ended(NamedTuple):
     """What a training left.
 
-    loss: best validation loss of network and counts together, nats per token; infinite where it diverged.
+    loss: best validation loss of the network, nats per token; infinite where it diverged.
     """
 
     loss: float
@@ -93,7 +94,7 @@ def train(
         model = fresh_model(config, corpus, setup.vectors)
         run = Run.create(Path(folder) / "run", config, corpus.tokenizer, {"digest": corpus.digest}, corpus.items)
         model = model.to(resolve_device(config.training.device))
-        trainer = WatchedTrainer(run, model, corpus, quiet=True, counts=setup.counts)
+        trainer = WatchedTrainer(run, model, corpus, quiet=True)
         trainer.position.valid_tokens = setup.valid_tokens
         trainer.after_validation = after_validation
         diverged = ""

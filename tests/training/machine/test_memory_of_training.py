@@ -68,6 +68,27 @@ def corpus(tmp_path_factory):
     ids=["weights", "windows", "both"],
 )
 def test_an_estimate_lies_between_the_peak_and_twice_that(settings, corpus):
+    compare_with_peak(settings, corpus)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux forgets a peak on demand")
+@pytest.mark.parametrize("cell", CELLS)
+def test_every_cell_keeps_what_it_says(cell, corpus):
+    model = {"cell": cell, "hidden_dim": 384, "embed_dim": 384, "layers": 2, "tie": False}
+    compare_with_peak({"model": model, "training": {"batch_size": 128, "bptt": 300}}, corpus)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux forgets a peak on demand")
+@pytest.mark.parametrize("softmax", SOFTMAXES)
+def test_every_output_layer_keeps_what_it_says(softmax, corpus):
+    model = {"softmax": softmax, "hidden_dim": 384, "embed_dim": 384, "layers": 1, "tie": False}
+    compare_with_peak({"model": model, "training": {"batch_size": 128, "bptt": 300}}, corpus)
+
+
+def compare_with_peak(settings, corpus):
+    """Train in a process of its own, and compare its peak with what was estimated."""
     settings["model"]["counts"] = False
     arguments = [sys.executable, "-c", MEASURE, str(corpus.path), json.dumps(settings)]
     done = subprocess.run(arguments, capture_output=True, text=True)

@@ -28,7 +28,7 @@ from ....text.ids.lines import LineReader
 from ....training import TrainingStep, World
 from ....training.starts.from_run import PLAIN
 from ....training.state import CarriedState
-from ....training.step import StepResult
+from ....training.step import StepResult, next_window
 from ....training.watch.costs import flops_per_token
 from ....training.watch.metrics import Activity, part_of
 
@@ -81,13 +81,7 @@ class ShortTraining:
 
     def read(self) -> tuple[Batch, np.ndarray | None]:
         """The next window, and where in it documents begin, if that is to matter."""
-        width = min(self.width, self.config.bptt, self.reader.remaining)
-        batch = self.reader.read(width)
-        if self.config.reset_state != "documents":
-            return batch, None
-        fresh_BT = self.reader.document_starts(width)
-        batch.inputs_BT[fresh_BT] = self.reader.start_id
-        return batch, fresh_BT
+        return next_window(self.reader, min(self.width, self.config.bptt, self.reader.remaining), self.config)
 
     def take(self, lr: float) -> StepResult:
         """One window of all streams and one update, in proportion shorter where a shorter window makes the gradient
