@@ -157,8 +157,8 @@ def run_trial(optuna: Any, study: Any, trial: Any, record: StudyRecord, setup: S
 
 
 def requeue(study: Any, folder: Path) -> None:
-    """Trials of processes that have died are marked failed, and their values are tried again. Call it inside
-    `locked`."""
+    """Trials of processes that have died are marked failed, and their values are tried again: those they were given,
+    since Optuna writes the settings of a trial one by one, and a kill may come between. Call it inside `locked`."""
     optuna = optuna_module()
     states = optuna.trial.TrialState
     trials = study.get_trials(deepcopy=False)
@@ -166,9 +166,9 @@ def requeue(study: Any, folder: Path) -> None:
     for one in trials:
         if one.state != states.RUNNING or lives(folder, worker_of(one)):
             continue
-        if one.number not in again and one.params:
-            stage = one.user_attrs.get("stage", "refine")
-            study.enqueue_trial(one.params, user_attrs={"stage": stage, "instead_of": one.number})
+        if one.number not in again:
+            stage, values = one.user_attrs.get("stage", "refine"), one.system_attrs["fixed_params"]
+            study.enqueue_trial(values, user_attrs={"stage": stage, "instead_of": one.number})
         study.tell(one.number, state=states.FAIL)
 
 

@@ -392,6 +392,24 @@ def test_a_study_that_is_killed_again_and_again_ends_as_one_that_was_not(finishe
     )
 
 
+def test_a_trial_whose_values_were_not_all_written_is_tried_again_with_all(finished, tmp_path):
+    """Optuna writes them one by one; before, what was not written yet was drawn anew, and the study ended otherwise."""
+    import shutil
+
+    folder = tmp_path / "copy"
+    shutil.copytree(finished[0], folder)
+    (folder / journal.JOURNAL).unlink()
+    record = StudyRecord.load(folder)
+    with journal.locked(folder):
+        begun_study = search.open_study(folder, record)
+        trial_id = begun_study._pop_waiting_trial_id()  # as `ask` begins
+        assert not begun_study._storage.get_trial(trial_id).params
+        search.requeue(begun_study, folder)
+    last = begun_study.get_trials()[-1]
+    assert last.system_attrs["fixed_params"] == record.points[0]
+    assert last.user_attrs == {"stage": "default", "instead_of": 0}
+
+
 def test_a_line_that_was_cut_off_is_mended(finished, text, tmp_path, capsys):
     import shutil
 
