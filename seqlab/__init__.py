@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .api import draw_curves as draw_curves
     from .api import draw_map as draw_map
     from .api import evaluate as evaluate
+    from .api import export as export
     from .api import find_lr as find_lr
     from .api import inspect as inspect
     from .api import load as load
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from .api import tune as tune
     from .base.errors import InputError as InputError
     from .base.errors import SeqlabError as SeqlabError
+    from .compression.onnx.export import Exported as Exported
     from .config.book import settings as settings
     from .embeddings import TextVectorizer as TextVectorizer
     from .embeddings import WordVectors as WordVectors
@@ -71,6 +73,7 @@ _HOMES = {
     "Check": "studies.check.result",
     "Comparison": "studies.compare",
     "Corpus": "text",
+    "Exported": "compression.onnx.export",
     "History": "run",
     "InputError": "base.errors",
     "Inspection": "text.inspection.inspection",
@@ -97,6 +100,7 @@ _HOMES = {
     "draw_curves": "api",
     "draw_map": "api",
     "evaluate": "api",
+    "export": "api",
     "find_lr": "api",
     "inspect": "api",
     "load": "api",

@@ -21,6 +21,7 @@ from .options import (
 
 if TYPE_CHECKING:
     from .catalogue.corpora import NamedCorpora
+    from .compression.onnx.export import Exported
     from .embeddings import WordVectors
     from .embeddings.training.loop import Epoch
     from .evaluation import Scores
@@ -545,6 +546,32 @@ def compare(
     if not all(groups):
         raise InputError("compare: an empty list of runs; name at least one.")
     return compare_models(groups, text, split, quiet)
+
+
+def export(
+    model: str | Path | TrainedLanguageModel, out: str | Path, *, int8: bool = False, quiet: bool = False
+) -> Exported:
+    """Write a language model's network as an ONNX file, for programs without Python or torch.
+
+    The file's inputs and outputs are tokens and the state; `NAME.tokens.json` and `NAME.README.md` go next to it, with
+    the loop in Python and JavaScript. Counts of a run are left out.
+
+    Args:
+        model: a run folder or an open model.
+        out: the file, such as "model.onnx".
+        int8: matrices in int8, a quarter of the size; otherwise float32.
+        quiet: show no progress.
+
+    Returns:
+        An `Exported`, with `.path`, `.bytes` and `.difference` from the run.
+
+    Raises:
+        InputError: no such run, a place that cannot be written to, or onnx and onnxruntime are not installed.
+        SeqlabError: ONNX Runtime computes something else than the run; nothing is written.
+    """
+    from .compression.onnx.export import export as written
+
+    return written(language_model(model).run, out, int8=int8, quiet=quiet)
 
 
 def language_model(model: str | Path | TrainedLanguageModel) -> TrainedLanguageModel:

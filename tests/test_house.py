@@ -33,7 +33,7 @@ ROOMS = """
     evaluation | generation
     training
     trained
-    studies
+    studies | compression
     api
 """
 """THE list of rooms: each line imports only from lines above it. Rooms of a line do not import one another."""
@@ -46,6 +46,7 @@ SUBROOMS = {
     "training": "distributed budget presets optimize step graphs watch machine starts state loop starter planning "
     "report train",
     "studies": "check tune compare",
+    "compression": "onnx",
     "visualization": "choices output style page picture charts maps curves",
 }
 """The same inside a room: a file or folder imports only from those before it."""
@@ -255,7 +256,7 @@ def test_what_is_needed_in_several_rooms_is_written_once(name):
 
 IMPORT_NAMES = {"scikit-learn": {"sklearn"}, "mkdocs-material": {"mkdocs", "material"}}
 """What a package is imported as, where its name does not say it."""
-OFFERED = {"IPython", "gensim", "optuna", "pandas"}
+OFFERED = {"IPython", "gensim", "onnx", "onnxruntime", "optuna", "pandas"}
 """Used where a person has them, and never needed."""
 
 

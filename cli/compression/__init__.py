@@ -1,0 +1,1 @@
+"""Verbs that make models smaller, or carry them elsewhere."""

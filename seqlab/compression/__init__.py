@@ -1,0 +1,1 @@
+"""Models that take less room, and models for other programs."""
