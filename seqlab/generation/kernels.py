@@ -16,7 +16,7 @@ import numpy as np
 from numba import njit, types
 from numba.extending import overload, register_jitable
 
-from ..base.numerics import exp
+from ..base.numerics import as_integer, as_number, exp, largest
 
 BLOCK = 1024
 """Tokens that are added in the numbers of the logits; blocks are added in float64."""
@@ -27,40 +27,6 @@ FLAGS = {"contract", "reassoc"}
 """Lets LLVM fuse multiplications with additions and add in vectors; anything more could hide a NaN."""
 compiled = register_jitable(fastmath=FLAGS, error_model="numpy")
 step: Any = njit(cache=True, nogil=True, fastmath=FLAGS, error_model="numpy")
-
-
-def as_integer(number: Any) -> Any:
-    """An integer of the same bits; those of two numbers compare as the numbers do."""
-    raise NotImplementedError
-
-
-def as_number(integer: Any) -> Any:
-    """The number that `as_integer` made an integer of."""
-    raise NotImplementedError
-
-
-@overload(as_integer)
-def _as_integer(number: Any) -> Callable[..., Any]:
-    def single(number: Any) -> Any:
-        bits = np.float32(number).view(np.int32)
-        return np.int32(bits ^ ((bits >> np.int32(31)) & np.int32(0x7FFFFFFF)))
-
-    def double(number: Any) -> Any:
-        bits = np.float64(number).view(np.int64)
-        return bits ^ ((bits >> 63) & 0x7FFFFFFFFFFFFFFF)
-
-    return single if number is types.float32 else double
-
-
-@overload(as_number)
-def _as_number(integer: Any) -> Callable[..., Any]:
-    def single(integer: Any) -> Any:
-        return np.int32(integer ^ ((integer >> np.int32(31)) & np.int32(0x7FFFFFFF))).view(np.float32)
-
-    def double(integer: Any) -> Any:
-        return np.int64(integer ^ ((integer >> 63) & 0x7FFFFFFFFFFFFFFF)).view(np.float64)
-
-    return single if integer is types.int32 else double
 
 
 def number_of(integer: Any, like: Any) -> Any:
@@ -77,15 +43,6 @@ def _number_of(integer: Any, like: Any) -> Callable[..., Any]:
         return as_number(np.int64(integer))
 
     return single if like is types.float32 else double
-
-
-@compiled
-def largest(logits_V: Any) -> Any:
-    """The maximum. LLVM compares numbers in vectors only where it may forget about NaN, but integers always."""
-    top = as_integer(logits_V[0])
-    for v in range(logits_V.size):
-        top = max(top, as_integer(logits_V[v]))
-    return as_number(top)
 
 
 @compiled

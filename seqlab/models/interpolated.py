@@ -109,22 +109,25 @@ class InterpolatedModel(nn.Module):
     def prefill(self, tokens_BT: Tensor, state: InterpolatedState) -> tuple[Tensor, InterpolatedState]:
         """Read some tokens: log-probabilities (B, V) of the one after the last, and the state there."""
         hidden_BTD, network = self.network.hidden(tokens_BT, state.network)
-        p_BV = self.network.output.logits(hidden_BTD[:, -1]).float().softmax(-1)
-        on_cpu, hidden_BD, held = p_BV.cpu(), hidden_BTD[:, -1].float().cpu().contiguous(), state.held
-        nodes_Bn = self._count(tokens_BT, state.nodes_Bn, hidden_BD, on_cpu)
+        logits_BV = self.network.output.logits(hidden_BTD[:, -1]).float()
+        p_BV, hidden_BD, held = logits_BV.cpu().contiguous(), hidden_BTD[:, -1].float().cpu().contiguous(), state.held
+        nodes_Bn = self._count(tokens_BT, state.nodes_Bn, hidden_BD, p_BV)
         if self.cache and held:
+            p_BV = p_BV if self.counting else p_BV.softmax(-1)
             held = held.read(tokens_BT.cpu(), hidden_BTD.float().cpu())
-            self.cache.mix(held, hidden_BD, on_cpu.numpy())
-        return on_cpu.to(p_BV.device).log_(), InterpolatedState(network, nodes_Bn, held)
+            self.cache.mix(held, hidden_BD, p_BV.numpy())
+            p_BV.log_()
+        return p_BV.to(logits_BV.device), InterpolatedState(network, nodes_Bn, held)
 
     def _count(self, tokens_BT: Tensor, nodes_Bn: Tensor | None, hidden_BD: Tensor, p_BV: Tensor) -> Tensor | None:
-        """The nodes after some tokens; the counts are mixed into `p_BV`."""
+        """The nodes after some tokens; the counts are mixed into the logits `p_BV`, which become probabilities where a
+        cache is to be mixed in too, else their logarithms."""
         if self.counting is None or self.gate_arrays is None or nodes_Bn is None:
             return None
         before_Bn = self.counting.count(tokens_BT[:, :-1], nodes_Bn).numpy()
-        ids_B = tokens_BT[:, -1].cpu().contiguous().numpy()
-        counts = self.counting.counts
-        return torch.from_numpy(counts.mixed_step(before_Bn, ids_B, hidden_BD.numpy(), self.gate_arrays, p_BV.numpy()))
+        ids_B, counts = tokens_BT[:, -1].cpu().contiguous().numpy(), self.counting.counts
+        given = hidden_BD.numpy(), self.gate_arrays, p_BV.numpy(), self.cache is None
+        return torch.from_numpy(counts.mixed_step(before_Bn, ids_B, *given))
 
     def step(self, token_B: Tensor, state: InterpolatedState) -> tuple[Tensor, InterpolatedState]:
         """One token further: log-probabilities (B, V) and the state."""

@@ -260,7 +260,13 @@ class NGramModel:
         return known_B
 
     def mixed_step(
-        self, state_Bn: np.ndarray, ids_B: np.ndarray, hidden_BD: np.ndarray, gate: GateArrays, p_BV: np.ndarray
+        self,
+        state_Bn: np.ndarray,
+        ids_B: np.ndarray,
+        hidden_BD: np.ndarray,
+        gate: GateArrays,
+        p_BV: np.ndarray,
+        logarithms: bool,
     ) -> np.ndarray:
         """One token further for several texts, together with a network.
 
@@ -269,7 +275,8 @@ class NGramModel:
             ids_B: the token of every text.
             hidden_BD: what the network's output layer reads after it, float32.
             gate: biases (K,) and weights (D,), float32.
-            p_BV: the network's probability of every id after the token, float32; overwritten by that of both together.
+            p_BV: the network's logits after the token, float32; overwritten by the probabilities of both together.
+            logarithms: or by their logarithms.
 
         Returns:
             The states of the counts after the token.
@@ -279,7 +286,8 @@ class NGramModel:
         after_Bn = np.empty_like(state_Bn)
         bias_K, weight_D = gate
         unigram_V, bound = self._unigram_float32_V, np.float32(BOUND)
-        mixed_step(self._tables, unigram_V, state_Bn, ids_B, hidden_BD, weight_D, bias_K, bound, after_Bn, p_BV)
+        mixed = hidden_BD, weight_D, bias_K, bound, logarithms
+        mixed_step(self._tables, unigram_V, state_Bn, ids_B, *mixed, after_Bn, p_BV)
         return after_Bn
 
     @cached_property

@@ -19,10 +19,12 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from ...base.numerics import exp
+from ...base.numerics import exp, largest, log
 
 UNSEEN = -1
 """Node of an n-gram that never occurred."""
+BLOCK = 1024
+"""Words whose weights are added in float32; blocks are added in float64."""
 COUNT_BINS = 8
 """Contexts are told apart by the binary logarithm of their count up to this."""
 
@@ -160,9 +162,10 @@ def add_continuations(
     for length in range(len(state_n) - 1, 0, -1):
         node = state_n[length]
         if node >= 0:
+            part = share / totals_C[node]
             for one in range(np.int64(starts_C[node]), np.int64(starts_C[node + 1])):
                 count = np.int64(counts_G[one])
-                p_V[words_G[one]] += share * (count - discounts_n4[length, min(count, 3)]) / totals_C[node]
+                p_V[words_G[one]] += part * (count - discounts_n4[length, min(count, 3)])
             share *= backoffs_C[node]
 
 
@@ -185,6 +188,20 @@ def distributions(
 
 
 @summing
+def exponentials(logits_V: Any) -> Any:
+    """Overwrite logits l by e^(l - the largest), NaN where one is NaN or infinite; the sum of them."""
+    top, whole = largest(logits_V), 0.0
+    for start in range(0, logits_V.size, BLOCK):
+        part_V, total = logits_V[start : start + BLOCK], np.float32(0)
+        for v in range(part_V.size):
+            one = exp(part_V[v] - top)
+            part_V[v] = one
+            total += one
+        whole += np.float64(total)
+    return whole
+
+
+@summing
 def mixed_step(
     tables: Any,
     unigram_V: Any,
@@ -194,13 +211,17 @@ def mixed_step(
     weight_D: Any,
     bias_K: Any,
     bound: Any,
+    logarithms: bool,
     after_Bn: Any,
     p_BV: Any,
 ) -> None:
     """The state of every text one token later, and the probability of every word there by network and counts together:
-    `p_BV` holds the network's and is mixed with the counts' as the gate says (float32; see `gate.py`).
+    `p_BV` holds the network's logits, and the counts' share is mixed in as the gate says (float32; see `gate.py`).
 
-    One call a token: between the network's products, whose weights fill the caches, every further call costs.
+    logarithms: of the probabilities are left there.
+
+    One call a token: between the network's products, whose weights fill the caches, every further call costs, and a row
+    is gone through while it is in cache.
     """
     _, _, starts_C, totals_C, backoffs_C, _ = tables
     step(tables, state_Bn, ids_B, after_Bn)
@@ -211,6 +232,10 @@ def mixed_step(
             odds += hidden_BD[b, d] * weight_D[d]
         gate = np.float32(1) / (np.float32(1) + exp(-min(max(odds, -bound), bound)))
         flat = np.float32(gate * backed_off(backoffs_C, state_n))
+        share = np.float32((1.0 - gate) / exponentials(p_V))
         for v in range(p_V.size):
-            p_V[v] = p_V[v] * (np.float32(1) - gate) + flat * unigram_V[v]
+            p_V[v] = p_V[v] * share + flat * unigram_V[v]
         add_continuations(tables, state_n, np.float64(gate), p_V)
+        if logarithms:
+            for v in range(p_V.size):
+                p_V[v] = log(p_V[v])
