@@ -7,6 +7,7 @@ import math
 import os
 from pathlib import Path
 from pydoc_data.topics import topics
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,7 +17,9 @@ from seqlab_cli.main import run
 import seqlab
 from seqlab.base.devices import torch_globals_restored
 from seqlab.base.errors import in_words_of_the_shell
+from seqlab.studies.check import check as checking
 from seqlab.studies.check.check import check_model
+from seqlab.studies.check.measure import rates
 from seqlab.studies.check.measure.steps import SLOW, ShortTraining, affordable_width, exact_loss, step_figures
 from seqlab.studies.check.measure.text import order_of
 from seqlab.studies.check.measure.through_time import gradients_through_time
@@ -340,3 +343,38 @@ def test_windows_are_cut_for_large_models_only_and_not_by_the_clock(planned):
     five_tokens = 8 * config.batch_size * per_token * 5.5 / SLOW
     assert affordable_width(model, config, 8, five_tokens) == 5
     assert affordable_width(model, config, 10**9, 1e-9) == 1
+
+
+# A large model, or a busy machine
+
+
+def test_what_there_is_no_time_for_is_left_out_and_named(planned, monkeypatch):
+    """The ends of all parts lie in the past, as they would on a machine that is far too slow."""
+    for name in ("STEPS_END", "MEMORISE_END", "RATES_END"):
+        monkeypatch.setattr(checking, name, -1.0)
+    model = fresh_model(planned.config, planned.corpus, None)
+    found = check_model(model, planned.corpus, planned)
+    figures = found.figures
+    assert len(figures.steps.losses) == 2
+    assert figures.steps.finite
+    assert figures.memorise is None
+    assert figures.rates is None
+    assert figures.left_out == ("one batch", "rates")
+    assert "left out       one batch and rates: the model is too large, or the machine too busy" in found.text()
+    assert found.to_json()["memorise"] is None
+    assert found.to_json()["left_out"] == ["one batch", "rates"]
+    assert list(found.findings) == []
+
+
+def test_rates_that_were_tried_in_time_are_judged_though_farther_ones_are_not(planned, monkeypatch):
+    """A clock that passes the end once all usual rates are through: each of their steps is a second."""
+    model = fresh_model(planned.config, planned.corpus, None)
+    ticks = iter(range(10**6))
+    monkeypatch.setattr(rates, "time", SimpleNamespace(monotonic=lambda: float(next(ticks))))
+    monkeypatch.setattr(rates, "SECONDS", 1e9)
+    monkeypatch.setattr(rates, "farther", lambda gained: [1000.0])
+    steps = rates.STEPS * len(rates.FACTORS)
+    late = rates.rate_figures(model, planned.corpus, planned.config.training, 16, until=steps + 40.0)
+    assert set(late.gained) == set(rates.FACTORS)
+    early = rates.rate_figures(model, planned.corpus, planned.config.training, 16, until=0.0)
+    assert early is None

@@ -32,6 +32,10 @@ from .measure.through_time import gradients_through_time
 from .result import Check
 from .rules.table import RULES
 
+STEPS_END, MEMORISE_END, RATES_END = 22.0, 35.0, 50.0
+"""Seconds after which the short training, the one batch and the rates end, whatever they have reached: a large model
+or a busy machine makes a check less thorough, not longer."""
+
 
 def check(
     source: Source,
@@ -45,8 +49,8 @@ def check(
     """Look at a training before it starts: is it set up to learn?
 
     It plans as `train_language_model` does, with the same text, settings, seeds and weights, and tries copies of the
-    model for less than a minute. Nothing is written but the cached text; torch's generators and threads are afterwards
-    as they were.
+    model for less than a minute: what a large model or a busy machine leaves no time for is left out, and named.
+    Nothing is written but the cached text; torch's generators and threads are afterwards as they were.
 
     Args:
         source: what `train_language_model` reads, or the folder of a run, whose best weights are looked at.
@@ -88,17 +92,22 @@ def check_model(model: LanguageModel, corpus: Corpus, planned: Plan, trained: bo
         reach = reach_figures(model, corpus, config)
         width = affordable_width(model, training, FEWEST_STEPS, SECONDS)
         short = ShortTraining(model, corpus, training, width)
-        steps = step_figures(short)
+        steps = step_figures(short, began + STEPS_END)
         rate_width = affordable_width(model, training, len(rates.FACTORS) * rates.FEWEST, SECONDS)
+        time_back = gradients_through_time(short)
+        memorised = memorise(model, corpus, training, began + MEMORISE_END)
+        gained = None if trained else rate_figures(model, corpus, training, rate_width, began + RATES_END)
+        missing = {"one batch": memorised is None, "rates": gained is None and not trained}
         figures = CheckFigures(
             config=config,
             text=text_figures(corpus),
             start=start,
             steps=steps,
-            time=gradients_through_time(short),
-            memorise=memorise(model, corpus, training),
-            rates=None if trained else rate_figures(model, corpus, training, rate_width),
+            time=time_back,
+            memorise=memorised,
+            rates=gained,
             reach=reach,
+            left_out=tuple(name for name, absent in missing.items() if absent),
         )
     found = Findings([finding for rule in RULES if (finding := rule.finding(figures)) is not None])
     return Check(found, planned, figures, time.monotonic() - began)

@@ -86,7 +86,8 @@ class Check(Result):
             f"{start.uniform:.2f})"
         )
         yield f"short training {steps.losses[0]:.2f} to {steps.losses[-1]:.2f} in {len(steps.losses)} steps"
-        yield f"one batch      {memorise.first:.2f} to {memorise.last:.2f} in {memorise.steps} steps"
+        if memorise is not None:
+            yield f"one batch      {memorise.first:.2f} to {memorise.last:.2f} in {memorise.steps} steps"
         if rates is not None:
             gains = ", ".join(f"{rates.lr * factor:g}: {gain:+.2f}" for factor, gain in rates.gained.items())
             yield f"rates          nats gained in {rates.steps} steps at {gains}"
@@ -104,6 +105,8 @@ class Check(Result):
             f"the budget     {abbreviated(round(reach.tokens))} tokens, {several(reach.passes)} passes, "
             f"{several(reach.tokens_per_parameter)} tokens for each of {abbreviated(reach.parameters)} parameters"
         )
+        if figures.left_out:
+            yield f"left out       {' and '.join(figures.left_out)}: the model is too large, or the machine too busy"
 
     def to_json(self) -> dict[str, Any]:
         """Plain values.
@@ -111,7 +114,8 @@ class Check(Result):
         Returns:
             {"findings": [{"name", "level", "seen", "threshold", "cause", "remedy"}], "plan": settings as
             `train lm --dry-run --json` prints them, "sentence", "text", "start", "steps", "time", "memorise", "rates",
-            "reach": what was measured, "rules": names of all rules, "seconds"}. Numbers that are not finite are None.
+            "reach": what was measured, "left_out": what there was no time for, "rules": names of all rules, "seconds"}.
+            Numbers that are not finite are None.
         """
         figures = {name: plain(value) for name, value in asdict_of(self.figures).items()}
         return {
@@ -128,7 +132,8 @@ def asdict_of(figures: CheckFigures) -> dict[str, Any]:
     """All groups of figures but the configuration, as plain dictionaries."""
     names = ("text", "start", "steps", "memorise", "rates", "reach")
     groups = {name: getattr(figures, name) for name in names}
-    return {name: None if group is None else asdict(group) for name, group in groups.items()} | {"time": figures.time}
+    others = {"time": figures.time, "left_out": figures.left_out}
+    return {name: None if group is None else asdict(group) for name, group in groups.items()} | others
 
 
 def plain(value: Any) -> Any:

@@ -23,9 +23,11 @@ class CheckFigures:
         start: of the model it starts from.
         steps: of a short training.
         time: by number of steps back, the size of the gradient with respect to the hidden state there.
-        memorise: of one batch that is overfitted.
-        rates: what other learning rates gain; None for a model that has been trained before.
+        memorise: of one batch that is overfitted; None where there was no time for it.
+        rates: what other learning rates gain; None for a model that has been trained before, or where there was no
+            time.
         reach: of the budget.
+        left_out: what there was no time for, in words.
     """
 
     config: LanguageModelConfig
@@ -33,6 +35,7 @@ class CheckFigures:
     start: StartFigures
     steps: StepFigures
     time: dict[int, float]
-    memorise: MemoriseFigures
+    memorise: MemoriseFigures | None
     rates: RateFigures | None
     reach: ReachFigures
+    left_out: tuple[str, ...] = ()

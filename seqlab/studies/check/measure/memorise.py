@@ -5,6 +5,7 @@ Karpathy's recipe (http://karpathy.github.io/2019/04/25/recipe/) begins with it.
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 
@@ -50,13 +51,19 @@ class MemoriseFigures:
         return self.last / max(self.first, 1e-9)
 
 
-def memorise(model: LanguageModel, corpus: Corpus, config: TrainingConfig) -> MemoriseFigures:
+def memorise(
+    model: LanguageModel, corpus: Corpus, config: TrainingConfig, until: float = math.inf
+) -> MemoriseFigures | None:
     """Overfit one batch with a copy of the model, at a rate that suits any, dropout and all penalties off.
 
     Args:
         model: it is copied, not touched.
         corpus: whose first tokens are the batch.
         config: of the training; of it only seed and device matter.
+        until: when it ends at the latest, on the monotonic clock.
+
+    Returns:
+        The figures; None where there was no time for FEWEST steps.
     """
     streams = min(STREAMS, len(corpus.train))
     width = max(1, min(WIDTH, len(corpus.train) // streams))
@@ -67,12 +74,16 @@ def memorise(model: LanguageModel, corpus: Corpus, config: TrainingConfig) -> Me
     first = last = exact_loss(training.model, batch)
     began, steps = time.monotonic(), 0
     while steps < STEPS and last > LEARNED * first and (steps < FEWEST or time.monotonic() - began < SECONDS):
+        if time.monotonic() > until:
+            break
         take(training, batch, LR * min(1.0, (steps + 1) / 10))
         steps += 1
         if steps % 10 == 0:
             now = exact_loss(training.model, batch)
             last = min(last, now) if now == now else last
     whole = steps == STEPS or last <= LEARNED * first
+    if not whole and steps < FEWEST:
+        return None
     return MemoriseFigures(batch.inputs_BT.size, steps, first, last, whole)
 
 

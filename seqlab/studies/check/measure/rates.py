@@ -53,7 +53,9 @@ class RateFigures:
         return max(gain for factor, gain in self.gained.items() if factor >= 100.0)
 
 
-def rate_figures(model: LanguageModel, corpus: Corpus, config: TrainingConfig, most: int) -> RateFigures:
+def rate_figures(
+    model: LanguageModel, corpus: Corpus, config: TrainingConfig, most: int, until: float = math.inf
+) -> RateFigures | None:
     """Train copies of a model for some steps at each of FACTORS.
 
     Args:
@@ -61,6 +63,10 @@ def rate_figures(model: LanguageModel, corpus: Corpus, config: TrainingConfig, m
         corpus: the text.
         config: of the training.
         most: tokens of a window at most.
+        until: when it ends at the latest, on the monotonic clock.
+
+    Returns:
+        The figures; None where there was no time for all of FACTORS.
     """
     width = min(most, max(SHORTEST, STEP_TOKENS // config.batch_size))
     first, steps, gained = None, STEPS, dict[float, float]()
@@ -73,6 +79,8 @@ def rate_figures(model: LanguageModel, corpus: Corpus, config: TrainingConfig, m
             first = exact_loss(training.model, batch)
         began = time.monotonic()
         while training.taken < steps:
+            if time.monotonic() > until:
+                return RateFigures(config.lr, steps, dict(sorted(gained.items()))) if enough(gained) else None
             training.take(factor * config.lr * min(1.0, (training.taken + 1) / RISE))
             if factor == 1.0 and training.taken >= FEWEST and time.monotonic() - began > SECONDS:
                 steps = training.taken
@@ -81,6 +89,11 @@ def rate_figures(model: LanguageModel, corpus: Corpus, config: TrainingConfig, m
         gained[factor] = first - loss if math.isfinite(loss) else -math.inf
         left = left or farther(gained)
     return RateFigures(config.lr, steps, dict(sorted(gained.items())))
+
+
+def enough(gained: dict[float, float]) -> bool:
+    """Whether all of FACTORS were tried."""
+    return gained.keys() >= set(FACTORS)
 
 
 def farther(gained: dict[float, float]) -> list[float]:

@@ -166,11 +166,12 @@ class StepFigures:
         return [layer for layer in self.layers if layer.name.startswith("cell")]
 
 
-def step_figures(training: ShortTraining) -> StepFigures:
+def step_figures(training: ShortTraining, until: float = math.inf) -> StepFigures:
     """Train for some dozens of steps and look at what they do.
 
     Args:
         training: at its beginning; it goes on from where this ends.
+        until: when the last step begins at the latest, on the monotonic clock.
     """
     model, config, optimizer = training.model, training.config, training.step.optimizer
     activity, losses, norms, clipped = Activity(model), [], [], []
@@ -180,8 +181,9 @@ def step_figures(training: ShortTraining) -> StepFigures:
     began = time.monotonic()
     with activity.hooked(), outputs_of(model) as outputs:
         while training.taken < STEPS:
-            late = time.monotonic() - began > SECONDS and training.taken >= FEWEST_STEPS - 1
-            last = late or training.taken == STEPS - 1
+            now = time.monotonic()
+            late = now - began > SECONDS and training.taken >= FEWEST_STEPS - 1
+            last = late or (now > until and training.taken > 0) or training.taken == STEPS - 1
             watching = training.taken >= STEPS - WATCHED or last
             activity.watching = outputs.watching = last
             before = [weight.detach().clone() for weight in optimizer.parameters.values()] if watching else []

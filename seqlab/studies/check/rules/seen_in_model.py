@@ -193,6 +193,8 @@ def rate_too_low(figures: CheckFigures) -> str | None:
 
 def cannot_memorise(figures: CheckFigures) -> str | None:
     figure = figures.memorise
+    if figure is None:
+        return None
     if figure.left <= (KEPT if figure.whole else KEPT_EARLY):
         return None
     return (
