@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from .api import train_embeddings as train_embeddings
     from .api import train_language_model as train_language_model
     from .api import tune as tune
+    from .api import tune_embeddings as tune_embeddings
     from .base.errors import InputError as InputError
     from .base.errors import SeqlabError as SeqlabError
     from .compression.onnx.export import Exported as Exported
@@ -111,6 +112,7 @@ _HOMES = {
     "train_embeddings": "api",
     "train_language_model": "api",
     "tune": "api",
+    "tune_embeddings": "api",
 }
 
 __all__ = ["__version__", *sorted(_HOMES)]

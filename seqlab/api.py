@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
@@ -369,24 +370,84 @@ def tune(
     seed: int = 1,
     quiet: bool = False,
 ) -> Study:
-    """Search the settings that suit a text, or resume the unfinished search at `out`.
+    """Search the settings that suit a language model of a text, or resume the unfinished search at `out`.
 
     A range test places the learning rate; then learning rate, weight decay, dropout, width and batch size are searched,
-    those that `config` sets left out: first the configuration that the text gets without a search, then even points,
-    then points around the best, all with the same small budget. It needs Optuna (`pip install "seqlab[tune]"`).
+    those that `config` sets left out: first the configuration that the text gets without a search, then points around
+    it, then points around the best, all with the same small budget. The best few and the configuration without a
+    search are then trained four times as long, and that decides. It needs Optuna (`pip install "seqlab[tune]"`).
 
     Args:
         source: text file(s), a folder, a corpus name, or a prepared `Corpus`.
         out: the study's folder; its `best.toml` is a `config` for `train_language_model`. The same call resumes it, and
             in another process takes part.
         minutes: for the whole search.
-        trials: trainings in all; None follows from `minutes`.
-        seconds_per_trial: of training; None follows from `minutes`.
-        steps_per_trial: instead of seconds: the search is then the same every time.
+        trials: short trainings in all; None follows from `minutes`.
+        seconds_per_trial: of a short training; None follows from `minutes`.
+        steps_per_trial: instead of seconds: the search is then the same every time. Other widths and batches get as
+            many steps as the same arithmetic allows.
         workers: processes that train side by side.
         grid: values to try by setting, such as {"lr": [1e-3, 3e-3]}; every combination of them, and nothing else.
         valid: text to validate on; None sets aside the end of the text.
         preset: named settings; None takes those that suit the text.
+        config: settings that stay as they are: a TOML or JSON file, or nested values. Its minutes, steps or epochs are
+            those of the training that the settings are for.
+        seed: of the search.
+        quiet: show no progress.
+
+    Returns:
+        The trials, the best of them, and what each setting was worth; `.picture()` draws it.
+
+    Raises:
+        InputError: a bad text or option, a study of another text or with other settings at `out`, or no Optuna.
+    """
+    from .studies.tune.study import tune as search
+    from .studies.tune.tunables.base import Effort
+    from .studies.tune.tunables.language_model import plan_language_model
+
+    layers = language_model_layers(config, {})
+    return search(
+        partial(plan_language_model, source, valid=valid, preset=preset, given=layers),
+        LanguageModelConfig,
+        out,
+        effort=Effort(minutes, trials, seconds_per_trial, steps_per_trial),
+        workers=workers,
+        grid=grid,
+        seed=seed,
+        quiet=quiet,
+    )
+
+
+def tune_embeddings(
+    source: Sources | Corpus,
+    out: str | Path,
+    *,
+    minutes: float | None = None,
+    trials: int | None = None,
+    seconds_per_trial: float | None = None,
+    workers: int = 1,
+    grid: Mapping[str, Sequence[Any]] | None = None,
+    questions: str | Path | Sequence[str | Path] = (),
+    config: str | Path | Mapping[str, Any] | None = None,
+    seed: int = 1,
+    quiet: bool = False,
+) -> Study:
+    """Search the settings that suit word vectors of a text, or resume the unfinished search at `out`.
+
+    As `tune` for language models: learning rate, width, noise words and the shortest n-gram are searched by the
+    held-out loss. With `questions` the share of wrong answers decides, and window and thinning are searched too: they
+    decide what is predicted, so losses with different ones cannot be compared.
+
+    Args:
+        source: text file(s), a folder, a corpus name, or a prepared `Corpus`.
+        out: the study's folder; its `best.toml` is a `config` for `train_embeddings`. The same call resumes it.
+        minutes: for the whole search.
+        trials: short trainings in all; None follows from `minutes`.
+        seconds_per_trial: of a short training; None follows from `minutes`. With epochs in `config` every short trial
+            makes so many passes instead, and with one thread (workers in `config`) the search is the same every time.
+        workers: processes that train side by side.
+        grid: values to try by setting, such as {"dim": [50, 100]}; every combination of them, and nothing else.
+        questions: analogies: "english", "python-docs", or files.
         config: settings that stay as they are: a TOML or JSON file, or nested values.
         seed: of the search.
         quiet: show no progress.
@@ -397,18 +458,25 @@ def tune(
     Raises:
         InputError: a bad text or option, a study of another text or with other settings at `out`, or no Optuna.
     """
-    from .studies.tune.study import Effort
     from .studies.tune.study import tune as search
+    from .studies.tune.tunables.base import Effort
+    from .studies.tune.tunables.vectors import plan_vectors
 
+    sets = [questions] if isinstance(questions, str | Path) else questions
+    given = config_values(config)
     return search(
-        source,
+        partial(
+            plan_vectors,
+            source,
+            given=given,
+            questions=[str(one) for one in sets],
+            grid=list(grid or ()),
+        ),
+        EmbeddingsConfig,
         out,
-        effort=Effort(minutes, trials, seconds_per_trial, steps_per_trial),
+        effort=Effort(minutes, trials, seconds_per_trial, epochs_per_trial=EmbeddingsConfig().updated(given).epochs),
         workers=workers,
         grid=grid,
-        valid=valid,
-        preset=preset,
-        given=language_model_layers(config, {}),
         seed=seed,
         quiet=quiet,
     )

@@ -2,15 +2,18 @@
 
     python -m benchmarks.models.tuning kills --kills 20 --rows tune/kills
     python -m benchmarks.models.tuning together --rows tune/together
-    python -m benchmarks.models.tuning worth --minutes 5 --train 2 --rows tune/worth
-    python -m benchmarks.models.tuning arithmetic --steps 1500 --rows tune/worth-arithmetic
+    python -m benchmarks.models.tuning worth --text wikitext-2 --minutes 20 --train 3 --rows tune/worth-wikitext-2
+    python -m benchmarks.models.tuning near --text shakespeare --steps 1600 --rows tune/near-shakespeare
+    python -m benchmarks.models.tuning vectors --minutes 5 --rows tune/vectors
     python -m benchmarks.models.tuning batches --steps 2000 --rows tune/batches
 
 kills: a study of small trainings is killed (SIGKILL) at random moments after its start, imports and all, and started
 again; what it ends with is compared with a study that was left alone. together: four processes take part in one study.
-worth: a search of some minutes on tiny Shakespeare, then its best preset and the default for the same time on the same
-clock, in turn. arithmetic: the same two with equal arithmetic. batches: small, large and growing batches on tiny
-Shakespeare, equal tokens.
+worth: a search of some minutes on a text, then its best settings and the default with seeds that the search did not
+see, both as long: the default for some minutes at the rate that the study measured, the best as many updates as take
+the same time, timed side by side. near: the default and settings one step from it, at equal time. vectors: searches for
+word vectors of WikiText-2.
+batches: small, large and growing batches on tiny Shakespeare, equal tokens.
 """
 
 from __future__ import annotations
@@ -27,11 +30,10 @@ from pathlib import Path
 from typing import Any
 
 import seqlab
-from seqlab.models import LanguageModel
-from seqlab.studies.tune.record import StudyRecord
-from seqlab.studies.tune.results import read_study
-from seqlab.studies.tune.space import configured
-from seqlab.training.watch.costs import flops_per_token
+from seqlab.run import flat
+from seqlab.studies.tune.tunables.base import Effort
+from seqlab.studies.tune.tunables.language_model import plan_language_model
+from seqlab.training.planning import Layer
 
 from .. import rows
 from ..studies import WORK
@@ -65,7 +67,7 @@ def begun(text: Path, study: Path, trials: int, *more: str) -> subprocess.Popen[
 def kept(found: dict[str, Any]) -> list[tuple[str, float | None]]:
     """Values and objective of the trials that were not interrupted."""
     trials = [one for one in found["trials"] if one["state"] != "interrupted"]
-    return sorted((json.dumps(one["values"], sort_keys=True), one["objective"]) for one in trials)
+    return sorted((json.dumps([one["stage"], one["values"]], sort_keys=True), one["objective"]) for one in trials)
 
 
 def kills(number: int, trials: int) -> dict[str, dict[str, float | None]]:
@@ -131,52 +133,112 @@ def together(trials: int) -> dict[str, dict[str, float | None]]:
     }
 
 
-def worth(minutes: float, train: float, seconds: float | None) -> dict[str, dict[str, float | None]]:
-    """The best preset of a search against the default, trained for the same time."""
-    text = rows.data("tinyshakespeare", "input.txt")
-    study = WORK / "study"
-    found = seqlab.tune(text, study, minutes=minutes, seconds_per_trial=seconds, config={"threads": 1})
+TEXTS: dict[str, tuple[Any, Any]] = {
+    "shakespeare": (("tinyshakespeare", "input.txt"), None),
+    "wikitext-2": (("wikitext-2", "train.txt"), ("wikitext-2", "valid.txt")),
+    "python-docs": ("python-docs", None),
+}
+"""Name -> text and validation text: files of the shared data, or a named corpus."""
+
+
+def texts(name: str) -> tuple[Any, Any]:
+    """The text of a name, and its validation text."""
+    return tuple(rows.data(*one) if isinstance(one, tuple) else one for one in TEXTS[name])  # type: ignore[return-value]
+
+
+def worth(
+    name: str, minutes: float, train: float, seconds: float | None, workers: int
+) -> dict[str, dict[str, float | None]]:
+    """The best settings of a search against the default, trained for the same time with other seeds."""
+    text, valid = texts(name)
+    study = WORK / f"study-{name}-{minutes:g}"
+    config = {"threads": 1, "minutes": train}
+    found = seqlab.tune(
+        text, study, minutes=minutes, seconds_per_trial=seconds, workers=workers, valid=valid, config=config
+    )
     print(found.text(), flush=True)
-    config: dict[str, Any] = {"training": {"threads": 1, "minutes": train}}
-    lines: dict[str, dict[str, float | None]] = {}
     assert found.best is not None
     assert found.default is not None
-    for seed in (1, 2):
-        for name, preset in (("default", {}), ("best of the search", found.preset)):
-            settings = seqlab.config.merge(seqlab.config.read_config(preset) if preset else {}, config)
-            trained = seqlab.train_language_model(text, config=settings, seed=seed, quiet=True)
-            nats = trained.summary["valid"]["nats_per_token"]
-            print(name, seed, nats, trained.summary["steps"], flush=True)
-            lines.setdefault(name, {})[f"validation loss, seed {seed} [nats per character]"] = nats
-            lines[name][f"steps, seed {seed}"] = trained.summary["steps"]
-    lines["default"]["in a trial [nats per character]"] = found.default.objective
-    lines["best of the search"]["in a trial [nats per character]"] = found.best.objective
+    record = found.record
+    corpus = seqlab.Corpus.open(record.corpus)
+    tunable = record.tunable(corpus)
+    updates = record.amount * 60.0 * train / record.length
+    lines: dict[str, dict[str, float | None]] = {}
+    for label, one in (("default", found.default), ("best of the search", found.best)):
+        cost = tunable.cost(one.values)
+        budget = {"training.minutes": None, "training.steps": round(updates / cost), "training.evaluations": 10}
+        base = tunable.configured(record.base, one.values).updated(budget)
+        line = lines.setdefault(label, {})
+        for seed in (2, 3):
+            began = time.process_time()
+            trained = seqlab.train_language_model(
+                corpus, config=base.updated({"training.seed": seed}).model_dump(), quiet=True
+            )
+            parts = trained.summary["valid"]
+            network = parts.get("network", parts)["nats_per_token"]
+            line[f"validation loss of the network, seed {seed} [nats per token]"] = network
+            line[f"with counts, seed {seed} [nats per token]"] = parts["nats_per_token"]
+            line[f"processor time, seed {seed} [s]"] = round(time.process_time() - began, 1)
+            print(label, seed, line, flush=True)
+        line |= {"updates": trained.summary["steps"], "cost of an update": round(cost, 3)}
+        line["in the search [nats per token]"] = one.objective
     lines["best of the search"]["trials"] = len(found.trials)
     return lines
 
 
-def arithmetic(steps: int) -> dict[str, dict[str, float | None]]:
-    """The default that the study of `worth` tried first against its best, with equal arithmetic: no clock decides."""
-    found = read_study(WORK / "study", StudyRecord.load(WORK / "study"))
-    corpus = seqlab.Corpus.open(found.record.corpus)
-    assert found.best is not None
-    assert found.default is not None
+NEAR: tuple[tuple[str, float], ...] = (
+    ("training.lr", 0.5),
+    ("training.lr", 2.0),
+    ("training.batch_size", 0.5),
+    ("training.batch_size", 2.0),
+    ("training.bptt", 0.5),
+    ("training.bptt", 2.0),
+    ("model.hidden_dim", 0.75),
+    ("model.hidden_dim", 1.5),
+)
+"""Settings, and what they are multiplied by."""
+
+
+def near(name: str, steps: int) -> dict[str, dict[str, float | None]]:
+    """The default and its neighbours at equal time: so many updates of the default."""
+    text, valid = texts(name)
+    layers = [Layer("given", {"training": {"threads": 1, "minutes": 3}})]
+    tunable = plan_language_model(text, Effort(), True, valid=valid, given=layers).tunable
+    tunable.about |= {"valid_tokens": 20_000, "by_arithmetic": False}
+    usual = flat(tunable.config.model_dump())
+    variants: dict[str, dict[str, Any]] = {"default": {}, "dropout 0.1": {"model.dropout": 0.1}}
+    for key, factor in NEAR:
+        value = factor * usual[key]
+        value = value if isinstance(usual[key], float) else round(value)
+        variants[f"{key.partition('.')[2]} {value:g}"] = {key: value}
     lines: dict[str, dict[str, float | None]] = {}
-    usual = None
-    for name, one in (("default", found.default), ("best of the search", found.best)):
-        base = configured(found.record.base, one.values)
-        cost = flops_per_token(LanguageModel(base.model, len(corpus.tokenizer.vocab), 1))[0]
-        cost *= base.training.batch_size * base.training.bptt
-        usual = usual or cost
-        budget = {"training.minutes": None, "training.steps": round(steps * usual / cost), "training.evaluations": 10}
-        for seed in (1, 2):
-            config = base.updated({**budget, "training.seed": seed}).model_dump()
-            trained = seqlab.train_language_model(corpus, config=config, quiet=True)
-            valid = trained.summary["valid"]
-            lines.setdefault(name, {})[f"validation loss, seed {seed} [nats per character]"] = valid["nats_per_token"]
-            lines[name][f"of the network alone, seed {seed} [nats per character]"] = valid["network"]["nats_per_token"]
-            lines[name]["updates"] = trained.summary["steps"]
-            print(name, seed, lines[name], flush=True)
+    for label, values in variants.items():
+        cost = tunable.cost(values) if values else 1.0
+        ended = tunable.train(values, steps / cost, lambda rung, loss: None)
+        lines[label] = {
+            "held-out loss [nats per token]": ended.objective,
+            "updates": ended.steps,
+            "cost": round(cost, 3),
+        }
+        print(label, lines[label], flush=True)
+    return lines
+
+
+def vectors(minutes: float, workers: int) -> dict[str, dict[str, float | None]]:
+    """A search for word vectors of WikiText-2 by its held-out loss and by the shipped questions."""
+    text = rows.data("wikitext-2", "train.txt")
+    lines: dict[str, dict[str, float | None]] = {}
+    for judge, questions in (("held-out loss", ()), ("english questions", ("english",))):
+        study = WORK / f"study-vectors-{len(questions)}-{minutes:g}"
+        found = seqlab.tune_embeddings(
+            text, study, minutes=minutes, workers=workers, questions=questions, config={"workers": 1}
+        )
+        print(found.text(), flush=True)
+        assert found.best is not None
+        assert found.default is not None
+        unit = f"{found.record.judged_by[0]} [{found.unit}]"
+        lines[f"{judge}, default"] = {unit: found.default.objective}
+        lines[f"{judge}, best of the search"] = {unit: found.best.objective, "trials": len(found.trials)}
     return lines
 
 
@@ -198,13 +260,15 @@ def batches(steps: int) -> dict[str, dict[str, float | None]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["kills", "together", "worth", "arithmetic", "batches"])
+    parser.add_argument("what", choices=["kills", "together", "worth", "near", "vectors", "batches"])
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--trials", type=int, default=16)
     parser.add_argument("--minutes", type=float, default=5.0, help="of the search")
     parser.add_argument("--train", type=float, default=5.0, help="minutes of the trainings that are compared")
     parser.add_argument("--steps", type=int, default=2000, help="of the small batch, or of the default")
     parser.add_argument("--seconds", type=float, help="of a trial")
+    parser.add_argument("--text", choices=list(TEXTS), default="shakespeare")
+    parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--where", default="", help="a note on the machine")
     rows.add_option(parser)
     asked = parser.parse_args()
@@ -212,12 +276,14 @@ def main() -> None:
         lines, peer = kills(asked.kills, asked.trials), None
     elif asked.what == "together":
         lines, peer = together(asked.trials), None
-    elif asked.what == "arithmetic":
-        lines, peer = arithmetic(asked.steps), "default"
+    elif asked.what == "near":
+        lines, peer = near(asked.text, asked.steps), "default"
+    elif asked.what == "vectors":
+        lines, peer = vectors(asked.minutes, asked.workers), None
     elif asked.what == "batches":
         lines, peer = batches(asked.steps), "small"
     else:
-        lines, peer = worth(asked.minutes, asked.train, asked.seconds), "default"
+        lines, peer = worth(asked.text, asked.minutes, asked.train, asked.seconds, asked.workers), "default"
     print(json.dumps(lines, indent=1))
     rows.record(asked.rows, lines, peer, where=asked.where)
 

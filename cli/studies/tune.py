@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -11,11 +13,26 @@ from seqlab.base.printing import printable, printable_lines
 
 from ..console import SOURCE_HELP, JsonFlag, load_torch, print_json, say
 from ..flags import FILES, SEARCH
-from ..train import Assignments, ConfigFile, Number, Quiet, Text, Whole, checked_layers
+from ..train import Assignments, ConfigFile, Number, Quiet, Text, Whole, checked_layers, layers_of, merged
 
 if TYPE_CHECKING:
     from seqlab.studies.tune.batch_size import BatchStudy
     from seqlab.studies.tune.range_test import RangeTest
+    from seqlab.studies.tune.results import Study
+
+LANGUAGE_MODEL_ONLY = (
+    "find_lr",
+    "study",
+    "steps_per_trial",
+    "train",
+    "valid",
+    "preset",
+    "optimizer",
+    "schedule",
+    "dropout",
+    "batch_size",
+)
+"""Options that word vectors do not have."""
 
 
 def tune(
@@ -29,6 +46,9 @@ def tune(
             rich_help_panel=FILES,
         ),
     ] = None,
+    vectors: Annotated[
+        bool, typer.Option("--vectors", help="Tune word vectors, not a language model.", rich_help_panel=SEARCH)
+    ] = False,
     find_lr: Annotated[
         bool,
         typer.Option(
@@ -38,10 +58,14 @@ def tune(
         ),
     ] = False,
     minutes: Annotated[float | None, typer.Option(help="Minutes of the whole search.", rich_help_panel=SEARCH)] = None,
-    trials: Annotated[int | None, typer.Option(help="Trainings in all.", rich_help_panel=SEARCH)] = None,
+    trials: Annotated[int | None, typer.Option(help="Short trainings in all.", rich_help_panel=SEARCH)] = None,
     seconds_per_trial: Annotated[
         float | None,
-        typer.Option(help="Seconds of each training; default: a 24th of --minutes.", rich_help_panel=SEARCH),
+        typer.Option(
+            help="Seconds of each short training; by default 16 of them, and four that are four times as long, take "
+            "--minutes.",
+            rich_help_panel=SEARCH,
+        ),
     ] = None,
     steps_per_trial: Annotated[
         int | None,
@@ -60,6 +84,14 @@ def tune(
         float | None,
         typer.Option(
             metavar="MINUTES", help="Train the best settings for so long, into STUDY/run.", rich_help_panel=SEARCH
+        ),
+    ] = None,
+    questions: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="With --vectors: analogies that decide instead of the held-out loss: 'english', 'python-docs' or a "
+            "file; repeatable.",
+            rich_help_panel=SEARCH,
         ),
     ] = None,
     search_seed: Annotated[int, typer.Option(min=0, help="Seed of the search.", rich_help_panel=SEARCH)] = 1,
@@ -88,7 +120,7 @@ def tune(
     as_json: JsonFlag = False,
     quiet: Quiet = False,
 ) -> None:
-    """Find the settings that suit your text: the learning rate in seconds, five settings in minutes.
+    """Find the settings that suit your text: the learning rate in seconds, several settings in minutes.
 
     Example: seqlab tune book.txt --find-lr -o lr.png
 
@@ -96,16 +128,26 @@ def tune(
 
     Example: seqlab tune book.txt -o studies/grid --grid lr=1e-3,3e-3 --grid dropout=0,0.2 --steps-per-trial 500
 
+    Example: seqlab tune book.txt -o studies/vectors --vectors --minutes 10 --questions english
+
     Example: seqlab tune book.txt --study batch-size --steps-per-trial 2000 -o batches.html
 
     Searched are learning rate, weight decay, dropout, width and batch size, unless you set them: the first trial is
-    what you would get without a search, others are spread evenly, the rest lie around the best. The best settings are
-    in STUDY/best.toml, for seqlab train lm --config.
+    what you would get without a search, then come points around it, then around the best. The best few are trained
+    again for longer, and that decides. The best settings are in STUDY/best.toml, for seqlab train lm --config.
+    With --vectors: learning rate, width, noise words and n-grams; with --questions also window and thinning.
     The same command resumes a study that was stopped; in a second terminal it takes part.
     """
     arguments = {name: value for name, value in locals().items() if name not in ("minutes", "grid")}
     from seqlab.base.errors import InputError
 
+    if vectors:
+        _check_vectors(arguments)
+        effort = {"minutes": minutes, "trials": trials, "seconds_per_trial": seconds_per_trial}
+        _tune_vectors(source, out, effort, grid, arguments)
+        return
+    if questions:
+        raise InputError("--questions: go with --vectors; a language model is judged by its held-out loss.")
     given = checked_layers(config, settings, preset, arguments)
     if find_lr:
         _find_lr(source, out, valid, preset, given, as_json, quiet)
@@ -120,31 +162,90 @@ def tune(
     optuna_module()
     values = _values_of(grid) if grid else None
     load_torch()
-    from seqlab.studies.tune.study import Effort, train_best
+    from seqlab.config import LanguageModelConfig
+    from seqlab.studies.tune.study import train_best
     from seqlab.studies.tune.study import tune as search
+    from seqlab.studies.tune.tunables.base import Effort
+    from seqlab.studies.tune.tunables.language_model import plan_language_model
     from seqlab.training.planning import Layer
 
     found = search(
-        source,
+        partial(
+            plan_language_model,
+            source,
+            valid=valid,
+            preset=preset,
+            given=[Layer(*one) for one in given],
+            minutes=train,
+        ),
+        LanguageModelConfig,
         out,
         effort=Effort(minutes, trials, seconds_per_trial, steps_per_trial),
         workers=workers,
         grid=values,
-        valid=valid,
-        preset=preset,
-        given=[Layer(*one) for one in given],
         seed=search_seed,
         quiet=quiet,
     )
     if train is not None:
         train_best(found, source, train, valid=valid, quiet=quiet)
+    _show_study(found, source, "runs/tuned", as_json, quiet)
+
+
+def _check_vectors(arguments: Mapping[str, Any]) -> None:
+    """Refuse what only language models have.
+
+    Raises:
+        InputError: naming the option.
+    """
+    from seqlab.base.errors import InputError, option
+
+    for name in LANGUAGE_MODEL_ONLY:
+        if arguments[name]:
+            raise InputError(f"{option(name)}: goes with language models; leave it out, or --vectors.")
+
+
+def _tune_vectors(
+    source: list[str],
+    out: Path | None,
+    effort: dict[str, Any],
+    grid: list[str] | None,
+    arguments: Mapping[str, Any],
+) -> None:
+    """Search the settings of word vectors, and print what was found."""
+    from seqlab.base.errors import InputError
+    from seqlab.config import EmbeddingsConfig
+
+    if out is None:
+        raise InputError("name the folder of the study with -o, such as -o studies/vectors.")
+    flags = {"seed": arguments["seed"], "device": arguments["device"], "workers": arguments["threads"]}
+    given = layers_of(EmbeddingsConfig, arguments["config"], arguments["settings"], flags)
+    values = _values_of(grid) if grid else None
+    from seqlab.api import tune_embeddings
+
+    found = tune_embeddings(
+        source,
+        out,
+        **effort,
+        workers=arguments["workers"],
+        grid=values,
+        questions=arguments["questions"] or (),
+        config=merged(given),
+        seed=arguments["search_seed"],
+        quiet=arguments["quiet"],
+    )
+    _show_study(found, source, "vectors/tuned", arguments["as_json"], arguments["quiet"])
+
+
+def _show_study(found: Study, source: list[str], out: str, as_json: bool, quiet: bool) -> None:
+    """Print a study, and what to do with its best."""
     if as_json:
         print_json(found.to_json())
     else:
         print(printable_lines(found.text()))
     if not quiet and found.preset:
         words = printable(" ".join(source))
-        say(f"seqlab: next: seqlab train lm {words} -o runs/tuned --config {found.preset}, or open {found.report}")
+        command = found.record.kind.command
+        say(f"seqlab: next: {command} {words} -o {out} --config {found.preset}, or open {found.report}")
 
 
 def _values_of(assignments: list[str]) -> dict[str, list[Any]]:

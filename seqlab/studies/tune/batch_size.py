@@ -190,7 +190,7 @@ def trained(setup: Setup, name: str, config: LanguageModelConfig) -> BatchVarian
         training.lr * follows,
         ended.steps,
         ended.seconds,
-        ended.loss if math.isfinite(ended.loss) else None,
+        ended.objective if math.isfinite(ended.objective) else None,
         sharp[0] if sharp else None,
         [one["tokens"] for one in lines],
         [one["valid_loss"] for one in lines],

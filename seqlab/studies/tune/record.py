@@ -9,9 +9,11 @@ from typing import Any
 
 from ...base.errors import InputError
 from ...base.files import read_json, write_json
-from ...config import LanguageModelConfig
+from ...text import Corpus
 from .journal import RECORD
 from .space import Dimension
+from .tunables.base import Tunable
+from .tunables.table import TUNABLES
 
 KIND = "study"
 
@@ -21,42 +23,63 @@ class StudyRecord:
     """What is fixed when a study begins.
 
     Attributes:
+        tunes: what is tuned, a name of TUNABLES.
         corpus: folder of the prepared text.
         digest: of the text.
         asked: what the person set; a resumed study must be asked for the same.
-        config: of every trial before its own values, budget included.
+        config: of every trial before its own values.
+        about: what else all trials share, see `Tunable`.
         chosen: keys of it that a preset, the text or the person decided, which a preset of the best keeps.
         dimensions: what is searched.
         points: values by key that are tried first, in order; the first is the configuration without a search, unless
             the study is a grid.
-        trials: in all.
+        trials: short ones in all.
+        amount: budget of a short trial of the default, in updates or passes; other values get as much as costs the
+            same.
+        length: seconds that are meant for a short trial, 0 where its budget is not in seconds.
         limit: seconds that all trials together may take, over all processes; None for no limit.
-        valid_tokens: that every validation uses.
         seed: of the search.
         grid: whether it is a plain grid, which tries its points and nothing else.
         suggestion: learning rate of the range test, None where there was none.
-        seconds: that the range test took.
+        seconds: that was measured before the first trial.
     """
 
+    tunes: str
     corpus: str
     digest: str
     asked: dict[str, Any]
     config: dict[str, Any]
+    about: dict[str, Any]
     chosen: list[str]
     dimensions: list[Dimension]
     points: list[dict[str, Any]]
     trials: int
+    amount: float
+    length: float
     limit: float | None
-    valid_tokens: int
     seed: int
     grid: bool = False
     suggestion: float | None = None
     seconds: float = 0.0
 
     @property
-    def base(self) -> LanguageModelConfig:
+    def kind(self) -> type[Tunable]:
+        """What is tuned."""
+        return TUNABLES[self.tunes]
+
+    @property
+    def judged_by(self) -> tuple[str, str]:
+        """What is minimised, in words, and its unit."""
+        return self.kind.judged_by(self.about)
+
+    @property
+    def base(self) -> Any:
         """The configuration of every trial before its own values."""
-        return LanguageModelConfig.of_record(self.config, RECORD)
+        return self.kind.settings.of_record(self.config, RECORD)
+
+    def tunable(self, corpus: Corpus) -> Tunable:
+        """What is tuned, on its text."""
+        return self.kind(corpus, self.base, self.about)
 
     def save(self, folder: Path) -> None:
         """Write study.json in one piece."""
@@ -74,6 +97,7 @@ class StudyRecord:
             raise InputError(f"{folder / RECORD}: is not the record of a study; name another folder.")
         try:
             dimensions = [Dimension.of_json(one) for one in values.pop("dimensions")]
+            TUNABLES[values["tunes"]]
             return cls(dimensions=dimensions, **values)
         except (KeyError, TypeError, ValueError):
             raise InputError(f"{folder / RECORD}: is incomplete or of another version; use another folder.") from None

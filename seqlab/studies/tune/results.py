@@ -13,16 +13,17 @@ from typing import Any
 from ...base.errors import counted
 from ...base.files import atomic_file
 from ...base.results import Result, Table, line
+from ...run import flat
 from ...visualization import Picture
 from ...visualization.charts.chart import ChartPanel, Series
 from ...visualization.charts.picture import ChartPicture
 from .journal import BEST, REPORT, STUDY, optuna_module, storage
 from .record import StudyRecord, number
-from .space import Dimension, configured
+from .search import LONG, STAGES, stage_of
+from .space import Dimension
 
 ENOUGH = 8
 """Finished trials from which on the importance of settings is estimated."""
-STAGES = ("default", "coarse", "refine", "grid")
 SUSPECT = "lies at the {end} end of what was tried ({low} to {high}); the best may lie beyond, so widen the search"
 
 EQUAL = "all trials ended with the same loss, so they say nothing: give each more steps or seconds"
@@ -34,10 +35,10 @@ class TrialResult:
 
     Attributes:
         number: from 0, in the order they were begun.
-        stage: "default", "coarse", "refine" or "grid".
+        stage: "default", "coarse", "refine", "grid" or "long".
         state: "finished", "diverged", "given up" or "interrupted".
-        objective: held-out loss of the network in nats per token; None unless finished, for a trial that was given up
-            its last one.
+        objective: what is minimised, see `Study.unit`; None unless finished, for a trial that was given up its last
+            one.
         values: what was set, by dotted key.
         steps, seconds: of its training.
     """
@@ -58,8 +59,9 @@ class Study(Result):
     Attributes:
         path: its folder.
         trials: in the order they were begun.
-        default: the configuration without a search, on the same budget; None in a grid.
-        best: the finished trial with the lowest objective; None where all diverged.
+        default: the configuration without a search, as long as the best; None in a grid.
+        best: the finished trial with the lowest objective, among the long ones where there are several; None where all
+            diverged.
         worth: by dotted key, the share of the objective's variance that a setting explains (fANOVA); empty where few
             trials differ.
         warnings: sentences on best values at the end of their range.
@@ -81,20 +83,31 @@ class Study(Result):
         """The page that `picture` was saved to."""
         return self.path / REPORT
 
+    @property
+    def unit(self) -> str:
+        """Of the objective, such as "nats per token"."""
+        return self.record.judged_by[1]
+
     def __repr__(self) -> str:
-        finished = sum(one.state != "interrupted" for one in self.trials)
-        facts = [str(self.path), f"{finished} of {counted(self.record.trials, 'trial')}"]
+        done = [one for one in self.trials if one.state != "interrupted"]
+        long = sum(one.stage == LONG for one in done)
+        facts = [str(self.path), f"{len(done) - long} of {counted(self.record.trials, 'trial')}"]
+        if long:
+            facts.append(f"{long} of them longer")
         if self.best is not None:
-            facts.append(f"best {self.best.objective:.4f} nats per token")
+            facts.append(f"best {self.best.objective:.4f} {self.unit}")
         if self.default is not None and self.default.objective is not None:
             facts.append(f"default {self.default.objective:.4f}")
         return line("Study", facts)
 
     def table(self) -> Table:
-        """A row a trial, the best first; trials that diverged or were given up come last."""
+        """A row a trial, long ones first, the best of them first; trials that diverged or were given up come last."""
         keys = [one.key for one in self.record.dimensions]
         headers = ("trial", "stage", "state", "objective", *(key.rpartition(".")[2] for key in keys), "steps")
-        ordered = sorted(self.trials, key=lambda one: (one.state != "finished", one.objective or math.inf, one.number))
+        ordered = sorted(
+            self.trials,
+            key=lambda one: (one.state != "finished", one.stage != LONG, one.objective or math.inf, one.number),
+        )
         rows = [
             (
                 one.number,
@@ -145,7 +158,13 @@ class Study(Result):
         )
         missing = [one for one in self.trials if one.state in ("diverged", "given up")]
         notes = [f"{counted(len(missing), 'trial')} diverged or were given up, and are not shown"] if missing else []
-        return ChartPicture("Held-out loss against each setting", caption, panels, {"trials": len(self.trials)}, notes)
+        return ChartPicture(
+            f"{self.record.judged_by[0]} against each setting".capitalize(),
+            caption,
+            panels,
+            {"trials": len(self.trials)},
+            notes,
+        )
 
     def _panel(self, dimension: Dimension) -> ChartPanel:
         named = bool(dimension.choices)
@@ -159,7 +178,7 @@ class Study(Result):
         return ChartPanel(
             dimension.name,
             dimension.name,
-            "nats per token",
+            self.unit,
             series,
             logarithmic=dimension.logarithmic,
             names=[number(one) for one in dimension.choices],
@@ -178,14 +197,20 @@ def read_study(folder: Path, record: StudyRecord) -> Study:
     frozen = [one for one in study.get_trials(deepcopy=False) if one.state.name != "WAITING"]
     trials = [trial_of(one) for one in frozen]
     finished = [one for one in trials if one.state == "finished"]
-    best = min(finished, key=lambda one: (one.objective, one.number), default=None)
-    default = next((one for one in finished if one.stage == "default"), None)
+    short = [one for one in finished if one.stage != LONG]
+    long = [one for one in finished if one.stage == LONG]
+    decisive = long if len(long) > 1 else short
+    best = min(decisive, key=lambda one: (one.objective, one.number), default=None)
+    usual = record.points[0]
+    default = next((one for one in decisive if not record.grid and one.values == usual), None)
     worth: dict[str, float] = {}
-    if len({one.objective for one in finished}) >= ENOUGH and len(record.dimensions) > 1:
+    if len({one.objective for one in short}) >= ENOUGH and len(record.dimensions) > 1:
+        alike = optuna.create_study()
+        alike.add_trials([one for one in frozen if one.state.name == "COMPLETE" and stage_of(one) != LONG])
         evaluator = optuna.importance.FanovaImportanceEvaluator(seed=record.seed % 2**32)
         with suppress(RuntimeError):  # trees that no setting splits
-            worth = dict(optuna.importance.get_param_importances(study, evaluator=evaluator))
-    if len(finished) > 1 and len({one.objective for one in finished}) == 1:
+            worth = dict(optuna.importance.get_param_importances(alike, evaluator=evaluator))
+    if len(short) > 1 and len({one.objective for one in short}) == 1:
         warnings = [EQUAL]
     else:
         found = [] if best is None else [suspect(record, best, each) for each in record.dimensions]
@@ -203,7 +228,7 @@ def trial_of(frozen: Any) -> TrialResult:
     attributes = frozen.user_attrs
     return TrialResult(
         frozen.number,
-        attributes.get("stage", "refine"),
+        stage_of(frozen),
         state,
         value,
         dict(frozen.params),
@@ -223,30 +248,29 @@ def suspect(record: StudyRecord, best: TrialResult, dimension: Dimension) -> str
 
 
 def write_best(study: Study) -> None:
-    """Write the best settings as TOML, for `seqlab train lm SOURCE --config STUDY/best.toml`, and the report."""
+    """Write the best settings as TOML, for `seqlab train ... --config STUDY/best.toml`, and the report."""
     if study.best is None or study.preset is None:
         return
-    record = study.record
-    config = configured(record.base, study.best.values)
-    values: dict[str, dict[str, Any]] = {}
-    for key in dict.fromkeys([*record.chosen, *study.best.values, "model.embed_dim"]):
-        section, _, name = key.partition(".")
-        value = getattr(getattr(config, section), name)
-        if value is not None and key not in BUDGET_KEYS:
-            values.setdefault(section, {})[name] = value
+    record, kind = study.record, study.record.kind
+    config = flat(kind.configured(record.base, study.best.values).model_dump())
+    values: dict[str, dict[str, Any]] = {"": {}}
+    for key in dict.fromkeys([*record.chosen, *study.best.values, *kind.follow]):
+        section, _, name = key.rpartition(".")
+        if config[key] is not None and key not in kind.budgets:
+            values.setdefault(section, {})[name] = config[key]
     lines = [
-        f"# The best of {counted(len(study.trials), 'trial')} of a study: {study.best.objective:.4f} nats per token.",
-        "# Use it: seqlab train lm TEXT -o RUN --config FILE; add --minutes or --epochs for another budget.",
+        f"# The best of {counted(len(study.trials), 'trial')} of a study: {study.best.objective:.4f} {study.unit}.",
+        f"# Use it: {kind.command} TEXT -o OUT --config FILE; add --minutes or --epochs for another budget.",
     ]
     for section, inside in values.items():
-        lines += ["", f"[{section}]", *(f"{name} = {toml(value)}" for name, value in inside.items())]
+        lines += [
+            "",
+            *([f"[{section}]"] if section else []),
+            *(f"{name} = {toml(one)}" for name, one in inside.items()),
+        ]
     with atomic_file(study.preset) as handle:
         handle.write(("\n".join(lines) + "\n").encode("utf-8"))
     study.picture().save(study.report)
-
-
-BUDGET_KEYS = {"training.epochs", "training.steps", "training.minutes", "training.evaluations", "training.threads"}
-"""Settings of the trials that a later training chooses anew."""
 
 
 def toml(value: Any) -> str:

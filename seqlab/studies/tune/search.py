@@ -1,4 +1,9 @@
-"""The search: any number of processes take trials from one journal until the study has all of them."""
+"""The search: any number of processes take trials from one journal until the study has all of them.
+
+Short trials come first: the configuration without a search, points around it, then points around the best. A ranking of
+short trainings favours small models, high rates and little dropout, so the best few and the configuration without a
+search are trained again, several times as long, and these long trials decide.
+"""
 
 from __future__ import annotations
 
@@ -15,29 +20,31 @@ from typing import Any
 
 from ...base.errors import InputError, counted
 from ...base.progress import notify
-from ...opening import open_vectors
 from ...text import Corpus
 from .journal import STUDY, alive, lives, locked, optuna_module, storage
 from .record import StudyRecord, described, distributions
-from .space import configured
-from .trainings import Ended, Setup, Unpromising, train
+from .tunables.base import Ended, Tunable, Unpromising
 
+FINALISTS, LONGER = 3, 4.0
+"""The best so many short trials are trained again, so many times as long, and the configuration without a search
+too."""
+DEFAULT_STAGE, COARSE, REFINE, GRID, LONG = "default", "coarse", "refine", "grid", "long"
+STAGES = (DEFAULT_STAGE, COARSE, REFINE, GRID, LONG)
+WAIT = "wait"
+"""There is nothing to train until others have finished their trials."""
+PAUSE = 0.2
+"""Seconds between two looks at what others have finished."""
 FEW = 4
 """Finished trials without which nothing is given up early."""
 PATIENCE = 2.0
 """Seconds that a worker has to stop before it is ended."""
 
 
-def open_study(folder: Path, record: StudyRecord) -> Any:
-    """The study of a folder, made with its first points where it is not there yet. Call it inside `locked`."""
+def open_study(folder: Path) -> Any:
+    """The study of a folder, made where it is not there yet. Call it inside `locked`."""
     optuna = optuna_module()
     store = storage(folder)
-    study = optuna.create_study(storage=store, study_name=STUDY, direction="minimize", load_if_exists=True)
-    there = len(study.get_trials(deepcopy=False))
-    for number, point in enumerate(record.points[there:], there):
-        stage = "grid" if record.grid else "coarse" if number else "default"
-        study.enqueue_trial(point, user_attrs={"stage": stage})
-    return study
+    return optuna.create_study(storage=store, study_name=STUDY, direction="minimize", load_if_exists=True)
 
 
 def take_part(folder: Path, record: StudyRecord, corpus: Corpus, quiet: bool) -> None:
@@ -50,45 +57,117 @@ def take_part(folder: Path, record: StudyRecord, corpus: Corpus, quiet: bool) ->
         quiet: say nothing.
     """
     optuna = optuna_module()
-    base = record.base
-    if base.model.input == "characters":
-        corpus = corpus.with_spelling(quiet=True)
-    vectors = open_vectors(base.training.embeddings) if base.training.embeddings else None
-    setup = Setup(corpus, record.valid_tokens, vectors)
+    tunable = record.tunable(corpus)
     with alive(folder) as name:
         with locked(folder):
-            study = open_study(folder, record)
+            study = open_study(folder)
             requeue(study, folder)
         while True:
             with locked(folder):
                 trial = next_trial(optuna, study, record, folder, name)
             if trial is None:
                 return
-            state = run_trial(optuna, study, trial, record, setup)
+            if trial == WAIT:
+                time.sleep(PAUSE)
+                continue
+            state = run_trial(optuna, study, trial, record, tunable)
             if not quiet:
                 notify(sentence(study, trial.number, state, record))
 
 
 def next_trial(optuna: Any, study: Any, record: StudyRecord, folder: Path, name: str) -> Any:
-    """The next trial, marked as this process's; None when there are enough."""
+    """The next trial, marked as this process's; WAIT while others decide what comes next, None when there are
+    enough."""
     states = optuna.trial.TrialState
     trials = study.get_trials(deepcopy=False)
     finished = [one for one in trials if one.state in (states.COMPLETE, states.PRUNED)]
     running = [one for one in trials if one.state == states.RUNNING and lives(folder, worker_of(one))]
-    if len(finished) + len(running) >= record.trials:
-        return None
-    spent = record.seconds + sum(one.user_attrs.get("elapsed", 0.0) for one in finished)
-    usual = (spent - record.seconds) / len(finished) if finished else 0.0
-    if record.limit is not None and spent + usual * (len(running) + 0.5) > record.limit:
-        return None
-    waiting = any(one.state == states.WAITING for one in trials)
-    if not waiting and record.grid:
-        return None
-    if not waiting:
-        study.enqueue_trial(suggested(optuna, record, finished, running), user_attrs={"stage": "refine"})
+    waiting = next((one for one in trials if one.state == states.WAITING), None)
+    if waiting is None:
+        point, stage = next_point(optuna, record, finished, running)
+        if point is None:
+            return WAIT if stage == WAIT else None
+        study.enqueue_trial(point, user_attrs={"stage": stage})
     trial = study.ask(distributions(optuna, record.dimensions))
     trial.set_user_attr("worker", name)
     return trial
+
+
+def next_point(
+    optuna: Any, record: StudyRecord, finished: list[Any], running: list[Any]
+) -> tuple[dict[str, Any] | None, str]:
+    """What is to be trained next, and the stage that it belongs to; no values where there is nothing, or nothing yet.
+
+    Args:
+        optuna: the module.
+        record: of the study.
+        finished: trials.
+        running: trials of living processes.
+    """
+    short, long = by_length(finished)
+    short_running, long_running = by_length(running)
+    if len(short) + len(short_running) < record.trials and time_for_short(record, short, short_running):
+        begun = [one.params for one in [*short, *short_running]]
+        left = [point for point in record.points if point not in begun]
+        if left:
+            return left[0], GRID if record.grid else DEFAULT_STAGE if left[0] == record.points[0] else COARSE
+        return suggested(optuna, record, short, short_running), REFINE
+    if record.grid:
+        return None, ""
+    if short_running:
+        return None, WAIT
+    begun = [one.params for one in [*long, *long_running]]
+    left = [point for point in finalists(record, short) if point not in begun]
+    if not left or not time_for_long(record, short, long, long_running):
+        return None, ""
+    return left[0], LONG
+
+
+def by_length(trials: list[Any]) -> tuple[list[Any], list[Any]]:
+    """Short trials, and long ones."""
+    long = [one for one in trials if stage_of(one) == LONG]
+    return [one for one in trials if stage_of(one) != LONG], long
+
+
+def stage_of(trial: Any) -> str:
+    """The stage that a trial of Optuna's belongs to."""
+    return str(trial.user_attrs.get("stage", REFINE))
+
+
+def finalists(record: StudyRecord, short: list[Any]) -> list[dict[str, Any]]:
+    """Values that are trained again for longer: those without a search, then the best."""
+    ranked = sorted(
+        (one for one in short if one.state.name == "COMPLETE" and math.isfinite(one.value)),
+        key=lambda one: (one.value, json.dumps(one.params, sort_keys=True)),
+    )
+    usual = record.points[0]
+    return [usual, *[one.params for one in ranked if one.params != usual][:FINALISTS]]
+
+
+def time_for_short(record: StudyRecord, finished: list[Any], running: list[Any]) -> bool:
+    """Whether the time of the study allows another short trial, and the long ones after it."""
+    if record.limit is None or not finished:
+        return True
+    usual = usual_seconds(finished)
+    reserve = 0.0 if record.grid else min(0.5 * record.limit, (1 + FINALISTS) * LONGER * usual)
+    spent = record.seconds + usual * len(finished)
+    return spent + usual * (len(running) + 0.5) <= record.limit - reserve
+
+
+def time_for_long(record: StudyRecord, short: list[Any], long: list[Any], running: list[Any]) -> bool:
+    """Whether the time of the study allows another long trial; two of them are always made, as one alone says
+    nothing."""
+    begun = len(long) + len(running)
+    if record.limit is None or begun < 2:
+        return True
+    usual = usual_seconds(long) if long else LONGER * usual_seconds(short)
+    spent = record.seconds + usual_seconds(short) * len(short) + usual * len(long)
+    return spent + usual * (len(running) + 0.5) <= record.limit
+
+
+def usual_seconds(trials: list[Any]) -> float:
+    """Mean seconds of finished trials."""
+    return sum(one.user_attrs.get("elapsed", 0.0) for one in trials) / max(1, len(trials))
 
 
 def suggested(optuna: Any, record: StudyRecord, finished: list[Any], running: list[Any]) -> dict[str, Any]:
@@ -123,42 +202,46 @@ def suggested(optuna: Any, record: StudyRecord, finished: list[Any], running: li
     return dict(memory.ask(spaces).params)
 
 
-def run_trial(optuna: Any, study: Any, trial: Any, record: StudyRecord, setup: Setup) -> Any:
+def run_trial(optuna: Any, study: Any, trial: Any, record: StudyRecord, tunable: Tunable) -> Any:
     """Train a trial and write down how it ended.
 
     Returns:
         Its frozen state.
     """
     began = time.monotonic()
-    may_end_early = trial.user_attrs["stage"] == "refine"
+    stage = trial.user_attrs["stage"]
     pruner = optuna.pruners.MedianPruner(n_startup_trials=FEW, n_warmup_steps=0)
 
-    def after_validation(rung: int, loss: float) -> None:
-        trial.report(loss, rung)
-        if may_end_early and rung < record.base.training.evaluations:
+    def after_validation(rung: int, objective: float) -> None:
+        if stage == LONG:
+            return
+        trial.report(objective, rung)
+        if stage == REFINE and rung < tunable.rungs:
             frozen = study._storage.get_trial(trial._trial_id)
             if pruner.prune(study, frozen):
                 raise Unpromising
 
     states = optuna.trial.TrialState
     try:
-        config = configured(record.base, trial.params)
-        ended = train(setup, config, after_validation)
+        cost = tunable.cost(trial.params)
+        amount = record.amount * (LONGER if stage == LONG else 1.0) / cost
+        trial.set_user_attr("cost", cost)
+        ended = tunable.train(trial.params, amount, after_validation)
     except Unpromising:
         trial.set_user_attr("elapsed", time.monotonic() - began)
         return study.tell(trial, state=states.PRUNED)
     except InputError as error:
         ended = Ended(math.inf, 0, 0, 0.0, str(error))
     for key, value in ended._asdict().items():
-        if key != "loss":
+        if key != "objective":
             trial.set_user_attr(key, value)
     trial.set_user_attr("elapsed", time.monotonic() - began)
-    return study.tell(trial, ended.loss)
+    return study.tell(trial, ended.objective)
 
 
 def requeue(study: Any, folder: Path) -> None:
-    """Trials of processes that have died are marked failed, and their values are tried again: those they were given,
-    since Optuna writes the settings of a trial one by one, and a kill may come between. Call it inside `locked`."""
+    """Trials of processes that have died are marked failed, and their values are tried again. Call it inside
+    `locked`."""
     optuna = optuna_module()
     states = optuna.trial.TrialState
     trials = study.get_trials(deepcopy=False)
@@ -166,10 +249,14 @@ def requeue(study: Any, folder: Path) -> None:
     for one in trials:
         if one.state != states.RUNNING or lives(folder, worker_of(one)):
             continue
-        if one.number not in again:
-            stage, values = one.user_attrs.get("stage", "refine"), one.system_attrs["fixed_params"]
-            study.enqueue_trial(values, user_attrs={"stage": stage, "instead_of": one.number})
+        if one.number not in again and (values := values_of(one)):
+            study.enqueue_trial(values, user_attrs={"stage": stage_of(one), "instead_of": one.number})
         study.tell(one.number, state=states.FAIL)
+
+
+def values_of(trial: Any) -> dict[str, Any]:
+    """What a trial was to be trained with: a process may have died before it had written down all of it as tried."""
+    return dict(trial.system_attrs.get("fixed_params") or trial.params)
 
 
 def worker_of(trial: Any) -> str:
@@ -179,19 +266,20 @@ def worker_of(trial: Any) -> str:
 
 def sentence(study: Any, number: int, ended: Any, record: StudyRecord) -> str:
     """One line on a trial that has ended."""
-    found = [
-        one.value for one in study.get_trials(deepcopy=False) if one.value is not None and one.state.name != "FAIL"
-    ]
-    values = described(ended.params)
-    stage = ended.user_attrs["stage"]
+    trials = [one for one in study.get_trials(deepcopy=False) if one.state.name in ("COMPLETE", "PRUNED")]
+    short, long = by_length(trials)
+    stage, unit = stage_of(ended), record.judged_by[1]
+    alike = long if stage == LONG else short
+    found = [one.value for one in alike if one.value is not None]
     if ended.state.name == "PRUNED":
         what = "given up, others were better with as much training"
     elif math.isinf(ended.value):
         what = ended.user_attrs.get("diverged") or "diverged"
     else:
-        what = f"{ended.value:.4f} nats per token"
+        what = f"{ended.value:.4f} {unit}"
     best = f"; best {min(found):.4f}" if found and not math.isinf(min(found)) else ""
-    return f"trial {number + 1} of {record.trials} ({stage}): {what} with {values}{best}"
+    place = f"long trial {len(long)}" if stage == LONG else f"trial {number + 1} of {record.trials}"
+    return f"{place} ({stage}): {what} with {described(ended.params)}{best}"
 
 
 @contextmanager

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from ...base.errors import InputError
-from ...config import LanguageModelConfig
+from ...config import Settings
 
-SEARCHED = ("training.lr", "training.weight_decay", "model.dropout", "model.hidden_dim", "training.batch_size")
-"""Settings that are searched unless a person sets them; the tuning playbook's, and the width."""
-AROUND = 4.0
-"""The learning rate is sought from the lower of default and suggestion over this, to the higher times this."""
-WIDTHS = (0.5, 0.75, 1.0, 1.5, 2.0)
-BATCHES = (0.25, 0.5, 1.0, 2.0, 4.0)
-DECOUPLED_DECAYS, DECAYS = (0.0, 0.01, 0.03, 0.1, 0.3), (0.0, 1e-6, 1e-5, 1e-4, 1e-3)
-DROPOUTS, DROPOUT_STEP = (0.0, 0.6), 0.05
+KEPT = 0.5
+"""Share of the first points in which a setting keeps its usual value: most defaults are good, so a point that changes
+all of them is seldom better."""
 NEAR = 0.1
 """A best value this near to an end of its range, as a share of the range, makes the range suspect."""
 
@@ -86,82 +81,49 @@ class Dimension:
         return cls(**{**values, "choices": tuple(values["choices"]), "natural": tuple(values["natural"])})
 
 
-def space_of(config: LanguageModelConfig, suggestion: float, fixed: Iterable[str], tokens: int) -> list[Dimension]:
-    """The settings to search around a configuration, which lies inside.
-
-    Args:
-        config: what the text would get without a search.
-        suggestion: learning rate of the range test.
-        fixed: keys that the person set; they are not searched.
-        tokens: of the training text.
-
-    Raises:
-        InputError: nothing is left to search.
-    """
-    model, training = config.model, config.training
-    lr, dropout = training.lr, model.dropout
-    decays = DECOUPLED_DECAYS if training.optimizer == "adamw" else DECAYS
-    widths = {8 * max(1, round(share * model.hidden_dim / 8)) for share in WIDTHS} | {model.hidden_dim}
-    batches = {max(1, round(share * training.batch_size)) for share in BATCHES}
-    long_enough = {size for size in batches if size * training.bptt * 4 <= tokens} | {training.batch_size}
-    multiple = math.isclose(dropout / DROPOUT_STEP, round(dropout / DROPOUT_STEP))
-    every = [
-        Dimension("training.lr", min(lr, suggestion) / AROUND, max(lr, suggestion) * AROUND, logarithmic=True),
-        Dimension("training.weight_decay", choices=tuple(sorted({*decays, training.weight_decay})), natural=(0.0,)),
-        Dimension(
-            "model.dropout",
-            DROPOUTS[0],
-            max(DROPOUTS[1], dropout),
-            step=DROPOUT_STEP if multiple else None,
-            natural=(0.0,),
-        ),
-        Dimension("model.hidden_dim", choices=tuple(sorted(widths))),
-        Dimension("training.batch_size", choices=tuple(sorted(long_enough)), natural=(1,)),
-    ]
-    found = [one for one in every if one.key not in set(fixed)]
-    if not found:
-        raise InputError(f"every setting that is searched ({', '.join(SEARCHED)}) is fixed; leave one of them out.")
-    return found
-
-
-def grid_of(assignments: Mapping[str, Sequence[Any]]) -> list[Dimension]:
+def grid_of(settings: type[Settings], assignments: Mapping[str, Sequence[Any]]) -> list[Dimension]:
     """The settings of a plain grid.
 
     Args:
+        settings: the class they belong to.
         assignments: by setting, bare or dotted, the values to try.
 
     Raises:
         InputError: an unknown setting, or no values.
     """
     found = []
-    for key, values in LanguageModelConfig.qualified(assignments).items():
+    for key, values in settings.qualified(assignments).items():
         if not isinstance(values, list | tuple) or not values:
             raise InputError(f"grid: {key}: give its values, such as lr=1e-3,3e-3.")
         for value in values:
-            LanguageModelConfig().updated({key: value}, "grid")
+            settings().updated({key: value}, "grid")
         unique = list(dict.fromkeys(values))
         numbers = all(isinstance(one, int | float) and not isinstance(one, bool) for one in unique)
         found.append(Dimension(key, choices=tuple(sorted(unique) if numbers else unique)))
     return found
 
 
-def quasi_random(dimensions: Sequence[Dimension], number: int, seed: int) -> list[dict[str, Any]]:
-    """Points that fill the space evenly: a scrambled Sobol sequence (Owen 1998), the same for the same seed."""
+def around(dimensions: Sequence[Dimension], usual: Mapping[str, Any], number: int, seed: int) -> list[dict[str, Any]]:
+    """Different points around a usual one, spread evenly: each setting keeps its usual value in a share KEPT of them.
+
+    Args:
+        dimensions: that the points lie in.
+        usual: by key; it is not among the points.
+        number: of points; fewer where the space has no more.
+        seed: of the scrambled Sobol sequence (Owen 1998); the same points for the same seed.
+    """
     from scipy.stats.qmc import Sobol
 
-    power = max(1, math.ceil(math.log2(max(1, number))))
-    points = Sobol(len(dimensions), rng=np.random.default_rng(seed)).random_base2(power)[:number]
-    return [{one.key: one.at(share) for one, share in zip(dimensions, point.tolist(), strict=True)} for point in points]
+    def at(one: Dimension, share: float) -> Any:
+        return usual[one.key] if share < KEPT else one.at((share - KEPT) / (1.0 - KEPT))
 
-
-def configured(config: LanguageModelConfig, values: Mapping[str, Any]) -> LanguageModelConfig:
-    """A configuration with these values; a tied embedding follows the width.
-
-    Raises:
-        InputError: a combination that a model cannot have.
-    """
-    model = config.model
-    follows = model.tie and model.last_dim is None and model.embed_dim == model.hidden_dim
-    width = values.get("model.hidden_dim")
-    embedding = {"model.embed_dim": width} if follows and width and "model.embed_dim" not in values else {}
-    return config.updated({**values, **embedding}, "study")
+    found: list[dict[str, Any]] = []
+    sequence = Sobol(len(dimensions), rng=np.random.default_rng(seed))
+    for _ in range(number):  # a sequence is even in blocks of a power of two
+        for shares in sequence.random(8).tolist():
+            point = {one.key: at(one, share) for one, share in zip(dimensions, shares, strict=True)}
+            if point != usual and point not in found:
+                found.append(point)
+        if len(found) >= number:
+            break
+    return found[:number]

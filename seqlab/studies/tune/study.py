@@ -1,77 +1,62 @@
-"""`tune`: a range test, a coarse search of even points, a refined one around the best, and the winner as a preset."""
+"""`tune`: what is measured first, a coarse search around the default, a refined one around the best, the best few for
+longer, and the winner as a preset."""
 
 from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from ...base.cores import available_cores
 from ...base.errors import InputError, SeqlabError, option
-from ...base.progress import notify
 from ...base.storage.outputs import check_folder
-from ...config import read_config
+from ...config import Settings, read_config
 from ...run import flat
-from ...training.planning import BUDGETS, DEFAULT, GIVEN, Layer, Plan, Source, plan
+from ...training.planning import GIVEN, Layer, Source
 from ...training.train import Trained, train_language_model
 from .journal import JOURNAL, LOCK, RECORD, locked, optuna_module
-from .range_test import find_lr
 from .record import StudyRecord
 from .results import Study, read_study, write_best
-from .search import helpers, take_part
-from .space import Dimension, grid_of, quasi_random, space_of
-from .trainings import RUNGS
+from .search import FINALISTS, LONGER, helpers, take_part
+from .space import Dimension, around, grid_of
+from .tunables.base import Effort, Measured, Planned
 
-USUAL_TRIALS = 24
-"""Trials where only their length is named."""
-SHORTEST, LONGEST = 5.0, 120.0
-"""Seconds of a trial where only the time of the whole search is named: a twenty-fourth of it, within these."""
+USUAL_TRIALS = 16
+"""Short trials where only their length is named; with a time for the whole search, the long ones take as much again."""
+SHORTEST = 5.0
+"""Seconds of a short trial where only the time of the whole search is named."""
 OVERHEAD = 1.15
 """Time of a trial over that of its training: preparing and compiling it."""
-USUAL_UPDATES = 1_000
-"""Of a trial of a grid whose length is in seconds: it decides how much is validated."""
 COARSE = 0.5
-"""Share of the trials that fill the space evenly."""
-VALIDATED, FEWEST, MOST = 0.05, 2_000, 20_000
-"""Validation tokens as a share of a trial's training tokens, and their limits."""
-
-
-class Effort(NamedTuple):
-    """How much a study may do: any of them may be None, where it is chosen."""
-
-    minutes: float | None = None
-    """For the whole search."""
-    trials: int | None = None
-    seconds_per_trial: float | None = None
-    steps_per_trial: int | None = None
+"""Share of the short trials that lie around the default; the others lie around the best so far."""
+FEWEST = 4
+"""Short trials that a search makes at least."""
+Planner = Callable[[Effort, bool], Planned]
+"""Plans a study for an effort; the second argument is whether to be quiet."""
 
 
 def tune(
-    source: Source,
+    planner: Planner,
+    settings: type[Settings],
     out: str | Path,
     *,
     effort: Effort,
     workers: int = 1,
     grid: Mapping[str, Sequence[Any]] | None = None,
-    valid: Any = None,
-    preset: str | None = None,
-    given: Mapping[str, Any] | Sequence[Layer] = (),
     seed: int = 1,
     quiet: bool = False,
 ) -> Study:
     """Search settings for a text, or resume the unfinished search at `out`.
 
     Args:
-        source, valid: texts, see `train_language_model`.
+        planner: plans what is tuned, such as `plan_language_model` with its text.
+        settings: the class of the settings that are searched.
         out: the study's folder.
         effort: how much to do.
         workers: processes that train side by side.
         grid: by setting the values of a plain grid, instead of a search.
-        preset: its name; None takes the one that suits the text. Its configuration is the first trial.
-        given: settings that stay as they are, see `plan`.
         seed: of the search; each trial trains with the seed of the settings.
         quiet: say nothing.
 
@@ -82,28 +67,30 @@ def tune(
     folder = Path(out)
     check_effort(effort, workers, grid)
     if grid:
-        grid_of(grid)
+        grid_of(settings, grid)
     check_folder(folder, RECORD, LOCK)
-    layers = [Layer(GIVEN, given)] if isinstance(given, Mapping) else list(given)
-    planned = plan(source, valid, None, quiet, preset, [*layers, *length_of(effort, layers)])
-    if planned.corpus.valid is None:
-        raise InputError("a study compares held-out losses, and this text has no validation part; give more text.")
-    if planned.config.training.init:
-        raise InputError(f"{option('init')}: a study trains fresh weights; leave it out.")
-    fixed = {key for layer in layers for key in flat(layer.values)}
-    asked = asked_of(effort, grid, seed, preset, fixed, planned)
+    planned = planner(effort, quiet)
+    corpus = planned.tunable.corpus
+    asked = {
+        "tunes": planned.tunable.name,
+        "seconds_per_trial": effort.seconds_per_trial,
+        "steps_per_trial": effort.steps_per_trial,
+        "seed": seed,
+        "grid": None if grid is None else {key: list(values) for key, values in grid.items()},
+        **planned.asked,
+    }
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder):
         if (folder / RECORD).exists():
             record = StudyRecord.load(folder)
-            record.check_same(folder, planned.corpus.digest, asked)
+            record.check_same(folder, corpus.digest, asked)
             record = extended(record, effort, workers)
             record.save(folder)
         else:
             (folder / JOURNAL).unlink(missing_ok=True)
-            record = begin(folder, planned, effort, workers, grid, seed, fixed, asked, quiet)
+            record = begin(folder, planned, effort, workers, grid, seed, asked, quiet)
     with helpers(folder, workers - 1):
-        take_part(folder, record, planned.corpus, quiet)
+        take_part(folder, record, corpus, quiet)
     study = read_study(folder, record)
     with locked(folder):
         write_best(study)
@@ -121,47 +108,24 @@ def check_effort(effort: Effort, workers: int, grid: Any) -> None:
             raise InputError(f"{option(name)}: must be more than 0, not {value:g}.")
     if effort.seconds_per_trial is not None and effort.steps_per_trial is not None:
         raise InputError(f"give {option('seconds_per_trial')} or {option('steps_per_trial')}, not both.")
+    if effort.seconds_per_trial is not None and effort.epochs_per_trial is not None:
+        raise InputError(f"give {option('seconds_per_trial')} or epochs, not both.")
     if effort.minutes is None and effort.trials is None and not grid:
         raise InputError(f"say how long to search: {option('minutes', 10)}, or {option('trials', 20)}.")
-    if effort.minutes is None and effort.seconds_per_trial is None and effort.steps_per_trial is None:
+    if all(length is None for length in effort._replace(trials=None)):
         raise InputError(
             f"say how long a trial is: {option('seconds_per_trial', 20)} or {option('steps_per_trial', 500)}; "
             f"{option('minutes', 10)} chooses it."
         )
 
 
-def length_of(effort: Effort, layers: Sequence[Layer]) -> list[Layer]:
-    """The budget that the preset is chosen for: that of a trial, where it is in steps, so that the choice does not
-    depend on how fast this machine is just now. Otherwise what the person sets, or the usual one."""
-    set_already = any(f"training.{name}" in flat(layer.values) for layer in layers for name in BUDGETS)
-    if effort.steps_per_trial is None or set_already:
-        return []
-    return [Layer(DEFAULT, {"training": {"steps": effort.steps_per_trial}})]
-
-
-def asked_of(
-    effort: Effort, grid: Any, seed: int, preset: str | None, fixed: set[str], planned: Plan
-) -> dict[str, Any]:
-    """What a resumed study must be asked for again: all but how many trials there are to be."""
-    values = flat(planned.config.model_dump())
-    return {
-        "seconds_per_trial": effort.seconds_per_trial,
-        "steps_per_trial": effort.steps_per_trial,
-        "seed": seed,
-        "preset": preset,
-        "grid": None if grid is None else {key: list(values) for key, values in grid.items()},
-        **{key: values[key] for key in sorted(fixed)},
-    }
-
-
 def begin(
     folder: Path,
-    planned: Plan,
+    planned: Planned,
     effort: Effort,
     workers: int,
     grid: Mapping[str, Sequence[Any]] | None,
     seed: int,
-    fixed: set[str],
     asked: dict[str, Any],
     quiet: bool,
 ) -> StudyRecord:
@@ -169,58 +133,53 @@ def begin(
 
     Args:
         folder: of the study.
-        planned: what the text would get without a search.
+        planned: what the study is about.
         effort: how much to do.
         workers: processes that train side by side.
         grid: values of a plain grid, or None.
         seed: of the search.
-        fixed: keys that the person set.
         asked: for the record.
         quiet: say nothing.
+
+    Raises:
+        InputError: nothing is left to search.
     """
-    corpus, config = planned.corpus, planned.config
-    assert corpus.valid is not None, "tune refuses such a text"
-    threads = config.training.threads or max(1, available_cores() // workers)
-    length = seconds_of(effort, workers)
-    budget: dict[str, Any] = dict.fromkeys(f"training.{name}" for name in BUDGETS)
-    if effort.steps_per_trial is not None:
-        budget["training.steps"] = effort.steps_per_trial
-    else:
-        budget["training.minutes"] = length / 60
-    config = config.updated({**budget, "training.threads": threads, "training.patience": 0})
-    began = time.monotonic()
-    found = None if grid else find_lr(corpus, given=config.model_dump(), quiet=quiet)
+    began, tunable = time.monotonic(), planned.tunable
+    if not grid and not tunable.dimensions(Measured(0.0), planned.fixed):
+        raise InputError("every setting that is searched is fixed; leave one of them out.")
+    lengths = (effort.seconds_per_trial, effort.steps_per_trial, effort.epochs_per_trial)
+    chosen_here = all(one is None for one in lengths)
+    length = seconds_of(effort, workers, tunable.target() if chosen_here else 0.0)
+    measured = tunable.begin(effort, length, workers, not grid, quiet)
     seconds = time.monotonic() - began
-    if found is not None and not quiet:
-        usual = config.training.lr
-        notify(f"range test: learning rate {found.suggestion:g} for {found.schedule}; without it {usual:g}")
-    updates = effort.steps_per_trial or (found.updates if found else USUAL_UPDATES)
-    tokens = int(updates * config.training.batch_size * config.training.bptt)
-    config = config.updated({"training.evaluations": RUNGS})
     if grid:
-        dimensions = grid_of(grid)
+        dimensions = grid_of(tunable.settings, grid)
         points = [dict(zip([one.key for one in dimensions], each, strict=True)) for each in product(dimensions)]
+        trials = len(points)
     else:
-        assert found is not None
-        dimensions = space_of(config, found.suggestion, fixed, len(corpus.train))
-        values = flat(config.model_dump())
-        number = number_of(effort, workers, length, seconds)
-        coarse = max(1, round(COARSE * number) - 1)
-        points = [{one.key: values[one.key] for one in dimensions}, *quasi_random(dimensions, coarse, seed)]
+        dimensions = tunable.dimensions(measured, planned.fixed)
+        values = flat(tunable.config.model_dump())
+        usual = {one.key: values[one.key] for one in dimensions}
+        trials = number_of(effort, workers, length, seconds)
+        coarse = max(1, round(COARSE * trials) - 1)
+        points = [usual, *around(dimensions, usual, coarse, seed)]
     record = StudyRecord(
-        corpus=str(corpus.path),
-        digest=corpus.digest,
+        tunes=tunable.name,
+        corpus=str(tunable.corpus.path),
+        digest=tunable.corpus.digest,
         asked=asked,
-        config=config.model_dump(),
-        chosen=[key for key, where in planned.sources.items() if where != DEFAULT and not key.startswith("text.")],
+        config=tunable.config.model_dump(),
+        about=tunable.about,
+        chosen=planned.chosen,
         dimensions=dimensions,
         points=points,
-        trials=len(points) if grid else number_of(effort, workers, length, seconds),
+        trials=trials,
+        amount=measured.amount,
+        length=length,
         limit=None if effort.minutes is None or grid else 60 * effort.minutes * workers,
-        valid_tokens=min(len(corpus.valid), max(FEWEST, min(MOST, int(VALIDATED * tokens)))),
         seed=seed,
         grid=bool(grid),
-        suggestion=None if found is None else found.suggestion,
+        suggestion=measured.suggestion,
         seconds=seconds,
     )
     record.save(folder)
@@ -232,21 +191,37 @@ def product(dimensions: Sequence[Dimension]) -> itertools.product[Any]:
     return itertools.product(*(one.choices for one in dimensions))
 
 
-def seconds_of(effort: Effort, workers: int) -> float:
-    """Seconds of a trial."""
-    if effort.seconds_per_trial is not None:
-        return effort.seconds_per_trial
-    usual = 60 * (effort.minutes or 0.0) * workers / USUAL_TRIALS
-    return max(SHORTEST, min(LONGEST, usual))
+def seconds_of(effort: Effort, workers: int, target: float) -> float:
+    """Seconds of a short trial, where they count.
+
+    Args:
+        effort: how much to do.
+        workers: processes that train side by side.
+        target: seconds of the training that the settings are for; a long trial is not longer than that.
+    """
+    if effort.seconds_per_trial is not None or effort.minutes is None:
+        return effort.seconds_per_trial or 0.0
+    long_trials = (1 + FINALISTS) * LONGER
+    usual = 60.0 * effort.minutes * workers / (OVERHEAD * (USUAL_TRIALS + long_trials))
+    return max(SHORTEST, min(usual, target / LONGER) if target else usual)
 
 
 def number_of(effort: Effort, workers: int, length: float, seconds: float) -> int:
-    """Trials in all."""
+    """Short trials in all.
+
+    Args:
+        effort: how much to do.
+        workers: processes that train side by side.
+        length: seconds of one.
+        seconds: that were measured before the first.
+    """
     if effort.trials is not None:
         return effort.trials
-    if effort.steps_per_trial is not None or effort.minutes is None:
+    counted = effort.steps_per_trial is not None or effort.epochs_per_trial is not None
+    if counted or effort.minutes is None:
         return USUAL_TRIALS
-    return max(2, int((60 * effort.minutes - seconds) * workers / (OVERHEAD * length)))
+    there = (60.0 * effort.minutes - seconds) * workers / (OVERHEAD * length)
+    return max(FEWEST, int(there - (1 + FINALISTS) * LONGER))
 
 
 def extended(record: StudyRecord, effort: Effort, workers: int) -> StudyRecord:
@@ -254,8 +229,8 @@ def extended(record: StudyRecord, effort: Effort, workers: int) -> StudyRecord:
     if record.grid:
         return record
     limit = None if effort.minutes is None else max(record.limit or 0.0, 60 * effort.minutes * workers)
-    seconds = seconds_of(effort, workers)
-    return replace(record, trials=max(record.trials, number_of(effort, workers, seconds, record.seconds)), limit=limit)
+    trials = max(record.trials, number_of(effort, workers, record.length, record.seconds))
+    return replace(record, trials=trials, limit=limit)
 
 
 def train_best(study: Study, source: Source, minutes: float, *, valid: Any = None, quiet: bool = False) -> Trained:
@@ -268,6 +243,7 @@ def train_best(study: Study, source: Source, minutes: float, *, valid: Any = Non
         quiet: show no progress.
 
     Raises:
+        InputError: a study of word vectors.
         SeqlabError: every trial diverged.
     """
     if study.preset is None:

@@ -21,13 +21,10 @@ from ...run import Run
 from ...text.ids.token_file import Corpus
 from ...training import Trainer
 from ...training.starts.fresh import fresh_model
+from .tunables.base import AfterValidation, Ended
 
 RUNGS = 4
 """Validations of a training, at equal shares of its budget; the learning rate follows the same shares."""
-
-
-class Unpromising(Exception):
-    """A training is given up: others had a lower loss with the same share of the budget."""
 
 
 class Setup(NamedTuple):
@@ -41,19 +38,6 @@ class Setup(NamedTuple):
     vectors: WordVectors | None = None
 
 
-class Ended(NamedTuple):
-    """What a training left.
-
-    loss: best validation loss of the network, nats per token; infinite where it diverged.
-    """
-
-    loss: float
-    steps: int
-    tokens: int
-    seconds: float
-    diverged: str = ""
-
-
 class WatchedTrainer(Trainer):
     """A trainer that reports every validation.
 
@@ -61,7 +45,7 @@ class WatchedTrainer(Trainer):
         after_validation: called with the number of the validation and the best loss so far; may raise Unpromising.
     """
 
-    after_validation: Callable[[int, float], None] = staticmethod(lambda rung, loss: None)
+    after_validation: AfterValidation = staticmethod(lambda rung, loss: None)
 
     def validate_if_due(self) -> dict[str, Any]:
         found = super().validate_if_due()
@@ -73,7 +57,7 @@ class WatchedTrainer(Trainer):
 def train(
     setup: Setup,
     config: LanguageModelConfig,
-    after_validation: Callable[[int, float], None] = lambda rung, loss: None,
+    after_validation: AfterValidation = lambda rung, loss: None,
     at_end: Callable[[Trainer], None] = lambda trainer: None,
 ) -> Ended:
     """Train a configuration to the end of its budget; nothing of it stays on disk.

@@ -16,6 +16,10 @@ STEPS = 0.9
 """Share of the time that training spends in steps; the rest validates, saves and logs."""
 
 
+PAIRS = 8
+"""Steps of each of two configurations whose times are compared."""
+
+
 def tokens_per_second(config: LanguageModelConfig, vocab: Vocab) -> float:
     """Time a few steps from fresh weights, on words drawn by their frequency.
 
@@ -30,15 +34,44 @@ def tokens_per_second(config: LanguageModelConfig, vocab: Vocab) -> float:
     """
     training = config.training
     with torch_globals_restored(training.seed, training.threads):
-        model = LanguageModel(config.model, len(vocab), training.seed)
-        model.output.start_at_unigram(vocab.counts)
-        model.set_words(vocab.itos)
-        shares = np.maximum(vocab.counts, 0.5) / np.maximum(vocab.counts, 0.5).sum()
-        generator = np.random.default_rng(training.seed)
-        ids_BT = generator.choice(len(vocab), (training.batch_size, training.bptt + 1), p=shares)
-        device = resolve_device(training.device)
-        trial = Trial(model.to(device).train(), training, Batch(ids_BT[:, :-1], ids_BT[:, 1:]))
-        trial.compile(None, 0)
-        numbers = candidates(most_threads(training.threads)) if device == "cpu" and not training.threads else []
+        trial = fresh_trial(config, vocab)
+        on_cpu = resolve_device(training.device) == "cpu"
+        numbers = candidates(most_threads(training.threads)) if on_cpu and not training.threads else []
         taken = trial.choose_threads(numbers or [torch.get_num_threads()])
         return STEPS * training.batch_size * trial.width / min(taken.values())
+
+
+def relative_cost(config: LanguageModelConfig, usual: LanguageModelConfig, vocab: Vocab) -> float:
+    """How many times as long as a step of one configuration that of another takes.
+
+    Steps of both take turns, and the shortest of each counts, so other work on the machine hardly matters.
+
+    Args:
+        config: whose steps are timed.
+        usual: what they are compared with; its number of threads is used for both.
+        vocab: of the text.
+    """
+    training = usual.training
+    with torch_globals_restored(training.seed, training.threads):
+        trials = [fresh_trial(one, vocab) for one in (config, usual)]
+        for trial in trials:
+            trial.width = trial.batch.inputs_BT.shape[1]
+            trial.take()
+        pairs = [[trial.take() for trial in trials] for _ in range(PAIRS)]
+        cost, usually = (min(times) for times in zip(*pairs, strict=True))
+        return cost / usually
+
+
+def fresh_trial(config: LanguageModelConfig, vocab: Vocab) -> Trial:
+    """Steps of a model with fresh weights on words drawn by their frequency, compiled."""
+    training = config.training
+    model = LanguageModel(config.model, len(vocab), training.seed)
+    model.output.start_at_unigram(vocab.counts)
+    model.set_words(vocab.itos)
+    shares = np.maximum(vocab.counts, 0.5) / np.maximum(vocab.counts, 0.5).sum()
+    generator = np.random.default_rng(training.seed)
+    ids_BT = generator.choice(len(vocab), (training.batch_size, training.bptt + 1), p=shares)
+    model = model.to(resolve_device(training.device)).train()
+    trial = Trial(model, training, Batch(ids_BT[:, :-1], ids_BT[:, 1:]))
+    trial.compile(None, 0)
+    return trial

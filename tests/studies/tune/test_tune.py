@@ -12,17 +12,21 @@ import sys
 import time
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from seqlab_cli.main import run
 
 import seqlab
-from seqlab.base.errors import InputError
 from seqlab.config import LanguageModelConfig
-from seqlab.studies.tune import journal, search, study, trainings
+from seqlab.studies.tune import journal, trainings
 from seqlab.studies.tune.record import StudyRecord
 from seqlab.studies.tune.results import read_study
-from seqlab.studies.tune.space import Dimension, configured, quasi_random, space_of
+from seqlab.studies.tune.space import Dimension, around
+from seqlab.studies.tune.study import FEWEST, number_of, seconds_of
+from seqlab.studies.tune.tunables import language_model
+from seqlab.studies.tune.tunables.base import Effort, Ended, Measured
+from seqlab.studies.tune.tunables.language_model import TunableLanguageModel
 
 SMALL = {"embed_dim": 8, "hidden_dim": 8, "layers": 1, "counts": False, "batch_size": 8, "bptt": 8, "threads": 1}
 FIXED = {**{name: value for name, value in SMALL.items() if name != "hidden_dim"}, "device": "cpu"}
@@ -47,50 +51,122 @@ def arguments(text, folder, *more: str) -> list[str]:
 def objectives(found: dict) -> list[tuple[str, float | None]]:
     """Values and objective of every trial that was not interrupted, whatever their order."""
     kept = [one for one in found["trials"] if one["state"] != "interrupted"]
-    return sorted((json.dumps(one["values"], sort_keys=True), one["objective"]) for one in kept)
+    return sorted((json.dumps([one["stage"], one["values"]], sort_keys=True), one["objective"]) for one in kept)
 
 
 # The space
 
 
+configured = TunableLanguageModel.configured
+
+
+def dimensions(config: LanguageModelConfig, suggestion: float = 1e-2, fixed=(), tokens: int = 10**6) -> list[Dimension]:
+    """The space around a configuration, for a text of so many tokens."""
+    corpus = SimpleNamespace(train=range(tokens))
+    return TunableLanguageModel(corpus, config).dimensions(Measured(100.0, suggestion), set(fixed))
+
+
 def test_the_space_holds_the_configuration_and_the_suggestion():
     config = LanguageModelConfig.build({"model": {"dropout": 0.2}, "training": {"lr": 4e-3, "minutes": 1}})
     for suggestion in (1e-4, 4e-3, 0.5):
-        lr, decay, dropout, width, batch = space_of(config, suggestion, [], 1_000_000)
-        assert lr.low <= min(4e-3, suggestion) / 4 <= max(4e-3, suggestion) * 4 <= lr.high
+        lr, decay, dropout, width, batch = dimensions(config, suggestion)
+        assert lr.low <= min(4e-3, suggestion) / 2 <= max(4e-3, suggestion) * 2 <= lr.high
         assert config.training.weight_decay in decay.choices
         assert dropout.low <= 0.2 <= dropout.high
         assert config.model.hidden_dim in width.choices
         assert config.training.batch_size in batch.choices
 
 
-def test_what_a_person_sets_is_not_searched():
+def test_what_a_person_sets_is_not_searched(text, tmp_path, capsys):
     config = LanguageModelConfig.build({"training": {"minutes": 1}})
-    keys = {one.key for one in space_of(config, 1e-2, ["training.lr", "model.dropout"], 10**6)}
+    keys = {one.key for one in dimensions(config, fixed=["training.lr", "model.dropout"])}
     assert keys == {"training.weight_decay", "model.hidden_dim", "training.batch_size"}
-    with pytest.raises(InputError, match="is fixed; leave one of them out"):
-        space_of(config, 1e-2, {"training.lr", *keys, "model.dropout"}, 10**6)
+    assert dimensions(config, fixed={"training.lr", *keys, "model.dropout"}) == []
+    everything = [part for one in ("lr=0.01", "weight_decay=0", "dropout=0", "hidden_dim=8") for part in ("--set", one)]
+    assert run([*arguments(text, tmp_path / "s", "--trials", "2"), *everything]) == 2
+    assert "every setting that is searched is fixed" in capsys.readouterr().err
 
 
 def test_a_short_text_gets_no_batch_that_it_cannot_fill():
     config = LanguageModelConfig.build({"training": {"minutes": 1, "batch_size": 8, "bptt": 32}})
-    (batch,) = [one for one in space_of(config, 1e-2, [], 1_500) if one.name == "batch_size"]
+    (batch,) = [one for one in dimensions(config, tokens=1_500) if one.name == "batch_size"]
     assert batch.choices == (2, 4, 8)
 
 
-def test_quasi_random_points_fill_every_range_evenly_and_are_the_same_for_a_seed():
-    dimensions = [
+def test_points_around_the_usual_one_keep_half_of_it_and_fill_every_range_evenly():
+    space = [
         Dimension("a", 1e-4, 1.0, logarithmic=True),
         Dimension("b", choices=(1, 2, 4, 8)),
         Dimension("c", 0, 1),
     ]
-    points = quasi_random(dimensions, 16, 3)
-    assert points == quasi_random(dimensions, 16, 3)
-    assert points != quasi_random(dimensions, 16, 4)
-    decades = [math.floor(math.log10(point["a"])) for point in points]
-    assert [decades.count(power) for power in (-4, -3, -2, -1)] == [4, 4, 4, 4]
-    assert [sum(point["b"] == choice for point in points) for choice in (1, 2, 4, 8)] == [4, 4, 4, 4]
-    assert [sum(point["c"] < 0.5 for point in points)] == [8]
+    usual = {"a": 1e-2, "b": 2, "c": 0.5}
+    points = around(space, usual, 64, 3)
+    assert points == around(space, usual, 64, 3)
+    assert points != around(space, usual, 64, 4)
+    assert usual not in points
+    assert all(points.count(one) == 1 for one in points)
+    for key in ("a", "c"):
+        assert 20 <= sum(point[key] == usual[key] for point in points) <= 34, "half, but for the usual point itself"
+    decades = [math.floor(math.log10(point["a"])) for point in points if point["a"] != usual["a"]]
+    counts = [decades.count(power) for power in (-4, -3, -2, -1)]
+    assert max(counts) - min(counts) <= 3
+
+
+def test_a_small_space_has_no_more_points_than_it_has():
+    space = [Dimension("b", choices=(1, 2)), Dimension("c", choices=(1, 2))]
+    points = around(space, {"b": 1, "c": 1}, 10, 1)
+    assert sorted(map(str, points)) == sorted(map(str, [{"b": 1, "c": 2}, {"b": 2, "c": 1}, {"b": 2, "c": 2}]))
+
+
+def test_the_time_of_a_search_is_half_for_short_trials_and_half_for_long_ones():
+    seconds = seconds_of(Effort(minutes=20), 1, target=3600.0)
+    assert 32 * seconds * 1.15 == pytest.approx(1200)
+    assert number_of(Effort(minutes=20), 1, seconds, 0.0) == 16
+    assert seconds_of(Effort(minutes=20), 2, target=3600.0) == pytest.approx(2 * seconds)
+    assert seconds_of(Effort(minutes=20), 1, target=60.0) == 15.0, "a long trial is no longer than the training to come"
+    assert number_of(Effort(minutes=20), 1, 15.0, 0.0) > 50
+    assert number_of(Effort(minutes=1), 1, seconds_of(Effort(minutes=1), 1, 3600.0), 10.0) == FEWEST
+    assert seconds_of(Effort(minutes=20, seconds_per_trial=7.0), 1, 0.0) == 7.0
+
+
+# Budgets that cost the same
+
+
+def test_with_steps_other_sizes_get_as_many_as_the_same_arithmetic_allows(text):
+    corpus = seqlab.prepare(text, tokenizer="word", quiet=True)
+    config = LanguageModelConfig.build(
+        {
+            "model": {"embed_dim": 8, "hidden_dim": 16, "layers": 1, "tie": False},
+            "training": {"steps": 8, "batch_size": 8},
+        }
+    )
+    tunable = TunableLanguageModel(corpus, config, {"by_arithmetic": True})
+    assert tunable.cost({"training.lr": 0.5, "model.hidden_dim": 16}) == 1.0
+    assert tunable.cost({"training.batch_size": 32}) == 4.0
+    types = len(corpus.tokenizer.vocab)
+
+    def weights(width: int) -> int:
+        """In the products of an LSTM and its softmax."""
+        return 4 * width * (8 + width) + width * types
+
+    assert tunable.cost({"model.hidden_dim": 32}) == pytest.approx(weights(32) / weights(16))
+
+
+def test_with_seconds_the_time_of_steps_is_compared_side_by_side(text):
+    """Sixteen times the streams and eight times the width: many times the time, however busy the machine is."""
+    corpus = seqlab.prepare(text, tokenizer="word", quiet=True)
+    config = LanguageModelConfig.build(
+        {
+            "model": {"embed_dim": 8, "hidden_dim": 32, "layers": 1},
+            "training": {"steps": 8, "batch_size": 4, "threads": 1},
+        }
+    )
+    tunable = TunableLanguageModel(corpus, config, {"by_arithmetic": False})
+    assert tunable.cost({"training.lr": 0.5}) == 1.0
+    assert tunable.cost({"training.batch_size": 64, "model.hidden_dim": 256}) > 4.0
+
+
+# Ends of ranges
 
 
 @pytest.mark.parametrize(
@@ -131,14 +207,20 @@ def finished(text, tmp_path_factory):
     return folder, json.loads(done.stdout)
 
 
-def test_a_study_tries_the_default_first_then_even_points_then_around_the_best(finished):
+def test_a_study_tries_the_default_first_then_points_around_it_then_around_the_best_then_the_best_for_longer(finished):
     folder, found = finished
-    assert [one["stage"] for one in found["trials"]] == ["default", *["coarse"] * 4, *["refine"] * 5]
+    stages = [one["stage"] for one in found["trials"]]
+    assert stages == ["default", *["coarse"] * 4, *["refine"] * 5, *["long"] * 4]
     assert found["trials"][0]["values"]["training.lr"] == StudyRecord.load(folder).base.training.lr
     assert "training.batch_size" not in found["trials"][0]["values"], "it was set"
-    best = min(one["objective"] for one in found["trials"] if one["state"] == "finished")
-    assert found["best"]["objective"] == best
-    assert found["default"]["objective"] == found["trials"][0]["objective"]
+    short, long = found["trials"][:10], found["trials"][10:]
+    assert long[0]["values"] == short[0]["values"], "the configuration without a search is trained for longer too"
+    others = [one for one in short[1:] if one["state"] == "finished" and one["values"] != short[0]["values"]]
+    ranked = [one["values"] for one in sorted(others, key=lambda one: one["objective"])]
+    assert [one["values"] for one in long[1:]] == ranked[:3]
+    assert found["best"]["objective"] == min(one["objective"] for one in long if one["state"] == "finished")
+    assert found["default"]["objective"] == long[0]["objective"]
+    assert (short[0]["steps"], long[0]["steps"]) == (6, 24)
     assert found["suggestion"] > 0
     assert {one["state"] for one in found["trials"]} <= {"finished", "given up", "diverged"}
     assert (folder / "report.html").stat().st_size > 100_000
@@ -151,9 +233,9 @@ def test_a_trial_is_the_training_with_its_values(finished, text):
     one = found["trials"][2]
     corpus = seqlab.Corpus.open(record.corpus)
     config = configured(record.base, one["values"])
-    again = trainings.train(trainings.Setup(corpus, record.valid_tokens), config)
-    assert again.loss == one["objective"]
-    assert again.steps == 6
+    config = config.updated({"training.steps": one["steps"]})
+    again = trainings.train(trainings.Setup(corpus, record.about["valid_tokens"]), config)
+    assert again.objective == one["objective"]
 
 
 def test_the_best_preset_trains_the_best_configuration(finished, text, tmp_path):
@@ -184,8 +266,12 @@ def test_a_finished_study_is_shown_again_and_goes_on_where_more_is_asked(finishe
     assert objectives(json.loads(capsys.readouterr().out)) == objectives(finished[1])
     assert run(arguments(text, folder, "--trials", "12")) == 0
     more = json.loads(capsys.readouterr().out)
-    assert len(more["trials"]) == 12
-    assert more["trials"][:10] == finished[1]["trials"]
+    begun = len(finished[1]["trials"])
+    assert more["trials"][:begun] == finished[1]["trials"]
+    short = [one for one in more["trials"] if one["stage"] != "long"]
+    assert len(short) == 12
+    long = [json.dumps(one["values"]) for one in more["trials"] if one["stage"] == "long"]
+    assert len(set(long)) == len(long) <= 6, "only the best that were not trained for longer yet"
 
 
 def test_another_text_or_other_settings_are_refused(finished, text, tmp_path, capsys):
@@ -203,8 +289,8 @@ def test_another_text_or_other_settings_are_refused(finished, text, tmp_path, ca
 def test_the_result_as_an_object(finished):
     folder, found = finished
     result = read_study(folder, StudyRecord.load(folder))
-    assert repr(result).startswith(f"Study({folder} · 10 of 10 trials · best ")
-    assert len(result.to_frame()) == 10
+    assert repr(result).startswith(f"Study({folder} · 10 of 10 trials · 4 of them longer · best ")
+    assert len(result.to_frame()) == 14
     assert json.loads(json.dumps(result.to_json()))["best"] == found["best"]
     panels = result.picture().page().data["panels"]
     assert [panel["title"] for panel in panels] == [one.name for one in result.record.dimensions]
@@ -220,10 +306,10 @@ def test_a_trial_that_diverges_is_shown_and_never_the_best(text, tmp_path, capsy
 
     def exploding(setup, config, after_validation):
         if config.training.lr > 0.01:
-            return trainings.Ended(math.inf, 2, 128, 0.1, "the loss was no longer finite at step 2")
+            return Ended(math.inf, 2, 128, 0.1, "the loss was no longer finite at step 2")
         return train(setup, config, after_validation)
 
-    monkeypatch.setattr(search, "train", exploding)
+    monkeypatch.setattr(language_model, "train", exploding)
     assert run([*arguments(text, tmp_path / "s"), "--grid", "lr=0.001,0.005,0.5"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert [one["state"] for one in found["trials"]] == ["finished", "finished", "diverged"]
@@ -248,12 +334,10 @@ def test_an_unpromising_trial_is_given_up_at_an_equal_share_of_its_budget(text, 
         for rung in range(1, trainings.RUNGS + 1):
             seen[number].append(rung)
             after_validation(rung, (1.0 if number < 5 else 2.0) + 0.1 / rung)
-        return trainings.Ended(1.0 + 0.01 * number, 6, 100, 0.1)
+        return Ended(1.0 + 0.01 * number, 6, 100, 0.1)
 
-    monkeypatch.setattr(search, "train", scripted)
-    found = study.tune(
-        text, tmp_path / "s", effort=study.Effort(trials=10, steps_per_trial=6), given=nested(), quiet=True
-    )
+    monkeypatch.setattr(language_model, "train", scripted)
+    found = seqlab.tune(text, tmp_path / "s", trials=10, steps_per_trial=6, config=nested(), quiet=True)
     stages = [one.stage for one in found.trials]
     assert all(len(seen[number]) == trainings.RUNGS for number, stage in enumerate(stages) if stage != "refine")
     given_up = [one for one in found.trials if one.state == "given up"]
@@ -392,24 +476,6 @@ def test_a_study_that_is_killed_again_and_again_ends_as_one_that_was_not(finishe
     )
 
 
-def test_a_trial_whose_values_were_not_all_written_is_tried_again_with_all(finished, tmp_path):
-    """Optuna writes them one by one; before, what was not written yet was drawn anew, and the study ended otherwise."""
-    import shutil
-
-    folder = tmp_path / "copy"
-    shutil.copytree(finished[0], folder)
-    (folder / journal.JOURNAL).unlink()
-    record = StudyRecord.load(folder)
-    with journal.locked(folder):
-        begun_study = search.open_study(folder, record)
-        trial_id = begun_study._pop_waiting_trial_id()  # as `ask` begins
-        assert not begun_study._storage.get_trial(trial_id).params
-        search.requeue(begun_study, folder)
-    last = begun_study.get_trials()[-1]
-    assert last.system_attrs["fixed_params"] == record.points[0]
-    assert last.user_attrs == {"stage": "default", "instead_of": 0}
-
-
 def test_a_line_that_was_cut_off_is_mended(finished, text, tmp_path, capsys):
     import shutil
 
@@ -443,10 +509,10 @@ def test_two_processes_and_two_commands_share_one_study_without_a_duplicate(fini
     assert [process.returncode for process in (first, second)] == [0, 0], outputs
     found = read_study(folder, StudyRecord.load(folder))
     kept = [one for one in found.trials if one.state != "interrupted"]
-    assert len(kept) == 14
-    assert len({json.dumps(one.values, sort_keys=True) for one in kept}) == 14
-    coarse = {key for key, _ in objectives(finished[1])}
-    assert sum(json.dumps(one.values, sort_keys=True) in coarse for one in kept) >= 5, "the same points come first"
+    assert len(kept) == 14 + 4
+    assert len({json.dumps([one.stage, one.values], sort_keys=True) for one in kept}) == len(kept)
+    coarse = [one.values for one in kept if one.stage in ("default", "coarse")]
+    assert coarse[:5] == [one["values"] for one in finished[1]["trials"][:5]], "the same points come first"
 
 
 def test_the_winner_is_trained_into_the_folder(finished, text, tmp_path, capsys):

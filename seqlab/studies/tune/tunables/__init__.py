@@ -1,0 +1,1 @@
+"""What studies can tune: `TUNABLES` in `table.py`, a file for each."""
