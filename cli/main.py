@@ -157,7 +157,7 @@ def _fail(message: str, code: int) -> int:
 
 # The verbs, in the order the help page lists them. A verb's module imports nothing heavy at its top.
 from . import data, demo, evaluate, generate, info, settings, train  # noqa: E402
-from .compression import export  # noqa: E402
+from .compression import compress, export  # noqa: E402
 from .pictures import curves, visualize  # noqa: E402
 from .studies import check, compare, tune  # noqa: E402
 from .vectors import analogy, convert, doesnt_match, neighbors  # noqa: E402
@@ -172,6 +172,7 @@ app.command(rich_help_panel=MODEL, cls=settings_of("generation"))(generate.gener
 app.command(rich_help_panel=MODEL, cls=settings_of("evaluation"))(evaluate.evaluate)
 app.command(rich_help_panel=MODEL)(curves.curves)
 app.command(rich_help_panel=MODEL, cls=compare.CompareCommand)(compare.compare)
+app.command(rich_help_panel=MODEL)(compress.compress)
 app.command(rich_help_panel=MODEL)(export.export)
 app.command(rich_help_panel=VECTORS)(neighbors.neighbors)
 app.command(rich_help_panel=VECTORS)(analogy.analogy)

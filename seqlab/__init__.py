@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from .api import check as check
     from .api import compare as compare
     from .api import compare_batch_sizes as compare_batch_sizes
+    from .api import compare_compressions as compare_compressions
+    from .api import compress as compress
     from .api import corpora as corpora
     from .api import draw_curves as draw_curves
     from .api import draw_map as draw_map
@@ -45,6 +47,8 @@ if TYPE_CHECKING:
     from .api import tune_embeddings as tune_embeddings
     from .base.errors import InputError as InputError
     from .base.errors import SeqlabError as SeqlabError
+    from .compression.models import CompressedModel as CompressedModel
+    from .compression.models import CompressionStudy as CompressionStudy
     from .compression.onnx.export import Exported as Exported
     from .config.book import settings as settings
     from .embeddings import TextVectorizer as TextVectorizer
@@ -73,6 +77,8 @@ _HOMES = {
     "BatchStudy": "studies.tune.batch_size",
     "Check": "studies.check.result",
     "Comparison": "studies.compare",
+    "CompressedModel": "compression.models",
+    "CompressionStudy": "compression.models",
     "Corpus": "text",
     "Exported": "compression.onnx.export",
     "History": "run",
@@ -97,6 +103,8 @@ _HOMES = {
     "check": "api",
     "compare": "api",
     "compare_batch_sizes": "api",
+    "compare_compressions": "api",
+    "compress": "api",
     "corpora": "api",
     "draw_curves": "api",
     "draw_map": "api",

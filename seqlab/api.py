@@ -22,6 +22,7 @@ from .options import (
 
 if TYPE_CHECKING:
     from .catalogue.corpora import NamedCorpora
+    from .compression.models import CompressedModel, CompressionStudy
     from .compression.onnx.export import Exported
     from .embeddings import WordVectors
     from .embeddings.training.loop import Epoch
@@ -480,6 +481,76 @@ def tune_embeddings(
         seed=seed,
         quiet=quiet,
     )
+
+
+def compress(
+    source: str | Path,
+    out: str | Path,
+    *,
+    method: str | Sequence[str] | None = None,
+    retrain: float | None = None,
+    target_size: float | None = None,
+    max_loss: float | None = None,
+    valid: Sources | None = None,
+    quiet: bool = False,
+) -> CompressedModel:
+    """Make a smaller, faster model from a trained one, and measure what it costs.
+
+    Args:
+        source: the run folder of a language model whose training is finished.
+        out: folder of the compressed run, complete or not at all; `load` opens it as any run.
+        method: one, or several in order such as "prune=0.8,int8", see `seqlab settings compressions`; None is "int8",
+            or with a goal whatever reaches it.
+        retrain: steps of training of methods that train, as a share of those that trained the run; None takes the
+            usual share of each, 0 none. A training that was stopped is resumed by the same call.
+        target_size: bytes of the weights at most.
+        max_loss: percent by which the network's perplexity may rise; the smallest result within it is taken.
+        valid: the text to score before and after on; None takes the validation text of the run.
+        quiet: show no progress.
+
+    Returns:
+        Sizes and exact scores before and after; `.model()` opens the result.
+
+    Raises:
+        InputError: no such run, a method that is unknown or out of order, or no text to score on.
+        SeqlabError: nothing costs as little as `max_loss`.
+    """
+    from .compression.models import LADDER, compress_model, compress_to
+
+    if target_size is None and max_loss is None:
+        return compress_model(source, out, method or "int8", retrain=retrain, valid=valid, quiet=quiet)
+    asked = LADDER if method is None else [method if isinstance(method, str) else ",".join(method)]
+    return compress_to(
+        source, out, asked, target_size=target_size, max_loss=max_loss, retrain=retrain, valid=valid, quiet=quiet
+    )
+
+
+def compare_compressions(
+    source: str | Path,
+    out: str | Path,
+    *,
+    methods: Sequence[str] | None = None,
+    retrain: float | None = None,
+    valid: Sources | None = None,
+    quiet: bool = False,
+) -> CompressionStudy:
+    """Compress a model by many methods: size, speed and perplexity of each, and which none of the others beats.
+
+    Args:
+        source: the run folder of a language model whose training is finished.
+        out: the study's folder, with a run folder for each method; the same call resumes it.
+        methods: each as `compress` takes it; None tries all.
+        retrain, valid, quiet: see `compress`.
+
+    Returns:
+        A row a method; `.picture()` draws them.
+
+    Raises:
+        InputError: as `compress`, or the folder holds something else.
+    """
+    from .compression.models import SWEEP, sweep_model
+
+    return sweep_model(source, out, methods or SWEEP, retrain=retrain, valid=valid, quiet=quiet)
 
 
 def compare_batch_sizes(

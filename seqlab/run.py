@@ -60,11 +60,13 @@ from .models.counts.gate import Gate
 from .models.counts.kneser_ney import NGramModel
 from .models.interpolated import Members
 from .models.recent.cache import KINDS, Cache
+from .nn.packed import arrays_of, is_packed, packed_in, stored_shapes, unpack_
 from .text import Tokenizer, load_tokenizer
 from .text.ids.token_file import ITEMS, read_items
 
 if TYPE_CHECKING:
     import pandas
+    from torch import Tensor
 
 CONFIG, TOKENIZER, MODEL, COUNTS, STATE, METRICS = (
     "config.json",
@@ -82,6 +84,7 @@ RECORD = {
     "seqlab": str,
     "run?": (str, NoneType),
     "continued?": int,
+    "compressed?": {"method": str, "from": str},
 }
 """What config.json holds, so far as anything depends on it."""
 STATE_FORM = {
@@ -224,6 +227,13 @@ class Run:
         return read_items(self.path / ITEMS) if (self.path / ITEMS).exists() else None
 
     @property
+    def compressed(self) -> dict[str, Any] | None:
+        """How its weights were made smaller, and from what; None for a run as it was trained. A compressed run has no
+        state of training."""
+        found: dict[str, Any] | None = self.record.get("compressed")
+        return found
+
+    @property
     def text_settings(self) -> TextConfig:
         """How to read another text as the training text was read."""
         return self.config.text.model_copy(update={"lines": "yes" if self.lines else "no"})
@@ -318,17 +328,18 @@ class Run:
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
 
     def load_model(self, device: str = "cpu") -> LanguageModel:
-        """The network with its best weights, in evaluation mode."""
-        return self.load_members(device, counts=False).network
+        """The network with its best weights as float32 numbers, in evaluation mode: for whoever changes them."""
+        network = self.load_members(counts=False).network
+        unpack_(network)
+        return network.to(resolve_device(device))
 
     def load_members(self, device: str = "cpu", counts: bool = True) -> Members:
         """The network with its best weights, in evaluation mode, and the counts beside it where the run has them.
 
         Args:
-            device: of the network.
+            device: of the network; only on the CPU are packed weights used as they are stored.
             counts: whether to read the counts too.
         """
-        import torch
 
         if not (self.path / MODEL).exists():
             raise InputError(
@@ -344,10 +355,16 @@ class Run:
         )
         with nothing_drawn():
             model = LanguageModel(self.config.model, len(self.tokenizer.vocab))
-        weights = {name: torch.from_numpy(array) for name, array in tensors.items()}
-        model.load_state_dict({**weights, **{alias: weights[name] for alias, name in tied(model).items()}})
+        shapes = {name: tuple(part.shape) for name, part in model.state_dict().items()}
+        try:
+            weights = packed_in(tensors, shapes)
+        except ValueError as error:
+            raise InputError(f"{self.path / MODEL}: {error}; the file is damaged.") from None
+        set_weights(model, weights)
         model.set_words(self.tokenizer.vocab.itos)
-        network = model.to(resolve_device(device)).eval()
+        network = model.eval()
+        if (place := resolve_device(device)) != "cpu":
+            network = unpack_(network).to(place)
         width = network.output.width
         try:
             cache = Cache.of(cache_arrays) if cache_arrays else None
@@ -372,14 +389,17 @@ class Run:
         fits = len(stored) >= self.config.model.layers  # or the model would be sketched for nothing
         if fits:
             sketch = self.blueprint()
-            weights = sketch.state_dict()
-            fits = stored == {name: tuple(part.shape) for name, part in weights.items() if name not in tied(sketch)}
+            expected = {name: tuple(part.shape) for name, part in sketch.state_dict().items()}
+            expected = {name: shape for name, shape in expected.items() if name not in tied(sketch)}
+            fits = stored_shapes(stored, expected) == expected
         if not fits:
             raise InputError(f"{self.path / MODEL}: its tensors do not fit {CONFIG}; one of the two was replaced.")
 
     @property
     def finished(self) -> bool:
         """Whether training has reached the end of its budget."""
+        if self.compressed:
+            return True
         saved = self.load_state()
         return saved is not None and bool(saved[1]["position"]["finished"])
 
@@ -436,7 +456,7 @@ class Run:
         if not (self.path / STATE).exists():
             metrics = self.path / METRICS
             begun = (self.path / MODEL).exists() or (metrics.is_file() and metrics.stat().st_size)
-            if self.id is not None and begun:
+            if self.id is not None and begun and not self.compressed:
                 raise InputError(
                     f"{self.path / STATE}: missing though the run has been trained; restore it, or name another output "
                     "folder."
@@ -472,6 +492,40 @@ class Run:
         write_manifest(self.path, [name for name in names if (self.path / name).exists()])
 
 
+def compressed_copy(run: Run, out: str | Path, members: Members, about: Mapping[str, Any]) -> Run:
+    """A run folder with other weights than the run it is made from, and without its state of training.
+
+    Args:
+        run: it is made from.
+        out: the folder, which appears whole or not at all; a run that is there is replaced.
+        members: with the new weights.
+        about: what config.json says under "compressed".
+
+    Raises:
+        InputError: something else than a run is there.
+    """
+    content = [run.id, members.network.config.model_dump(), dict(about)]
+    config = run.config.model_copy(update={"model": members.network.config})
+    record = {
+        **run.record,
+        "config": config.model_dump(),
+        "run": hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16],
+        "compressed": dict(about),
+        **environment(),
+    }
+    with atomic_folder(out, CONFIG) as folder:
+        write_json(folder / CONFIG, record)
+        for name in (TOKENIZER, ITEMS, METRICS):
+            if (run.path / name).exists():
+                shutil.copyfile(run.path / name, folder / name)
+        made = Run(folder, config, run.tokenizer, record)
+        if members.counts is not None:
+            made.save_counts(members.counts)
+        made.save_model(members.network, members.gate, members.cache)
+        made.finish()
+    return Run(Path(out), config, run.tokenizer, record)
+
+
 def identity(config: LanguageModelConfig, tokenizer: Tokenizer, corpus: Mapping[str, Any]) -> str:
     """What a training is of, as a digest: equal trainings have the same, so that they end with the same bytes."""
     content = [config.model_dump(), tokenizer.digest, corpus.get("digest")]
@@ -485,8 +539,24 @@ def tied(model: LanguageModel) -> dict[str, str]:
 
 def model_arrays(model: LanguageModel) -> dict[str, np.ndarray]:
     """The weights as numpy arrays, tied tensors once."""
-    aliases = tied(model)
-    return {name: tensor.detach().cpu().numpy() for name, tensor in model.state_dict().items() if name not in aliases}
+    aliases, arrays = tied(model), dict[str, np.ndarray]()
+    for name, weight in model.state_dict().items():
+        if name not in aliases:
+            arrays |= arrays_of(name, weight)
+    return arrays
+
+
+def set_weights(model: LanguageModel, weights: Mapping[str, Tensor]) -> None:
+    """Give a model the weights of a file, by name of its state; packed ones take the place of its parameters."""
+    import torch
+
+    model.load_state_dict({name: weight for name, weight in weights.items() if not is_packed(weight)}, strict=False)
+    packed = {name: weight for name, weight in weights.items() if is_packed(weight)}
+    aliases = {alias: name for alias, name in tied(model).items() if name in packed}
+    made = {name: torch.nn.Parameter(weight, requires_grad=False) for name, weight in packed.items()}
+    for name, parameter in {**made, **{alias: made[name] for alias, name in aliases.items()}}.items():
+        module, _, last = name.rpartition(".")
+        setattr(model.get_submodule(module), last, parameter)
 
 
 def environment() -> dict[str, Any]:

@@ -41,12 +41,12 @@ SUBROOMS = {
     "catalogue": "docstrings sources python_docs corpora fetch",
     "config": "names settings explicit groups checks presets book",
     "text": "workers scripts sources tokenizers ids preparation inspection",
-    "nn": "products dropout zoneout characters kernels cells outputs",
+    "nn": "products dropout zoneout characters kernels packed cells outputs",
     "embeddings": "material engines queries folder evaluation vectors formats vectorizer training",
     "training": "distributed budget presets optimize step graphs watch machine starts state loop starter planning "
     "report train",
     "studies": "check tune compare",
-    "compression": "onnx",
+    "compression": "models onnx",
     "visualization": "choices output style page picture charts maps curves",
 }
 """The same inside a room: a file or folder imports only from those before it."""

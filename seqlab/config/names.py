@@ -46,6 +46,7 @@ VectorLossName = Literal["sampled-softmax", "negative-sampling", "nce", "softmax
 EngineName = Literal["auto", "cpu", "torch"]
 MapMethodName = Literal["tsne", "pca"]
 MapColorName = Literal["cluster", "frequency"]
+CompressionName = Literal["prune-units", "distill", "prune", "low-rank", "int8", "int4", "share", "ternary", "binary"]
 
 NAMES: dict[str, dict[str, str]] = {
     "tokenizers": {
@@ -171,6 +172,17 @@ NAMES: dict[str, dict[str, str]] = {
         "min_p": "keep tokens at least p times as likely as the best (Nguyen et al. 2024, https://arxiv.org/abs/2407.01082)",
         "epsilon": "keep tokens of at least this probability (Hewitt et al. 2022, https://arxiv.org/abs/2210.15191)",
     },
+    "compressions": {
+        "prune-units": "leave out hidden units (=0.5: half of them), so that every matrix shrinks, and train the rest",
+        "distill": "the same, learning from the larger model (Hinton et al. 2015, https://arxiv.org/abs/1503.02531)",
+        "prune": "leave out the smallest weights (=0.8: four fifths) little by little while training (Zhu & Gupta 2017, https://arxiv.org/abs/1710.01878)",
+        "low-rank": "every matrix as the product of two thin ones (=0.5: half the size) by SVD, then training",
+        "int8": "8-bit weights with a scale for each row: 4x smaller, hardly any loss, no training",
+        "int4": "4-bit weights with a scale for each 64: 5 to 7x smaller, a small loss, no training",
+        "share": "16 values that all weights of a matrix share (Han et al. 2016, https://arxiv.org/abs/1510.00149)",
+        "ternary": "-1, 0 or 1 times a scale for each row, by training (Li et al. 2016, https://arxiv.org/abs/1605.04711)",
+        "binary": "-1 or 1 times a scale for each row, by training (Rastegari et al. 2016, https://arxiv.org/abs/1603.05279)",
+    },
     "dynamic_rules": {
         "rms": "steps scaled by the size gradients had in the training text (Krause et al. 2018, https://arxiv.org/abs/1709.07432)",
         "sgd": "plain gradient steps",
@@ -200,6 +212,7 @@ TYPES: dict[str, object] = {
     "engines": EngineName,
     "map_methods": MapMethodName,
     "map_colors": MapColorName,
+    "compressions": CompressionName,
 }
 """The type whose values are the names of a table."""
 

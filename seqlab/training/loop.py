@@ -29,8 +29,9 @@ from .distributed import World
 from .graphs import GraphedWindowReader
 from .machine.threads import Threads, most_threads
 from .machine.trial import COMPILED, Trial
-from .state import CarriedState, Checkpoint, Generators, OutputNoise, Place, Weights
-from .step import TrainingStep, bptt_length, next_window
+from .optimize.constraints import Projected
+from .state import CarriedState, Checkpoint, Generators, OutputNoise, Place, Stateful, Weights
+from .step import TrainingStep, WindowReader, bptt_length, next_window
 from .watch.metrics import Activity, MetricSums
 from .watch.samples import SampleWriter
 from .watch.validation import Validator
@@ -90,6 +91,8 @@ class Trainer:
         corpus: train split, and a validation split to choose the best weights by (optional).
         world: the processes that train together; each reads its share of every batch.
         counts: of the train split; the weights are kept that validate best together with them.
+        constraint: what the weights must be like; its allowed weights are validated and kept.
+        windows: reads the windows instead of a plain reader, for another loss.
     """
 
     def __init__(
@@ -100,6 +103,8 @@ class Trainer:
         quiet: bool = False,
         world: World | None = None,
         counts: NGramModel | None = None,
+        constraint: Projected | None = None,
+        windows: WindowReader | None = None,
     ):
         self.run, self.model, self.corpus = run, model, corpus
         self.world = world or World()
@@ -111,7 +116,7 @@ class Trainer:
         reader = LineReader if corpus.train.lines else StreamReader
         self.reader = reader(corpus.train, batch_size, corpus.tokenizer.start_id, self.config.seed)
         self.carried = CarriedState(model, self.reader, self.world)
-        self.step = TrainingStep(model, self.config, self.world)
+        self.step = TrainingStep(model, self.config, self.world, constraint, windows)
         self.windows = GraphedWindowReader(model) if self.config.cuda_graphs else self.step.windows
         self.validator = Validator(model, corpus, self.step.average, counts)
         self.last_validation: dict[str, float] = {}
@@ -134,6 +139,8 @@ class Trainer:
                 "state": self.carried,
                 "rng": Generators(self.world, model.device),
                 "output": OutputNoise(model.output),
+                **({"constraint": constraint} if constraint else {}),
+                **({"windows": windows} if isinstance(windows, Stateful) else {}),
             },
         )
 
@@ -317,11 +324,16 @@ class Trainer:
         earlier, now = position.validations, int(self.used() * self.config.evaluations)
         if self.corpus.valid is None:
             position.validations = now
-            self.validator.keep_untested(self.keep)
+            with self.step.constraint.applied():
+                self.validator.keep_untested(self.keep)
+            return {}
+        if not self.step.constraint.settled:
+            position.validations = now
             return {}
         if not position.valid_tokens:
             position.valid_tokens = self.validator.choose_tokens(position.tokens // (now - earlier))
-        found = self.last_validation = self.validator.validate(position.valid_tokens, position.best, self.keep)
+        with self.step.constraint.applied():
+            found = self.last_validation = self.validator.validate(position.valid_tokens, position.best, self.keep)
         position.validations = now
         self.step.average.after_validation(found.get("live_valid_loss", found["valid_loss"]))
         if found["valid_loss"] < position.best:

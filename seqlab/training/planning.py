@@ -281,6 +281,11 @@ def start(
         InputError: a bad text or setting, or a run made with another text or configuration.
     """
     run = begun_at(out)
+    if run is not None and run.compressed:
+        raise InputError(
+            f"{run.path}: is compressed ({run.compressed['method']}), and such weights cannot be trained on; train "
+            f"{run.compressed['from']}, which it was made from, and compress that again."
+        )
     if more is not None:
         given = with_more(run, out, given, more)
     planned = plan(source, valid, test, quiet, preset, given, run, processes)

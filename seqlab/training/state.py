@@ -7,7 +7,7 @@ knows nothing else about the parts it saves.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol, TypeGuard
+from typing import Any, Protocol, TypeGuard, runtime_checkable
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from .distributed import World
 from .step import select, spread
 
 
+@runtime_checkable
 class Stateful(Protocol):
     """A part of training whose arrays are saved under its name.
 

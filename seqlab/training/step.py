@@ -20,6 +20,7 @@ from ..text import Batch
 from ..text.ids.batches import StreamReader
 from .distributed import World
 from .optimize.averages import AVERAGES
+from .optimize.constraints import Constraint
 from .optimize.optimizers import Clipping, Optimizer
 from .optimize.penalties import ActivationPenalty, Penalty
 from .optimize.rows import STALE
@@ -95,11 +96,21 @@ class TrainingStep:
         model: to be trained; its trainable parameters are looked up now.
         config: optimiser, penalties, clipping, average, chunks of a batch.
         world: the processes whose gradients are averaged.
+        constraint: what the weights must be like.
+        windows: reads the windows instead of a plain reader.
     """
 
-    def __init__(self, model: LanguageModel, config: TrainingConfig, world: World | None = None):
+    def __init__(
+        self,
+        model: LanguageModel,
+        config: TrainingConfig,
+        world: World | None = None,
+        constraint: Constraint | None = None,
+        windows: WindowReader | None = None,
+    ):
         self.model, self.config, self.world = model, config, world or World()
-        self.windows = WindowReader(model)
+        self.constraint = constraint or Constraint()
+        self.windows = windows or WindowReader(model)
         self.optimizer = Optimizer(model, config)
         self.penalty = Penalty(self.optimizer, config.l1, config.l2)
         self.activation_penalty = ActivationPenalty(config.activation_penalty, config.temporal_penalty, model.device)
@@ -130,7 +141,9 @@ class TrainingStep:
         self.settle(STALE)
         optimizer.zero_grad()
         penalty = self.activation_penalty
-        loss, state = backward(self.model, batch, state, config.accumulate, fresh_BT, penalty, windows or self.windows)
+        windows = windows or self.windows
+        with self.constraint.applied():
+            loss, state = backward(self.model, batch, state, config.accumulate, fresh_BT, penalty, windows)
         mark("gradient")
         optimizer.coalesce()
         optimizer.average_gradients(self.world)
@@ -147,8 +160,9 @@ class TrainingStep:
         return StepResult(loss, state, clipping)
 
     def observe(self, used: float) -> None:
-        """Let the average observe the weights, when a share `used` of training is over."""
+        """Let average and constraint observe the weights, when a share `used` of training is over."""
         self.average.after_step(used)
+        self.constraint.after_step(used)
 
     def settle(self, limit: float) -> None:
         """Apply pending weight decay to all rows, if some row has more than a share `limit` pending; the average takes

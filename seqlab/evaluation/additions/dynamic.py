@@ -30,6 +30,7 @@ from ...base.progress import Progress
 from ...models import LanguageModel
 from ...nn import SampledSoftmax
 from ...nn.outputs.base import SoftmaxLayer
+from ...nn.packed import unpack_
 from ...text import Batches, TokenFile
 from ..exact import first_tokens, readable
 from ..scored_text import Addition, ScoredText, Scorer
@@ -128,7 +129,7 @@ class AdaptingModel:
 
     def __init__(self, model: LanguageModel, settings: DynamicSettings, rules: Sequence[Sgd] | None = None):
         self.settings, self.segments = settings, 0
-        self.model = copy.deepcopy(model).eval()
+        self.model = unpack_(copy.deepcopy(model).eval())
         output = self.model.output
         if isinstance(output, SoftmaxLayer):
             cheap = SampledSoftmax(

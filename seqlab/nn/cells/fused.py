@@ -16,6 +16,7 @@ from ..dropout import WeightDropout
 from ..kernels.affine import FEW, affine, is_compiled
 from ..kernels.gru import GRUSequence
 from ..kernels.lstm import LSTMSequence, unrolled
+from ..packed import is_packed
 from ..products import has_bfloat16_products
 from ..zoneout import Kept, Zoneout
 from .base import Cell, State, glorot_orthogonal, shifted
@@ -62,7 +63,8 @@ class FusedCell(Cell):
     def forward(self, x_BTD: Tensor, state: State) -> tuple[Tensor, State]:
         differentiated = torch.is_grad_enabled()
         if x_BTD.shape[1] == 1 and not differentiated:
-            if is_compiled(x_BTD, self.weight("weight_hh")) and not self.weight_drop.active:
+            weight_hh = self.weight("weight_hh")
+            if (is_packed(weight_hh) or is_compiled(x_BTD, weight_hh)) and not self.weight_drop.active:
                 one_step = self.step_of_few if len(x_BTD) <= FEW else self.equations
                 y_BH, new_state = one_step(x_BTD[:, 0], state)
                 return y_BH[:, None], new_state
@@ -192,9 +194,13 @@ class LSTM(FusedCell):
         return y_TBH.transpose(0, 1), tuple(last)
 
     def step_of_few(self, x_BD: Tensor, state: State) -> tuple[Tensor, State]:
-        from ..kernels.lstm_kernels import lstm_step
+        from ..kernels.lstm_kernels import lstm_activate, lstm_step
 
         h_BH, c_BH = torch.empty_like(state[0]), torch.empty_like(state[1])
+        if is_packed(self.weight("weight_hh")):
+            gates_BG, before_BH = self.sums(x_BD, state[0]), state[1].contiguous()
+            lstm_activate(*(part.numpy(force=True) for part in (before_BH, gates_BG, h_BH, c_BH)))
+            return h_BH, (h_BH, c_BH)
         gates_BG = x_BD.new_zeros(len(x_BD), 4 * self.hidden_dim)
         before = (part.contiguous() for part in (x_BD, *state))
         weights = (self.weight(name) for name in WEIGHTS)

@@ -1,5 +1,7 @@
 """hidden W^T + b without gradients, as a step of generation needs it, by whatever is fastest for so many rows.
 
+Weights that are no plain tensors, as packed ones (`seqlab.nn.packed`), multiply themselves. Others:
+
 | rows | who multiplies | why |
 | --- | --- | --- |
 | up to FEW | a plain loop | reading W once, in order, is all that counts: MKL and oneDNN take four times as long |
@@ -16,12 +18,13 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..products import fast_float32
 
 FEW, MANY = 12, 128
+PLAIN = (Tensor, nn.Parameter)
 LARGE = 1 << 17
 """Numbers in a matrix from which it pays to load compiled code."""
 
@@ -33,6 +36,7 @@ def is_compiled(hidden: Tensor, weight_ND: Tensor, rows: int = MANY) -> bool:
         and hidden.numel() <= rows * hidden.shape[-1]
         and weight_ND.numel() >= LARGE
         and hidden.dtype == weight_ND.dtype == torch.float32
+        and type(weight_ND) in PLAIN
         and hidden.device.type == weight_ND.device.type == "cpu"
     )
 

@@ -138,6 +138,17 @@ def copy_out(row: Any, values: Any) -> None:
         store(row, j, values[j])
 
 
+@compiled
+def new_states(c_BH: Any, gates_BG: Any, new_h_BH: Any, new_c_BH: Any) -> None:
+    """h and c of a few streams from the sums that the gates are functions of."""
+    for b in range(len(c_BH)):
+        gates_G, h_H, c_H = gates_BG[b], new_h_BH[b], new_c_BH[b]
+        activate(gates_G, c_H, c_BH[b])
+        for j in range(h_H.size):
+            h_H[j] = tanh(c_H[j])
+        output(h_H, gates_G, h_H)
+
+
 @step
 def lstm_step(
     x_BD: Any, h_BH: Any, c_BH: Any, weight_ih_GD: Any, weight_hh_GH: Any, bias_ih_G: Any, bias_hh_G: Any,
@@ -146,12 +157,13 @@ def lstm_step(
     """One token of a few streams, products included; `gates_BG` is zero."""
     add_products(x_BD, weight_ih_GD, bias_ih_G, gates_BG)
     add_products(h_BH, weight_hh_GH, bias_hh_G, gates_BG)
-    for b in range(len(x_BD)):
-        gates_G, h_H, c_H = gates_BG[b], new_h_BH[b], new_c_BH[b]
-        activate(gates_G, c_H, c_BH[b])
-        for j in range(h_H.size):
-            h_H[j] = tanh(c_H[j])
-        output(h_H, gates_G, h_H)
+    new_states(c_BH, gates_BG, new_h_BH, new_c_BH)
+
+
+@step
+def lstm_activate(c_BH: Any, gates_BG: Any, new_h_BH: Any, new_c_BH: Any) -> None:
+    """The rest of a step, from the sums in `gates_BG`."""
+    new_states(c_BH, gates_BG, new_h_BH, new_c_BH)
 
 
 @step

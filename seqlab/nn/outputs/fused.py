@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from ..packed import dense
 from ..products import Products, fast_float32, products_for
 
 CHUNK = 1 << 21
@@ -56,7 +57,7 @@ def exact_losses(hidden_MD: Tensor, weight_VD: Tensor, bias_V: Tensor, targets_M
     """
     losses_M = hidden_MD.new_empty(len(hidden_MD))
     rows = chunk_rows(len(hidden_MD), len(weight_VD))
-    products, bias_V = Products(weight_VD, rows), bias_V * LOG2_E
+    products, bias_V = Products(dense(weight_VD), rows), bias_V * LOG2_E
     with fast_float32():
         for start in range(0, len(hidden_MD), rows):
             part = slice(start, start + rows)

@@ -1,0 +1,181 @@
+"""What compressing a trained run costs and brings.
+
+python -m benchmarks.models.compressing sweep RUN STUDY    every method: size, exact perplexity, speed
+python -m benchmarks.models.compressing speed RUN          a step at 1 and 64 streams, against torch's dynamic int8
+python -m benchmarks.models.compressing memory RUN OTHER   what opening a run and writing with it takes
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import resource
+import statistics
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from seqlab.compression.models import sweep_model
+from seqlab.compression.models.pack import pack_, weight_bytes
+from seqlab.compression.models.speed import tokens_per_second
+from seqlab.models import LanguageModel
+from seqlab.run import Run
+
+from .. import rows
+
+ROUNDS = 5
+NOTE = "two cores shared with other work; the best of ten blocks of 0.1 s in each of five rounds, medians of rounds"
+
+
+class Plain(nn.Module):
+    """The same LSTM in torch's own modules, which is what its dynamic quantisation takes."""
+
+    def __init__(self, model: LanguageModel):
+        super().__init__()
+        config = model.config
+        self.embedding = nn.Embedding.from_pretrained(model.embedding.detach().clone())
+        self.lstm = nn.LSTM(config.embed_dim, config.hidden_dim, config.layers)
+        for place, cell in enumerate(model.cells):
+            for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
+                getattr(self.lstm, f"{name}_l{place}").data.copy_(cell.weight(name))
+        self.output = nn.Linear(config.hidden_dim, model.vocab_size)
+        self.output.weight.data.copy_(model.output.weight)
+        self.output.bias.data.copy_(model.output.bias[:, 0])
+
+    def forward(self, ids: torch.Tensor, state: tuple[torch.Tensor, torch.Tensor]) -> tuple:
+        hidden, state = self.lstm(self.embedding(ids)[None], state)
+        return self.output(hidden[0]), state
+
+
+@torch.inference_mode()
+def peer_speed(model: Plain, streams: int, vocab_size: int, seconds: float = 1.0) -> float:
+    """As `tokens_per_second`, for torch's modules."""
+    layers, width = model.lstm.num_layers, model.lstm.hidden_size
+    ids = torch.randint(0, vocab_size, (64, streams))
+    state = (torch.zeros(layers, streams, width), torch.zeros(layers, streams, width))
+    for place in range(3):
+        _, state = model(ids[place], state)
+    best = 0.0
+    for _ in range(10):
+        began, count = time.perf_counter(), 0
+        while (took := time.perf_counter() - began) < seconds / 10 or not count:
+            _, state = model(ids[count % 64], state)
+            count += 1
+        best = max(best, count * streams / took)
+    return best
+
+
+def speed(path: str, table: str | None) -> None:
+    """Steps per second of every form that needs no training, and of torch's own."""
+    torch.set_num_threads(1)
+    network = Run.open(path).load_model()
+    ours: dict[str, LanguageModel] = {"float32": network}
+    for form in ("int8", "int4", "codebook", "ternary"):
+        ours[form] = copy.deepcopy(network)
+        pack_(ours[form], form)
+    plain = Plain(network)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        quantised = torch.ao.quantization.quantize_dynamic(plain, {nn.LSTM, nn.Linear}, dtype=torch.qint8)
+    measured: dict[str, Callable[[int], float]] = {
+        name: (lambda streams, model=model: tokens_per_second(model, streams)) for name, model in ours.items()
+    }
+    measured["torch's modules"] = lambda streams: peer_speed(plain, streams, network.vocab_size)
+    measured["torch's dynamic int8"] = lambda streams: peer_speed(quantised, streams, network.vocab_size)
+    found: dict[str, dict[int, list[float]]] = {name: {1: [], 64: []} for name in measured}
+    for _ in range(ROUNDS):
+        for name, step in measured.items():
+            for streams in (1, 64):
+                found[name][streams].append(step(streams))
+    lines = {
+        name: {
+            "tokens per second, 1 stream [tokens/s]": statistics.median(speeds[1]),
+            "tokens per second, 64 streams [tokens/s]": statistics.median(speeds[64]),
+            "weights [MB]": weight_bytes(ours[name]) / 1e6 if name in ours else None,
+        }
+        for name, speeds in found.items()
+    }
+    _print(lines)
+    rows.record(table, lines, "float32", NOTE)
+
+
+def sweep(path: str, study: str, table: str | None, retrain: float | None) -> None:
+    """All methods on the validation text of a run."""
+    found = sweep_model(path, study, retrain=retrain)
+    lines = {
+        point.method: {
+            "perplexity": point.perplexity,
+            "change [%]": point.change,
+            "interval from [%]": point.interval[0],
+            "interval to [%]": point.interval[1],
+            "weights [MB]": point.bytes / 1e6,
+            "times smaller": found.points[0].bytes / point.bytes,
+            "tokens per second, 1 stream [tokens/s]": point.tokens_per_second["1"],
+            "tokens per second, 64 streams [tokens/s]": point.tokens_per_second["64"],
+        }
+        for point in found.points
+    }
+    print(found.text())
+    found.picture().save(f"{study}/sweep.png")
+    rows.record(table, lines, "float32", f"network alone, whole validation text; {NOTE}")
+
+
+def memory(path: str, other: str, table: str | None) -> None:
+    """Peak memory beyond the imports of a process that opens a run and writes 50 tokens."""
+    lines = {}
+    for name in (path, other):
+        command = [sys.executable, "-m", "benchmarks.models.compressing", "child", name]
+        taken = [
+            float(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[-1])
+            for _ in range(3)
+        ]
+        method = (Run.open(name).compressed or {"method": "float32"})["method"]
+        lines[method] = {"peak memory [MB]": statistics.median(taken)}
+    _print(lines)
+    rows.record(table, lines, "float32", "peak of the process less what its imports and compiled kernels take")
+
+
+def child(path: str) -> None:
+    """Print the megabytes that a run takes."""
+    import seqlab.generation.kernels
+    import seqlab.nn.kernels.affine_kernels
+    import seqlab.nn.kernels.lstm_kernels
+    import seqlab.nn.packed.kernels  # noqa: F401
+
+    torch.set_num_threads(1)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    network = Run.open(path).load_members(counts=False).network
+    tokens_per_second(network, 1, 0.1)
+    print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1e3)
+
+
+def _print(lines: dict[str, dict[str, float | None]]) -> None:
+    for name, values in lines.items():
+        print(f"{name:24}", *(f"{key} {value:,.2f}" for key, value in values.items() if value is not None), sep="  ")
+
+
+def main() -> None:
+    """Run one part."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("part", choices=["sweep", "speed", "memory", "child"])
+    parser.add_argument("paths", nargs="+")
+    parser.add_argument("--retrain", type=float)
+    rows.add_option(parser)
+    options = parser.parse_args()
+    if options.part == "sweep":
+        sweep(*options.paths, options.rows, options.retrain)
+    elif options.part == "speed":
+        speed(*options.paths, options.rows)
+    elif options.part == "memory":
+        memory(*options.paths, options.rows)
+    else:
+        child(*options.paths)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+"""Applying a method to the members of a model.
+
+Shapes: N rows, D width, R rank.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from torch import Tensor
+
+from ...evaluation.sources import run_corpus
+from ...models import LanguageModel
+from ...models.interpolated import Members
+from ...nn.packed import FORMS, PackedWeight, unpack_
+from ...nn.packed.factors import Factors
+from ...run import Run, set_weights
+from ...training.optimize.constraints import Projection
+from .methods import ChosenMethod
+from .pack import matrices, pack_
+from .projections import Levels, Mask, SharedValues, Subspace
+from .retrain import retrained, with_counts
+from .units import DistillingReader, without_units
+
+
+def applied(
+    run: Run, members: Members, choice: ChosenMethod, folder: Path, retrain: float | None, quiet: bool
+) -> Members:
+    """The members after a method.
+
+    Args:
+        run: they are of.
+        members: to change; their network is left as it is.
+        choice: the method.
+        folder: of its training, which is resumed there.
+        retrain: steps, as a share of those of the run; None takes what the method takes.
+        quiet: show no progress.
+
+    Raises:
+        InputError: a method that this model cannot have, or its text is gone.
+    """
+    method = choice.method
+    share = method.retrain if retrain is None or not method.retrain else retrain
+    if choice.name in ("int8", "int4"):
+        network = copy.deepcopy(members.network)
+        pack_(network, choice.name)
+        return members._replace(network=network)
+    train = partial(retrained, run, folder=folder, share=share, rate=method.rate, quiet=quiet)
+    network = unpack_(copy.deepcopy(members.network))
+    if method.stage == "size":
+        smaller = without_units(run, network, choice.strength)
+        if not share:
+            return with_counts(run, members, smaller, run_corpus(run).valid, quiet)
+        windows = partial(DistillingReader, teacher=network) if choice.name == "distill" else None
+        return train(members=members, model=smaller, windows=windows)
+    if share:
+        members = train(members=members, model=network, projection=_projection(choice))
+        network = members.network
+    else:
+        allow_(network, choice)
+    set_weights(network, {name: _packed(weight, choice) for name, weight in matrices(network).items()})
+    return members._replace(network=network)
+
+
+def rank_of(shape: tuple[int, ...], kept: float) -> int:
+    """R such that N R + R D numbers are a share of N D."""
+    rows, width = shape
+    return max(1, int(kept * rows * width / (rows + width)))
+
+
+def _projection(choice: ChosenMethod) -> Callable[[Tensor], Projection]:
+    """Makes the projection of a matrix."""
+    if choice.name == "prune":
+        return partial(Mask, zeros=choice.strength)
+    if choice.name == "low-rank":
+        return lambda weight: Subspace(weight, rank_of(tuple(weight.shape), choice.strength))
+    return SharedValues if choice.name == "share" else partial(Levels, form=str(choice.method.form))
+
+
+def allow_(network: LanguageModel, choice: ChosenMethod) -> None:
+    """Give a model the allowed weights nearest to its own, without training."""
+    allowed = {}
+    for name, weight in matrices(network).items():
+        projection = _projection(choice)(weight)
+        projection.refresh(weight, 1.0)
+        allowed[name] = projection.project(weight)
+    network.load_state_dict({**network.state_dict(), **allowed}, strict=False)
+
+
+def _packed(weight: Tensor, choice: ChosenMethod) -> PackedWeight:
+    if choice.name == "low-rank":
+        return Factors.of(weight, rank_of(tuple(weight.shape), choice.strength))
+    return FORMS[str(choice.method.form)].pack(weight)

@@ -1,0 +1,115 @@
+"""The projections that retraining goes through, see `seqlab.training.optimize.constraints`, and the forms they end in.
+
+Shapes: N rows, D width, R rank, K shared values.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ...nn.packed import FORMS
+from ...nn.packed.codebook import nearest_values, shared_values
+
+RAMP = 0.5
+"""Share of a retraining over which pruning reaches its strength; the rest is for the weights that are left."""
+
+
+class Mask:
+    """The largest weights of a matrix; ever fewer of them, as Zhu & Gupta 2017 (https://arxiv.org/abs/1710.01878) do.
+
+    Args:
+        weight: the free matrix (N, D).
+        zeros: share of the weights that is zero at the end.
+    """
+
+    def __init__(self, weight: Tensor, zeros: float):
+        self.zeros, self.mask_ND = zeros, torch.ones_like(weight, dtype=torch.bool)
+
+    def refresh(self, weight: Tensor, used: float) -> bool:
+        place = min(1.0, used / RAMP)
+        count = round(self.zeros * (1.0 - (1.0 - place) ** 3) * weight.numel())
+        if count:
+            threshold = weight.abs().flatten().kthvalue(count).values
+            self.mask_ND = weight.abs() > threshold
+        return place >= 1.0
+
+    def project(self, weight: Tensor) -> Tensor:
+        return weight * self.mask_ND
+
+    def arrays(self) -> dict[str, Tensor]:
+        return {"mask": self.mask_ND}
+
+    def load_arrays(self, arrays: dict[str, Tensor]) -> None:
+        self.mask_ND = arrays["mask"]
+
+
+class Subspace:
+    """Rows within the R directions that hold most of a matrix: its nearest one of rank R.
+
+    Args:
+        weight: the free matrix (N, D).
+        rank: R.
+    """
+
+    def __init__(self, weight: Tensor, rank: int):
+        self.rank, self.basis_DR = rank, weight.new_zeros(weight.shape[1], rank)
+
+    def refresh(self, weight: Tensor, used: float) -> bool:
+        gram_DD = (weight.T @ weight).double()
+        self.basis_DR = torch.linalg.eigh(gram_DD).eigenvectors[:, -self.rank :].float()
+        return used >= RAMP
+
+    def project(self, weight: Tensor) -> Tensor:
+        return (weight @ self.basis_DR) @ self.basis_DR.T
+
+    def arrays(self) -> dict[str, Tensor]:
+        return {"basis": self.basis_DR}
+
+    def load_arrays(self, arrays: dict[str, Tensor]) -> None:
+        self.basis_DR = arrays["basis"]
+
+
+class Levels:
+    """The levels of a form of few bits.
+
+    Args:
+        form: its name.
+    """
+
+    def __init__(self, weight: Tensor, form: str):
+        self.form = FORMS[form]
+
+    def refresh(self, weight: Tensor, used: float) -> bool:
+        return True
+
+    def project(self, weight: Tensor) -> Tensor:
+        return self.form.pack(weight.cpu()).unpacked().to(weight.device)
+
+    def arrays(self) -> dict[str, Tensor]:
+        return {}
+
+    def load_arrays(self, arrays: dict[str, Tensor]) -> None:
+        """There is nothing to resume from."""
+
+
+class SharedValues:
+    """The values that the weights of a matrix share."""
+
+    def __init__(self, weight: Tensor):
+        self.values_K: Tensor | None = None
+
+    def refresh(self, weight: Tensor, used: float) -> bool:
+        self.values_K = shared_values(weight, self.values_K)
+        return used >= RAMP
+
+    def project(self, weight: Tensor) -> Tensor:
+        assert self.values_K is not None
+        return self.values_K[nearest_values(weight.flatten(), self.values_K)].view_as(weight)
+
+    def arrays(self) -> dict[str, Tensor]:
+        assert self.values_K is not None
+        return {"values": self.values_K}
+
+    def load_arrays(self, arrays: dict[str, Tensor]) -> None:
+        self.values_K = arrays["values"]

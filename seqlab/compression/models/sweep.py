@@ -1,0 +1,92 @@
+"""Every method and strength on one model: a table and a picture of size, speed and perplexity."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from ...base.errors import InputError
+from ...base.files import read_json, write_json
+from ...base.kinds import kind_of
+from ...base.progress import notify
+from ...base.storage.outputs import check_place
+from ...models import LanguageModel
+from ...run import Run
+from ...text import Sources
+from .compress import Original, compress_model
+from .methods import choices_of
+from .pack import weight_bytes
+from .result import CompressionStudy, Point, network_of
+from .speed import tokens_per_second
+from .units import UnsuitedError
+
+SWEEP = (
+    "int8", "int4", "share", "prune=0.5,int8", "prune=0.8,int8", "prune=0.9,int8", "low-rank=0.5", "low-rank=0.5,int8",
+    "ternary", "binary", "prune-units=0.5", "distill=0.5", "distill=0.5,int8",
+)  # fmt: skip
+"""What is tried where nothing else is asked for."""
+STREAMS = (1, 64)
+STUDY = "compression.json"
+
+
+def sweep_model(
+    source: str | Path,
+    out: str | Path,
+    methods: Sequence[str] = SWEEP,
+    *,
+    retrain: float | None = None,
+    valid: Sources | None = None,
+    quiet: bool = False,
+) -> CompressionStudy:
+    """Compress a model by many methods; the same call resumes what was stopped.
+
+    Args:
+        source: the run.
+        out: the study's folder: a run folder for each method, and compression.json.
+        methods: each as `compress_model` takes it.
+        retrain, valid, quiet: see `compress_model`.
+
+    Raises:
+        InputError: as `compress_model`; or the folder holds the study of another run.
+    """
+    names = [",".join(map(str, choices_of(one))) for one in methods]
+    folder = Path(out)
+    check_place(folder)
+    if kind_of(folder) not in ("nothing", "folder"):
+        raise InputError(f"{folder}: holds something else; name another folder for the study.")
+    original = Original.open(source, valid, quiet)
+    run = original.run
+    about = {"run": run.id, "retrain": retrain, "text": original.text.name}
+    if (folder / STUDY).exists() and {**read_json(folder / STUDY), "points": None} != {**about, "points": None}:
+        raise InputError(f"{folder}: is a study of another run, text or retraining; name another folder.")
+    folder.mkdir(parents=True, exist_ok=True)
+    points = [_point("float32", original.members.network, network_of(original.scores)["perplexity"])]
+    for name in names:
+        place = folder / name.replace("=", "-").replace(",", "+")
+        if not _made(place, name):
+            try:
+                compress_model(original, place, name, retrain=retrain, quiet=quiet)
+            except UnsuitedError as error:
+                if not quiet:
+                    notify(f"{name}: left out; {error}")
+                continue
+        made = Run.open(place)
+        facts = made.compressed or {}
+        network = made.load_members(counts=False).network
+        points.append(_point(name, network, facts["network"], facts["network_change"], facts["interval"]))
+        write_json(folder / STUDY, {**about, "points": [asdict(point) for point in points]})
+    return CompressionStudy(folder, run.path.name, points)
+
+
+def _made(place: Path, name: str) -> bool:
+    """Whether a method's run is there already."""
+    return kind_of(place) == "run" and (Run.open(place).compressed or {}).get("method") == name
+
+
+def _point(
+    method: str, network: LanguageModel, perplexity: float, change: float = 0.0, interval: Sequence[float] = (0.0, 0.0)
+) -> Point:
+    """Measure how fast a network is."""
+    speeds = {str(streams): tokens_per_second(network, streams) for streams in STREAMS}
+    return Point(method, weight_bytes(network), perplexity, change, interval, speeds)

@@ -1,0 +1,187 @@
+"""What a packed weight is: a tensor to everybody who only reads it, whose numbers are made when they are needed.
+
+A step of generation reads every weight once, so its time is that of the bytes it reads: products of a few rows are made
+from the packed numbers. Whatever else torch does with such a weight gets float32 numbers, made for that moment.
+
+Shapes: N rows, D width, M positions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Self, TypeGuard, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils._pytree import tree_map
+
+from ..products import fast_float32
+
+FEW = 12
+"""Positions up to which a product is made from the packed numbers; for more, blocks of rows are unpacked in turn."""
+BLOCK = 1 << 18
+"""Numbers unpacked at a time, so that they are still in cache when they are multiplied."""
+
+Shape = tuple[int, ...]
+Model = TypeVar("Model", bound=nn.Module)
+
+
+class PackedWeight(Tensor):
+    """A matrix (N, D) in a form of its own. It never changes and has no gradient.
+
+    Attributes:
+        parts: the tensors it is made of, by name.
+    """
+
+    form: ClassVar[str]
+    """Its name in `FORMS` and in files."""
+    meaning: ClassVar[str]
+    types: ClassVar[dict[str, tuple[torch.dtype, ...]]]
+    """What its parts may be made of."""
+    parts: dict[str, Tensor]
+
+    @staticmethod
+    def __new__(cls: Any, parts: Mapping[str, Tensor], shape: Shape) -> Any:
+        made = Tensor._make_wrapper_subclass(cls, torch.Size(shape), dtype=torch.float32)
+        made.parts = dict(parts)
+        return made
+
+    @classmethod
+    def pack(cls, weight_ND: Tensor) -> Self:
+        """The packed weight nearest to a matrix."""
+        raise NotImplementedError
+
+    @classmethod
+    def part_shapes(cls, shape: Shape, stored: Mapping[str, Shape]) -> dict[str, Shape]:
+        """The shapes that the parts of a matrix of `shape` have; where there is a choice, as `stored` has it."""
+        raise NotImplementedError
+
+    def check(self) -> None:
+        """Raise ValueError where the numbers of the parts, whose shapes are right, make no sense together."""
+        wrong = [name for name, part in self.parts.items() if part.dtype not in self.types[name]]
+        if wrong:
+            raise ValueError(f"its {wrong[0]} are not of the type of {self.form} weights")
+
+    def unpacked(self) -> Tensor:
+        """The matrix (N, D) in float32."""
+        raise NotImplementedError
+
+    def rows(self, ids: Tensor) -> Tensor:
+        """Rows of the matrix (..., D) for ids (...)."""
+        return self.taken(ids.flatten()).unpacked().view(*ids.shape, self.shape[1])
+
+    def taken(self, ids_K: Tensor) -> PackedWeight:
+        """Some rows, packed."""
+        return type(self)({name: part[ids_K] for name, part in self.parts.items()}, (len(ids_K), self.shape[1]))
+
+    def sliced(self, first: int, last: int) -> PackedWeight:
+        """Rows `first` to `last`, packed, without a copy."""
+        return type(self)({name: part[first:last] for name, part in self.parts.items()}, (last - first, self.shape[1]))
+
+    def with_parts_as(self, form: type[PackedWeight]) -> PackedWeight:
+        """The same matrix with the numbers it stores in another form."""
+        return form.pack(self.unpacked())
+
+    def products(self, hidden_MD: np.ndarray, bias_N: np.ndarray, out_MN: np.ndarray) -> None:
+        """out = hidden W^T + b of a few positions, from the packed numbers."""
+        raise NotImplementedError
+
+    def affine(self, hidden: Tensor, bias_N: Tensor | None) -> Tensor:
+        """hidden W^T + b (..., N) without gradients."""
+        hidden_MD = hidden.reshape(-1, hidden.shape[-1]).float().contiguous()
+        if bias_N is None:
+            bias_N = hidden_MD.new_zeros(len(self))
+        out_MN = hidden_MD.new_empty(len(hidden_MD), len(self))
+        if len(hidden_MD) <= FEW:
+            self.products(*(part.numpy(force=True) for part in (hidden_MD, bias_N.contiguous(), out_MN)))
+        else:
+            with fast_float32():
+                for first, last in blocks(*self.shape):
+                    block = self.sliced(first, last).unpacked()
+                    torch.addmm(bias_N[first:last], hidden_MD, block.T, out=out_MN[:, first:last])
+        return out_MN.view(*hidden.shape[:-1], -1)
+
+    @property
+    def bytes(self) -> int:
+        """What it takes, on disk and in memory."""
+        return sum(bytes_of(part) for part in self.parts.values())
+
+    def __deepcopy__(self, memo: Any) -> Self:
+        return self
+
+    def __repr__(self) -> str:  # type: ignore[override]
+        return f"{type(self).__name__}({tuple(self.shape)}, {self.bytes:,} bytes)"
+
+    @classmethod
+    def __torch_function__(
+        cls, func: Callable[..., Any], types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if func in FACTS:
+            with torch._C.DisableTorchFunctionSubclass():
+                return func(*args, **kwargs)
+        if func in ITSELF:
+            return args[0]
+        if func is F.embedding and is_packed(args[1]):
+            return args[1].rows(args[0])
+        if func is F.linear and is_packed(args[1]) and not torch.is_grad_enabled():
+            return args[1].affine(args[0], *(args[2:] or (kwargs.get("bias"),)))
+        if func is Tensor.__getitem__ and isinstance(args[1], slice):
+            first, last, stride = args[1].indices(len(args[0]))
+            if stride == 1:
+                return args[0].sliced(first, max(first, last))
+        return func(*tree_map(dense, tuple(args)), **tree_map(dense, dict(kwargs)))
+
+    @classmethod
+    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # type: ignore[override]
+        """What reaches torch's own code past the names of Python."""
+        return func(*tree_map(dense, tuple(args)), **tree_map(dense, dict(kwargs or {})))
+
+
+def _getters(*names: str) -> list[Any]:
+    return [getattr(Tensor, name).__get__ for name in names]
+
+
+FACTS = {
+    *_getters("shape", "dtype", "device", "requires_grad", "is_leaf", "grad", "grad_fn", "ndim", "layout"),
+    *_getters("is_sparse", "is_quantized", "is_meta", "is_cuda", "is_nested"),
+    *(Tensor.numel, Tensor.dim, Tensor.size, Tensor.__len__, Tensor.is_floating_point, Tensor.is_complex),
+}
+"""What torch knows of the tensor without its numbers."""
+ITSELF = {Tensor.detach, Tensor.requires_grad_, Tensor.data.__get__, Tensor.contiguous, Tensor.float, Tensor.cpu}  # type: ignore[attr-defined]
+"""What leaves it as it is."""
+
+
+def is_packed(value: object) -> TypeGuard[PackedWeight]:
+    """Whether a tensor is a packed weight."""
+    return isinstance(value, PackedWeight)
+
+
+def bytes_of(weight: Tensor) -> int:
+    """Bytes of a weight, packed or not."""
+    return weight.bytes if is_packed(weight) else weight.numel() * weight.element_size()
+
+
+def dense(value: Any) -> Any:
+    """A packed weight as float32 numbers; anything else as it is."""
+    return value.unpacked() if is_packed(value) else value
+
+
+def blocks(rows: int, width: int) -> Iterator[tuple[int, int]]:
+    """First and last row of the blocks in which a matrix is unpacked."""
+    step = max(64, BLOCK // width)
+    for first in range(0, rows, step):
+        yield first, min(rows, first + step)
+
+
+def unpack_(model: Model) -> Model:
+    """Give a model float32 weights in place of packed ones, for what cannot go without: training, another device."""
+    made: dict[int, nn.Parameter] = {}
+    for module in model.modules():
+        for name, weight in list(module._parameters.items()):
+            if is_packed(weight):
+                made.setdefault(id(weight), nn.Parameter(weight.unpacked()))
+                setattr(module, name, made[id(weight)])
+    return model

@@ -1,0 +1,85 @@
+"""Weights that share 16 values: Han et al. 2016, https://arxiv.org/abs/1510.00149.
+
+Shapes: N rows, D width, B bytes of a row, K values.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import ClassVar, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .base import PackedWeight, Shape
+
+VALUES = 16
+ROUNDS = 30
+"""Of k-means; the values hardly move after a dozen."""
+
+
+def nearest_values(numbers_L: Tensor, values_K: Tensor) -> Tensor:
+    """The index (L,) of the nearest of ascending values."""
+    middles = (values_K[1:] + values_K[:-1]) / 2
+    return torch.bucketize(numbers_L.contiguous(), middles)
+
+
+def shared_values(weight: Tensor, before_K: Tensor | None = None) -> Tensor:
+    """The values (K,) with the least squared distance to the numbers of a matrix: k-means in one dimension, from their
+    quantiles or the values before."""
+    numbers_L = weight.detach().float().flatten()
+    distinct = torch.unique(numbers_L[: 4 * VALUES])
+    if len(distinct) <= VALUES and len(distinct := torch.unique(numbers_L)) <= VALUES:
+        return torch.cat([distinct, distinct[-1:].expand(VALUES - len(distinct))])
+    if before_K is None:
+        ordered = numbers_L.sort().values
+        low, high = ordered[0], ordered[-1]
+        even = torch.linspace(float(low), float(high), VALUES)  # sets out evenly, so that the ends keep their values
+        places = ((torch.arange(VALUES) + 0.5) / VALUES * len(ordered)).long()
+        before_K = ((even + ordered[places]) / 2).sort().values
+    values_K = before_K.double()
+    for _ in range(ROUNDS):
+        codes_L = nearest_values(numbers_L, values_K.float())
+        counts_K = torch.bincount(codes_L, minlength=VALUES)
+        sums_K = torch.bincount(codes_L, weights=numbers_L.double(), minlength=VALUES)
+        values_K = torch.where(counts_K > 0, sums_K / counts_K.clamp(min=1), values_K).sort().values
+    return values_K.float()
+
+
+class Codebook(PackedWeight):
+    """W = values[code], two codes in a byte: column k in the low bits, column k + B in the high ones."""
+
+    form = "codebook"
+    meaning = "16 values that all weights of a matrix share: an eighth of the size"
+    types: ClassVar = {"codes": (torch.uint8,), "values": (torch.float32,)}
+
+    @classmethod
+    def pack(cls, weight_ND: Tensor) -> Self:
+        rows, width = weight_ND.shape
+        values_K, half = shared_values(weight_ND), math.ceil(width / 2)
+        codes_ND = nearest_values(weight_ND.detach().float(), values_K).to(torch.uint8)
+        codes_ND = torch.nn.functional.pad(codes_ND, (0, 2 * half - width))
+        codes_NB = codes_ND[:, :half] | (codes_ND[:, half:] << 4)
+        return cls({"codes": codes_NB.contiguous(), "values": values_K}, (rows, width))
+
+    @classmethod
+    def part_shapes(cls, shape: Shape, stored: Mapping[str, Shape]) -> dict[str, Shape]:
+        return {"codes": (shape[0], math.ceil(shape[1] / 2)), "values": (VALUES,)}
+
+    def unpacked(self) -> Tensor:
+        codes_NB = self.parts["codes"]
+        codes_ND = torch.cat([codes_NB & 15, codes_NB >> 4], dim=1)[:, : self.shape[1]]
+        return self.parts["values"][codes_ND.long()]
+
+    def taken(self, ids_K: Tensor) -> PackedWeight:
+        return type(self)({**self.parts, "codes": self.parts["codes"][ids_K]}, (len(ids_K), self.shape[1]))
+
+    def sliced(self, first: int, last: int) -> PackedWeight:
+        return type(self)({**self.parts, "codes": self.parts["codes"][first:last]}, (last - first, self.shape[1]))
+
+    def products(self, hidden_MD: np.ndarray, bias_N: np.ndarray, out_MN: np.ndarray) -> None:
+        from .kernels import multiply_codebook
+
+        multiply_codebook(hidden_MD, self.parts["codes"].numpy(), self.parts["values"].numpy(), bias_N, out_MN)

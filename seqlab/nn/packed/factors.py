@@ -1,0 +1,76 @@
+"""Matrices of low rank as the product of two thin ones.
+
+Shapes: N rows, D width, R rank, M positions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..kernels.affine import affine
+from ..products import fast_float32
+from .base import PackedWeight, Shape, dense, is_packed
+
+
+class Factors(PackedWeight):
+    """W = left (N, R) right (R, D), each of which may be packed itself."""
+
+    form = "factors"
+    meaning = "the product of two thin matrices"
+    types: ClassVar = {"left": (torch.float32,), "right": (torch.float32,)}
+
+    @classmethod
+    def pack(cls, weight_ND: Tensor) -> Self:
+        """A matrix as it is, so far as its rank is below full."""
+        return cls.of(weight_ND, int(torch.linalg.matrix_rank(weight_ND.detach().float())))
+
+    @classmethod
+    def of(cls, weight_ND: Tensor, rank: int) -> Self:
+        """The nearest matrix of a rank: Eckart & Young 1936, https://doi.org/10.1007/BF02288367."""
+        weight_ND = weight_ND.detach().float()
+        left_NK, sizes_K, right_KD = torch.linalg.svd(weight_ND.double(), full_matrices=False)
+        root_R = sizes_K[:rank].sqrt()
+        parts = {"left": left_NK[:, :rank] * root_R, "right": root_R[:, None] * right_KD[:rank]}
+        return cls({name: part.float().contiguous() for name, part in parts.items()}, tuple(weight_ND.shape))
+
+    @classmethod
+    def part_shapes(cls, shape: Shape, stored: Mapping[str, Shape]) -> dict[str, Shape]:
+        rank = next(part[0] for name, part in stored.items() if name.split(".")[0] == "right")
+        return {"left": (shape[0], rank), "right": (rank, shape[1])}
+
+    @property
+    def _thin(self) -> tuple[Any, Any]:
+        return self.parts["left"], self.parts["right"]
+
+    def unpacked(self) -> Tensor:
+        left, right = map(dense, self._thin)
+        with torch.no_grad(), fast_float32():
+            product: Tensor = left @ right
+            return product
+
+    def rows(self, ids: Tensor) -> Tensor:
+        left, right = self._thin
+        rows = left.rows(ids) if is_packed(left) else left[ids]
+        product: Tensor = rows @ dense(right)
+        return product
+
+    def sliced(self, first: int, last: int) -> PackedWeight:
+        left, right = self._thin
+        return type(self)({"left": left[first:last], "right": right}, (last - first, self.shape[1]))
+
+    def with_parts_as(self, form: type[PackedWeight]) -> PackedWeight:
+        parts = {name: form.pack(dense(part)) for name, part in self.parts.items()}
+        return type(self)(parts, tuple(self.shape))
+
+    def affine(self, hidden: Tensor, bias_N: Tensor | None) -> Tensor:
+        left, right = self._thin
+        narrow = affine(hidden.float(), right, hidden.new_zeros(len(right)))
+        return affine(narrow, left, hidden.new_zeros(len(left)) if bias_N is None else bias_N)
+
+    def products(self, hidden_MD: np.ndarray, bias_N: np.ndarray, out_MN: np.ndarray) -> None:
+        out_MN[:] = self.affine(torch.from_numpy(hidden_MD), torch.from_numpy(bias_N)).numpy()

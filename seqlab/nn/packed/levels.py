@@ -1,0 +1,168 @@
+"""Weights rounded to a few evenly spaced levels: 8, 4 or 1 to 2 bits a number, with a scale for a row or a group of it.
+
+Shapes: N rows, D width, G groups of a row, L numbers of a group, B bytes of a row.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import ClassVar, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from .base import PackedWeight, Shape
+
+GROUP = 64
+"""Most numbers that share a scale where four bits have to do."""
+WHOLE_VECTORS = 32
+"""A group's length is a multiple of it, so that every vector of codes is full."""
+SHRINKS = (1.0, 0.95, 0.9, 0.85, 0.8, 0.7, 0.6)
+"""Shares of the largest number that are tried as the outermost level: cutting off a few makes all others finer."""
+
+
+def nearest_scales(weight_RL: Tensor, levels: int, shrinks: tuple[float, ...] = SHRINKS) -> Tensor:
+    """Scales (R,) for codes in [-levels, levels] that leave the smallest squared error of each row."""
+    top_R = weight_RL.abs().amax(1).clamp(min=1e-30)
+    best_R, least_R = top_R / levels, torch.full_like(top_R, math.inf)
+    for shrink in shrinks:
+        scale_R1 = (top_R * shrink / levels)[:, None]
+        error_R = ((weight_RL / scale_R1).round().clamp(-levels, levels) * scale_R1 - weight_RL).square().sum(1)
+        best_R = torch.where(error_R < least_R, scale_R1[:, 0], best_R)
+        least_R = torch.minimum(error_R, least_R)
+    return best_R
+
+
+class Int8(PackedWeight):
+    """W = scale * code, code in -127 .. 127, a scale for each row."""
+
+    form = "int8"
+    meaning = "8-bit numbers with a scale for each row: a quarter of the size"
+    types: ClassVar = {"codes": (torch.int8,), "scales": (torch.float32,)}
+    LEVELS = 127
+
+    @classmethod
+    def pack(cls, weight_ND: Tensor) -> Self:
+        weight_ND = weight_ND.detach().float()
+        scales_N = nearest_scales(weight_ND, cls.LEVELS, (1.0,))
+        codes_ND = (weight_ND / scales_N[:, None]).round().clamp(-cls.LEVELS, cls.LEVELS).to(torch.int8)
+        return cls({"codes": codes_ND, "scales": scales_N}, tuple(weight_ND.shape))
+
+    @classmethod
+    def part_shapes(cls, shape: Shape, stored: Mapping[str, Shape]) -> dict[str, Shape]:
+        return {"codes": shape, "scales": shape[:1]}
+
+    def unpacked(self) -> Tensor:
+        return self.parts["codes"].float() * self.parts["scales"][:, None]
+
+    def products(self, hidden_MD: np.ndarray, bias_N: np.ndarray, out_MN: np.ndarray) -> None:
+        from .kernels import multiply_int8
+
+        multiply_int8(hidden_MD, self.parts["codes"].numpy(), self.parts["scales"].numpy(), bias_N, out_MN)
+
+
+class _Planes(PackedWeight):
+    """W = scale * (code - zero) with several codes in a byte, a scale for each group of a row."""
+
+    types: ClassVar = {"codes": (torch.uint8,), "scales": (torch.float32,)}
+    BITS: ClassVar[int]
+    ZERO: ClassVar[float]
+    GROUPED = False
+    """Whether a row is cut into groups."""
+
+    @classmethod
+    def scales_and_codes(cls, weight_RL: Tensor, within_L: Tensor) -> tuple[Tensor, Tensor]:
+        """Scales (R,) and codes (R, L) uint8 of groups; `within_L` (R, L) is False where a group is padded."""
+        raise NotImplementedError
+
+    @classmethod
+    def group_length(cls, width: int) -> int:
+        """Numbers that share a scale."""
+        groups = math.ceil(width / GROUP) if cls.GROUPED else 1
+        return math.ceil(width / groups / WHOLE_VECTORS) * WHOLE_VECTORS
+
+    @classmethod
+    def pack(cls, weight_ND: Tensor) -> Self:
+        rows, width = weight_ND.shape
+        length, planes = cls.group_length(width), 8 // cls.BITS
+        groups = math.ceil(width / length)
+        padding = (0, groups * length - width)
+        weight_RL = F.pad(weight_ND.detach().float(), padding).view(-1, length)
+        within_RL = F.pad(torch.ones(1, width, dtype=torch.bool), padding).expand(rows, -1).reshape(-1, length)
+        scales_R, codes_RL = cls.scales_and_codes(weight_RL, within_RL)
+        bytes_RS = torch.zeros(len(codes_RL), length // planes, dtype=torch.uint8)
+        for plane, codes_RS in enumerate(codes_RL.split(length // planes, 1)):
+            bytes_RS |= codes_RS << (plane * cls.BITS)
+        return cls({"codes": bytes_RS.view(rows, -1), "scales": scales_R.view(rows, -1)}, (rows, width))
+
+    @classmethod
+    def part_shapes(cls, shape: Shape, stored: Mapping[str, Shape]) -> dict[str, Shape]:
+        length = cls.group_length(shape[1])
+        groups = math.ceil(shape[1] / length)
+        return {"codes": (shape[0], groups * length * cls.BITS // 8), "scales": (shape[0], groups)}
+
+    def unpacked(self) -> Tensor:
+        codes_NB, scales_NG = self.parts["codes"], self.parts["scales"]
+        bytes_NGS = codes_NB.view(*scales_NG.shape, -1)
+        shifts = range(0, 8, self.BITS)
+        codes_NGL = torch.cat([(bytes_NGS >> shift) & (2**self.BITS - 1) for shift in shifts], dim=2)
+        weight_NGL = (codes_NGL.float() - self.ZERO) * scales_NG[:, :, None]
+        return weight_NGL.flatten(1)[:, : self.shape[1]].contiguous()
+
+    def products(self, hidden_MD: np.ndarray, bias_N: np.ndarray, out_MN: np.ndarray) -> None:
+        from .kernels import multiply_planes
+
+        codes, scales = self.parts["codes"].numpy(), self.parts["scales"].numpy()
+        multiply_planes(hidden_MD, codes, scales, self.BITS, np.float32(self.ZERO), bias_N, out_MN)
+
+
+class Int4(_Planes):
+    """W = scale * (code - 8), code in 1 .. 15, a scale for each 64 numbers of a row, chosen for the least squared
+    error."""
+
+    form = "int4"
+    meaning = "4-bit numbers with a scale for each 64: about a sixth of the size"
+    BITS, ZERO, GROUPED = 4, 8.0, True
+    LEVELS = 7
+
+    @classmethod
+    def scales_and_codes(cls, weight_RL: Tensor, within_L: Tensor) -> tuple[Tensor, Tensor]:
+        scales_R = nearest_scales(weight_RL, cls.LEVELS)
+        codes_RL = (weight_RL / scales_R[:, None]).round().clamp(-cls.LEVELS, cls.LEVELS) + cls.ZERO
+        return scales_R, codes_RL.to(torch.uint8)
+
+
+class Ternary(_Planes):
+    """W = scale * (code - 1), code in 0 .. 2, a scale for each row: Li et al. 2016, https://arxiv.org/abs/1605.04711.
+
+    What is below 0.7 of a row's mean magnitude becomes 0, the scale is the mean magnitude of the others.
+    """
+
+    form = "ternary"
+    meaning = "-1, 0 or 1 times a scale for each row: a fourteenth of the size; needs retraining"
+    BITS, ZERO = 2, 1.0
+    THRESHOLD = 0.7
+
+    @classmethod
+    def scales_and_codes(cls, weight_RL: Tensor, within_L: Tensor) -> tuple[Tensor, Tensor]:
+        size_RL = weight_RL.abs()
+        large_RL = size_RL > cls.THRESHOLD * (size_RL.sum(1, keepdim=True) / within_L.sum(1, keepdim=True))
+        scales_R = (size_RL * large_RL).sum(1) / large_RL.sum(1).clamp(min=1)
+        return scales_R, (torch.sign(weight_RL) * large_RL + cls.ZERO).to(torch.uint8)
+
+
+class Binary(_Planes):
+    """W = scale * (2 code - 1), code 0 or 1, the scale a row's mean magnitude: Rastegari et al. 2016,
+    https://arxiv.org/abs/1603.05279."""
+
+    form = "binary"
+    meaning = "-1 or 1 times a scale for each row: a 25th of the size; needs retraining"
+    BITS, ZERO = 1, 0.5
+
+    @classmethod
+    def scales_and_codes(cls, weight_RL: Tensor, within_L: Tensor) -> tuple[Tensor, Tensor]:
+        scales_R = 2 * weight_RL.abs().sum(1) / within_L.sum(1)
+        return scales_R, (weight_RL > 0).to(torch.uint8)
