@@ -130,7 +130,8 @@ def _run_facts(path: Path, measure: bool) -> dict[str, Any]:
     parameters = model.parameter_counts()
     facts: dict[str, Any] = {
         "kind": run.record["kind"],
-        "finished": bool(values and values["position"]["finished"]),
+        "finished": bool(run.compressed or (values and values["position"]["finished"])),
+        **({"compressed": run.compressed} if run.compressed else {}),
         **_progress(run, values),
         "parameters": {**parameters, "total": sum(parameters.values())},
         "memory": costs.memory(run, arrays),

@@ -84,7 +84,7 @@ RECORD = {
     "seqlab": str,
     "run?": (str, NoneType),
     "continued?": int,
-    "compressed?": {"method": str, "from": str},
+    "compressed?": {"method": str, "from": str, "bytes": int},
 }
 """What config.json holds, so far as anything depends on it."""
 STATE_FORM = {
@@ -208,7 +208,7 @@ class Run:
     def diagnosis(self) -> Findings:
         """What the curves of its training mean, in plain words."""
         saved, output = self.load_state(), self.blueprint().output
-        position = saved[1]["position"] if saved else {}
+        position = saved[1]["position"] if saved else {"finished": True} if self.compressed else {}
         return diagnose(self.metrics(), CurveFacts.of(self.config, self.tokenizer.vocab.counts, output.exact, position))
 
     @cached_property

@@ -87,7 +87,7 @@ def allow_(network: LanguageModel, choice: ChosenMethod) -> None:
         projection = _projection(choice)(weight)
         projection.refresh(weight, 1.0)
         allowed[name] = projection.project(weight)
-    network.load_state_dict({**network.state_dict(), **allowed}, strict=False)
+    set_weights(network, allowed)
 
 
 def _packed(weight: Tensor, choice: ChosenMethod) -> PackedWeight:

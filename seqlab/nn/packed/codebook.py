@@ -16,8 +16,8 @@ from torch import Tensor
 from .base import PackedWeight, Shape
 
 VALUES = 16
-ROUNDS = 30
-"""Of k-means; the values hardly move after a dozen."""
+ROUNDS, FOLLOWING = 30, 3
+"""Of k-means, at first and from values that were right a moment ago."""
 
 
 def nearest_values(numbers_L: Tensor, values_K: Tensor) -> Tensor:
@@ -33,6 +33,7 @@ def shared_values(weight: Tensor, before_K: Tensor | None = None) -> Tensor:
     distinct = torch.unique(numbers_L[: 4 * VALUES])
     if len(distinct) <= VALUES and len(distinct := torch.unique(numbers_L)) <= VALUES:
         return torch.cat([distinct, distinct[-1:].expand(VALUES - len(distinct))])
+    first = before_K is None
     if before_K is None:
         ordered = numbers_L.sort().values
         low, high = ordered[0], ordered[-1]
@@ -40,7 +41,7 @@ def shared_values(weight: Tensor, before_K: Tensor | None = None) -> Tensor:
         places = ((torch.arange(VALUES) + 0.5) / VALUES * len(ordered)).long()
         before_K = ((even + ordered[places]) / 2).sort().values
     values_K = before_K.double()
-    for _ in range(ROUNDS):
+    for _ in range(ROUNDS if first else FOLLOWING):
         codes_L = nearest_values(numbers_L, values_K.float())
         counts_K = torch.bincount(codes_L, minlength=VALUES)
         sums_K = torch.bincount(codes_L, weights=numbers_L.double(), minlength=VALUES)

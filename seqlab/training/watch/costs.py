@@ -49,6 +49,8 @@ def memory(run: Run, state: Mapping[str, np.ndarray]) -> dict[str, int]:
     """Bytes: of the weights, of the optimiser's moments, of an average of the weights; of the two files that store
     them. `state` holds the arrays of the run's exact state, empty where there is none yet."""
     weights = sum(p.numel() * p.element_size() for p in run.blueprint().parameters())
+    if run.compressed:
+        weights = run.compressed["bytes"]
     held = {
         owner: sum(array.nbytes for name, array in state.items() if name.startswith(f"{owner}."))
         for owner in ("optimizer", "average")
