@@ -94,6 +94,7 @@ def evaluate(
     values found.
     """
     from seqlab.base.errors import InputError
+    from seqlab.base.kinds import kind_of
     from seqlab.base.storage.outputs import check_file
 
     check_one_stdin(
@@ -119,6 +120,9 @@ def evaluate(
         raise InputError(
             "--train-text is the text that --dynamic takes the size of gradients from; give that too, or leave it out."
         )
+    if any(kind_of(path) == "autoencoder" for path in paths):
+        _evaluate_lines(paths, text, split, device, json)
+        return
     member = member_of(network_only, counts_only, cache)
     _check_rule(dynamic, dynamic_rule)
     for path in (*paths, *(ensemble or ())):
@@ -203,6 +207,19 @@ def _warn_of_few_tuning_tokens(results: dict[str, dict[str, Scores]]) -> None:
                 f"seqlab: only {tokens:,} tokens were tuned on ({printable(name)}); what they favour may not suit "
                 f"other texts, give {FEW_TUNING_TOKENS:,} or more (--valid F)"
             )
+
+
+def _evaluate_lines(paths: list[Path], text: list[Path] | None, split: str | None, device: str, json: bool) -> None:
+    """Print the scores of autoencoders, which have no per-token scores and nothing to add."""
+    from .autoencoders.lines import open_autoencoder
+
+    results = {str(path): open_autoencoder(path, device).evaluate(text or None, split=split) for path in paths}
+    if json:
+        every = {path: scores.to_json() for path, scores in results.items()}
+        print_json(next(iter(every.values())) if len(every) == 1 else every)
+        return
+    for path, scores in results.items():
+        print_table((printable(path), ""), scores.table().rows)
 
 
 def _evaluate_vectors(

@@ -73,6 +73,7 @@ class Verbs(Group):
         "Start here",
         "Train",
         "Use a language model",
+        "Use an autoencoder",
         "Use word vectors",
         "Look inside",
     )

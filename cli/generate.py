@@ -43,6 +43,15 @@ def generate(
         bool,
         typer.Option("--new", help="With --items: only items that the training text lacks.", rich_help_panel=FILES),
     ] = False,
+    from_prior: Annotated[
+        bool,
+        typer.Option(
+            "--from-prior",
+            help="Of a variational autoencoder: the lines at --num points drawn from the prior, one a line; stderr "
+            "tells which of them the training text has.",
+            rich_help_panel=FILES,
+        ),
+    ] = False,
     temperature: Annotated[
         str | None,
         typer.Option(metavar="T[,T...]"),
@@ -80,15 +89,18 @@ def generate(
     device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "cpu",
     as_json: JsonFlag = False,
 ) -> None:
-    """Generate text from a language model.
+    """Generate text from a language model, or lines from a variational autoencoder.
 
     Example: seqlab generate runs/shakespeare --prompt "ROMEO:" --temperature 0.8
 
     Items of a list, one a line: seqlab generate runs/names --items 10 --new
 
+    Lines of an autoencoder: seqlab generate runs/headlines --from-prior --num 10
+
     Compare temperatures, with one seed: --temperature 0.5,0.8,1.1
     """
     from seqlab.base.errors import InputError
+    from seqlab.base.kinds import kind_of
     from seqlab.config import GenerationConfig
     from seqlab.config.checks import check_generation
 
@@ -122,6 +134,13 @@ def generate(
     for one in sweep:
         check_generation(GenerationConfig.build(one, "generate"))
     member = member_of(network_only, counts_only, cache)
+    if from_prior or kind_of(run) == "autoencoder":
+        if items is not None or interactive or member or cache or len(temperatures) > 1:
+            raise InputError("an autoencoder writes --num lines, each from a point; leave the other options out.")
+        if not from_prior:
+            raise InputError(f"{run}: is an autoencoder's run; its lines come from points: --from-prior draws some.")
+        _print_points(run, _read_prompt(prompt or ""), options, device, as_json)
+        return
     check_run(run)
     load_torch()
     from seqlab.generation import TextGenerator
@@ -220,6 +239,24 @@ def _print_items(
         say(f"{len(found.seen)} of {len(found)} are in the training text: {known} (--new leaves them out)")
     if len(found) < count:
         say(f"only {len(found)} of {count} different{' new' * new} items in {found.drawn:,} texts drawn")
+
+
+def _print_points(run: str, prompt: str, options: dict[str, Any], device: str, as_json: bool) -> None:
+    """Print the lines at points of the prior, one a line and nothing else on stdout."""
+    from .autoencoders.lines import open_autoencoder
+
+    options = {name: value for name, value in options.items() if value not in ([], False)}
+    found = open_autoencoder(run, device).sample(options.pop("num", 1), prompt=prompt, **options)
+    if as_json:
+        print_json(found.to_json())
+        return
+    if "seed" not in options:
+        say(f"seed {found.seed}")
+    with _whole_lines() as write:
+        for item in found:
+            write(f"{item.text}\n")
+    if found.seen:
+        say(f"{len(found.seen)} of {len(found)} are in the training text: {', '.join(found.seen[:10])}")
 
 
 def _print_texts(generator: TextGenerator, prompt: str, options: dict[str, Any]) -> None:

@@ -56,6 +56,8 @@ def info(
         return
     if kind == "run":
         facts = _run_facts(path, measure)
+    elif kind == "autoencoder":
+        facts = _autoencoder_facts(path)
     elif kind == "corpus":
         facts = {"kind": "corpus", **Corpus.open(path).summary}
     elif kind == "unfinished vectors":
@@ -85,6 +87,8 @@ def _entries(path: Path) -> list[dict[str, Any]]:
             kind = kind_of(place)
             if kind == "run":
                 what, best = _run_in_short(place)
+            elif kind == "autoencoder":
+                what, best = _autoencoder_in_short(place)
             elif kind == "corpus":
                 summary = Corpus.open(place).summary
                 what, best = f"{summary['tokenizer']}, {summary['tokens']:,} tokens, {summary['types']:,} types", ""
@@ -116,6 +120,35 @@ def _run_in_short(path: Path) -> tuple[str, str]:
     steps = run.history.last.get("step", 0)
     what = f"{model.layers}x{model.hidden_dim} {model.cell}, {run.tokenizer.kind}, {steps:,} steps"
     return what, "" if best is None else f"perplexity {best:,.4g}"
+
+
+def _autoencoder_in_short(path: Path) -> tuple[str, str]:
+    """Kind and size of an autoencoder, and its best validation."""
+    facts = _autoencoder_facts(path)
+    settings = facts["config"]["autoencoder"]
+    best = facts.get("valid", {})
+    nats = best["reconstruction"] + best.get("kl", 0.0) if best else None
+    return (
+        f"{settings['kind']}, {settings['latent_dim']} dimensions",
+        "" if nats is None else f"{nats:,.4g} nats a line",
+    )
+
+
+def _autoencoder_facts(path: Path) -> dict[str, Any]:
+    load_torch()
+    from seqlab.autoencoders.run import AutoencoderRun
+
+    run = AutoencoderRun.open(path)
+    values = (run.load_state() or ({}, {}))[1]
+    scores = run.scores
+    return {
+        "kind": run.record["kind"],
+        "finished": bool(values and values["position"]["finished"]),
+        **_progress(run, values),
+        "parameters": run.parameters,
+        **({} if scores is None else {"valid": scores.to_json(), "diagnosis": run.diagnosis}),
+        "config": run.config.model_dump(),
+    }
 
 
 def _run_facts(path: Path, measure: bool) -> dict[str, Any]:

@@ -157,12 +157,14 @@ def _fail(message: str, code: int) -> int:
 
 # The verbs, in the order the help page lists them. A verb's module imports nothing heavy at its top.
 from . import data, demo, evaluate, generate, info, settings, train  # noqa: E402
+from .autoencoders import encode, interpolate, reconstruct  # noqa: E402
+from .autoencoders import train as train_autoencoder  # noqa: E402, F401 - a command of `train`
 from .compression import compress, export  # noqa: E402
 from .pictures import curves, visualize  # noqa: E402
 from .studies import check, compare, tune  # noqa: E402
 from .vectors import analogy, convert, doesnt_match, neighbors  # noqa: E402
 
-START, TRAIN, MODEL, VECTORS, LOOK = Verbs.panels
+START, TRAIN, MODEL, LINES, VECTORS, LOOK = Verbs.panels
 app.command(rich_help_panel=START)(demo.demo)
 app.add_typer(data.app, name="data", rich_help_panel=START)
 app.add_typer(train.app, name="train", rich_help_panel=TRAIN)
@@ -174,6 +176,9 @@ app.command(rich_help_panel=MODEL)(curves.curves)
 app.command(rich_help_panel=MODEL, cls=compare.CompareCommand)(compare.compare)
 app.command(rich_help_panel=MODEL)(compress.compress)
 app.command(rich_help_panel=MODEL)(export.export)
+app.command(rich_help_panel=LINES)(encode.encode)
+app.command(rich_help_panel=LINES, cls=settings_of("generation"))(reconstruct.reconstruct)
+app.command(rich_help_panel=LINES, cls=settings_of("generation"))(interpolate.interpolate)
 app.command(rich_help_panel=VECTORS)(neighbors.neighbors)
 app.command(rich_help_panel=VECTORS)(analogy.analogy)
 app.command("doesnt-match", rich_help_panel=VECTORS)(doesnt_match.doesnt_match)

@@ -38,13 +38,17 @@ if TYPE_CHECKING:
     from .api import find_lr as find_lr
     from .api import inspect as inspect
     from .api import load as load
+    from .api import load_autoencoder as load_autoencoder
     from .api import load_language_model as load_language_model
     from .api import load_vectors as load_vectors
     from .api import prepare as prepare
+    from .api import train_autoencoder as train_autoencoder
     from .api import train_embeddings as train_embeddings
     from .api import train_language_model as train_language_model
     from .api import tune as tune
     from .api import tune_embeddings as tune_embeddings
+    from .autoencoders.trained import TrainedAutoencoder as TrainedAutoencoder
+    from .autoencoders.vectorizer import LineVectorizer as LineVectorizer
     from .base.errors import InputError as InputError
     from .base.errors import SeqlabError as SeqlabError
     from .compression.models import CompressedModel as CompressedModel
@@ -84,6 +88,7 @@ _HOMES = {
     "History": "run",
     "InputError": "base.errors",
     "Inspection": "text.inspection.inspection",
+    "LineVectorizer": "autoencoders.vectorizer",
     "Picture": "visualization",
     "RangeTest": "studies.tune.range_test",
     "Run": "run",
@@ -96,6 +101,7 @@ _HOMES = {
     "TextVectorizer": "embeddings",
     "TokenFile": "text",
     "Tokenizer": "text",
+    "TrainedAutoencoder": "autoencoders.trained",
     "TrainedLanguageModel": "trained",
     "VectorComparison": "studies.compare",
     "VectorEvaluation": "embeddings.evaluation.results",
@@ -113,10 +119,12 @@ _HOMES = {
     "find_lr": "api",
     "inspect": "api",
     "load": "api",
+    "load_autoencoder": "api",
     "load_language_model": "api",
     "load_vectors": "api",
     "prepare": "api",
     "settings": "config.book",
+    "train_autoencoder": "api",
     "train_embeddings": "api",
     "train_language_model": "api",
     "tune": "api",

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Literal, Unpack
 from .base.errors import InputError
 from .base.kinds import DESCRIPTIONS, kind_of
 from .base.storage.outputs import check_folder
-from .config import EmbeddingsConfig, LanguageModelConfig, MapConfig, TextConfig, read_config
+from .config import AutoencoderConfig, EmbeddingsConfig, LanguageModelConfig, MapConfig, TextConfig, merge, read_config
 from .config.explicit import explicit
 from .options import (
+    AutoencoderOptions,
     EmbeddingsOptions,
     EvaluationOptions,
     LanguageModelOptions,
@@ -21,6 +22,7 @@ from .options import (
 )
 
 if TYPE_CHECKING:
+    from .autoencoders.trained import TrainedAutoencoder
     from .catalogue.corpora import NamedCorpora
     from .compression.models import CompressedModel, CompressionStudy
     from .compression.onnx.export import Exported
@@ -117,7 +119,7 @@ def corpora() -> NamedCorpora:
     return listing()
 
 
-def load(path: str | Path) -> Corpus | WordVectors | TrainedLanguageModel:
+def load(path: str | Path) -> Corpus | WordVectors | TrainedLanguageModel | TrainedAutoencoder:
     """Open whatever seqlab wrote, and word vectors of other programs.
 
     Args:
@@ -125,7 +127,7 @@ def load(path: str | Path) -> Corpus | WordVectors | TrainedLanguageModel:
             reads (word2vec text or binary, GloVe, fastText, .npz, Projector .tsv).
 
     Returns:
-        A `TrainedLanguageModel`, `WordVectors` or `Corpus`.
+        A `TrainedLanguageModel`, `TrainedAutoencoder`, `WordVectors` or `Corpus`.
 
     Raises:
         InputError: nothing is there, a file is damaged, or it is none of these.
@@ -135,6 +137,8 @@ def load(path: str | Path) -> Corpus | WordVectors | TrainedLanguageModel:
     kind = kind_of(path)
     if kind == "run":
         return load_language_model(path)
+    if kind == "autoencoder":
+        return load_autoencoder(path)
     if kind == "corpus":
         from .text import Corpus
 
@@ -157,6 +161,21 @@ def load_language_model(path: str | Path, *, device: str = "cpu") -> TrainedLang
     from .trained import TrainedLanguageModel
 
     return TrainedLanguageModel.load(path, device)
+
+
+def load_autoencoder(path: str | Path, *, device: str = "cpu") -> TrainedAutoencoder:
+    """Open an autoencoder from its run folder.
+
+    Args:
+        path: the folder.
+        device: "cpu", "cuda" or "auto".
+
+    Raises:
+        InputError: no such run, or a damaged file.
+    """
+    from .autoencoders.trained import TrainedAutoencoder
+
+    return TrainedAutoencoder.load(path, device)
 
 
 def load_vectors(
@@ -281,6 +300,48 @@ def train_language_model(
         source, out, valid=valid, test=test, quiet=quiet, preset=preset, given=layers, more=more
     )
     return TrainedLanguageModel(run, str(members.network.device), summary=summary, members=members)
+
+
+@explicit(AutoencoderConfig)
+def train_autoencoder(
+    source: Sources | Corpus,
+    out: str | Path | None = None,
+    *,
+    valid: Sources | None = None,
+    test: Sources | None = None,
+    baseline: str | Path | None = None,
+    config: str | Path | Mapping[str, Any] | None = None,
+    quiet: bool = False,
+    **options: Unpack[AutoencoderOptions],
+) -> TrainedAutoencoder:
+    """Train an autoencoder on the lines of a text, or resume the unfinished run at `out`: every line becomes a point,
+    and points become lines.
+
+    With no options it is variational, its sizes are chosen from the text, and it trains for three minutes.
+
+    Args:
+        source: text of one item a line, a file of records, a corpus name, or a prepared `Corpus` of lines.
+        out: run folder. None makes a temporary one that goes with the returned object; its `save` makes it permanent.
+        valid: lines to validate on; None sets aside lines drawn at random.
+        test: lines to score once at the end.
+        baseline: a run folder in which a language model with the same settings is trained on the same lines for as
+            long, to compare with.
+        config: a TOML or JSON file of settings, or the same as nested values; options override it.
+        quiet: show no progress.
+        **options: settings by name, listed below, such as kind="plain", latent_dim=64 or minutes=5.
+
+    Raises:
+        InputError: a bad text or option, or a run at `out` made with another text or configuration.
+        SeqlabError: training diverged.
+    """
+    from .autoencoders.train import train_autoencoder as train
+    from .autoencoders.trained import TrainedAutoencoder
+
+    given = merge(AutoencoderConfig.qualified(config_values(config)), AutoencoderConfig.qualified(options))
+    given = merge({}, given)
+    AutoencoderConfig().updated(given, origin_of(config) if config is not None else "options")
+    run, model, summary = train(source, out, valid=valid, test=test, quiet=quiet, given=given, baseline=baseline)
+    return TrainedAutoencoder(run, str(model.device), summary=summary, model=model)
 
 
 @explicit(LanguageModelConfig)

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any, Literal, TypedDict
 
 from .config.names import (
+    AnnealingName,
+    AutoencoderName,
     AverageName,
     CellName,
     CharSize,
@@ -309,6 +311,297 @@ class LanguageModelOptions(TypedDict, total=False):
     freeze_embeddings: bool
     """Leave those vectors as they are. Default: False. Usual: false; true for very small texts. Fewer weights to
     learn, and a worse fit to your text."""
+
+
+class AutoencoderOptions(TypedDict, total=False):
+    """How an autoencoder is built and trained, and its text read."""
+
+    tokenizer: TokenizerName
+    """What a token is; auto chooses from the text. Default: "auto". Usual: char below a few MB, bpe or word above;
+    word or whitespace for word vectors. Characters learn spelling first and need long windows; words read well but know
+    no new word."""
+    vocab_size: int | None
+    """Largest vocabulary; None keeps every type (bpe: chosen from the size of the text). Default: None. Usual: 2,000
+    to 50,000. Smaller trains faster; with words, rarer ones become <unk>."""
+    min_count: int | None
+    """Types seen less often in the training split become <unk> (word, whitespace, char); None: 2 for word, else 1.
+    Default: None. Usual: 1 to 5. Higher gives a smaller vocabulary and more unknown words."""
+    lowercase: bool
+    """Convert the text to lower case first (word tokenizer only). Default: False. Usual: true for small texts where
+    case does not matter. Fewer types and more examples of each; generated text has no capitals."""
+    lines: Literal["auto", "yes", "no"]
+    """One item a line (names, headlines, titles): lines are shuffled for every pass, each is read from its own
+    beginning and ended by <eos>; auto recognises such lists. Default: "auto". Usual: yes for lists, no for prose,
+    verse, code and dialogue. The model writes one item after another, each independent of the one before."""
+    valid_fraction: float
+    """Share of the text set aside for validation when no validation text is given: its end, or of a list lines drawn
+    at random. Default: 0.1. Usual: 0.005 to 0.1. More makes validation steadier and leaves less to learn from."""
+    strip_ebook_header: bool
+    """Leave out the header and the licence around an e-book of Project Gutenberg. Default: False. Usual: true for such
+    books; `seqlab data inspect` tells. The model does not learn to write licences."""
+    unwrap: bool
+    """Join the lines of paragraphs that are wrapped at one width; verse and lists keep theirs. Default: False. Usual:
+    true for books with hard line breaks; `seqlab data inspect` tells. Line ends mean something again, and no word is
+    spent on them."""
+    errors: Literal["strict", "replace"]
+    """Bytes that are not UTF-8: refuse them with file, line and offset, or replace them by U+FFFD and count them.
+    Default: "strict". Usual: replace for texts scanned or collected from the web. replace reads damaged files instead
+    of stopping."""
+    field: str
+    """Field of a JSON Lines record, or column of a table (its name, or its number from 1), that holds the text.
+    Default: "text". Usual: text, title, headline, 2. Another field or column of the same file is read."""
+    cell: CellName
+    """The recurrent layer. Default: "lstm". Usual: lstm; rnn-... to see why gates help; mingru, minlstm, sru, qrnn for
+    speed at a large width. Decides how far back the model remembers, and how fast a step is."""
+    precision: PrecisionName
+    """Numbers that matrix products use in training. Sums, gates, weights, evaluation and generation always use
+    float32. Default: "auto". Usual: auto. bfloat16 is up to twice as fast on CPUs that have it, at the same loss."""
+    weight_drop: float
+    """Share of the recurrent weights set to zero during a window of training (LSTM, GRU and simple RNN cells).
+    Default: 0.0. Usual: 0 to 0.5. Higher overfits less and learns more slowly."""
+    zoneout: float
+    """Share of the units that keep their previous value at a time step in training (LSTM cells). Default: 0.0. Usual:
+    0 to 0.2. Higher overfits less and learns more slowly."""
+    forget_bias: float
+    """Initial bias of the forget gates (LSTM cells). Default: 0.0. Usual: 0 or 1. 1 makes a new model remember, but it
+    learned more slowly on every text tried."""
+    mogrifier_rounds: int
+    """How often input and hidden state gate each other before a step (mogrifier). Default: 5. Usual: 4 to 6. More is
+    slower; 0 is a plain LSTM."""
+    input: InputName
+    """Where a word's input vector comes from: a row of its own, or its characters. Default: "embedding". Usual:
+    characters for word models with many rare words. With characters no input word is unknown, and a step is slower."""
+    char_size: CharSize
+    """Size of the network that reads characters (input = "characters"). Default: "medium". Usual: medium. Larger knows
+    more spellings and is slower."""
+    embed_dim: int
+    """Width of the input vectors. Default: 256. Usual: 64 to 400. Wider holds more about each token and costs memory
+    with every type."""
+    hidden_dim: int
+    """Hidden units in each layer. Default: 256. Usual: 128 for 200 kB of text, 256 for a few MB, 512 and more for an
+    hour or a GPU. Wider learns more from a large text, overfits a small one, and a step takes longer."""
+    layers: int
+    """Recurrent layers, one on top of the other. Default: 2. Usual: 1 to 4. Deeper learns more with enough time; each
+    layer costs as much as the first."""
+    last_dim: int | None
+    """Hidden units of the last layer; None: hidden_dim. Default: None. Usual: embed_dim. As wide as the embedding,
+    tied weights need no projection between them."""
+    residual: bool
+    """Add a layer's input to its output where the widths agree (sru already does so itself). Default: False. Usual:
+    true for 4 layers or more. Gradients reach the lower layers of a deep stack."""
+    tie: bool
+    """Share the embedding with the output layer; a projection bridges different widths. Has no effect with input =
+    "characters". Default: True. Usual: true for words, false for characters. Tied models have far fewer weights and
+    generalise better on words."""
+    dropout: float
+    """Share of the units set to zero in training: after the embedding, between layers and before the output layer.
+    Default: 0.0. Usual: 0 to 0.2 for one or two passes over the text, 0.3 to 0.6 for many. Higher overfits less and
+    learns more slowly."""
+    locked_dropout: bool
+    """Drop the same units at all time steps of a window, instead of drawing them anew at each. Default: False. Usual:
+    true for long training with much dropout. Regularises recurrent layers better at the same rate."""
+    input_dropout: float | None
+    """Dropout after the embedding; None: dropout. Default: None. Usual: 0.1 to 0.65. As dropout, in one place."""
+    hidden_dropout: float | None
+    """Dropout between layers; None: dropout. Default: None. Usual: 0.2 to 0.3. As dropout, in one place."""
+    output_dropout: float | None
+    """Dropout before the output layer; None: dropout. Default: None. Usual: 0.1 to 0.6. As dropout, in one place."""
+    embedding_dropout: float
+    """Share of the vocabulary whose input vectors are zero throughout a window of training. Default: 0.0. Usual: 0 to
+    0.2. The model relies less on single words."""
+    softmax: SoftmaxName
+    """How the output layer is trained. Evaluation and generation are always exact. Default: "full". Usual: full up to
+    4,000 types, sampled above. sampled and nce make a step independent of the size of the vocabulary."""
+    samples: int
+    """Noise words shared by a batch (sampled, nce). Default: 1024. Usual: 512 to 4,096. 2,048 reach the perplexity of
+    the full softmax at 6 times its speed; 256 cost 10 %."""
+    noise: NoiseName
+    """Distribution that noise words are drawn from (sampled, nce). Default: "log-uniform". Usual: log-uniform. unigram
+    follows the counts of your text; it was slightly worse after 400 steps."""
+    label_smoothing: float
+    """Share of the target's probability spread over the vocabulary in training (full). Default: 0.0. Usual: 0 to 0.1.
+    Less confident predictions; perplexity usually gets worse."""
+    cutoffs: list[int] | None
+    """First id of each cluster of the adaptive softmax; None: the cheapest clusters for a vocabulary that follows
+    Zipf's law. Default: None. Usual: None. Moves words between the fast short list and the clusters."""
+    mixture: int
+    """Number of softmaxes in the mixture. Default: 4. Usual: 2 to 15. More can model more contexts; a step takes that
+    many times longer."""
+    counts: bool
+    """Mix the network with Kneser-Ney counts of the training text, where that helps. Default: True. Usual: true.
+    Better from the first second on: counts know every phrase of your text, the network what is alike."""
+    optimizer: OptimizerName
+    """The rule that turns gradients into steps. Default: "adamw". Usual: adamw; sgd with a large lr for recipes such
+    as AWD-LSTM. Adam's kinds learn fast with one rate for all models; each other needs a rate of its own."""
+    output_bias: OutputBiasName
+    """Initial biases of the output layer. Default: "auto". Usual: auto. unigram saves the steps that would learn word
+    frequencies, but stalls plain SGD for hundreds of steps."""
+    lr: float
+    """Peak learning rate. Default: 0.004. Usual: 0.001 to 0.01 for adam and adamw, 1 to 30 for sgd, 0.01 to 0.1 for
+    adagrad. Too high and the loss jumps or diverges; too low and the time runs out first."""
+    momentum: float
+    """Share of the previous step carried into the next (momentum, nesterov). Default: 0.9. Usual: 0.8 to 0.99. Higher
+    smooths more and needs a smaller lr."""
+    beta1: float
+    """Memory of the gradient's mean (adam, adamw). Default: 0.9. Usual: 0 to 0.95. Higher smooths more; 0 takes each
+    gradient as it comes."""
+    beta2: float
+    """Memory of the gradient's square (adam, adamw). Default: 0.999. Usual: 0.95 to 0.999. Lower adapts the steps
+    faster and makes them noisier."""
+    weight_decay: float
+    """Shrinks every weight a little in each step: adamw directly, the others through the gradient (L2). Rows that got
+    no gradient are shrunk when next used or validated, or once 1 % is due. Default: 0.0. Usual: 0 to 0.1 for adamw,
+    around 1e-6 for sgd. Higher keeps weights small and overfits less."""
+    l1: float
+    """Penalty added to the loss: l1 times the sum of |w| over weights, not biases. Default: 0.0. Usual: 0 to 1e-5.
+    Higher drives weights to exactly zero."""
+    l2: float
+    """Penalty added to the loss: l2 times the sum of w squared over weights, not biases. Default: 0.0. Usual: 0 to
+    1e-5. Higher keeps weights small; together with l1 it is the elastic net."""
+    activation_penalty: float
+    """Times the mean square of the last layer's outputs after dropout, added to the loss. Default: 0.0. Usual: 0 to 2.
+    Keeps hidden values small and overfits less."""
+    temporal_penalty: float
+    """Times the mean square of the change in the last layer's outputs from step to step, added to the loss. Default:
+    0.0. Usual: 0 to 1. Hidden values change more slowly along the text."""
+    clip: float
+    """Largest norm of all gradients together; 0 switches clipping off. Default: 1.0. Usual: 0.25 to 5. Lower is safer
+    against exploding gradients and shortens every step that is clipped."""
+    clip_value: float
+    """Largest absolute value of a single element of the gradient, applied before clip; 0 switches it off. Default:
+    0.0. Usual: 0, or 0.01 to 1. Limits single weights instead of the whole step, and so changes its direction."""
+    schedule: ScheduleName
+    """How the learning rate changes over the budget. Default: "cosine". Usual: cosine; plateau or constant for
+    published SGD recipes. A rate that falls to almost zero gives the best weights at the end of the budget."""
+    warmup: float | None
+    """Share of training during which the learning rate rises; None: 0.3 for one-cycle, 0.02 for the others. Default:
+    None. Usual: 0 to 0.1. Longer is safer with a high lr."""
+    final_lr: float
+    """Learning rate at the end as a share of its peak (all schedules but constant and plateau). Default: 0.02. Usual:
+    0 to 0.1. Lower converges more closely at the end."""
+    plateau_factor: float
+    """What the learning rate is multiplied by when a validation is no new best (plateau). Default: 0.25. Usual: 0.1 to
+    0.5. Lower ends training sooner."""
+    batch_size: int
+    """Parallel streams of text in an update, over all processes. Default: 32. Usual: 16 to 128. Larger uses the
+    machine better and makes fewer, smoother updates: often worse in a short training."""
+    batch_schedule: list[tuple[float, int]]
+    """Pairs (share of training, streams from there on), such as [[0.0, 8], [0.3, 16], [0.6, 32]]; each size a multiple
+    of the one before. Default: []. Usual: doubling two or three times. Small batches learn fast at first, large ones
+    finish better."""
+    batch_scaling: ScalingName
+    """How the learning rate follows the batch schedule; lr is that of batch_size streams. Default: "none". Usual:
+    linear with a growing batch. linear reached the small batch's loss in 78 % of its time."""
+    accumulate: int
+    """Chunks a batch is computed in, one after another. Default: 1. Usual: 1 to 8. More needs less memory for the same
+    update."""
+    bptt: int
+    """Tokens in a window: gradients flow back through at most so many. Default: 64. Usual: 35 for words, 128 for
+    characters. Longer learns longer dependencies and makes fewer updates; the state is carried over either way."""
+    random_bptt: bool
+    """Draw the window's length anew for every step, with the learning rate in proportion to it. Default: False. Usual:
+    true with AWD-LSTM. Every token is some day at every place of a window."""
+    reset_state: ResetName
+    """When the hidden state starts again at zero. Default: "never". Usual: documents for a collection of independent
+    texts. Documents no longer influence each other."""
+    average: AverageName
+    """Average of the weights, validated as well, and used where it is better. Default: "none". Usual: ema for 10
+    minutes or more. Usually a few percent lower perplexity at the end of a long training."""
+    average_decay: float
+    """Share of its value that the average keeps in a step (ema). Default: 0.999. Usual: 0.99 to 0.9999. Higher
+    averages over more steps."""
+    average_start: float | None
+    """Share of training after which averaging begins; None: 0.75 for swa, 0.5 for asgd. Default: None. Usual: 0.5 to
+    0.9. Earlier averages over more, and worse, weights."""
+    average_patience: int
+    """Validations without a new best before averaging begins (nt-asgd). Default: 5. Usual: 5. Lower begins sooner."""
+    epochs: float | None
+    """Passes over the training text. Exactly one of epochs, steps and minutes limits training. Default: None. Usual: 1
+    to 40. More learns more until it overfits."""
+    steps: int | None
+    """Updates, instead of epochs. Default: None. Usual: 500 to 100,000. More learns more until it overfits."""
+    minutes: float | None
+    """Minutes of training, instead of epochs; the schedule follows the clock. Default: None. Usual: 1 to 60. More
+    learns more until it overfits; two runs differ in detail."""
+    patience: int
+    """Stop after so many validations without improvement; 0 never stops early. Default: 0. Usual: 0, or 2 to 5. Saves
+    the time after the best weights; the schedule is then cut short."""
+    evaluations: int
+    """Validations during training, evenly spaced. Default: 10. Usual: 5 to 50. More finds the best weights more
+    precisely and draws a finer curve."""
+    seed: int
+    """Seed of everything random: the same seed gives the same model on the same machine. Default: 1. Usual: any whole
+    number. Another seed shows how much of a difference is chance."""
+    device: str
+    """Where to train: auto, cpu, cuda, cuda:1; auto takes a GPU where there is one. Default: "auto". Usual: auto.
+    Small models are often as fast on the CPU."""
+    threads: int
+    """CPU threads; 0 times a few steps with 1, 2, 4 and so on, takes what is fastest, and looks again when steps
+    become slow. Default: 0. Usual: 0, or a number for the same bits every time. One seed gives the same model for one
+    number of threads; two trainings at once are faster with one thread each."""
+    cuda_graphs: bool
+    """On a CUDA device: record a window's kernels once and replay them (small models, exact softmax). Default: False.
+    Usual: false. Saves the time of launching kernels."""
+    init: str | Path | None
+    """A run whose weights training starts from. Its sizes, type of tokenizer and lower-casing are taken over; the
+    vocabulary comes from the new text, and known tokens keep their rows. "starter" is a small model of characters of
+    this machine's documentation, trained when it is first asked for (./starter is a folder). Default: None. Usual: a
+    run trained on more text; starter for English below 100 kB. Begins with what that run learned."""
+    embeddings: str | Path | None
+    """Word vectors that the embedding starts from. Default: None. Usual: vectors trained on more text of the same
+    kind. Helps most when the text is small."""
+    freeze_embeddings: bool
+    """Leave those vectors as they are. Default: False. Usual: false; true for very small texts. Fewer weights to
+    learn, and a worse fit to your text."""
+    kind: AutoencoderName
+    """What the autoencoder learns besides writing a line again. Default: "variational". Usual: variational for new
+    lines and interpolation; denoising or plain for features and reconstruction. Variational makes every point a line;
+    plain remembers most of a line."""
+    latent_dim: int
+    """Dimensions of the point that stands for a line. Default: 32. Usual: 16 to 64; up to hidden_dim for plain
+    autoencoders. More dimensions remember more of a line; a variational model leaves those it does not need unused."""
+    bidirectional: bool
+    """Read the line in both directions, with a stack of cells for each. Default: True. Usual: true. The point knows
+    the beginning of a line as well as its end; encoding takes twice as long."""
+    max_length: int | None
+    """Longest line in tokens, its end included; longer ones are left out. None: as long as 19 of 20 lines, 100 at
+    most. Default: None. Usual: 20 to 100. Longer lines are harder to remember in one point."""
+    word_dropout: float
+    """Share of the tokens that the decoder does not see while it learns to write the next one. Default: 0.0. Usual: 0
+    to 0.5. Higher makes the decoder ask the point instead of the words before, and costs likelihood."""
+    delete: float
+    """Share of a line's tokens that are deleted before the encoder reads it (denoising). Default: 0.1. Usual: 0.1 to
+    0.3. Lines that share most of their words come closer together."""
+    swap: float
+    """Share of neighbouring pairs of tokens that change places before the encoder reads the line (denoising). Default:
+    0.1. Usual: 0 to 0.2. The order of the words counts less."""
+    stacked: bool
+    """Train greedily layer by layer, then all layers together; each gets an equal share of the budget. Default: False.
+    Usual: false. A deep stack begins from layers that work; there is less time for them together."""
+    annealing: AnnealingName
+    """How the weight of the KL divergence rises to `beta` (variational). Default: "linear". Usual: linear, or
+    cyclical. Without it the decoder learns to do without the point before the point means anything."""
+    anneal: float
+    """Share of training over which that weight rises; with cyclical the cycles fill all of it. Default: 0.5. Usual:
+    0.2 to 0.8. Longer gives the point more time to become useful."""
+    beta: float
+    """Final weight of the KL divergence (variational). Default: 1.0. Usual: 0.1 to 1. Below 1 more is remembered of a
+    line, and fewer points of the prior are good lines."""
+    free_bits: float
+    """Nats of KL divergence that each dimension has for nothing, the mean over a batch (variational); 0: none.
+    Default: 0.25. Usual: 0.1 to 0.5: times latent_dim, 4 to 10 nats a line. Higher makes the point carry more;
+    likelihood falls when it is more than the text is worth."""
+    batch_norm: float
+    """Fixed scale of a batch normalisation of the means (variational); 0: none. Default: 0.0. Usual: 0.3 to 0.7. Keeps
+    the KL divergence above latent_dim x its square / 2 without changing the objective."""
+    pretrain: float
+    """Share of training as a plain autoencoder; then the decoder starts anew and the KL divergence counts
+    (variational). Default: 0.0. Usual: 0, or 0.2 to 0.5. The encoder means something before the decoder can do without
+    it."""
+    inner_steps: int
+    """Updates of the encoder alone before each update of both, until the mutual information of point and line no
+    longer rises (variational). Default: 0. Usual: 0, or 5 to 20. The encoder keeps up with the decoder; that part of
+    training takes as many times longer."""
 
 
 class EmbeddingsOptions(TypedDict, total=False):

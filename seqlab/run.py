@@ -29,7 +29,7 @@ from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from types import NoneType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 
@@ -48,7 +48,7 @@ from .base.files import (
     write_json_lines,
     write_manifest,
 )
-from .base.kinds import RUN_KIND, description
+from .base.kinds import RUN_KIND, a_run, description
 from .base.results import Result, Table, abbreviated, line
 from .base.storage.metrics import read_metrics
 from .base.storage.whole import read_whole
@@ -180,7 +180,11 @@ class Run:
         tokenizer: of the text the model was trained on.
         record: the whole of config.json.
         temporary: whether the folder goes when nothing refers to this object any more.
+        KIND: what config.json calls such a run. SETTINGS: the class of its configuration.
     """
+
+    KIND: ClassVar[Literal["language-model", "autoencoder"]] = RUN_KIND
+    SETTINGS: ClassVar[type[LanguageModelConfig]] = LanguageModelConfig
 
     def __init__(self, path: Path, config: LanguageModelConfig, tokenizer: Tokenizer, record: dict[str, Any]):
         self.path, self.config, self.tokenizer, self.record = path, config, tokenizer, record
@@ -257,7 +261,7 @@ class Run:
         tokenizer: Tokenizer,
         corpus: Mapping[str, Any],
         items: np.ndarray | None = None,
-    ) -> Run:
+    ) -> Self:
         """A new run, which appears whole or not at all.
 
         Args:
@@ -272,7 +276,7 @@ class Run:
         """
         path = Path(path)
         record = {
-            "kind": RUN_KIND,
+            "kind": cls.KIND,
             "config": config.model_dump(),
             "corpus": dict(corpus),
             "vocab_size": len(tokenizer.vocab),
@@ -298,22 +302,22 @@ class Run:
         write_manifest(self.path, [name for name in (CONFIG, TOKENIZER, ITEMS) if (self.path / name).exists()])
 
     @classmethod
-    def open(cls, path: str | Path) -> Run:
+    def open(cls, path: str | Path) -> Self:
         """Open and verify a run. Raises InputError saying which file is missing or damaged."""
         return read_whole(path, lambda: cls._open(Path(path)))
 
     @classmethod
-    def _open(cls, path: Path) -> Run:
+    def _open(cls, path: Path) -> Self:
         if not path.exists():
             raise InputError(f"{path}: no such run folder.")
         if not (path / CONFIG).is_file():
-            raise InputError(f"{path}: {description(path)}, not a language-model run (it has no {CONFIG}).")
+            raise InputError(f"{path}: {description(path)}, not {a_run(cls.KIND)} (it has no {CONFIG}).")
         verify_manifest(path, later=(MODEL, COUNTS, STATE))
         record = read_json(path / CONFIG)
-        if not isinstance(record, dict) or record.get("kind") != RUN_KIND:
-            raise InputError(f"{path}: {description(path)}, not a language-model run.")
+        if not isinstance(record, dict) or record.get("kind") != cls.KIND:
+            raise InputError(f"{path}: {description(path)}, not {a_run(cls.KIND)}.")
         check_form(path / CONFIG, record, RECORD)
-        config = LanguageModelConfig.of_record(record["config"], str(path / CONFIG))
+        config = cls.SETTINGS.of_record(record["config"], str(path / CONFIG))
         tokenizer = load_tokenizer(path / TOKENIZER)
         if len(tokenizer.vocab) != record["vocab_size"]:
             raise InputError(
@@ -321,6 +325,18 @@ class Run:
                 f"types of {TOKENIZER}; one of the two was replaced."
             )
         return cls(path, config, tokenizer, record)
+
+    def copy_to(self, path: str | Path) -> Path:
+        """Copy the run to a folder, complete or not at all; a run that is there is replaced.
+
+        Raises:
+            InputError: a file or a folder with other things in it is there.
+        """
+        path = Path(path)
+        if path.resolve() != self.path.resolve():
+            with atomic_folder(path, CONFIG) as temporary:
+                shutil.copytree(self.path, temporary, dirs_exist_ok=True)
+        return path
 
     def remove_when_collected(self, folder: Path) -> None:
         """Delete `folder`, which holds the run, once nothing refers to this object any more."""
@@ -341,11 +357,7 @@ class Run:
             counts: whether to read the counts too.
         """
 
-        if not (self.path / MODEL).exists():
-            raise InputError(
-                f"{self.path}: has no weights yet (training stopped before its first validation); "
-                "run the same train command again to resume."
-            )
+        self.check_trained()
         self.check_shapes()
         tensors, carried = load_tensors(self.path / MODEL)
         self.check_own(MODEL, carried.get("run"))
@@ -379,6 +391,14 @@ class Run:
                 raise InputError(f"{self.path / MODEL}: {wrong}; the file is damaged.")
         return Members(network, counted, gate, cache=cache)
 
+    def check_trained(self) -> None:
+        """Raise InputError where there are no weights yet."""
+        if not (self.path / MODEL).exists():
+            raise InputError(
+                f"{self.path}: has no weights yet (training stopped before its first validation); "
+                "run the same train command again to resume."
+            )
+
     def check_shapes(self) -> None:
         """Raise InputError where the stored weights are not those of the configuration, before either takes memory."""
         stored = {
@@ -390,7 +410,7 @@ class Run:
         if fits:
             sketch = self.blueprint()
             expected = {name: tuple(part.shape) for name, part in sketch.state_dict().items()}
-            expected = {name: shape for name, shape in expected.items() if name not in tied(sketch)}
+            expected = {name: shape for name, shape in expected.items() if name not in sketch.aliases()}
             fits = stored_shapes(stored, expected) == expected
         if not fits:
             raise InputError(f"{self.path / MODEL}: its tensors do not fit {CONFIG}; one of the two was replaced.")
@@ -532,14 +552,9 @@ def identity(config: LanguageModelConfig, tokenizer: Tokenizer, corpus: Mapping[
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def tied(model: LanguageModel) -> dict[str, str]:
-    """Names of `state_dict` entries that are another entry's tensor: {alias: name}."""
-    return {"output.weight": "embedding"} if model.config.tied else {}
-
-
 def model_arrays(model: LanguageModel) -> dict[str, np.ndarray]:
     """The weights as numpy arrays, tied tensors once."""
-    aliases, arrays = tied(model), dict[str, np.ndarray]()
+    aliases, arrays = model.aliases(), dict[str, np.ndarray]()
     for name, weight in model.state_dict().items():
         if name not in aliases:
             arrays |= arrays_of(name, weight)
@@ -552,7 +567,7 @@ def set_weights(model: LanguageModel, weights: Mapping[str, Tensor]) -> None:
 
     model.load_state_dict({name: weight for name, weight in weights.items() if not is_packed(weight)}, strict=False)
     packed = {name: weight for name, weight in weights.items() if is_packed(weight)}
-    aliases = {alias: name for alias, name in tied(model).items() if name in packed}
+    aliases = {alias: name for alias, name in model.aliases().items() if name in packed}
     made = {name: torch.nn.Parameter(weight, requires_grad=False) for name, weight in packed.items()}
     for name, parameter in {**made, **{alias: made[name] for alias, name in aliases.items()}}.items():
         module, _, last = name.rpartition(".")

@@ -1,5 +1,5 @@
 """What varies during training, as pure functions of progress, the share of steps (or of the time budget) already used:
-learning rate and batch size."""
+learning rate, batch size, and the weight of the KL divergence of variational autoencoders."""
 
 from __future__ import annotations
 
@@ -80,3 +80,40 @@ def batch_size_at(progress: float, batch_size: int, growth: Sequence[tuple[float
 
 BATCH_SCALING: dict[str, Callable[[float], float]] = {"none": lambda ratio: 1.0, "linear": float, "sqrt": math.sqrt}
 """How the learning rate follows a batch `ratio` times as large: https://arxiv.org/abs/1706.02677 (linear)."""
+
+
+CYCLES, RISING = 4, 0.5
+"""Cycles of a cyclical annealing, and the share of each during which the weight rises (Fu et al. 2019)."""
+STEEPNESS = 12.0
+"""Of the logistic annealing: it begins and ends within 0.3 % of 0 and 1."""
+
+
+def cycle(progress: float) -> float:
+    return min(1.0, progress * CYCLES % 1.0 / RISING) if progress < 1.0 else 1.0
+
+
+def logistic(progress: float) -> float:
+    return 1.0 / (1.0 + math.exp(STEEPNESS * (0.5 - progress)))
+
+
+ANNEALING: dict[str, Callable[[float], float]] = {
+    "none": lambda progress: 1.0,
+    "linear": lambda progress: progress,
+    "logistic": logistic,
+    "cyclical": cycle,
+}
+"""Progress in [0, 1] of the rise -> share of the final weight of the KL divergence."""
+
+
+def kl_weight(annealing: str, used: float, anneal: float, beta: float) -> float:
+    """Weight of the KL divergence when a share `used` of training is over.
+
+    Args:
+        annealing: a name of ANNEALING.
+        used: share of training done since the divergence counts, in [0, 1].
+        anneal: share over which the weight rises, after which it is `beta`; cyclical fills all of training with cycles.
+        beta: final weight.
+    """
+    if annealing == "cyclical":
+        return beta * cycle(used)
+    return beta * ANNEALING[annealing](used / anneal) if used < anneal else beta

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, Unpack, get_args
 
 from .base.errors import InputError, choose
-from .base.files import atomic_folder
 from .base.results import Result, Table, abbreviated, line
 from .base.storage.whole import read_whole
 from .models.interpolated import Member
-from .run import CONFIG, History, Run
+from .run import History, Run
 
 if TYPE_CHECKING:
     from .diagnosis import Findings
@@ -297,12 +295,7 @@ class TrainedLanguageModel(Result):
         Raises:
             InputError: a file or a folder with other things in it is there.
         """
-        path = Path(path)
-        if path.resolve() == self.run.path.resolve():
-            return path
-        with atomic_folder(path, CONFIG) as temporary:
-            shutil.copytree(self.run.path, temporary, dirs_exist_ok=True)
-        return path
+        return self.run.copy_to(path)
 
     def __repr__(self) -> str:
         return line("TrainedLanguageModel", [self._architecture(), *self._quality(), self._home()])

@@ -33,6 +33,7 @@ ROOMS = """
     evaluation | generation
     training
     trained
+    autoencoders
     studies | compression
     api
 """

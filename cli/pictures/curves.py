@@ -33,6 +33,7 @@ def curves(
     Says in words what the curves mean, with the rule that fired and what to change. The last line of the output is
     the picture's path.
     """
+    from seqlab.autoencoders.run import AutoencoderRun
     from seqlab.base.errors import InputError
     from seqlab.base.kinds import kind_of
     from seqlab.base.printing import printable
@@ -55,7 +56,7 @@ def curves(
         for sentence in _about_vectors(vectors):
             say(sentence)
     else:
-        opened = [Run.open(path) for path in runs]
+        opened = [AutoencoderRun.open(path) if kind_of(path) == "autoencoder" else Run.open(path) for path in runs]
         drawn = [(str(run.path), run.metrics()) for run in opened]
         found = [run.diagnosis for run in opened]
         for sentence in _about(opened):

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from seqlab.base.printing import printable
+
 from ..console import JsonFlag, print_json, print_table, say
 from .neighbors import Count, VectorsArgument, open_vectors
 
@@ -43,11 +45,14 @@ def analogy(
     ] = "add",
     as_json: JsonFlag = False,
 ) -> None:
-    """Answer "A is to B as C is to ?", or any sum of words.
+    """Answer "A is to B as C is to ?", or any sum of words; of an autoencoder, of lines.
 
     Example: seqlab analogy vectors man king woman
+
+    The line at a sum of points: seqlab analogy runs/headlines "a line" "another" "a third"
     """
     from seqlab.base.errors import InputError
+    from seqlab.base.kinds import kind_of
 
     if len(words) == 3 and not {"+", "-"} & set(words):
         added, subtracted = [words[1], words[2]], [words[0]]
@@ -57,6 +62,12 @@ def analogy(
         raise InputError(
             f"give three words A B C, or one expression such as 'king - man + woman', not {len(words)} words."
         )
+    if kind_of(vectors) == "autoencoder":
+        from ..autoencoders.lines import open_autoencoder
+
+        line = open_autoencoder(vectors).analogy(added, subtracted)
+        print_json({"line": line}) if as_json else print(printable(line))
+        return
     opened = open_vectors(vectors, mapped=True)
     best = opened.neighbors(added, k, negative=subtracted, method=method)
     for note in best.notes:

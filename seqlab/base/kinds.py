@@ -10,10 +10,11 @@ from .files import read_json
 from .storage.outputs import check_place, place_of
 from .storage.whole import recover
 
-Kind = Literal["run", "vectors", "unfinished vectors", "corpus", "folder", "file", "nothing"]
+Kind = Literal["run", "autoencoder", "vectors", "unfinished vectors", "corpus", "folder", "file", "nothing"]
 
 DESCRIPTIONS: dict[Kind, str] = {
     "run": "a language-model run",
+    "autoencoder": "an autoencoder's run",
     "vectors": "a folder of word vectors",
     "unfinished vectors": "a folder of word vectors whose training is not finished",
     "corpus": "a prepared corpus",
@@ -21,8 +22,15 @@ DESCRIPTIONS: dict[Kind, str] = {
     "file": "a file",
     "nothing": "no file or folder",
 }
-RUN_KIND = "language-model"
+RUN_KIND: Literal["language-model"] = "language-model"
+AUTOENCODER_KIND: Literal["autoencoder"] = "autoencoder"
 """The "kind" that config.json of a run names."""
+RUNS: dict[str, Kind] = {RUN_KIND: "run", AUTOENCODER_KIND: "autoencoder"}
+
+
+def a_run(kind: Literal["language-model", "autoencoder"]) -> str:
+    """A run whose config.json names this kind, in words."""
+    return DESCRIPTIONS[RUNS[kind]]
 
 
 def kind_of(path: str | Path) -> Kind:
@@ -41,7 +49,8 @@ def kind_of(path: str | Path) -> Kind:
         return "vectors"
     if (path / "config.json").is_file():
         record = read_json(path / "config.json")
-        return "run" if isinstance(record, dict) and record.get("kind") == RUN_KIND else "folder"
+        kind = record.get("kind") if isinstance(record, dict) else None
+        return RUNS.get(kind, "folder") if isinstance(kind, str) else "folder"
     return "unfinished vectors" if (path / "state" / "latest.safetensors").is_file() else "folder"
 
 
@@ -50,13 +59,18 @@ def description(path: str | Path) -> str:
     return DESCRIPTIONS[kind_of(path)]
 
 
-def check_run_output(path: str | Path) -> None:
-    """Make sure that a language model can be trained into a folder, before any work is done for it.
+def check_run_output(path: str | Path, wanted: Kind = "run") -> None:
+    """Make sure that a model can be trained into a folder, before any work is done for it.
+
+    Args:
+        path: the folder.
+        wanted: the kind of run that may be there, to be resumed.
 
     Raises:
         InputError: something else is there, or nothing can be written there.
     """
     check_place(path)
     kind, place = kind_of(path), place_of(path)
-    if kind not in ("nothing", "run") and (kind != "folder" or any(place.iterdir())):
-        raise InputError(f"{path}: exists and is {description(path)}, not a seqlab run; choose another output folder.")
+    if kind not in ("nothing", wanted) and (kind != "folder" or any(place.iterdir())):
+        what = "a seqlab run" if wanted == "run" else DESCRIPTIONS[wanted]
+        raise InputError(f"{path}: exists and is {description(path)}, not {what}; choose another output folder.")

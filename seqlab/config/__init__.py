@@ -4,6 +4,7 @@ Each is a field made by `knob`, which carries meaning, tier, usual range, effect
 settings` and the typed options of the Python functions are made from these.
 """
 
+from .groups.autoencoder import AutoencoderConfig, LatentConfig
 from .groups.embeddings import EmbeddingsConfig
 from .groups.evaluation import EvaluationConfig
 from .groups.generation import GenerationConfig
@@ -17,11 +18,13 @@ from .settings import Knob, Seed, Settings, merge, parse_set, read_config
 
 __all__ = [
     "NAMES",
+    "AutoencoderConfig",
     "EmbeddingsConfig",
     "EvaluationConfig",
     "GenerationConfig",
     "Knob",
     "LanguageModelConfig",
+    "LatentConfig",
     "MapConfig",
     "ModelConfig",
     "Seed",

@@ -17,6 +17,7 @@ from pydantic.fields import FieldInfo
 
 from ..base.errors import InputError, counted, did_you_mean
 from ..base.results import Result, Table, line
+from .groups.autoencoder import LatentConfig
 from .groups.embeddings import EmbeddingsConfig
 from .groups.evaluation import EvaluationConfig
 from .groups.generation import GenerationConfig
@@ -31,6 +32,7 @@ SECTIONS: dict[str, type[Settings]] = {
     "text": TextConfig,
     "model": ModelConfig,
     "training": TrainingConfig,
+    "autoencoder": LatentConfig,
     "embeddings": EmbeddingsConfig,
     "generation": GenerationConfig,
     "evaluation": EvaluationConfig,

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..base.errors import InputError, option
 from ..base.kinds import kind_of
+from .groups.autoencoder import AutoencoderConfig
 from .groups.embeddings import EmbeddingsConfig
 from .groups.generation import GenerationConfig
 from .groups.language_model import LanguageModelConfig
@@ -54,6 +55,49 @@ def check_language_model(config: LanguageModelConfig) -> None:
             "training.freeze_embeddings: no vectors are given; give training.embeddings too, or leave it out."
         )
     check_batches(training)
+
+
+UNUSED: dict[str, dict[str, str]] = {
+    "text": {"lines": "an autoencoder reads whole lines"},
+    "model": {
+        "input": "the encoder reads an embedding",
+        "counts": "the decoder stands alone",
+    },
+    "training": {
+        "bptt": "lines are read whole",
+        "random_bptt": "lines are read whole",
+        "reset_state": "lines are read whole",
+        "batch_schedule": "a batch keeps its number of lines",
+        "accumulate": "a batch is computed at once",
+        "cuda_graphs": "batches differ in length",
+        "activation_penalty": "lines are padded",
+        "temporal_penalty": "lines are padded",
+    },
+}
+"""Settings of a language model that an autoencoder does not have, and why."""
+
+
+def check_autoencoder(config: AutoencoderConfig) -> None:
+    """Refuse settings that an autoencoder does not have, or that do not go together.
+
+    Raises:
+        InputError: naming one.
+    """
+    for section, names in UNUSED.items():
+        part = getattr(config, section)
+        for name, why in names.items():
+            allowed = {"lines": "yes", "counts": False}.get(name, type(part).model_fields[name].default)
+            if getattr(part, name) != allowed:
+                raise InputError(f"{section}.{name}: {why}; leave it out.")
+    latent, model = config.autoencoder, config.model
+    if model.softmax == "nce":
+        raise InputError("model.softmax: the loss of nce is no likelihood that a line could be judged by; use sampled.")
+    if latent.stacked and model.layers < 2:
+        raise InputError(f"autoencoder.stacked: there is one layer only; give more with {option('layers', 2)}.")
+    if latent.stacked and model.last_dim not in (None, model.hidden_dim):
+        raise InputError("autoencoder.stacked: all layers must have one width; leave model.last_dim out.")
+    if latent.kind == "variational" and latent.annealing != "none" and latent.anneal == 0:
+        raise InputError("autoencoder.anneal: 0 leaves no time to anneal in; use annealing = 'none'.")
 
 
 def check_more(more: float, out: str | Path | None, values: Mapping[str, Any]) -> None:

@@ -47,6 +47,8 @@ EngineName = Literal["auto", "cpu", "torch"]
 MapMethodName = Literal["tsne", "pca"]
 MapColorName = Literal["cluster", "frequency"]
 CompressionName = Literal["prune-units", "distill", "prune", "low-rank", "int8", "int4", "share", "ternary", "binary"]
+AutoencoderName = Literal["plain", "denoising", "variational"]
+AnnealingName = Literal["none", "linear", "logistic", "cyclical"]
 
 NAMES: dict[str, dict[str, str]] = {
     "tokenizers": {
@@ -183,6 +185,17 @@ NAMES: dict[str, dict[str, str]] = {
         "ternary": "-1, 0 or 1 times a scale for each row, by training (Li et al. 2016, https://arxiv.org/abs/1605.04711)",
         "binary": "-1 or 1 times a scale for each row, by training (Rastegari et al. 2016, https://arxiv.org/abs/1603.05279)",
     },
+    "autoencoders": {
+        "plain": "a line becomes a point, from which the line is written again",
+        "denoising": "the same from a line with words missing and out of order (Hill et al. 2016, https://arxiv.org/abs/1602.03483)",
+        "variational": "points follow a normal distribution, so that any of them is a line (Bowman et al. 2016, https://arxiv.org/abs/1511.06349)",
+    },
+    "annealing": {
+        "none": "the whole weight from the first step",
+        "linear": "a straight line from 0",
+        "logistic": "slowly, quickly, slowly (Bowman et al. 2016, https://arxiv.org/abs/1511.06349)",
+        "cyclical": "from 0 four times, each time for half a cycle (Fu et al. 2019, https://arxiv.org/abs/1903.10145)",
+    },
     "dynamic_rules": {
         "rms": "steps scaled by the size gradients had in the training text (Krause et al. 2018, https://arxiv.org/abs/1709.07432)",
         "sgd": "plain gradient steps",
@@ -213,6 +226,8 @@ TYPES: dict[str, object] = {
     "map_methods": MapMethodName,
     "map_colors": MapColorName,
     "compressions": CompressionName,
+    "autoencoders": AutoencoderName,
+    "annealing": AnnealingName,
 }
 """The type whose values are the names of a table."""
 

@@ -192,7 +192,8 @@ def sample(
     at 0 this is greedy decoding. `ends(i, token)` is called for every token of every sample in order; True
     makes it the sample's last. `spelt` is the prompt as the model reads it, where that knows words which the
     vocabulary lacks. `unfinished` is how the text of the prompt may go on after these ids; tokens that only write it to
-    its end do not count towards `length`.
+    its end do not count towards `length`. Of a model that begins in P states (see `StepModel`), sample i begins in
+    state i mod P.
     """
     logits_1V, state = read_prompt(model, spelt or prompt)
     healing = Healing(unfinished, model, logits_1V, state) if unfinished else None
@@ -223,8 +224,8 @@ def _sample_batch(
     device = logits_1V.device
     length = len(point_LB) - (healing.most if healing else 0)
     rules = [healing.rule, *rules] if healing else rules
-    logits_BV = logits_1V.expand(len(batch), -1).contiguous()
-    state = model.select(state, torch.zeros(len(batch), dtype=torch.int64, device=device))
+    start_B = torch.tensor([index % len(logits_1V) for index in batch], device=device)
+    logits_BV, state = logits_1V.index_select(0, start_B), model.select(state, start_B)
     while batch:
         token_B, figures_B3 = choose(logits_BV, trace.history_BT, point_LB[trace.end - trace.start], rules)
         trace.append(token_B, figures_B3)

@@ -9,7 +9,9 @@ from torch import Tensor
 
 class StepModel(Protocol):
     """What decoding needs of a language model: `prefill` reads some tokens (B, T), `step` one (B,), and both give the
-    logits (B, V) of the next. The state is the model's own; `select` picks batch rows of it."""
+    logits (B, V) of the next. The state is the model's own; `select` picks batch rows of it. A model whose texts begin
+    in different states, such as the points of an autoencoder, has a row of each in `init_state(1)` already, and reads
+    the prompt (1, T) in all of them."""
 
     vocab_size: int
 

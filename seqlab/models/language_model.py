@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple, cast
 
@@ -90,12 +90,13 @@ class LanguageModel(nn.Module):
         config: sizes, cell and output layer.
         vocab_size: V.
         seed: of the noise of sampled output layers.
+        layer: makes a layer from input width, hidden width and the cell's knobs; None: the cell itself.
 
     Shapes: B batch, T time, E embedding width, H hidden width, V vocabulary. A state is one tuple a layer, each
     tensor batch first, so that `select` can reorder hypotheses.
     """
 
-    def __init__(self, config: ModelConfig, vocab_size: int, seed: int = 0):
+    def __init__(self, config: ModelConfig, vocab_size: int, seed: int = 0, layer: Callable[..., Cell] | None = None):
         super().__init__()
         self.config, self.vocab_size = config, vocab_size
         cell = choose("model.cell", config.cell, CELLS)
@@ -110,7 +111,8 @@ class LanguageModel(nn.Module):
         last_dim = config.last_dim or config.hidden_dim
         widths = [config.embed_dim] + [config.hidden_dim] * (config.layers - 1) + [last_dim]
         knobs = knobs_of(cell, "cell", config)
-        self.cells = nn.ModuleList(cell(i, o, **knobs) for i, o in zip(widths, widths[1:], strict=False))
+        new = layer or cell
+        self.cells = nn.ModuleList(new(i, o, **knobs) for i, o in zip(widths, widths[1:], strict=False))
         self.bridge: nn.Linear | None = None
         if config.tied and last_dim != config.embed_dim:
             self.bridge = nn.Linear(last_dim, config.embed_dim, bias=False)
@@ -246,6 +248,10 @@ class LanguageModel(nn.Module):
         inputs_1T = torch.cat([ids_T.new_tensor([start_id]), read_T[:-1]])[None]
         hidden_1TD, _ = self.hidden(inputs_1T, self.init_state(1))
         return float(-F.cross_entropy(self.output.logits(hidden_1TD[0]), ids_T, reduction="sum"))
+
+    def aliases(self) -> dict[str, str]:
+        """Names of `state_dict` entries that are another entry's tensor: {alias: name}."""
+        return {"output.weight": "embedding"} if self.config.tied else {}
 
     def sparse_parameters(self) -> list[nn.Parameter]:
         """The parameters whose training gradient is sparse over rows."""

@@ -30,7 +30,7 @@ from .graphs import GraphedWindowReader
 from .machine.threads import Threads, most_threads
 from .machine.trial import COMPILED, Trial
 from .optimize.constraints import Projected
-from .state import CarriedState, Checkpoint, Generators, OutputNoise, Place, Stateful, Weights
+from .state import CarriedState, Checkpoint, Generators, Numbered, OutputNoise, Place, Stateful, Weights
 from .step import TrainingStep, WindowReader, bptt_length, next_window
 from .watch.metrics import Activity, MetricSums
 from .watch.samples import SampleWriter
@@ -112,13 +112,11 @@ class Trainer:
         self.config: TrainingConfig = run.config.training
         self.budget = Budget.of(self.config, len(corpus.train))
         self.position = TrainingPosition()
-        batch_size = batch_size_at(0.0, self.config.batch_size, self.config.batch_schedule)
-        reader = LineReader if corpus.train.lines else StreamReader
-        self.reader = reader(corpus.train, batch_size, corpus.tokenizer.start_id, self.config.seed)
+        self.reader = self.new_reader()
         self.carried = CarriedState(model, self.reader, self.world)
-        self.step = TrainingStep(model, self.config, self.world, constraint, windows)
+        self.step = TrainingStep(model, self.config, self.world, constraint, windows or self.new_windows(model))
         self.windows = GraphedWindowReader(model) if self.config.cuda_graphs else self.step.windows
-        self.validator = Validator(model, corpus, self.step.average, counts)
+        self.validator = self.new_validator(counts)
         self.last_validation: dict[str, float] = {}
         self.sums = MetricSums(list(self.step.optimizer.parameters), model.device)
         self.activity = Activity(model)
@@ -141,8 +139,27 @@ class Trainer:
                 "output": OutputNoise(model.output),
                 **({"constraint": constraint} if constraint else {}),
                 **({"windows": windows} if isinstance(windows, Stateful) else {}),
+                **self.more_parts(),
             },
         )
+
+    def new_reader(self) -> StreamReader:
+        """What reads the training text."""
+        batch_size = batch_size_at(0.0, self.config.batch_size, self.config.batch_schedule)
+        reader = LineReader if self.corpus.train.lines else StreamReader
+        return reader(self.corpus.train, batch_size, self.corpus.tokenizer.start_id, self.config.seed)
+
+    def new_windows(self, model: LanguageModel) -> WindowReader:
+        """What makes the loss of a window: of the model, or of a copy that takes trial steps."""
+        return WindowReader(model)
+
+    def new_validator(self, counts: NGramModel | None) -> Validator:
+        """What validates the model, with the counts of the training text."""
+        return Validator(self.model, self.corpus, self.step.average, counts)
+
+    def more_parts(self) -> dict[str, Stateful | Numbered]:
+        """Further parts of the exact state, by name."""
+        return {}
 
     def fit(self, sample_every: float | None = None) -> TrainingPosition:
         """Train to the end of the budget; the run keeps the best weights. Does nothing more for a finished run.
@@ -232,7 +249,9 @@ class Trainer:
 
     def trial(self) -> Trial:
         """A copy of the model, to take steps that leave training as it is."""
-        return Trial(self.model, self.config, *self.read(min(self.window_width(), self.reader.remaining)))
+        return Trial(
+            self.model, self.config, *self.read(min(self.window_width(), self.reader.remaining)), self.new_windows
+        )
 
     def train_step(self, rate: float | None = None) -> Tensor:
         """One window of all streams, and one update.
@@ -253,7 +272,7 @@ class Trainer:
         loss, self.carried.value, clipping = self.step.take(
             position.step, batch, self.carried.value, lr, fresh_BT, windows
         )
-        tokens = width * self.reader.batch_size
+        tokens = self.reader.tokens_in(width)
         self.sums.add(position.step, loss, tokens, clipping)
         if self.reader.advance(width):
             self.carried.reset()

@@ -37,7 +37,10 @@ COMMANDS = commands()
 
 
 def test_the_verbs_with_flags_of_settings():
-    assert set(COMMANDS) == {"train lm", "train embeddings", "check", "tune", "generate", "evaluate", "visualize"}
+    assert set(COMMANDS) == {
+        *("train lm", "train embeddings", "train autoencoder", "check", "tune", "generate", "evaluate", "visualize"),
+        *("reconstruct", "interpolate"),
+    }
 
 
 @pytest.mark.parametrize("name", COMMANDS)

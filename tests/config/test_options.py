@@ -12,6 +12,7 @@ import pytest
 
 import seqlab.options
 from seqlab.config import (
+    AutoencoderConfig,
     EmbeddingsConfig,
     EvaluationConfig,
     GenerationConfig,
@@ -42,6 +43,7 @@ from .config.names import (
 KINDS: dict[str, tuple[type[Settings], str]] = {
     "TextOptions": (TextConfig, "How text becomes ids."),
     "LanguageModelOptions": (LanguageModelConfig, "How a language model is built and trained, and its text read."),
+    "AutoencoderOptions": (AutoencoderConfig, "How an autoencoder is built and trained, and its text read."),
     "EmbeddingsOptions": (EmbeddingsConfig, "How word vectors are trained, and their text read."),
     "GenerationOptions": (GenerationConfig, "How text is generated."),
     "MapOptions": (MapConfig, "How a map of word vectors is drawn."),

@@ -16,7 +16,7 @@ from ...base.progress import notify
 from ...models import LanguageModel
 from ...nn.packed import FORMS, bytes_of, is_packed
 from ...nn.packed.factors import Factors
-from ...run import CONFIG, Run, tied
+from ...run import CONFIG, Run
 from ...text import Sources
 from .apply import rank_of
 from .compress import Original, check_output, check_source, compress_model
@@ -112,7 +112,7 @@ def expected_bytes(model: LanguageModel, choices: Sequence[ChosenMethod]) -> int
         if choice.method.stage == "size":
             with without_weights():
                 model = LanguageModel(smaller_config(model.config, choice.strength), model.vocab_size)
-    aliases, total = tied(model), 0
+    aliases, total = model.aliases(), 0
     for name, weight in model.state_dict().items():
         if name not in aliases:
             total += _bytes(tuple(weight.shape), choices) if is_matrix(weight) else weight.numel() * 4

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from ...models import LanguageModel
 from ...nn.packed import FORMS, PackedWeight, bytes_of, dense, is_packed
-from ...run import set_weights, tied
+from ...run import set_weights
 
 SMALLEST = 4096
 """Numbers of a matrix below which it stays as it is: its scales and the work of unpacking would outweigh the gain."""
@@ -16,7 +16,7 @@ NARROWEST = 16
 
 def matrices(model: LanguageModel) -> dict[str, Tensor]:
     """The weights that can be packed by name, tied ones once."""
-    aliases = tied(model)
+    aliases = model.aliases()
     return {name: weight for name, weight in model.state_dict().items() if name not in aliases and is_matrix(weight)}
 
 
@@ -39,5 +39,5 @@ def packed_as(form: str, weight: Tensor) -> PackedWeight:
 
 def weight_bytes(model: LanguageModel) -> int:
     """What the weights take, tied ones once."""
-    aliases = tied(model)
+    aliases = model.aliases()
     return sum(bytes_of(weight) for name, weight in model.state_dict().items() if name not in aliases)

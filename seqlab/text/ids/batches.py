@@ -136,6 +136,10 @@ class StreamReader:
         """Tokens of the text passed by so far, the few left out included: N for every pass."""
         return (self.passes + 1) * len(self.tokens) - self.batch_size * self.remaining
 
+    def tokens_in(self, width: int) -> int:
+        """Targets of a window of all streams."""
+        return width * self.batch_size
+
     def read(self, width: int, rows: slice = slice(None)) -> Batch:
         """The next `width` (at most `remaining`) tokens of the streams `rows`."""
         begins = self.starts[rows] + self.offset

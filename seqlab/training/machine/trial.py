@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from statistics import median
 
@@ -18,7 +18,7 @@ from ...config import TrainingConfig
 from ...evaluation.exact import negative_log_likelihood
 from ...models import LanguageModel
 from ...text import Batch, TokenFile
-from ..step import TrainingStep
+from ..step import TrainingStep, WindowReader
 
 FIRST_WIDTH = 4
 """Tokens of the windows that compile: every kernel runs, and little else."""
@@ -40,13 +40,21 @@ class Trial:
         config: of its training.
         batch: a window of this process's streams.
         fresh_BT: where in it documents begin, if that matters.
+        windows: makes the loss of a window, given the copy.
     """
 
-    def __init__(self, model: LanguageModel, config: TrainingConfig, batch: Batch, fresh_BT: np.ndarray | None = None):
+    def __init__(
+        self,
+        model: LanguageModel,
+        config: TrainingConfig,
+        batch: Batch,
+        fresh_BT: np.ndarray | None = None,
+        windows: Callable[[LanguageModel], WindowReader] = WindowReader,
+    ):
         self.config, self.batch, self.fresh_BT = config, batch, fresh_BT
         with untouched(model):
             self.model = copy.deepcopy(model)
-            self.step = TrainingStep(self.model, config)
+            self.step = TrainingStep(self.model, config, windows=windows(self.model))
         self.width = min(FIRST_WIDTH, batch.inputs_BT.shape[1])
 
     def take(self) -> float:

@@ -95,8 +95,12 @@ class MetricSums:
 
 
 def part_of(name: str) -> str:
-    """The part of the model a parameter belongs to: embedding, cell1, cell2, ... or output."""
+    """The part of the model a parameter belongs to: embedding, cell1, cell2, ... or output; before them the encoder, of
+    a model that has one."""
+    name = name.removeprefix("decoder.")
     head, _, rest = name.partition(".")
+    if head in ("encoder", "norm", "starts"):
+        return "encoder" if head == "norm" else head
     if head == "cells":
         return f"cell{int(rest.partition('.')[0]) + 1}"
     return "embedding" if head in ("embedding", "characters") else "output"

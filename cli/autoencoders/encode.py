@@ -1,0 +1,51 @@
+"""`seqlab encode`: the lines of a text as vectors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from seqlab.base.printing import printable
+
+from ..console import SOURCE_HELP, JsonFlag, nothing_but, print_json, say
+from .lines import AutoencoderArgument, open_autoencoder
+
+
+def encode(
+    run: AutoencoderArgument,
+    source: Annotated[list[str], typer.Argument(metavar="TEXT", help=f"One line a point. {SOURCE_HELP}")],
+    out: Annotated[
+        Path,
+        typer.Option("-o", "--out", help="By its ending: .txt, .bin, .vec, .npz, .tsv ...; none: a folder of vectors."),
+    ],
+    format: Annotated[str | None, typer.Option(help="As of seqlab convert, whatever OUT is called.")] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "cpu",
+    as_json: JsonFlag = False,
+) -> None:
+    """Turn every line of a text into its point, in any format of vectors.
+
+    Example: seqlab encode runs/headlines headlines.txt -o points
+
+    The nearest lines: seqlab neighbors points "a line of the text"
+
+    A map of them: seqlab visualize points -o map.html
+    """
+    from seqlab.embeddings.formats.table import format_of, save_vectors
+
+    name = format_of(out, format)
+    opened = open_autoencoder(run, device)
+    from seqlab.autoencoders.trained import lines_in
+
+    text = opened.run.text_settings
+    vectors = opened.vectors(lines_in(source, text.errors, text.field))
+    notes = save_vectors(vectors, out, name)
+    for note in notes:
+        say(note)
+    report = {"vectors": str(out), "lines": len(vectors), "dim": vectors.dim}
+    with nothing_but(out):
+        if as_json:
+            print_json(report)
+        else:
+            print(printable(f"{out}: {len(vectors):,} different lines of {vectors.dim:,} dimensions"))

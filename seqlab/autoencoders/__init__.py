@@ -1,0 +1,1 @@
+"""Autoencoders over sequences: a line becomes a point, and any point a line."""

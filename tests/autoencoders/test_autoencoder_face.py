@@ -1,0 +1,188 @@
+"""Points and lines: encoding, writing by every method of generation, formats, the command line, scikit-learn."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from seqlab_cli.main import run as cli
+from sklearn.base import clone
+
+import seqlab
+from seqlab.autoencoders.decoding import PointDecoder
+from seqlab.base.errors import InputError
+from seqlab.generation.decoding import sample
+
+LINES = ["the cat sat on the mat", "the dog sat on the rug", "a cat saw a dog", "the dog ran", "a bird ran on a mat"]
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory):
+    path = tmp_path_factory.mktemp("lines") / "lines.txt"
+    path.write_text("\n".join(f"{line} {number}" for number in range(8) for line in LINES) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def trained(text):
+    return seqlab.train_autoencoder(
+        text, tokenizer="word", min_count=1, hidden_dim=24, embed_dim=12, latent_dim=6, steps=60, lr=1e-2,
+        dropout=0.0, batch_size=8, threads=1, device="cpu", quiet=True,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def folder(trained, tmp_path_factory):
+    return trained.save(tmp_path_factory.mktemp("runs") / "lines")
+
+
+def test_encoding_does_not_depend_on_company_and_decoding_not_either(trained):
+    together = trained.encode(LINES)
+    assert together.shape == (5, 6)
+    for row, line in enumerate(LINES):
+        np.testing.assert_allclose(trained.encode(line), together[row : row + 1], atol=1e-5)
+    written = trained.decode(together)
+    assert written == [trained.decode(point)[0] for point in together]
+    assert written == trained.reconstruct(LINES)
+    drawn = trained.decode(together, temperature=1.0, seed=3)
+    assert drawn == trained.decode(together, temperature=1.0, seed=3)
+    assert drawn != trained.decode(together, temperature=1.0, seed=4)
+
+
+def test_a_text_begins_at_its_own_point(trained):
+    import torch
+
+    points = torch.from_numpy(trained.encode(LINES))
+    model = PointDecoder(trained.model, points)
+    rule = lambda logits, history: logits * 1e4  # noqa: E731 - the likeliest token
+    together = sample(model, [0], 6, count=10, rules=[rule])
+    for number in range(10):
+        [alone] = sample(PointDecoder(trained.model, points[number % 5 : number % 5 + 1]), [0], 6, rules=[rule])
+        assert together[number].ids == alone.ids
+
+
+def test_beam_search_and_rules_apply_to_the_decoder(trained):
+    points = trained.encode(LINES)
+    greedy, searched = trained.samples(points), trained.samples(points, beam=4)
+    assert all(one.log_prob >= other.log_prob - 1e-4 for one, other in zip(searched, greedy, strict=True))
+    assert all("cat" not in line for line in trained.decode(points, rules=[("ban", "cat")]))
+    assert all(line.startswith("the dog") for line in trained.decode(points, "the dog"))
+    assert all(len(one.tokens) <= 3 for one in trained.samples(points, length=3))
+    with pytest.raises(InputError, match="num"):
+        trained.decode(points, num=2)
+
+
+def test_lines_of_the_prior_say_whether_they_are_new(trained):
+    items = trained.sample(20, seed=1)
+    assert len(items) == 20
+    assert [one.text for one in items] == [one.text for one in trained.sample(20, seed=1)]
+    training = {f"{line} {number}" for number in range(8) for line in LINES}
+    assert all((one.text in training) == one.seen for one in items)
+    assert len({one.text for one in trained.sample(20, seed=1, spread=1e-6)}) == 1
+
+
+def test_interpolation_begins_and_ends_with_its_lines(trained):
+    found = trained.interpolate(LINES[0], LINES[3], 5)
+    assert found.shares == [0.0, 0.25, 0.5, 0.75, 1.0]
+    assert (found.texts[0], found.texts[-1]) == tuple(trained.reconstruct([LINES[0], LINES[3]]))
+    assert trained.analogy([LINES[1], LINES[3]], [LINES[1]]) == trained.reconstruct(LINES[3])[0]
+    with pytest.raises(InputError, match="steps"):
+        trained.interpolate(LINES[0], LINES[3], 1)
+
+
+def test_lines_become_word_vectors(trained, tmp_path):
+    vectors = trained.vectors([*LINES, LINES[0]])
+    assert len(vectors) == 5
+    assert vectors.counts[0] == 2
+    best = vectors.neighbors(LINES[0], 2)
+    assert best[0][0] in LINES
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda ae: ae.encode(" "), "no token"),
+        (lambda ae: ae.decode(np.zeros((2, 5))), r"\(n, 6\)"),
+        (lambda ae: ae.decode(np.full(6, np.nan)), "finite"),
+        (lambda ae: ae.sample(0), "num"),
+        (lambda ae: ae.analogy([], ["a"]), "begin from"),
+        (lambda ae: seqlab.load_language_model(ae.run.path), "autoencoder"),
+        (lambda ae: ae.decode(np.zeros(6), beam=2, temperature=1.0), "beam"),
+    ],
+)
+def test_bad_questions_are_answered_in_a_sentence(call, words, trained):
+    with pytest.raises(InputError, match=words):
+        call(trained)
+
+
+def test_scores_of_a_text_and_of_the_run(trained, folder, text):
+    own, other = trained.evaluate(split="valid", seconds=0), seqlab.load(folder).evaluate(text, seconds=0)
+    assert own.lines == trained.summary["valid"]["lines"]
+    assert own.reconstruction == pytest.approx(trained.summary["valid"]["reconstruction"])
+    assert other.lines == 40
+    assert "units active" in repr(own)
+    assert trained.run.scores.reconstruction == pytest.approx(own.reconstruction, rel=1e-5)
+
+
+def test_a_step_of_a_pipeline(trained, folder):
+    vectorizer = seqlab.LineVectorizer(folder).fit(LINES)
+    np.testing.assert_allclose(vectorizer.transform(LINES), trained.encode(LINES), atol=1e-6)
+    assert len(vectorizer.get_feature_names_out()) == 6
+    assert vectorizer.inverse_transform(vectorizer.transform(LINES[:1])) == trained.reconstruct(LINES[:1])
+    assert clone(vectorizer).autoencoder == folder
+    with pytest.raises(InputError, match="autoencoder: give"):
+        seqlab.LineVectorizer().fit(LINES)
+
+
+def output(capsys, *arguments):
+    code = cli(list(map(str, arguments)))
+    found = capsys.readouterr()
+    assert code == 0, found.err
+    return found.out
+
+
+def test_the_verbs(folder, text, tmp_path, capsys):
+    assert len(output(capsys, "generate", folder, "--from-prior", "--num", 4, "--seed", 1).splitlines()) == 4
+    found = json.loads(output(capsys, "interpolate", folder, *LINES[:2], "--steps", 3, "--json"))
+    assert [step["share"] for step in found["steps"]] == [0.0, 0.5, 1.0]
+    assert len(output(capsys, "reconstruct", folder, *LINES[:2], "--beam", 2).splitlines()) == 2
+    assert output(capsys, "analogy", folder, *LINES[:3]).strip()
+    assert "40 different lines" in output(capsys, "encode", folder, text, "-o", tmp_path / "points")
+    near = json.loads(output(capsys, "neighbors", tmp_path / "points", f"{LINES[0]} 1", "-k", 3, "--json"))
+    assert len(near["results"]) == 3
+    facts = json.loads(output(capsys, "info", folder, "--json"))
+    assert facts["kind"] == "autoencoder"
+    assert facts["valid"]["units"] == 6
+    scores = json.loads(output(capsys, "evaluate", folder, "--text", text, "--json"))
+    assert scores["lines"] == 40
+    assert output(capsys, "curves", folder, "-o", tmp_path / "curves.png").strip().endswith("curves.png")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["generate", "RUN"], "--from-prior draws some"),
+        (["generate", "RUN", "--from-prior", "--items", "3"], "leave the other options out"),
+        (["generate", "TEXT", "--from-prior"], "not an autoencoder's run"),
+        (["encode", "RUN", "TEXT", "-o", "x.docx"], "x.docx"),
+        (["interpolate", "nowhere", "a", "b"], "no such run folder"),
+        (["train", "autoencoder", "TEXT", "-o", "RUN", "--kind", "fancy"], "plain, denoising, variational"),
+        (["train", "autoencoder", "TEXT"], "name the run folder"),
+        (["train", "lm", "TEXT", "-o", "RUN"], "autoencoder's run"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_a_sentence(arguments, words, folder, text, capsys):
+    places = {"RUN": str(folder), "TEXT": str(text)}
+    assert cli([places.get(one, one) for one in arguments]) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_training_by_the_command_line_prints_a_summary(text, tmp_path, capsys):
+    small = ["--hidden-dim", 8, "--embed-dim", 8, "--latent-dim", 3, "--set", "threads=1", "--tokenizer", "word"]
+    dry = json.loads(output(capsys, "train", "autoencoder", text, *small, "--dry-run", "--json"))
+    assert (dry["training"]["minutes"], dry["autoencoder"]["kind"]) == (3.0, "variational")
+    out = output(capsys, "train", "autoencoder", text, "-o", tmp_path / "run", *small, "--steps", 5, "-q")
+    summary = json.loads(out.splitlines()[-1])
+    assert summary["steps"] == 5
+    assert {"reconstruction", "kl", "elbo", "iw_nll", "mutual_information", "active_units"} <= set(summary["valid"])

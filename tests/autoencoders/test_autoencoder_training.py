@@ -1,0 +1,276 @@
+"""Training: what is learned, exact resume, phases, what is refused, collapse in words."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+import seqlab.training.loop
+from seqlab.autoencoders.figures import LineScores, collapse, likelihoods, measure
+from seqlab.autoencoders.lines import BatchReader, batches_of, lines_of, short_lines
+from seqlab.autoencoders.planning import fresh_autoencoder, plan
+from seqlab.autoencoders.run import AutoencoderRun
+from seqlab.autoencoders.train import train_autoencoder
+from seqlab.autoencoders.trainer import AutoencoderTrainer, Phases
+from seqlab.base.devices import torch_globals_restored
+from seqlab.base.errors import InputError
+from seqlab.config import AutoencoderConfig, merge
+from seqlab.run import MODEL
+
+SMALL = {
+    "model": {"hidden_dim": 12, "embed_dim": 8},
+    "autoencoder": {"latent_dim": 4},
+    "training": {"steps": 12, "batch_size": 16, "evaluations": 3, "threads": 1, "device": "cpu"},
+}
+
+
+@pytest.fixture(scope="module")
+def names(tmp_path_factory):
+    """Two hundred made-up names, a line each."""
+    rng = np.random.default_rng(0)
+    syllables = ["ka", "lo", "mi", "ren", "ta", "su", "vel", "no", "da", "ri"]
+    lines = {"".join(rng.choice(syllables, rng.integers(2, 5))).capitalize() for _ in range(300)}
+    path = tmp_path_factory.mktemp("names") / "names.txt"
+    path.write_text("\n".join(sorted(lines)) + "\n", encoding="utf-8")
+    return path
+
+
+def settings(**more):
+    return merge(SMALL, AutoencoderConfig.qualified(more))
+
+
+def trainer(path, names, given):
+    corpus, config, _ = plan(str(names), quiet=True, given=given)
+    model = fresh_autoencoder(config, corpus)
+    run = AutoencoderRun.create(path, config, corpus.tokenizer, {"digest": corpus.digest, **corpus.summary})
+    return AutoencoderTrainer(run, model, corpus, quiet=True)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"kind": "denoising", "word_dropout": 0.3, "dropout": 0.2},
+        {"pretrain": 0.5, "inner_steps": 2, "batch_norm": 0.5, "average": "ema"},
+        {"layers": 2, "stacked": True, "kind": "plain", "optimizer": "sgd"},
+        {"softmax": "sampled", "samples": 8, "cell": "gru"},
+    ],
+)
+def test_a_run_that_was_stopped_ends_with_the_same_bits(given, names, tmp_path, monkeypatch):
+    whole = train_autoencoder(str(names), tmp_path / "whole", quiet=True, given=settings(**given))
+
+    class Stopped(Exception):
+        pass
+
+    step, taken = AutoencoderTrainer.train_step, []
+
+    def stops(self, rate=None):
+        if len(taken) == 7:
+            self.save()
+            raise Stopped
+        taken.append(1)
+        return step(self, rate)
+
+    monkeypatch.setattr(AutoencoderTrainer, "train_step", stops)
+    with pytest.raises(Stopped):
+        train_autoencoder(str(names), tmp_path / "stopped", quiet=True, given=settings(**given))
+    monkeypatch.setattr(AutoencoderTrainer, "train_step", step)
+    resumed = train_autoencoder(str(names), tmp_path / "stopped", quiet=True, given=settings(**given))
+    assert (tmp_path / "whole" / MODEL).read_bytes() == (tmp_path / "stopped" / MODEL).read_bytes()
+    assert whole.summary["valid"]["reconstruction"] == resumed.summary["valid"]["reconstruction"]
+    again = train_autoencoder(str(names), tmp_path / "stopped", quiet=True, given=settings(**given))
+    assert again.summary["steps"] == 12, "a finished run is left as it is"
+
+
+def test_the_report_and_the_lines_of_metrics_have_all_figures(names, tmp_path):
+    trained = train_autoencoder(str(names), tmp_path / "run", quiet=True, given=settings())
+    valid = trained.summary["valid"]
+    assert {"reconstruction", "kl", "elbo", "iw_nll", "mutual_information", "active_units", "units"} <= set(valid)
+    assert valid["elbo"] == pytest.approx(-valid["reconstruction"] - valid["kl"])
+    assert valid["iw_nll"] < -valid["iw_elbo"], "more samples tighten the bound"
+    assert valid["units"] == 4
+    validations = [line for line in trained.run.metrics() if "valid_loss" in line]
+    assert len(validations) == 3
+    for line in validations:
+        nats = line["reconstruction"] + line["kl"]
+        assert line["elbo"] == pytest.approx(-nats)
+        assert 0 <= line["kl_weight"] <= 1
+    best = min(validations, key=lambda line: line["valid_loss"])
+    assert best["reconstruction"] == pytest.approx(valid["reconstruction"], rel=1e-5)
+    json.dumps(trained.summary)
+
+
+def test_a_plain_autoencoder_learns_to_write_its_lines_again(names, tmp_path):
+    given = settings(kind="plain", hidden_dim=48, latent_dim=24, steps=250, lr=1e-2, dropout=0.0, evaluations=2)
+    with torch_globals_restored():
+        one = trainer(tmp_path / "run", names, given)
+        lines = one.corpus.train
+        before = LineScores.of(measure(one.autoencoder.eval(), lines, 0)).reconstruction
+        one.fit()
+    after = LineScores.of(measure(one.run.load_autoencoder(), lines, one.corpus.tokenizer.start_id))
+    assert after.reconstruction < 0.25 * before
+    assert after.kl is None
+    assert "kl" not in after.to_json()
+
+
+def test_likelihoods_do_not_depend_on_how_lines_are_batched(names, tmp_path, monkeypatch):
+    with torch_globals_restored():
+        one = trainer(tmp_path / "run", names, settings())
+    model, valid, start_id = one.autoencoder.eval(), one.corpus.valid, one.corpus.tokenizer.start_id
+    together = measure(model, valid, start_id)
+    chosen = np.array([1, 4, 5])
+    few = measure(model, valid, start_id, chosen)
+    np.testing.assert_allclose(few.kl_L, together.kl_L[chosen], rtol=1e-4)
+    numbers = [number for found, _ in batches_of(valid, start_id) for number in found.tolist()]
+    assert sorted(numbers) == list(range(len(valid.documents)))
+    found = likelihoods(model, valid, start_id, chosen, samples=50)
+    monkeypatch.setattr("seqlab.autoencoders.figures.AT_ONCE", 40)
+    np.testing.assert_allclose(likelihoods(model, valid, start_id, chosen, samples=50), found, rtol=1e-5)
+    np.testing.assert_allclose(found, -together.nats_L[chosen], atol=2.0)
+
+
+def test_every_line_is_read_once_a_pass_and_in_another_order_next_time(names):
+    corpus, _, _ = plan(str(names), quiet=True, given=settings())
+    reader, orders = BatchReader(corpus.train, 16, 0, seed=3), []
+    for _ in range(2):
+        seen, over = [], False
+        while not over:
+            seen += reader.chosen_B.tolist()
+            batch = reader.read(reader.remaining)
+            assert (batch.targets_BT >= 0).sum() == reader.tokens_in(0)
+            over = reader.advance(reader.remaining)
+        assert sorted(seen) == list(range(len(corpus.train.documents)))
+        orders.append(seen)
+    assert orders[0] != orders[1]
+    assert reader.consumed == 2 * len(corpus.train)
+
+
+def test_long_and_empty_lines_are_left_out():
+    lines = lines_of([np.array([1, 2, 0]), np.array([0]), np.array([3] * 9 + [0]), np.array([4, 0])])
+    short = short_lines(lines, 5)
+    assert short[:].tolist() == [1, 2, 0, 4, 0]
+    assert short.documents.tolist() == [0, 3]
+    assert short.lines
+    assert short_lines(short, 5) is short
+
+
+def test_stacked_training_adds_a_layer_at_a_time_and_ends_with_all(names, tmp_path):
+    with torch_globals_restored():
+        one = trainer(tmp_path / "run", names, settings(layers=2, stacked=True))
+    model, phases = one.autoencoder, one.phases
+    lower, upper = (
+        [*model.encoder.cells[:2], model.decoder.cells[0]],
+        [*model.encoder.cells[2:], model.decoder.cells[1]],
+    )
+
+    def learns(parts):
+        return {p.requires_grad for part in parts for p in part.parameters()}
+
+    assert phases.enter(0.1, 0)
+    assert (model.encoder.depth, model.decoder.cells[1].bypassed, learns(lower)) == (1, True, {True})
+    assert not phases.enter(0.2, 1)
+    assert phases.enter(0.4, 2), "another model: earlier validations do not compare"
+    assert (model.encoder.depth, model.decoder.cells[1].bypassed) == (2, False)
+    assert (learns(lower), learns(upper)) == ({False}, {True})
+    assert phases.enter(0.7, 3)
+    assert learns([*lower, *upper]) == {True}
+    one.fit()
+    assert AutoencoderRun.open(tmp_path / "run").load_autoencoder().encoder.depth == 2
+
+
+def test_only_the_encoder_learns_in_inner_steps_until_information_stops_rising(names, tmp_path):
+    with torch_globals_restored():
+        one = trainer(tmp_path / "run", names, settings(inner_steps=2))
+        decoder = {name: p.detach().clone() for name, p in one.autoencoder.decoder.named_parameters()}
+        one.autoencoder.train()
+        for inner in (True, True, False):
+            encoder = one.autoencoder.encoder.head.weight.detach().clone()
+            one.train_step()
+            same = all(torch.equal(p, decoder[name]) for name, p in one.autoencoder.decoder.named_parameters())
+            assert same == inner
+            assert not torch.equal(one.autoencoder.encoder.head.weight, encoder)
+    phases = one.phases
+    for information, lagging in ((0.5, True), (0.7, True), (0.6, False), (0.9, False)):
+        phases.observe({"mutual_information": information})
+        assert phases.lagging == lagging
+
+
+def test_pretraining_counts_no_divergence_and_then_renews_the_decoder(names, tmp_path):
+    with torch_globals_restored():
+        one = trainer(tmp_path / "run", names, settings(pretrain=0.5, anneal=0.5))
+        one.fit()
+    weights = [line["kl_weight"] for line in one.run.metrics()]
+    steps = [line["step"] for line in one.run.metrics()]
+    assert all((weight == 0) == (step <= 7) for weight, step in zip(weights, steps, strict=True)), (weights, steps)
+    assert one.phases.renewed
+    assert Phases(one.autoencoder, one.run.settings).weight(1.0) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"bptt": 20}, "training.bptt: lines are read whole"),
+        ({"counts": True}, "model.counts"),
+        ({"lines": "no"}, "text.lines"),
+        ({"softmax": "nce"}, "no likelihood"),
+        ({"stacked": True}, "one layer only"),
+        ({"layers": 2, "last_dim": 5, "stacked": True}, "one width"),
+        ({"anneal": 0}, "no time to anneal"),
+        ({"max_length": 2}, "two are needed"),
+        ({"latent_dim": 0}, "latent_dim"),
+        ({"epochs": 1}, "epochs and steps"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_before_anything_is_written(given, words, names, tmp_path):
+    with pytest.raises(InputError, match=words):
+        train_autoencoder(str(names), tmp_path / "run", quiet=True, given=settings(**given))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_of_another_text_or_setting_is_not_resumed(names, tmp_path):
+    train_autoencoder(str(names), tmp_path / "run", quiet=True, given=settings())
+    with pytest.raises(InputError, match="latent_dim"):
+        train_autoencoder(str(names), tmp_path / "run", quiet=True, given=settings(latent_dim=5))
+    longer = train_autoencoder(str(names), tmp_path / "run", quiet=True, given=settings(steps=15))
+    assert longer.summary["steps"] == 15, "a larger budget goes on"
+    started = train_autoencoder(
+        str(names), tmp_path / "other", quiet=True, given=settings(kind="plain", init=str(tmp_path / "run"))
+    )
+    assert started.summary["steps"] == 12
+    with pytest.raises(InputError, match="layers of another kind or size"):
+        train_autoencoder(
+            str(names), tmp_path / "wider", quiet=True, given=settings(hidden_dim=13, init=str(tmp_path / "run"))
+        )
+
+
+def test_a_baseline_is_trained_on_the_same_lines_for_as_long(names, tmp_path):
+    given = settings(max_length=9)
+    trained = train_autoencoder(str(names), tmp_path / "run", quiet=True, given=given, baseline=tmp_path / "lm")
+    baseline = trained.summary["baseline"]
+    assert baseline["steps"] == 12
+    assert baseline["valid"]["tokens"] == trained.summary["valid"]["tokens"]
+
+
+@pytest.mark.parametrize(
+    ("kl", "information", "active", "named"),
+    [(0.01, 0.0, 0, True), (8.0, 0.02, 0, True), (0.2, 0.05, 1, True), (4.0, 2.5, 12, False), (1.0, 0.6, 1, False)],
+)
+def test_collapse_is_named_by_what_the_points_say_not_by_the_divergence(kl, information, active, named):
+    found = collapse(LineScores(100, 900, 20.0, 16, kl, -20.0 - kl, information, active))
+    assert bool(found.findings) == named
+    assert ("ignores the point" in found.brief()) == named
+    if named:
+        assert "free_bits" in found.brief()
+
+
+def test_a_diverging_training_is_stopped(names, tmp_path, monkeypatch):
+    monkeypatch.setattr(seqlab.training.loop, "SAVE_EVERY", 1e9)
+    from seqlab.base.errors import SeqlabError
+
+    with pytest.raises(SeqlabError, match="diverged"):
+        train_autoencoder(
+            str(names), tmp_path / "run", quiet=True, given=settings(optimizer="sgd", lr=1e8, clip=0.0, steps=40)
+        )
