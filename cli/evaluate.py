@@ -209,7 +209,7 @@ def _warn_of_few_tuning_tokens(results: dict[str, dict[str, Scores]]) -> None:
             )
 
 
-def _evaluate_lines(paths: list[Path], text: list[Path] | None, split: str | None, device: str, json: bool) -> None:
+def _evaluate_lines(paths: list[Path], text: list[str] | None, split: str | None, device: str, json: bool) -> None:
     """Print the scores of autoencoders, which have no per-token scores and nothing to add."""
     from .autoencoders.lines import open_autoencoder
 

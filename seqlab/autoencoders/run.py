@@ -36,9 +36,16 @@ class AutoencoderRun(Run):
         if not found:
             return None
         best = min(found, key=lambda one: float(one["valid_loss"]))
-        lines = round(best["valid_lines"])
-        figures = {name: best.get(name) for name in ("kl", "elbo", "mutual_information", "active_units")}
-        return LineScores(lines, round(best["valid_tokens"]), best["reconstruction"], best["units"], **figures)
+        return LineScores(
+            round(best["valid_lines"]),
+            round(best["valid_tokens"]),
+            best["reconstruction"],
+            best["units"],
+            kl=best.get("kl"),
+            elbo=best.get("elbo"),
+            mutual_information=best.get("mutual_information"),
+            active_units=best.get("active_units"),
+        )
 
     @property
     def diagnosis(self) -> Findings:
