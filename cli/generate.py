@@ -245,7 +245,8 @@ def _print_points(run: str, prompt: str, options: dict[str, Any], device: str, a
     """Print the lines at points of the prior, one a line and nothing else on stdout."""
     from .autoencoders.lines import open_autoencoder
 
-    options = {name: value for name, value in options.items() if value not in ([], False)}
+    unset = {"stop": [], "allow_unknown": False}
+    options = {name: value for name, value in options.items() if name not in unset or value != unset[name]}
     found = open_autoencoder(run, device).sample(options.pop("num", 1), prompt=prompt, **options)
     if as_json:
         print_json(found.to_json())

@@ -23,6 +23,7 @@ SECTIONS = {
     "text": ("Text", "How a text becomes ids: `seqlab data prepare`, and the first step of every training."),
     "model": ("Language model", "Embedding, cells and output layer."),
     "training": ("Training of a language model", "Optimisation, schedule, regularisation, budget."),
+    "autoencoder": ("Autoencoders", "`seqlab train autoencoder`, next to the sections of text, model and training."),
     "embeddings": ("Word vectors", "`seqlab train embeddings`."),
     "generation": ("Generation", "`seqlab generate`."),
     "evaluation": ("Evaluation", "What `seqlab evaluate` can add to a language model."),
@@ -89,9 +90,9 @@ def settings_page() -> str:
 
 def settings() -> dict[str, dict[str, list[str]]]:
     """Section -> tier -> the lines of its settings."""
-    from seqlab import config
+    from seqlab.config.book import SECTIONS as GROUPS
 
-    books = {section: getattr(config, f"{section.capitalize()}Config") for section in SECTIONS}
+    books = {section: GROUPS[section] for section in SECTIONS}
     found: dict[str, dict[str, list[str]]] = {}
     for section, book in books.items():
         found[section] = {tier: [] for tier in TIERS}

@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from .run import Run as Run
     from .studies.check.result import Check as Check
     from .studies.compare import Comparison as Comparison
+    from .studies.compare import LineComparison as LineComparison
     from .studies.compare import VectorComparison as VectorComparison
     from .studies.tune.batch_size import BatchStudy as BatchStudy
     from .studies.tune.range_test import RangeTest as RangeTest
@@ -88,6 +89,7 @@ _HOMES = {
     "History": "run",
     "InputError": "base.errors",
     "Inspection": "text.inspection.inspection",
+    "LineComparison": "studies.compare",
     "LineVectorizer": "autoencoders.vectorizer",
     "Picture": "visualization",
     "RangeTest": "studies.tune.range_test",

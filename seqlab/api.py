@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .embeddings.training.loop import Epoch
     from .evaluation import Scores
     from .studies.check.result import Check
-    from .studies.compare import Comparison, VectorComparison
+    from .studies.compare import Comparison, LineComparison, VectorComparison
     from .studies.tune.batch_size import BatchStudy
     from .studies.tune.range_test import RangeTest
     from .studies.tune.results import Study
@@ -693,7 +693,12 @@ def evaluate(
 
 
 def compare(
-    *models: str | Path | TrainedLanguageModel | WordVectors | Sequence[str | Path | TrainedLanguageModel],
+    *models: str
+    | Path
+    | TrainedLanguageModel
+    | TrainedAutoencoder
+    | WordVectors
+    | Sequence[str | Path | TrainedLanguageModel],
     text: Sources | None = None,
     split: Literal["valid", "test"] | None = None,
     questions: str | Path | Sequence[str | Path] = (),
@@ -701,11 +706,12 @@ def compare(
     method: Literal["add", "mul"] = "add",
     top: int = 30_000,
     quiet: bool = True,
-) -> Comparison | VectorComparison:
+) -> Comparison | LineComparison | VectorComparison:
     """Compare models with the first of them: how much better each is, and how sure that is.
 
     Language models are compared on a text, token by token (where their tokenizers differ, by stretches of text);
-    differences are losses in nats, b minus a. Word vectors are compared on questions and similarity scores.
+    differences are losses in nats, b minus a. Where one of them is a variational autoencoder, all are compared line by
+    line. Word vectors are compared on questions and similarity scores.
 
     Args:
         *models: two or more run folders or open models, or word vectors where questions or similarity are given; a
@@ -719,13 +725,14 @@ def compare(
         quiet: show no progress.
 
     Returns:
-        A `Comparison`, with `.pairs`, `.difference`, `.interval` and `.curves()`, or a `VectorComparison`.
+        A `Comparison`, with `.pairs`, `.difference`, `.interval` and `.curves()`, a `LineComparison`, or a
+        `VectorComparison`.
 
     Raises:
         InputError: fewer than two models, or ones that cannot be compared.
     """
     from .embeddings import WordVectors
-    from .studies.compare import compare_models, compare_vectors, grouped
+    from .studies.compare import compare_lines, compare_models, compare_vectors, grouped
 
     if any(isinstance(one, WordVectors) for one in models) or questions or similarity:
         named: list[tuple[str, WordVectors]] = []
@@ -737,6 +744,8 @@ def compare(
             else:
                 raise InputError(f"compare: give word vectors or their paths, not {type(one).__name__}.")
         return compare_vectors(named, questions, similarity, method, top)
+    if any(is_autoencoder(one) for one in models):
+        return compare_lines([line_model(one) for one in models], text, split, quiet=quiet)
     groups: list[list[TrainedLanguageModel]] = []
     for given in models:
         several: Sequence[Any] = given if isinstance(given, list | tuple) else [given]
@@ -772,6 +781,25 @@ def export(
     from .compression.onnx.export import export as written
 
     return written(language_model(model).run, out, int8=int8, quiet=quiet)
+
+
+def is_autoencoder(model: object) -> bool:
+    """Whether it is an autoencoder, or the path of one."""
+    if isinstance(model, str | Path):
+        return kind_of(model) == "autoencoder"
+    return type(model).__name__ == "TrainedAutoencoder"
+
+
+def line_model(model: object) -> TrainedLanguageModel | TrainedAutoencoder:
+    """An open model that gives lines a probability, from its folder where a path is given. Raises InputError for
+    anything else."""
+    from .autoencoders.trained import TrainedAutoencoder
+    from .trained import TrainedLanguageModel
+
+    opened = load(model) if isinstance(model, str | Path) else model
+    if isinstance(opened, TrainedLanguageModel | TrainedAutoencoder):
+        return opened
+    raise InputError(f"compare: an autoencoder compares with language models, not with {type(opened).__name__}.")
 
 
 def language_model(model: str | Path | TrainedLanguageModel) -> TrainedLanguageModel:

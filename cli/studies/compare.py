@@ -23,7 +23,7 @@ from ..pages import Command
 from ..vectors.neighbors import open_vectors
 
 if TYPE_CHECKING:
-    from seqlab.studies.compare import Comparison, VectorComparison
+    from seqlab.studies.compare import Comparison, LineComparison, VectorComparison
 
 WITH = "--with"
 
@@ -101,12 +101,16 @@ def compare(
     if text and split:
         raise InputError("give either --text F or --split valid|test, not both.")
     member = member_of(network_only, counts_only, cache)
-    found: Comparison | VectorComparison
+    found: Comparison | LineComparison | VectorComparison
     if questions or similarity:
         found = _vectors(paths, others, text or split or output, questions or [], similarity or [], method, top)
     else:
         found = _models(paths, others or [], device, member, cache, text, split, json)
         if output is not None:
+            from seqlab.studies.compare import LineComparison
+
+            if isinstance(found, LineComparison):
+                raise InputError("-o draws the curves of language models; draw these with seqlab curves.")
             found.curves().save(output)
             say(f"seqlab: wrote {output}")
     print_json(found.to_json()) if json else print(found.text())
@@ -138,12 +142,20 @@ def _models(
     text: str | None,
     split: str | None,
     quiet: bool,
-) -> Comparison:
+) -> Comparison | LineComparison:
     from seqlab.base.errors import InputError
     from seqlab.base.kinds import kind_of
 
     from ..console import check_run
 
+    if any(kind_of(path) == "autoencoder" for path in paths):
+        load_torch()
+        from seqlab.api import line_model
+        from seqlab.studies.compare import compare_lines
+
+        if others or member or cache:
+            raise InputError("an autoencoder is compared run by run, as it was trained; leave the other options out.")
+        return compare_lines([line_model(path) for path in paths], text, split, quiet=quiet)
     for path in (*paths, *others):
         if kind_of(path) == "vectors":
             raise InputError(f"{path}: holds word vectors; compare them with --questions F or --similarity F.")

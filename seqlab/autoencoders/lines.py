@@ -69,7 +69,9 @@ def short_corpus(corpus: Corpus, longest: int, source: str) -> Corpus:
                 f"{printable(source)}: {where} has {len(splits[name].documents)} lines of at most {longest:,} tokens, "
                 f"where two are needed; give a longer text, or a larger {option('max_length')}."
             )
-    return Corpus(corpus.path, corpus.header, corpus.tokenizer, splits)
+    short = Corpus(corpus.path, corpus.header, corpus.tokenizer, splits)
+    vars(short)["digest"] = corpus.digest  # it is that text still: what is left out follows from the settings
+    return short
 
 
 class BatchReader(StreamReader):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+import seqlab
 import seqlab.training.loop
 from seqlab.autoencoders.figures import LineScores, collapse, likelihoods, measure
 from seqlab.autoencoders.lines import BatchReader, batches_of, lines_of, short_lines
@@ -252,6 +253,16 @@ def test_a_baseline_is_trained_on_the_same_lines_for_as_long(names, tmp_path):
     baseline = trained.summary["baseline"]
     assert baseline["steps"] == 12
     assert baseline["valid"]["tokens"] == trained.summary["valid"]["tokens"]
+    found = seqlab.compare(tmp_path / "lm", tmp_path / "run", split="valid")
+    exact, bound = found.models
+    assert (exact["bound"], bound["bound"]) == ("exact", "at most")
+    assert found.lines >= 10
+    assert found.pairs[0].found.mean == pytest.approx(bound["nats_per_line"] - exact["nats_per_line"])
+    assert found.to_json()["pairs"][0]["difference"] == found.pairs[0].found.mean
+    assert "nats a line" in found.text()
+    if found.lines == trained.summary["valid"]["lines"]:
+        nats = exact["nats_per_line"] * found.lines / baseline["valid"]["tokens"]
+        assert nats == pytest.approx(baseline["valid"]["nats_per_token"], rel=1e-4)
 
 
 @pytest.mark.parametrize(
