@@ -154,7 +154,7 @@ def compare_lines(
     found = [estimate(b[:count] - nats[0][:count], documents=np.arange(count)) for b in nats[1:]]
     known = [one for one in found if one is not None]
     adjusted = holm([one.p for one in known])
-    names = [row["name"] for row in rows]
+    names = [str(row["name"]) for row in rows]
     pairs = [LinePair(names[0], name, one, p) for name, one, p in zip(names[1:], known, adjusted, strict=True)]
     return LineComparison(source.name, count, pairs, rows)
 
