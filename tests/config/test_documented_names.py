@@ -42,7 +42,7 @@ def helps() -> str:
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_the_names_a_page_uses_exist(page):
     text = FOREIGN.sub("", page.read_text("utf-8"))
-    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text))
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", text))
     assert named <= FLAGS, f"no such flags: {sorted(named - FLAGS)}"
     assigned = set(re.findall(r"--set \"?([\w.]+)=", text))
     assert assigned <= NAMES, f"no such settings: {sorted(assigned - NAMES)}"
@@ -50,7 +50,7 @@ def test_the_names_a_page_uses_exist(page):
 
 def test_the_names_that_settings_mention_exist():
     text = helps()
-    assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)) <= FLAGS
+    assert set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", text)) <= FLAGS
     underscored = set(re.findall(r"\b[a-z]+(?:_[a-z]+)+\b", text))
     examples = {"new_york", "can_be", "have_been", "no_repeat_ngram", "repetition_penalty"}
     assert underscored - examples <= NAMES
