@@ -32,8 +32,8 @@ ROOMS = """
     opening
     evaluation | generation
     training
-    trained
     autoencoders
+    trained
     studies | compression
     api
 """
