@@ -215,13 +215,15 @@ def _vector_facts(path: Path) -> dict[str, Any]:
         "kind": "vectors",
         "diagnosis": _diagnosis_of_vectors(path) if path.is_dir() else None,
         "words": len(vectors),
-        "dim": vectors.matrix.shape[1],
-        "parameters": vectors.matrix.size,
+        "dim": vectors.dim,
+        "parameters": vectors.stored.size,
+        "matrix_bytes": vectors.stored.nbytes,
         "most_frequent": vectors.words[:10],
     }
     if vectors.subwords is not None:
         grams = vectors.subwords
         facts["parameters"] += grams.matrix.size
+        facts["matrix_bytes"] += grams.matrix.nbytes
         facts["ngrams"] = {"buckets": grams.buckets, "shortest": grams.shortest, "longest": grams.longest}
     return facts | {key: value for key, value in (vectors.meta or {}).items() if key != "kind"}
 

@@ -43,11 +43,11 @@ SUBROOMS = {
     "config": "names settings explicit groups checks presets book",
     "text": "workers scripts sources tokenizers ids preparation inspection",
     "nn": "products dropout zoneout characters kernels packed cells outputs",
-    "embeddings": "material engines queries folder evaluation vectors formats vectorizer training",
+    "embeddings": "packed material engines queries folder evaluation vectors formats vectorizer training",
     "training": "distributed budget presets optimize step graphs watch machine starts state loop starter planning "
     "report train",
     "studies": "check tune compare",
-    "compression": "models onnx",
+    "compression": "models onnx vectors",
     "visualization": "choices output style page picture charts maps curves",
 }
 """The same inside a room: a file or folder imports only from those before it."""

@@ -6,6 +6,7 @@ Written and read without ever having the matrix in memory twice, and opened memo
 from __future__ import annotations
 
 import json
+import math
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -22,6 +23,7 @@ from ..base.files import (
     atomic_folder,
     load_tensors,
     read_json,
+    save_tensors,
     sha256,
     tensor_digest,
     tensor_header,
@@ -33,6 +35,7 @@ from ..base.kinds import description, kind_of
 from ..base.storage.verified import verify_folder_once
 from ..base.storage.whole import read_whole
 from .material.subwords import Subwords
+from .packed.matrix import METHOD, PackedMatrix, Rows, packed_of
 
 TENSORS, VOCAB, CONFIG = "vectors.safetensors", "vocab.json", "config.json"
 NGRAMS = "ngrams.safetensors"
@@ -56,11 +59,11 @@ BLOCK_BYTES = 1 << 19
 
 
 class VectorTable(NamedTuple):
-    """Words (V), their vectors (V, D) float32, which may lie in a file, counts (V,) and n-grams where known, and JSON
-    values."""
+    """Words (V), their vectors (V, D) float32 or packed, which may lie in a file, counts (V,) and n-grams where known,
+    and JSON values."""
 
     words: Sequence[str]
-    matrix: np.ndarray
+    matrix: Rows
     counts: np.ndarray | None
     meta: Mapping[str, Any]
     subwords: Subwords | None = None
@@ -71,7 +74,7 @@ def block_rows(dim: int) -> int:
     return max(1, BLOCK_BYTES // (4 * dim)) if dim else 1
 
 
-def write_rows(handle: IO[bytes], matrix: np.ndarray) -> None:
+def write_rows(handle: IO[bytes], matrix: Rows) -> None:
     """Append (V, D) as little-endian float32, block by block."""
     step = block_rows(matrix.shape[1])
     for start in range(0, len(matrix), step):
@@ -109,9 +112,13 @@ def write_folder(folder: str | Path, table: VectorTable, keep: Callable[[Path], 
             keep(temporary)
 
 
-def _write_tensors(path: Path, matrix: np.ndarray, metadata: Mapping[str, str] | None = None) -> None:
-    """The one-matrix file of `files.save_tensors`, in two passes over the matrix: digest, then rows."""
+def _write_tensors(path: Path, matrix: Rows, metadata: Mapping[str, str] | None = None) -> None:
+    """The one-matrix file of `files.save_tensors`, in two passes over the matrix: digest, then rows. Of a packed one
+    its codes, scales and codebooks."""
     metadata = metadata or {}
+    if isinstance(matrix, PackedMatrix):
+        save_tensors(path, matrix.tensors(), {**metadata, **matrix.header()})
+        return
     written = {**metadata, "sha256": tensor_digest({"matrix": matrix}, metadata)}
     with atomic_file(path) as handle:
         handle.write(tensor_header({"matrix": ("<f4", matrix.shape)}, written))
@@ -150,13 +157,13 @@ def _read_folder(folder: Path, mapped: bool, verify: Verify | None) -> VectorTab
         verify_manifest(folder, later=() if mapped else (TENSORS,))
     else:
         _check_all_but_the_matrices(folder)
-    matrix = _mapped_matrix(folder / TENSORS)[0] if mapped else None
+    matrix = _matrix_of(folder / TENSORS, *_mapped_tensors(folder / TENSORS)) if mapped else None
     vocab, meta = read_json(folder / VOCAB), read_json(folder / CONFIG)
     check_form(folder / VOCAB, vocab, VOCAB_FORM)
     check_form(folder / CONFIG, meta, META_FORM)
     try:
         if matrix is None:
-            matrix = load_tensors(folder / TENSORS)[0]["matrix"]
+            matrix = _matrix_of(folder / TENSORS, *load_tensors(folder / TENSORS))
         words, counts = list(vocab["words"]), vocab["counts"]
         counts = None if counts is None else np.asarray(counts, np.int64)
         meta = dict(meta)
@@ -164,7 +171,7 @@ def _read_folder(folder: Path, mapped: bool, verify: Verify | None) -> VectorTab
         raise
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{folder}: not an embeddings folder ({error}); it is damaged.") from None
-    if matrix.ndim != 2 or len(matrix) != len(words) or (counts is not None and counts.shape != (len(words),)):
+    if len(matrix.shape) != 2 or len(matrix) != len(words) or (counts is not None and counts.shape != (len(words),)):
         raise InputError(f"{folder}: {len(words):,} words and a matrix of shape {matrix.shape} do not match.")
     return VectorTable(words, matrix, counts, meta, _read_subwords(folder, matrix.shape[1]))
 
@@ -173,7 +180,8 @@ def _read_subwords(folder: Path, dim: int) -> Subwords | None:
     """The n-grams of a folder whose manifest has been checked, or None where it has none."""
     if NGRAMS not in read_json(folder / MANIFEST)["files"]:
         return None
-    matrix, metadata = _mapped_matrix(folder / NGRAMS)
+    tensors, metadata = _mapped_tensors(folder / NGRAMS)
+    matrix = _matrix_of(folder / NGRAMS, tensors, metadata)
     try:
         subwords = Subwords(matrix, int(metadata["shortest"]), int(metadata["longest"]))
     except (KeyError, TypeError, ValueError, InputError):
@@ -202,8 +210,16 @@ def _check_all_but_the_matrices(folder: Path) -> None:
             raise InputError(f"{file}: differs from {MANIFEST}; the file is damaged or was edited.")
 
 
-def _mapped_matrix(path: Path) -> tuple[np.ndarray, Mapping[str, Any]]:
-    """(V, D) float32 as it lies in the file, and the strings of its header.
+def _matrix_of(path: Path, tensors: Mapping[str, np.ndarray], metadata: Mapping[str, Any]) -> Rows:
+    """The matrix of a file's arrays: float32, or packed."""
+    try:
+        return packed_of(tensors, metadata) if METHOD in metadata else tensors["matrix"]
+    except (KeyError, TypeError, ValueError):
+        raise InputError(f"{path}: its header does not describe a matrix; the file is damaged.") from None
+
+
+def _mapped_tensors(path: Path) -> tuple[dict[str, np.ndarray], Mapping[str, Any]]:
+    """Arrays by name as they lie in a file, and the strings of its header.
 
     Layout: https://github.com/huggingface/safetensors#format
     """
@@ -214,19 +230,27 @@ def _mapped_matrix(path: Path) -> tuple[np.ndarray, Mapping[str, Any]]:
         text = handle.read(min(length, LONGEST_TENSOR_HEADER))
     try:
         header = json.loads(text)
-        entry, metadata = header["matrix"], header["__metadata__"]
-        rows, dim = map(int, entry["shape"])
-        begin, end = map(int, entry["data_offsets"])
-    except (KeyError, TypeError, ValueError):
+        metadata = header.pop("__metadata__")
+        return {name: _mapped_array(path, entry, 8 + length, size) for name, entry in header.items()}, metadata
+    except InputError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError):
         raise InputError(f"{path}: its header does not describe a matrix; the file is damaged.") from None
-    offset = 8 + length + begin
+
+
+def _mapped_array(path: Path, entry: Mapping[str, Any], begin_of_data: int, size: int) -> np.ndarray:
+    """One array of a file of `size` bytes, of the types that word vectors are stored in."""
+    shape = tuple(map(int, entry["shape"]))
+    begin, end = map(int, entry["data_offsets"])
+    dtype = {"F32": np.dtype("<f4"), "U8": np.dtype("u1")}.get(entry.get("dtype", ""))
+    numbers = math.prod(shape)
     if (
-        entry.get("dtype") != "F32"
-        or min(rows, dim, begin) < 0
-        or end - begin != 4 * rows * dim
-        or offset + (end - begin) > size
+        dtype is None
+        or min((*shape, begin)) < 0
+        or end - begin != dtype.itemsize * numbers
+        or begin_of_data + end > size
     ):
         raise InputError(f"{path}: its header and its size do not match; the file is damaged.")
-    if rows * dim == 0:
-        return np.empty((rows, dim), np.float32), metadata
-    return np.memmap(path, "<f4", "r", offset, (rows, dim)), metadata
+    if not numbers:
+        return np.empty(shape, dtype)
+    return np.memmap(path, dtype, "r", begin_of_data + begin, shape)

@@ -16,6 +16,7 @@ from .evaluation.evaluate import TOP, evaluate_vectors
 from .evaluation.results import VectorEvaluation
 from .folder import TENSORS, VOCAB, VectorTable, Verify, read_folder, write_folder
 from .material.subwords import Subwords
+from .packed.matrix import PackedMatrix, Rows
 from .queries import batched, single
 from .queries.all_but_the_top import shared_directions, without
 from .queries.gensim_names import GensimNames
@@ -42,7 +43,7 @@ class WordVectors(GensimNames):
 
     Args:
         words: V distinct strings, any Unicode.
-        matrix: (V, D), stored as C-contiguous float32.
+        matrix: (V, D), stored as C-contiguous float32; or packed (`seqlab.compress`), which answers as it is stored.
         counts: (V,) occurrences in the training text, where known.
         meta: how the vectors came to be; JSON values, saved and loaded with them.
         check: look for repeated words and values that are not finite; False where that has been done.
@@ -57,7 +58,7 @@ class WordVectors(GensimNames):
     def __init__(
         self,
         words: Sequence[str],
-        matrix: np.ndarray,
+        matrix: Rows,
         counts: np.ndarray | None = None,
         meta: Mapping[str, Any] | None = None,
         *,
@@ -72,6 +73,8 @@ class WordVectors(GensimNames):
         facts = [counted(len(self), "word"), counted(self.dim, "dimension")]
         if self.subwords is not None:
             facts.append(f"n-grams {self.subwords.shortest}-{self.subwords.longest}")
+        if isinstance(self.stored, PackedMatrix):
+            facts.append(self.stored.method)
         if self.path is not None:
             facts.append(str(self.path))
         return line(type(self).__name__, facts)
@@ -198,7 +201,7 @@ class WordVectors(GensimNames):
         chosen = self.words[: max(0, int(words))] if isinstance(words, int | np.integer) else as_words(words)
         rows = [self.row(word) for word in chosen]
         counts = None if self.counts is None else self.counts[rows]
-        return WordVectors(chosen, self.matrix[rows], counts, self.meta, subwords=self.subwords)
+        return WordVectors(chosen, self.stored[rows], counts, self.meta, subwords=self.subwords)
 
     def normalize(self) -> WordVectors:
         """Vectors of length one; all-zero vectors stay zero. Without subwords, whose means would have other lengths."""
@@ -219,9 +222,10 @@ class WordVectors(GensimNames):
         count = round(self.dim / 100) if directions is None else directions
         if not 0 <= count <= self.dim:
             raise InputError(f"directions: {count} is not between 0 and the {self.dim} dimensions.")
-        shared = shared_directions(self.matrix, count)
-        subwords = self.subwords and self.subwords.with_matrix(without(self.subwords.matrix, *shared))
-        return WordVectors(self.words, without(self.matrix, *shared), self.counts, self.meta, subwords=subwords)
+        matrix = self.matrix
+        shared = shared_directions(matrix, count)
+        subwords = self.subwords and self.subwords.with_matrix(without(np.asarray(self.subwords.matrix), *shared))
+        return WordVectors(self.words, without(matrix, *shared), self.counts, self.meta, subwords=subwords)
 
     def save(self, folder: str | Path) -> None:
         """Write an embeddings folder, atomically.
@@ -229,7 +233,7 @@ class WordVectors(GensimNames):
         It holds vectors.safetensors, vocab.json, config.json, manifest.json, and ngrams.safetensors where there are
         subwords. `seqlab.embeddings.save_vectors` writes the formats of other programs.
         """
-        write_folder(folder, VectorTable(self.words, self.matrix, self.counts, self.meta, self.subwords))
+        write_folder(folder, VectorTable(self.words, self.stored, self.counts, self.meta, self.subwords))
 
     def to_gensim(self) -> KeyedVectors:
         """These vectors as gensim's KeyedVectors, or FastTextKeyedVectors where there are n-grams.

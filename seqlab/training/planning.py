@@ -236,7 +236,7 @@ def plan(
     vectors = open_vectors(embeddings) if embeddings else None
     if vectors is not None and not quiet:
         notify(*(f"{embeddings}: {note}" for note in vectors.meta.get("notes", [])))
-    width = None if vectors is None else vectors.matrix.shape[1]
+    width = None if vectors is None else vectors.dim
     rates: dict[str, float] = {}
 
     def check_sizes(config: LanguageModelConfig) -> None:

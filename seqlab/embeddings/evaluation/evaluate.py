@@ -10,13 +10,14 @@ a 95 % interval, so chance is not mistaken for progress.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ...base.errors import InputError
+from ..packed.matrix import PackedMatrix, dots
 from ..queries.lexicon import Lexicon
 from ..queries.terms import Method, check_method
 from .questions import Pair, Section, read_questions, read_similarity
@@ -64,25 +65,41 @@ class _Folded:
         return np.repeat(np.arange(len(classes)), lengths), np.concatenate(per_question)
 
 
-def answer(unit_VD: np.ndarray, abc_Q3: np.ndarray, method: Method) -> np.ndarray:
-    """Scores (Q, V) of every word as the answer to "a is to b as c is to ?", for rows abc (Q, 3) of unit vectors."""
-    a_QD, b_QD, c_QD = (unit_VD[abc_Q3[:, place]] for place in range(3))
+def cosines_with(vectors: Lexicon, size: int) -> Callable[[np.ndarray], np.ndarray]:
+    """A function from vectors (Q, D) to their dot products (Q, V) with the first `size` words' unit vectors."""
+    if isinstance(vectors.stored, PackedMatrix):
+        return lambda queries_QD: dots(vectors.stored, queries_QD, slice(size)) / vectors.norms[:size]
+    unit_VD = vectors.stored[:size] / vectors.norms[:size, None]
+    return lambda queries_QD: queries_QD @ unit_VD.T
+
+
+def unit_vectors(vectors: Lexicon, rows: np.ndarray) -> np.ndarray:
+    """(N, D) vectors of length one of some rows."""
+    return vectors.stored[rows] / vectors.norms[rows, None]
+
+
+def answer(
+    cosines: Callable[[np.ndarray], np.ndarray], abc: tuple[np.ndarray, np.ndarray, np.ndarray], method: Method
+) -> np.ndarray:
+    """Scores (Q, V) of every word as the answer to "a is to b as c is to ?", for unit vectors a, b and c (Q, D)."""
+    a_QD, b_QD, c_QD = abc
     if method == "add":
-        return (b_QD - a_QD + c_QD) @ unit_VD.T
-    scores_QV = 1 + b_QD @ unit_VD.T
-    scores_QV *= 1 + c_QD @ unit_VD.T
-    scores_QV /= 2 * (1 + a_QD @ unit_VD.T) + np.float32(4e-6)  # (1 + cos) / 2 each, and 1e-6 below
+        return cosines(b_QD - a_QD + c_QD)
+    scores_QV = 1 + cosines(b_QD)
+    scores_QV *= 1 + cosines(c_QD)
+    scores_QV /= 2 * (1 + cosines(a_QD)) + np.float32(4e-6)  # (1 + cos) / 2 each, and 1e-6 below
     return scores_QV
 
 
 def answered(vectors: Lexicon, classes_Q4: np.ndarray, folded: _Folded, method: Method) -> np.ndarray:
     """Which questions (Q, 4) of word classes are answered by their fourth; the first three are no answers."""
-    unit_VD = vectors.unit[: len(folded.class_of_row)]
-    correct = np.zeros(len(classes_Q4), bool)
-    step = max(1, BLOCK // max(1, len(unit_VD)))
+    size = len(folded.class_of_row)
+    cosines, correct = cosines_with(vectors, size), np.zeros(len(classes_Q4), bool)
+    step = max(1, BLOCK // max(1, size))
     for start in range(0, len(classes_Q4), step):
         block = classes_Q4[start : start + step]
-        scores_QV = answer(unit_VD, folded.first_row[block[:, :3]], method)
+        a, b, c = (unit_vectors(vectors, rows) for rows in folded.first_row[block[:, :3]].T)
+        scores_QV = answer(cosines, (a, b, c), method)
         scores_QV[folded.rows(block[:, :3])] = -np.inf
         best = folded.class_of_row[scores_QV.argmax(axis=1)]
         correct[start : start + step] = best == block[:, 3]
@@ -217,11 +234,12 @@ def cosines_of(vectors: Lexicon, pairs: Sequence[Pair]) -> np.ndarray:
     """Cosines (P,) of pairs of words, not a number where one of them is unknown."""
     folded = _Folded(vectors, len(vectors))
     found = [folded.find(pair[:2]) for pair in pairs]
-    cosines_P = np.full(len(pairs), np.nan, vectors.unit.dtype)
+    cosines_P = np.full(len(pairs), np.nan, np.float32)
     known_P = np.array([classes is not None for classes in found], bool)
     if known_P.any():
         rows = folded.first_row[np.array([classes for classes in found if classes])]
-        cosines_P[known_P] = np.einsum("nd,nd->n", vectors.unit[rows[:, 0]], vectors.unit[rows[:, 1]])
+        first, second = (unit_vectors(vectors, side) for side in rows.T)
+        cosines_P[known_P] = np.einsum("nd,nd->n", first, second)
     return cosines_P
 
 

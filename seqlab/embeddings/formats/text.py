@@ -19,6 +19,7 @@ import numpy as np
 from ...base.errors import InputError, counted
 from ...base.files import atomic_file
 from ..folder import VectorTable, block_rows
+from ..packed.matrix import Rows
 from .dialect import (
     BYTE_ORDER_MARK,
     LONGEST_HEADER,
@@ -344,7 +345,7 @@ def _write_text(path: Path, table: VectorTable, header: bytes) -> None:
             handle.write(_text_row(word, vector))
 
 
-def rows_of(matrix: np.ndarray) -> Iterator[np.ndarray]:
+def rows_of(matrix: Rows) -> Iterator[np.ndarray]:
     """Every row, read from the matrix in blocks."""
     step = block_rows(matrix.shape[1])
     for start in range(0, len(matrix), step):

@@ -15,6 +15,7 @@ import numpy as np
 
 from ...base.errors import InputError
 from ...base.printing import quoted
+from ..packed.matrix import Rows
 
 END_OF_SENTENCE = b"</s>"
 """The one word without n-grams."""
@@ -31,14 +32,14 @@ class Subwords:
     """Vectors of hashed character n-grams, which answer for words outside the vocabulary.
 
     Args:
-        matrix: (B, D) float32, one row a bucket; may lie in a file.
+        matrix: (B, D) float32, one row a bucket; may lie in a file, or be packed.
         shortest, longest: characters of an n-gram, `<` and `>` around the word included.
 
     Raises InputError for a matrix without rows and for lengths that are none.
     """
 
-    def __init__(self, matrix: np.ndarray, shortest: int, longest: int):
-        if matrix.ndim != 2 or not len(matrix):
+    def __init__(self, matrix: Rows, shortest: int, longest: int):
+        if len(matrix.shape) != 2 or not len(matrix):
             raise InputError(f"n-grams need a matrix of one row a bucket, not shape {matrix.shape}.")
         check_lengths(shortest, longest)
         self.matrix = matrix
@@ -52,7 +53,7 @@ class Subwords:
     def __repr__(self) -> str:
         return f"Subwords({self.buckets:,} buckets, n-grams of {self.shortest} to {self.longest} characters)"
 
-    def with_matrix(self, matrix: np.ndarray) -> Subwords:
+    def with_matrix(self, matrix: Rows) -> Subwords:
         """The same n-grams with other vectors."""
         return Subwords(matrix, self.shortest, self.longest)
 
@@ -129,7 +130,7 @@ def parts_of(
     return offsets, rows
 
 
-def mean_rows(matrix: np.ndarray, offsets: np.ndarray, rows: np.ndarray) -> np.ndarray:
+def mean_rows(matrix: Rows, offsets: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """(N, D) float32: for each of N runs rows[offsets[i] : offsets[i + 1]], none of them empty, the mean of those
     rows of `matrix`, which may lie in a file; gathered block by block."""
     means = np.empty((len(offsets) - 1, matrix.shape[1]), np.float32)
@@ -149,14 +150,20 @@ def ngram_buckets(
 ) -> tuple[np.ndarray, np.ndarray]:
     """(counts (N,) int64, buckets (P,) int32): how many n-grams each word has, and the bucket of each, word after
     word. Raises InputError for lengths that are none."""
+    counts, hashes = ngram_hashes(words, shortest, longest)
+    return counts, (hashes % np.uint32(buckets)).astype(np.int32)
+
+
+def ngram_hashes(words: Sequence[str] | Sequence[bytes], shortest: int, longest: int) -> tuple[np.ndarray, np.ndarray]:
+    """(counts (N,) int64, hashes (P,) uint32): how many n-grams each word has, and the hash of each, word after word.
+    Raises InputError for lengths that are none."""
     check_lengths(shortest, longest)
-    counts, found = [np.empty(0, np.int64)], [np.empty(0, np.int32)]
+    counts, found = [np.empty(0, np.int64)], [np.empty(0, np.uint32)]
     for start in range(0, len(words), BLOCK_WORDS):
         block = words[start : start + BLOCK_WORDS]
         raw = [word if isinstance(word, bytes) else word.encode("utf-8", "surrogatepass") for word in block]
-        block_counts, hashes = _hashes(raw, shortest, longest)
-        counts.append(block_counts)
-        found.append((hashes % np.uint32(buckets)).astype(np.int32))
+        for all_, some in zip((counts, found), _hashes(raw, shortest, longest), strict=True):
+            all_.append(some)
     return np.concatenate(counts), np.concatenate(found)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from ...base.errors import InputError, counted
 from ...base.resources.memory import check_memory
+from ..packed.matrix import dots
 from .lexicon import Lexicon
 from .ranking import highest, lengths, multiplied_similarity
 from .results import ScoredWords
@@ -109,10 +110,10 @@ def _look_up_groups(
 
 def _nearest(lexicon: Lexicon, queries_QD: np.ndarray, k: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Rows (K,) and cosines (K,) of the k words nearest to each of many unit vectors."""
-    if len(queries_QD) * lexicon.matrix.size >= MANY:
+    if len(queries_QD) * lexicon.stored.size >= MANY:
         from .nearest import nearest
 
-        yield from zip(*nearest(lexicon.matrix, lexicon.norms, queries_QD, k), strict=True)
+        yield from zip(*nearest(lexicon.stored, lexicon.norms, queries_QD, k), strict=True)
         return
     for block in _blocks(len(queries_QD), len(lexicon)):
         for scores_V in _cosines(lexicon, queries_QD[block]):
@@ -121,7 +122,7 @@ def _nearest(lexicon: Lexicon, queries_QD: np.ndarray, k: int) -> Iterator[tuple
 
 def _cosines(lexicon: Lexicon, unit_QD: np.ndarray) -> np.ndarray:
     """(Q, V) cosines of all words with unit vectors."""
-    cosines_QV: np.ndarray = unit_QD @ lexicon.matrix.T
+    cosines_QV = dots(lexicon.stored, unit_QD)
     cosines_QV /= lexicon.norms
     return cosines_QV
 

@@ -26,7 +26,7 @@ def to_gensim(lexicon: Lexicon) -> KeyedVectors:
         keyed = KeyedVectors(lexicon.dim)
     else:
         keyed = FastTextKeyedVectors(lexicon.dim, subwords.shortest, subwords.longest, subwords.buckets)
-        keyed.vectors_ngrams = subwords.matrix
+        keyed.vectors_ngrams = np.asarray(subwords.matrix)
         keyed.vectors_vocab = own_rows(lexicon, subwords)
     keyed.index_to_key, keyed.key_to_index = list(lexicon.words), dict(lexicon.index)
     keyed.vectors = lexicon.matrix

@@ -17,6 +17,7 @@ from ...base.errors import InputError, counted, did_you_mean
 from ...base.printing import quoted
 from ...text.tokenizers.words import lowered
 from ..material.subwords import Subwords
+from ..packed.matrix import PackedMatrix, Rows
 from .ranking import lengths
 from .terms import Term, UnknownWord, as_words
 
@@ -34,7 +35,7 @@ class Lexicon:
 
     Args:
         words: V distinct strings, any Unicode.
-        matrix: (V, D), stored as C-contiguous float32.
+        matrix: (V, D), stored as C-contiguous float32; or packed, which is stored as it is.
         counts: (V,) occurrences in the training text, where known.
         meta: how the vectors came to be; JSON values, saved and loaded with them.
         check: look for repeated words and values that are not finite; False where that has been done.
@@ -49,20 +50,22 @@ class Lexicon:
     def __init__(
         self,
         words: Sequence[str],
-        matrix: np.ndarray,
+        matrix: Rows,
         counts: np.ndarray | None = None,
         meta: Mapping[str, Any] | None = None,
         check: bool = True,
         subwords: Subwords | None = None,
     ):
         self.words = list(words)
-        self.matrix = np.ascontiguousarray(matrix, np.float32)
+        packed = isinstance(matrix, PackedMatrix)
+        self.stored: Rows = matrix if packed else np.ascontiguousarray(matrix, np.float32)
+        """(V, D) vectors as they are stored: what questions read."""
         self.counts = None if counts is None else np.asarray(counts, np.int64)
         self.meta = dict(meta or {})
         self.subwords = subwords
-        if self.matrix.ndim != 2 or len(self.matrix) != len(self.words):
+        if len(self.stored.shape) != 2 or len(self.stored) != len(self.words):
             raise InputError(
-                f"{counted(len(self.words), 'word')} and a matrix of shape {self.matrix.shape} do not match."
+                f"{counted(len(self.words), 'word')} and a matrix of shape {self.stored.shape} do not match."
             )
         if self.counts is not None and self.counts.shape != (len(self.words),):
             raise InputError(
@@ -78,7 +81,8 @@ class Lexicon:
         if len(self.index) < len(self.words):
             twice = next(word for row, word in enumerate(self.words) if self.index[word] != row)
             raise InputError(f"the word {twice!r} occurs more than once; give every word one vector.")
-        finite = np.isfinite(self.matrix).all(axis=1)
+        packed = isinstance(self.stored, PackedMatrix)
+        finite = self.stored.finite_rows() if packed else np.isfinite(self.stored).all(axis=1)
         if not finite.all():
             raise InputError(f"the vector of {self.words[int(np.argmin(finite))]!r} holds NaN or infinity.")
 
@@ -88,14 +92,19 @@ class Lexicon:
         return {word: row for row, word in enumerate(self.words)}
 
     @property
+    def matrix(self) -> np.ndarray:
+        """(V, D) float32 vectors; of packed ones a decoded copy, which questions do without."""
+        return self.stored if isinstance(self.stored, np.ndarray) else np.asarray(self.stored)
+
+    @property
     def dim(self) -> int:
         """D."""
-        return self.matrix.shape[1]
+        return int(self.stored.shape[1])
 
     @cached_property
     def norms(self) -> np.ndarray:
         """(V,) lengths of the vectors; 1 for all-zero ones, so that they can be divided by."""
-        return lengths(self.matrix)
+        return self.stored.lengths() if isinstance(self.stored, PackedMatrix) else lengths(self.stored)
 
     @cached_property
     def unit(self) -> np.ndarray:
@@ -124,11 +133,11 @@ class Lexicon:
         if not isinstance(words, str):
             return self.vectors_of(words)
         row = self.index.get(words)
-        return self.vectors_of(words)[0] if row is None else self.matrix[row]
+        return self.vectors_of(words)[0] if row is None else self.stored[row]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         """The matrix (V, D), so that numpy, pandas and scikit-learn take these vectors as they are."""
-        return np.array(self.matrix, dtype, copy=copy)
+        return np.array(self.stored, dtype, copy=copy)
 
     def row(self, word: str) -> int:
         """Row of a word in the matrix. Raises InputError with suggestions when it is unknown."""
@@ -177,12 +186,12 @@ class Lexicon:
         rows = [self.index.get(self.spelled(word), -1) for word in words]
         unknown = [place for place, row in enumerate(rows) if row < 0]
         if not unknown:
-            return rows, self.matrix[rows]
+            return rows, self.stored[rows]
         if self.subwords is None:
             raise self._unknown(words[unknown[0]])
         vectors_ND = np.empty((len(rows), self.dim), np.float32)
         known = [place for place, row in enumerate(rows) if row >= 0]
-        vectors_ND[known] = self.matrix[[rows[place] for place in known]]
+        vectors_ND[known] = self.stored[[rows[place] for place in known]]
         vectors_ND[unknown] = self.subwords.vectors([words[place] for place in unknown])
         return rows, vectors_ND
 

@@ -15,6 +15,7 @@ from numba import njit
 from ...base.compiled.simd import LANES, any_above, multiply_tile
 from ...base.cores import available_cores
 from ..engines.compiled.losses import compiled
+from ..packed.matrix import PackedMatrix, Rows
 
 WIDTH = 2 * LANES
 """Rows whose scores a tile makes at once: two vector registers."""
@@ -24,14 +25,34 @@ BLOCKS = 16
 """Blocks that are laid out for the tiles at a time; some 200 KB with a hundred dimensions."""
 
 
-def nearest(
-    matrix_VD: np.ndarray, norms_V: np.ndarray, queries_QD: np.ndarray, k: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """The k rows of `matrix_VD` (float32), each divided by its norm, with the highest dot product with every query.
+def nearest(matrix: Rows, norms_V: np.ndarray, queries_QD: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """The k rows of a matrix (V, D), each divided by its norm, with the highest dot product with every query.
+
+    Packed rows are decoded and searched block by block.
 
     Returns row numbers (Q, K) int64 and scores (Q, K) float32, best first, of equal scores the earlier row; K is k, or
     V where there are fewer rows.
     """
+    if not isinstance(matrix, PackedMatrix):
+        return nearest_rows(matrix, norms_V, queries_QD, k)
+    rows_QK, scores_QK = np.empty((len(queries_QD), 0), np.int64), np.empty((len(queries_QD), 0), np.float32)
+    for block in matrix.blocks():
+        rows, scores = nearest_rows(matrix[block], norms_V[block], queries_QD, k)
+        both = np.hstack([rows_QK, rows + block.start]), np.hstack([scores_QK, scores])
+        rows_QK, scores_QK = best_of(*both, k)
+    return rows_QK, scores_QK
+
+
+def best_of(rows_QN: np.ndarray, scores_QN: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """The k best of the results of every query, best first, of equal scores the earlier row."""
+    order = np.lexsort((rows_QN, -scores_QN), axis=1)[:, :k]
+    return np.take_along_axis(rows_QN, order, axis=1), np.take_along_axis(scores_QN, order, axis=1)
+
+
+def nearest_rows(
+    matrix_VD: np.ndarray, norms_V: np.ndarray, queries_QD: np.ndarray, k: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """`nearest` of a float32 matrix."""
     (size, dim), queries = matrix_VD.shape, len(queries_QD)
     k = min(max(0, k), size)
     if not (k and queries and dim):
@@ -50,8 +71,7 @@ def nearest(
         parts = zip(bounds, np.minimum(bounds[1:], size), scores, rows, strict=False)
         list(pool.map(lambda part: search(matrix_VD, scales_V, queries_TDQ, *part), parts))
     scores_QN, rows_QN = (part.transpose(1, 0, 2).reshape(len(padded_QD), -1)[:queries] for part in (scores, rows))
-    order = np.lexsort((rows_QN, -scores_QN), axis=1)[:, :k]
-    return np.take_along_axis(rows_QN, order, axis=1), np.take_along_axis(scores_QN, order, axis=1)
+    return best_of(rows_QN, scores_QN, k)
 
 
 @compiled

@@ -10,6 +10,7 @@ from collections.abc import Container, Iterable
 import numpy as np
 
 from ...base.errors import InputError
+from ..packed.matrix import dot, dots
 from .lexicon import Lexicon
 from .ranking import highest, multiplied_similarity
 from .results import ScoredWords
@@ -35,14 +36,14 @@ def scores(
     given, vectors_ND = lexicon.look_up_terms(positive + others)
     if method == "add":
         return cosines(lexicon, np.asarray(positive_weights + other_weights, np.float32) @ vectors_ND, rows), given
-    cosines_NV = vectors_ND @ lexicon.matrix[rows].T / lexicon.norms[rows]
+    cosines_NV = dots(lexicon.stored, vectors_ND, rows) / lexicon.norms[rows]
     return multiplied_similarity(cosines_NV[: len(positive)], cosines_NV[len(positive) :]), given
 
 
 def cosines(lexicon: Lexicon, query_D: np.ndarray, rows: slice = slice(None)) -> np.ndarray:
     """(V,) cosines of the words of some rows with a vector; 0 where it is zero."""
     norm = float(np.linalg.norm(np.asarray(query_D, np.float64)))
-    scores_V: np.ndarray = lexicon.matrix[rows] @ (query_D / np.float32(norm) if norm > 0 else query_D)
+    scores_V = dot(lexicon.stored, query_D / np.float32(norm) if norm > 0 else query_D, rows)
     scores_V /= lexicon.norms[rows]
     return scores_V
 

@@ -107,9 +107,11 @@ class Earlier(NamedTuple):
         arrays, _, origin = saved
         vectors = WordVectors.load(folder)
         inputs, outputs = (arrays.get(name, np.empty(0)) for name in ("inputs", "outputs"))
-        belong = vectors.meta.get("corpus") in (None, origin.text) and outputs.shape == vectors.matrix.shape
-        ngrams = np.empty((0, vectors.dim), np.float32) if vectors.subwords is None else vectors.subwords.matrix
-        if inputs.shape == vectors.matrix.shape:
+        belong = vectors.meta.get("corpus") in (None, origin.text) and outputs.shape == vectors.stored.shape
+        ngrams = (
+            np.empty((0, vectors.dim), np.float32) if vectors.subwords is None else np.asarray(vectors.subwords.matrix)
+        )
+        if inputs.shape == vectors.stored.shape:
             inputs = np.concatenate([inputs, ngrams])
         settings = origin.settings
         belong = belong and len(ngrams) == (settings.get("buckets") if settings.get("subwords") else 0)

@@ -181,10 +181,7 @@ def compare_vectors(
             on_similarity(vectors[0][0], name, Path(file).stem, cosines[0], own_P, scores_P)
             for (name, _), own_P in zip(vectors[1:], cosines[1:], strict=True)
         ]
-    models = [
-        {"name": name, "words": len(one), "dim": one.matrix.shape[1], "bytes": one.matrix.nbytes}
-        for name, one in vectors
-    ]
+    models = [{"name": name, "words": len(one), "dim": one.dim, "bytes": one.stored.nbytes} for name, one in vectors]
     return VectorComparison(pairs, models)
 
 

@@ -76,7 +76,7 @@ def start_from_vectors(
         )
     generator = np.random.Generator(np.random.PCG64(seed))
     used_KD, projection = fit_width(
-        vectors.matrix[row_V[known_V]].astype(np.float64), model.config.embed_dim, generator
+        vectors.stored[row_V[known_V]].astype(np.float64), model.config.embed_dim, generator
     )
     used_KD = used_KD - used_KD.mean(0)
     used_KD /= np.linalg.norm(used_KD, axis=1).mean() + 1e-12

@@ -33,8 +33,11 @@ class Mappable(Protocol):
         """V distinct words, most frequent first unless the counts say otherwise."""
 
     @property
-    def matrix(self) -> np.ndarray:
-        """(V, D) vectors."""
+    def dim(self) -> int:
+        """D."""
+
+    def vectors_of(self, words: Sequence[str]) -> np.ndarray:
+        """(N, D) vectors of words."""
 
     @property
     def counts(self) -> np.ndarray | None:
@@ -137,20 +140,20 @@ def build_map(
     neighbors = 3 * usable_perplexity(perplexity, len(rows_N)) if method == "tsne" else 0
     check_memory(
         f"a map of {len(rows_N):,} words",
-        len(rows_N) * (COPIES * vectors.matrix.shape[1] + NEIGHBOR * neighbors),
+        len(rows_N) * (COPIES * vectors.dim + NEIGHBOR * neighbors),
         f"lower {option('words')}" + (f" or {option('perplexity')}" if neighbors else ""),
     )
-    unit_ND = unit_rows(vectors.matrix, rows_N)
+    words = [vectors.words[row] for row in rows_N]
+    unit_ND = unit_rows(vectors.vectors_of(words))
     rank_V = np.empty(len(vectors.words), dtype=np.int64)
     rank_V[frequency_order(vectors)] = np.arange(1, len(vectors.words) + 1)
-    words = [vectors.words[row] for row in rows_N]
     place = {word: i for i, word in enumerate(words)}
     near = vectors.neighbors_of_each(words, config.neighbors)
     highlighted = list(dict.fromkeys(place[word] for word in as_list(config.highlight)))
     related = dict.fromkeys(place[word] for i in highlighted for word, _ in near[i] if word in place)
     cluster_N, clusters = cluster(unit_ND, seed)
     origin = f"{source}: " if source else ""
-    size = f"{len(words):,} of {len(vectors.words):,} words, {vectors.matrix.shape[1]} dimensions"
+    size = f"{len(words):,} of {len(vectors.words):,} words, {vectors.dim} dimensions"
     hue = f"colour: k-means, k = {clusters}" if config.color == "cluster" else "colour: frequency, darkest first"
     return WordMap(
         words=words,
@@ -167,9 +170,8 @@ def build_map(
     )
 
 
-def unit_rows(matrix: np.ndarray, rows_N: np.ndarray) -> np.ndarray:
-    """(N, D) float32: rows of a matrix divided by their lengths; all-zero rows stay zero."""
-    chosen_ND = np.asarray(matrix[rows_N], dtype=np.float32)
+def unit_rows(chosen_ND: np.ndarray) -> np.ndarray:
+    """(N, D) float32: rows divided by their lengths; all-zero rows stay zero."""
     exponent_N = np.frexp(np.abs(chosen_ND).max(axis=1, initial=0))[1]
     chosen_ND = np.ldexp(chosen_ND, -exponent_N[:, None])  # exact, and no square overflows
     norm_N = np.sqrt(np.einsum("nd,nd->n", chosen_ND, chosen_ND))

@@ -1,0 +1,1 @@
+"""Word vectors in fewer bytes, and what that costs."""

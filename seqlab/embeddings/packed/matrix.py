@@ -1,0 +1,297 @@
+"""Matrices in fewer bytes than float32, with the face of a float32 array: rows by index, and products with vectors.
+
+| class | a row is stored as | a number is |
+| --- | --- | --- |
+| `ScalarMatrix` | 8, 4, 2 or 1 bits a number, and a scale | scale x (2 code - 2^bits + 1) |
+| `ProductMatrix` | one byte for every few numbers, and a scale | scale x what the codebook has for that byte |
+
+Questions multiply codes, so that no float32 copy of the whole is ever made. A single vector is multiplied by a compiled
+kernel; with many, rows are decoded a block at a time, since decoding is then the smaller part.
+
+Shapes: V rows, D dimensions, Q vectors, N rows asked for, M bytes of a row's codes, W numbers of a byte.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ...base.errors import InputError
+
+BITS = (8, 4, 2, 1)
+"""Bits of a number that a `ScalarMatrix` can have."""
+ENTRIES = 256
+"""Entries of a codebook: one for every byte."""
+BLOCK_NUMBERS = 1 << 19
+"""Numbers that are decoded at a time: 2 MB of float32."""
+FEW = 8
+"""Vectors up to which a compiled product with the codes is sooner than decoding them."""
+PATIENCE = 1 << 31
+"""Multiplications by decoding after which it pays to load compiled code."""
+METHOD = "method"
+"""In a file's header: which class its codes are of."""
+
+
+class PackedMatrix(ABC):
+    """Rows (V, D) of numbers in fewer bytes than float32.
+
+    Indexing gives float32 arrays, and numpy takes the whole as one (decoded anew each time).
+
+    Args:
+        codes_VM: uint8; may lie in a file.
+        scales_V: what the numbers of each row are multiplied by; not negative, 0 for a row of zeros.
+        dim: D.
+
+    Raises:
+        InputError: arrays that do not belong together.
+    """
+
+    def __init__(self, codes_VM: np.ndarray, scales_V: np.ndarray, dim: int):
+        if codes_VM.ndim != 2 or codes_VM.dtype != np.uint8 or scales_V.shape != (len(codes_VM),):
+            raise InputError(f"codes of shape {codes_VM.shape} and scales of shape {scales_V.shape} do not match.")
+        self.codes, self.scales = codes_VM, np.array(scales_V, np.float32)
+        self.shape = (len(codes_VM), dim)
+        self._multiplied = 0
+
+    @property
+    def method(self) -> str:
+        """Its name, such as "int8"."""
+        raise NotImplementedError
+
+    @abstractmethod
+    def decode(self, codes_NM: np.ndarray) -> np.ndarray:
+        """Numbers (N, D) float32 of codes (N, M), before they are scaled."""
+
+    @abstractmethod
+    def multiply(self, query_D: np.ndarray, codes_VM: np.ndarray, scales_V: np.ndarray) -> np.ndarray:
+        """Products (V,) of rows with one vector, by a compiled kernel."""
+
+    @abstractmethod
+    def tensors(self) -> dict[str, np.ndarray]:
+        """The arrays by which a file stores it."""
+
+    @abstractmethod
+    def header(self) -> dict[str, str]:
+        """What a file stores beside the arrays."""
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.method}, {self.shape[0]:,} x {self.shape[1]}, {self.nbytes / 1e6:,.3g} MB)"
+
+    def __getitem__(self, rows: Any) -> np.ndarray:
+        """Row (D,) or rows (N, D) float32: a number, a slice, or any array of rows."""
+        codes, scales = self.codes[rows], self.scales[rows]
+        if codes.ndim == 1:
+            return self.decode(codes[None])[0] * scales
+        return self.decode(codes) * scales[:, None]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        if copy is False:
+            raise ValueError("a packed matrix cannot be seen as an array without decoding it")
+        whole_VD = np.empty(self.shape, np.float32)
+        for rows in self.blocks():
+            whole_VD[rows] = self[rows]
+        return whole_VD if dtype is None else whole_VD.astype(dtype, copy=False)
+
+    @property
+    def size(self) -> int:
+        """Numbers, V x D."""
+        return self.shape[0] * self.shape[1]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all arrays."""
+        return sum(array.nbytes for array in self.tensors().values())
+
+    def blocks(self, rows: slice = slice(None)) -> list[slice]:
+        """Slices of BLOCK_NUMBERS numbers, in order."""
+        start, stop, _ = rows.indices(len(self))
+        step = max(1, BLOCK_NUMBERS // max(1, self.shape[1]))
+        return [slice(low, min(low + step, stop)) for low in range(start, stop, step)]
+
+    def products(self, queries_QD: np.ndarray, rows: slice = slice(None)) -> np.ndarray:
+        """(Q, V) float32: dot products of vectors with the rows of a slice.
+
+        The first questions of a process decode; once they have multiplied enough, the compiled kernel is loaded.
+        """
+        start, stop, _ = rows.indices(len(self))
+        count = max(0, stop - start)
+        products_QV = np.empty((len(queries_QD), count), np.float32)
+        numbers = len(queries_QD) * count * self.shape[1]
+        if len(queries_QD) <= FEW and self.shape[1] and self._multiplied + numbers > PATIENCE:
+            for products_V, query_D in zip(products_QV, queries_QD, strict=True):
+                query_D = np.ascontiguousarray(query_D, np.float32)
+                products_V[:] = self.multiply(query_D, self.codes[rows], self.scales[rows])
+            return products_QV
+        self._multiplied += numbers
+        for block in self.blocks(rows):
+            np.matmul(queries_QD, self[block].T, out=products_QV[:, block.start - start : block.stop - start])
+        return products_QV
+
+    def lengths(self) -> np.ndarray:
+        """(V,) Euclidean lengths of rows; 1 for all-zero ones, so that they can be divided by."""
+        squares = [np.einsum("nd,nd->n", part, part, dtype=np.float64) for part in map(self.__getitem__, self.blocks())]
+        norms = np.sqrt(np.concatenate([np.empty(0), *squares]))
+        return np.where(norms > 0, norms, 1).astype(np.float32)
+
+    def finite_rows(self) -> np.ndarray:
+        """(V,) bool: whose numbers are all finite."""
+        return np.isfinite(self.scales)
+
+
+Rows = np.ndarray | PackedMatrix
+"""A matrix (V, D) as word vectors store it."""
+
+
+class ScalarMatrix(PackedMatrix):
+    """Rows of 8, 4, 2 or 1 bits a number, each row with a scale of its own: a number is scale x (2 code - 2^bits + 1).
+
+    Two or more numbers of a byte lie in order, the first in its lowest bits.
+
+    Args:
+        codes_VM: uint8, as `pack` makes them.
+        scales_V: of each row.
+        dim: D.
+        bits: of a number.
+
+    Raises:
+        InputError: other bits, or codes of another width.
+    """
+
+    def __init__(self, codes_VM: np.ndarray, scales_V: np.ndarray, dim: int, bits: int):
+        super().__init__(codes_VM, scales_V, dim)
+        if bits not in BITS or codes_VM.shape[1] != -(-dim * bits // 8):
+            raise InputError(f"{dim} numbers of {bits} bits do not fit {codes_VM.shape[1]} bytes a row.")
+        self.bits = bits
+
+    @property
+    def method(self) -> str:
+        return f"int{self.bits}" if self.bits > 2 else f"{self.bits}bit"
+
+    def decode(self, codes_NM: np.ndarray) -> np.ndarray:
+        if self.bits == 8:
+            return 2 * codes_NM.astype(np.float32) - 255
+        return np.ascontiguousarray(self._levels[codes_NM].reshape(len(codes_NM), -1)[:, : self.shape[1]])
+
+    def multiply(self, query_D: np.ndarray, codes_VM: np.ndarray, scales_V: np.ndarray) -> np.ndarray:
+        from . import kernels
+
+        if self.bits == 8:
+            return kernels.in_parallel(kernels.multiply_bytes, codes_VM, scales_V, query_D)
+        padded = np.zeros(codes_VM.shape[1] * (8 // self.bits), np.float32)
+        padded[: len(query_D)] = query_D
+        if self.bits == 4:
+            return kernels.in_parallel(
+                kernels.multiply_halves, codes_VM, scales_V, padded[::2].copy(), padded[1::2].copy()
+            )
+        table_M256 = padded.reshape(codes_VM.shape[1], -1) @ self._levels.T
+        return kernels.in_parallel(kernels.look_up, codes_VM, scales_V, table_M256)
+
+    @cached_property
+    def _levels(self) -> np.ndarray:
+        """(256, W): the numbers of every byte."""
+        per_byte = 8 // self.bits
+        shifts = self.bits * np.arange(per_byte)
+        codes = (np.arange(ENTRIES)[:, None] >> shifts) & ((1 << self.bits) - 1)
+        return (2 * codes - (1 << self.bits) + 1).astype(np.float32)
+
+    def tensors(self) -> dict[str, np.ndarray]:
+        return {"codes": self.codes, "scales": self.scales}
+
+    def header(self) -> dict[str, str]:
+        return {METHOD: "scalar", "dim": str(self.shape[1]), "bits": str(self.bits)}
+
+
+class ProductMatrix(PackedMatrix):
+    """Product quantisation, https://doi.org/10.1109/TPAMI.2010.57 (Jégou et al. 2011): a row is cut into M stretches of
+    W numbers, and of each the nearest entry of that stretch's codebook is stored, in a byte.
+
+    Args:
+        codes_VM: uint8.
+        scales_V: of each row.
+        codebooks_M256W: float32, the entries of every stretch; numbers beyond D are no part of a row.
+        dim: D.
+
+    Raises:
+        InputError: arrays that do not belong together.
+    """
+
+    def __init__(self, codes_VM: np.ndarray, scales_V: np.ndarray, codebooks_M256W: np.ndarray, dim: int):
+        super().__init__(codes_VM, scales_V, dim)
+        stretches, entries, width = codebooks_M256W.shape if codebooks_M256W.ndim == 3 else (0, 0, 0)
+        if entries != ENTRIES or stretches != codes_VM.shape[1] or not 0 <= stretches * width - dim < max(1, width):
+            raise InputError(
+                f"codebooks of shape {codebooks_M256W.shape} do not fit {codes_VM.shape[1]} bytes for {dim} numbers."
+            )
+        self.codebooks = np.array(codebooks_M256W, np.float32)
+
+    @property
+    def method(self) -> str:
+        return "pq"
+
+    def decode(self, codes_NM: np.ndarray) -> np.ndarray:
+        stretches = np.arange(len(self.codebooks))
+        found_NMW = self.codebooks[stretches, codes_NM]
+        return np.ascontiguousarray(found_NMW.reshape(len(codes_NM), -1)[:, : self.shape[1]])
+
+    def multiply(self, query_D: np.ndarray, codes_VM: np.ndarray, scales_V: np.ndarray) -> np.ndarray:
+        from . import kernels
+
+        stretches, _, width = self.codebooks.shape
+        padded = np.zeros(stretches * width, np.float32)
+        padded[: len(query_D)] = query_D
+        table_M256 = np.einsum("mkw,mw->mk", self.codebooks, padded.reshape(stretches, width))
+        return kernels.in_parallel(kernels.look_up, codes_VM, scales_V, table_M256)
+
+    def finite_rows(self) -> np.ndarray:
+        return super().finite_rows() & bool(np.isfinite(self.codebooks).all())
+
+    def tensors(self) -> dict[str, np.ndarray]:
+        return {"codes": self.codes, "scales": self.scales, "codebooks": self.codebooks}
+
+    def header(self) -> dict[str, str]:
+        return {METHOD: "product", "dim": str(self.shape[1])}
+
+
+def pack(codes_ND: np.ndarray, bits: int) -> np.ndarray:
+    """Codes (N, D) of `bits` bits each as bytes (N, M), the first of a byte in its lowest bits."""
+    per_byte = 8 // bits
+    width = -(-codes_ND.shape[1] // per_byte)
+    padded = np.zeros((len(codes_ND), width, per_byte), np.uint8)
+    padded.reshape(len(codes_ND), -1)[:, : codes_ND.shape[1]] = codes_ND
+    shifted = padded << (bits * np.arange(per_byte, dtype=np.uint8))
+    return np.bitwise_or.reduce(shifted, axis=2, dtype=np.uint8)
+
+
+def packed_of(tensors: Mapping[str, np.ndarray], header: Mapping[str, Any]) -> PackedMatrix:
+    """The matrix of a file's arrays and header.
+
+    Raises:
+        KeyError, ValueError: they are none of a packed matrix; InputError is a ValueError.
+    """
+    dim = int(header["dim"])
+    if header[METHOD] == "scalar":
+        return ScalarMatrix(tensors["codes"], tensors["scales"], dim, int(header["bits"]))
+    if header[METHOD] == "product":
+        return ProductMatrix(tensors["codes"], tensors["scales"], tensors["codebooks"], dim)
+    raise ValueError(f"{header[METHOD]!r} is no way to pack a matrix")
+
+
+def dots(matrix: Rows, queries_QD: np.ndarray, rows: slice = slice(None)) -> np.ndarray:
+    """(Q, V) dot products of vectors with the rows of a slice."""
+    if isinstance(matrix, PackedMatrix):
+        return matrix.products(queries_QD, rows)
+    return np.asarray(queries_QD @ matrix[rows].T)
+
+
+def dot(matrix: Rows, query_D: np.ndarray, rows: slice = slice(None)) -> np.ndarray:
+    """(V,) dot products of one vector with the rows of a slice."""
+    if isinstance(matrix, PackedMatrix):
+        return matrix.products(query_D[None], rows)[0]
+    return np.asarray(matrix[rows] @ query_D)

@@ -1,0 +1,179 @@
+"""Packed matrices: round trips, kernels against float64, and questions answered from the bytes as they are stored."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import seqlab
+from seqlab.base.errors import InputError
+from seqlab.base.files import load_tensors, save_tensors, write_manifest
+from seqlab.compression.vectors.pack import PACKINGS, packed
+from seqlab.embeddings import WordVectors, load_vectors, save_vectors
+from seqlab.embeddings.evaluation.evaluate import evaluate_analogies
+from seqlab.embeddings.material.subwords import Subwords
+from seqlab.embeddings.packed import matrix as packing
+from seqlab.embeddings.packed.matrix import BITS, ProductMatrix, ScalarMatrix, pack
+from seqlab.embeddings.queries.nearest import nearest
+
+WORDS = [f"word{number}" for number in range(400)]
+
+
+def numbers(size: int = 400, dim: int = 24, seed: int = 0) -> np.ndarray:
+    """Clusters of vectors of many lengths, one of them zero."""
+    rng = np.random.default_rng(seed)
+    centres = rng.normal(size=(20, dim))[rng.integers(20, size=size)]
+    matrix = (centres + 0.5 * rng.normal(size=(size, dim))) * rng.lognormal(size=(size, 1))
+    matrix[7 % size] = 0
+    return matrix.astype(np.float32)
+
+
+@given(st.sampled_from(BITS), st.integers(1, 40), st.integers(0, 12), st.data())
+@settings(max_examples=60, deadline=None)
+def test_codes_of_every_shape_come_back(bits, dim, size, data):
+    drawn = data.draw(st.lists(st.integers(0, (1 << bits) - 1), min_size=size * dim, max_size=size * dim))
+    codes = np.array(drawn, np.uint8).reshape(size, dim)
+    bytes_ = pack(codes, bits)
+    assert bytes_.shape == (size, -(-dim * bits // 8))
+    matrix = ScalarMatrix(bytes_, np.ones(size, np.float32), dim, bits)
+    np.testing.assert_array_equal(matrix.decode(bytes_), 2.0 * codes - (1 << bits) + 1)
+    np.testing.assert_array_equal(np.asarray(matrix), matrix[np.arange(size)])
+
+
+@pytest.mark.parametrize("dim", [1, 5, 24, 33])
+@pytest.mark.parametrize("method", PACKINGS)
+def test_products_decoded_and_compiled_equal_float64(method, dim, monkeypatch):
+    matrix = packed(numbers(dim=dim), method, stretch=min(4, dim))
+    queries = np.random.default_rng(1).normal(size=(3, dim)).astype(np.float32)
+    whole = np.asarray(matrix).astype(np.float64)
+    scale = np.abs(whole).sum(axis=1).max()
+    for patience in (1 << 31, -1):
+        monkeypatch.setattr(packing, "PATIENCE", patience)
+        for rows in (slice(None), slice(5, 77), slice(9, 9)):
+            found = matrix.products(queries, rows)
+            np.testing.assert_allclose(found, queries @ whole[rows].T, atol=2e-6 * scale)
+    np.testing.assert_allclose(matrix.lengths(), np.where(whole.any(1), np.linalg.norm(whole, axis=1), 1), rtol=1e-5)
+    assert not np.asarray(matrix)[7].any(), "a row of zeros"
+    np.testing.assert_array_equal(matrix[3], matrix[[3]][0])
+    np.testing.assert_array_equal(matrix[2:9], np.asarray(matrix)[2:9])
+
+
+@pytest.mark.parametrize("method", ["int4", "2bit", "1bit"])
+def test_codes_and_scales_lose_least(method):
+    """No code next to the chosen one, and no other scale, is better: what alternating least squares ends in."""
+    matrix = packed(part := numbers(60, 16), method)
+    assert isinstance(matrix, ScalarMatrix)
+    error = ((np.asarray(matrix) - part) ** 2).sum(axis=1)
+    levels = matrix.decode(matrix.codes)
+    for factor in (0.98, 1.02):
+        assert (((levels * matrix.scales[:, None] * factor - part) ** 2).sum(axis=1) >= error - 1e-5).all()
+    share = error.sum() / (part**2).sum()
+    bound = {"int4": 0.02, "2bit": 0.16, "1bit": 0.45}[method]
+    assert share < bound, "Max's distortions of a normal distribution: 0.0115, 0.1188, 0.3634; clusters are near it"
+
+
+def test_int8_errs_by_half_a_level_at_most():
+    matrix, part = packed(numbers(), "int8"), numbers()
+    assert (np.abs(np.asarray(matrix) - part) <= matrix.scales[:, None] * 1.001).all()
+
+
+def test_the_codebooks_hold_the_nearest_entries():
+    matrix = packed(part := numbers(), "pq", seed=3)
+    assert isinstance(matrix, ProductMatrix)
+    units = part / np.where(part.any(1), np.linalg.norm(part, axis=1), 1)[:, None]
+    for number, codebook in enumerate(matrix.codebooks):
+        own = units[:, 4 * number : 4 * number + 4]
+        distances = ((own[:, None] - codebook[None]) ** 2).sum(axis=2)
+        chosen = np.take_along_axis(distances, matrix.codes[:, number, None].astype(int), axis=1)[:, 0]
+        np.testing.assert_allclose(chosen, distances.min(axis=1), atol=1e-5)
+    again = packed(part, "pq", seed=3)
+    assert again.codes.tobytes() == matrix.codes.tobytes(), "the seed decides"
+
+
+@pytest.mark.parametrize("method", PACKINGS)
+def test_every_question_is_answered_as_by_the_decoded_vectors(method, monkeypatch, tmp_path):
+    vectors = WordVectors(WORDS, packed(numbers(), method), np.arange(400, 0, -1))
+    decoded = WordVectors(WORDS, vectors.matrix, vectors.counts)
+    for one, other in zip(vectors.neighbors_of_each(WORDS[:20]), decoded.neighbors_of_each(WORDS[:20]), strict=True):
+        np.testing.assert_allclose([score for _, score in one], [score for _, score in other], atol=2e-5)
+    for ask in (
+        lambda v: v.analogy("word1", "word2", "word3", 1)[0][1],
+        lambda v: v.neighbors(["word1", "word5"], 1, negative=["word9"], method="mul")[0][1],
+        lambda v: v.similarity("word1", "word2"),
+        lambda v: v.rank("word1", "word2"),
+        lambda v: v.n_similarity(["word1"], ["word2", "word3"]),
+        lambda v: v["word4"],
+        lambda v: v.similarities([("word1", "word2")]),
+    ):
+        np.testing.assert_allclose(ask(vectors), ask(decoded), atol=2e-5)
+    assert vectors.doesnt_match(WORDS[:4]) == decoded.doesnt_match(WORDS[:4])
+    (tmp_path / "q.txt").write_text(
+        ": gram\n" + "".join(f"word{i} word{i + 1} word{i + 2} word{i + 3}\n" for i in range(90))
+    )
+    both = [evaluate_analogies(one, tmp_path / "q.txt")["correct"] for one in (vectors, decoded)]
+    assert both[0] == both[1]
+    queries = decoded.unit[:30]
+    monkeypatch.setattr(packing, "BLOCK_NUMBERS", 24 * 64)
+    rows, scores = nearest(vectors.stored, vectors.norms, queries, 7)
+    _, expected = nearest(decoded.stored, decoded.norms, queries, 7)
+    np.testing.assert_allclose(scores, expected, atol=2e-5)
+    np.testing.assert_allclose(np.take_along_axis(queries @ decoded.unit.T, rows, 1), scores, atol=2e-5)
+
+
+@pytest.mark.parametrize("method", PACKINGS)
+def test_a_folder_keeps_every_byte_and_converts(method, tmp_path):
+    grams = Subwords(packed(numbers(64), method), 3, 6)
+    vectors = WordVectors(WORDS, packed(numbers(), method), np.arange(400, 0, -1), subwords=grams)
+    vectors.save(tmp_path / "small")
+    for mapped in (False, True):
+        back = WordVectors.load(tmp_path / "small", mapped=mapped)
+        assert type(back.stored) is type(vectors.stored)
+        for name, array in vectors.stored.tensors().items():
+            np.testing.assert_array_equal(back.stored.tensors()[name], array)
+        np.testing.assert_array_equal(back["quite unknown"], vectors["quite unknown"])
+        assert back.neighbors("word3") == vectors.neighbors("word3")
+    seqlab.load(tmp_path / "small").map(words=30, method="pca", quiet=True).save(tmp_path / "map.html")
+    save_vectors(back, tmp_path / "out.vec")
+    np.testing.assert_allclose(load_vectors(tmp_path / "out.vec").matrix, vectors.matrix, rtol=1e-6)
+
+
+def damaged(folder, tensors, header):
+    save_tensors(folder / "vectors.safetensors", tensors, header)
+    names = [path.name for path in folder.iterdir() if path.name != "manifest.json"]
+    write_manifest(folder, names)
+
+
+@pytest.mark.parametrize("mapped", [False, True])
+def test_damaged_folders_are_refused(mapped, tmp_path):
+    folder = tmp_path / "small"
+    WordVectors(WORDS, packed(numbers(), "pq")).save(folder)
+    file = folder / "vectors.safetensors"
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    with pytest.raises(InputError, match=r"vectors\.safetensors"):
+        WordVectors.load(folder, mapped=mapped)
+    file.write_bytes(whole[:-9])
+    with pytest.raises(InputError, match=r"vectors\.safetensors"):
+        WordVectors.load(folder, mapped=mapped)
+    file.write_bytes(whole)
+    tensors, header = load_tensors(file)
+    for arrays, about in (
+        (tensors, {**header, "method": "magic"}),
+        (tensors, {**header, "dim": "99"}),
+        (tensors, {**header, "dim": "many"}),
+        ({**tensors, "codes": tensors["codes"][:, :-1]}, header),
+        ({**tensors, "scales": tensors["scales"][:-1]}, header),
+        ({"codes": tensors["codes"]}, header),
+        (tensors, {**header, "method": "scalar", "bits": "3"}),
+    ):
+        damaged(folder, arrays, about)
+        with pytest.raises(InputError, match="small"):
+            WordVectors.load(folder, mapped=mapped)
+    damaged(folder, {**tensors, "scales": np.full_like(tensors["scales"], np.nan)}, header)
+    with pytest.raises(InputError, match="NaN or infinity"):
+        WordVectors.load(folder, mapped=mapped)
+    assert json.loads((folder / "config.json").read_text())["kind"] == "embeddings"
