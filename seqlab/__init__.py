@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from .compression.models import CompressedModel as CompressedModel
     from .compression.models import CompressionStudy as CompressionStudy
     from .compression.onnx.export import Exported as Exported
+    from .compression.vectors.measure import CompressedVectors as CompressedVectors
     from .config.book import settings as settings
     from .embeddings import TextVectorizer as TextVectorizer
     from .embeddings import WordVectors as WordVectors
@@ -83,6 +84,7 @@ _HOMES = {
     "Check": "studies.check.result",
     "Comparison": "studies.compare",
     "CompressedModel": "compression.models",
+    "CompressedVectors": "compression.vectors.measure",
     "CompressionStudy": "compression.models",
     "Corpus": "text",
     "Exported": "compression.onnx.export",

@@ -1,8 +1,9 @@
-"""`seqlab compress`: a smaller model from a trained one."""
+"""`seqlab compress`: a smaller model from a trained one, or smaller word vectors."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,7 +19,9 @@ UNITS = {"": 1, "B": 1, "KB": 1e3, "MB": 1e6, "GB": 1e9}
 
 
 def compress(
-    path: Annotated[Path, typer.Argument(metavar="RUN", help="A language-model run whose training is finished.")],
+    path: Annotated[
+        Path, typer.Argument(metavar="RUN|VECTORS", help="A finished language-model run, or vectors of any format.")
+    ],
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="OUT", help="Folder of the result.", rich_help_panel=FILES)
     ],
@@ -26,7 +29,8 @@ def compress(
         str | None,
         typer.Option(
             help="int8 (default), int4, share, ternary, binary, prune=0.8, low-rank=0.5, prune-units=0.5, distill=0.5; "
-            "several in order: prune=0.8,int8; see seqlab settings compressions."
+            "several in order: prune=0.8,int8; see seqlab settings compressions. Vectors: int8, int4, 2bit, 1bit, pq, "
+            "and before it words=N, dim=N, buckets=N."
         ),
     ] = None,
     retrain: Annotated[
@@ -60,6 +64,13 @@ def compress(
             help="Text to score before and after on; default: the validation text of the run.", rich_help_panel=FILES
         ),
     ] = None,
+    questions: Annotated[
+        list[str] | None,
+        typer.Option(help="Vectors: further analogies to score, a file or a set.", rich_help_panel=FILES),
+    ] = None,
+    similarity: Annotated[
+        list[str] | None, typer.Option(help="Vectors: similarity judged by people, to score.", rich_help_panel=FILES)
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
     json: JsonFlag = False,
 ) -> None:  # fmt: skip
@@ -71,16 +82,26 @@ def compress(
 
     Every method: seqlab compress runs/book --sweep -o studies/book
 
-    The result is a run folder that generate, evaluate, info and compare take. The same command resumes a training that
-    was stopped.
+    Word vectors: seqlab compress vectors -o small --method words=50000,int8
+
+    The result is a run folder that generate, evaluate, info and compare take, or a folder of vectors that all verbs of
+    vectors take. The same command resumes a training that was stopped.
     """
     from seqlab.base.errors import InputError
     from seqlab.base.kinds import check_run_output, description, kind_of
 
     kind = kind_of(path)
+    for_models = {"retrain": retrain, "target_size": target_size, "max_loss": max_loss, "sweep": sweep, "valid": valid}
+    if kind in ("vectors", "file"):
+        _refuse(path, "word vectors", for_models)
+        _compress_vectors(path, output, method, questions or [], similarity or [], quiet, json)
+        return
     if kind != "run":
-        what = "no such file or folder" if kind == "nothing" else f"is {description(path)}, not a language-model run"
+        what = (
+            "no such file or folder" if kind == "nothing" else f"is {description(path)}, no model and no word vectors"
+        )
         raise InputError(f"{path}: {what}.")
+    _refuse(path, "a language-model run", {"questions": questions, "similarity": similarity})
     goals = {"target_size": _bytes(target_size), "max_loss": _percent(max_loss)}
     if sweep and (method or any(goals.values())):
         raise InputError("--sweep tries every method; leave out --method, --target-size and --max-loss.")
@@ -97,6 +118,24 @@ def compress(
         return
     found = compressed(path, output, method=method, retrain=retrain, valid=valid, quiet=quiet, **goals)
     print_json(found.to_json()) if json else print(found.text())
+
+
+def _refuse(path: Path, what: str, options: Mapping[str, object]) -> None:
+    """Raise InputError for an option that is set and is for something else."""
+    from seqlab.base.errors import InputError, option
+
+    if name := next((name for name, value in options.items() if value), None):
+        raise InputError(f"{path}: is {what}, for which {option(name)} means nothing; leave it out.")
+
+
+def _compress_vectors(
+    path: Path, output: Path, method: str | None, questions: list[str], similarity: list[str], quiet: bool, json: bool
+) -> None:
+    from seqlab.base.printing import printable_lines
+    from seqlab.compression.vectors.compress import DEFAULT, compress_vectors
+
+    done = compress_vectors(path, output, method or DEFAULT, questions=questions, similarity=similarity, quiet=quiet)
+    print_json(done.to_json()) if json else print(printable_lines(done.text()))
 
 
 def _draw(study: CompressionStudy) -> None:
