@@ -116,7 +116,16 @@ def compress(
         _draw(study)
         print_json(study.to_json()) if json else print(study.text())
         return
-    found = compressed(path, output, method=method, retrain=retrain, valid=valid, quiet=quiet, **goals)
+    found = compressed(
+        path,
+        output,
+        method=method,
+        retrain=retrain,
+        target_size=goals["target_size"],
+        max_loss=goals["max_loss"],
+        valid=valid,
+        quiet=quiet,
+    )
     print_json(found.to_json()) if json else print(found.text())
 
 

@@ -54,6 +54,8 @@ META_FORM = {
 """What vocab.json and config.json hold, so far as anything depends on it."""
 LONGEST_TENSOR_HEADER = 1 << 16
 """Bytes of JSON before the matrix at most; ours are about 200."""
+MAPPED_TYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "U8": np.dtype("u1")}
+"""What arrays are that can stay in their file."""
 BLOCK_BYTES = 1 << 19
 """Rows are read and written in blocks of about this size."""
 
@@ -242,7 +244,7 @@ def _mapped_array(path: Path, entry: Mapping[str, Any], begin_of_data: int, size
     """One array of a file of `size` bytes, of the types that word vectors are stored in."""
     shape = tuple(map(int, entry["shape"]))
     begin, end = map(int, entry["data_offsets"])
-    dtype = {"F32": np.dtype("<f4"), "U8": np.dtype("u1")}.get(entry.get("dtype", ""))
+    dtype = MAPPED_TYPES.get(entry.get("dtype", ""))
     numbers = math.prod(shape)
     if (
         dtype is None

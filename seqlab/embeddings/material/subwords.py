@@ -162,8 +162,9 @@ def ngram_hashes(words: Sequence[str] | Sequence[bytes], shortest: int, longest:
     for start in range(0, len(words), BLOCK_WORDS):
         block = words[start : start + BLOCK_WORDS]
         raw = [word if isinstance(word, bytes) else word.encode("utf-8", "surrogatepass") for word in block]
-        for all_, some in zip((counts, found), _hashes(raw, shortest, longest), strict=True):
-            all_.append(some)
+        block_counts, hashes = _hashes(raw, shortest, longest)
+        counts.append(block_counts)
+        found.append(hashes)
     return np.concatenate(counts), np.concatenate(found)
 
 

@@ -81,8 +81,8 @@ class Lexicon:
         if len(self.index) < len(self.words):
             twice = next(word for row, word in enumerate(self.words) if self.index[word] != row)
             raise InputError(f"the word {twice!r} occurs more than once; give every word one vector.")
-        packed = isinstance(self.stored, PackedMatrix)
-        finite = self.stored.finite_rows() if packed else np.isfinite(self.stored).all(axis=1)
+        stored = self.stored
+        finite = stored.finite_rows() if isinstance(stored, PackedMatrix) else np.isfinite(stored).all(axis=1)
         if not finite.all():
             raise InputError(f"the vector of {self.words[int(np.argmin(finite))]!r} holds NaN or infinity.")
 
