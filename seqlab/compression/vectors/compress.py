@@ -24,7 +24,7 @@ REDUCTIONS: dict[str, Callable[[WordVectors, int], WordVectors]] = {
 DEFAULT = "int8"
 
 
-class Step(NamedTuple):
+class VectorStep(NamedTuple):
     """One of several things to do: a name of REDUCTIONS or PACKINGS, and its number where it takes one."""
 
     name: str
@@ -34,7 +34,7 @@ class Step(NamedTuple):
         return self.name if self.number is None else f"{self.name}={self.number}"
 
 
-def steps_of(method: str | Sequence[str]) -> list[Step]:
+def steps_of(method: str | Sequence[str]) -> list[VectorStep]:
     """What to do, in order: such as "words=50000,dim=100,int8", or a list of such words.
 
     Raises:
@@ -51,7 +51,7 @@ def steps_of(method: str | Sequence[str]) -> list[Step]:
             raise InputError(f"method: {name} takes no number; write {name} alone.")
         if not given and name in REDUCTIONS:
             raise InputError(f"method: {name} needs how many are left, such as {name}=100.")
-        steps.append(Step(name, int(number) if given else None))
+        steps.append(VectorStep(name, int(number) if given else None))
     if not steps:
         raise InputError(f"method: name at least one of {', '.join((*REDUCTIONS, *PACKINGS))}.")
     if early := next((step for step in steps[:-1] if step.name in PACKINGS), None):
@@ -126,7 +126,7 @@ def compress_vectors(
     )
 
 
-def packed_vectors(vectors: WordVectors, step: Step, seed: int, quiet: bool) -> WordVectors:
+def packed_vectors(vectors: WordVectors, step: VectorStep, seed: int, quiet: bool) -> WordVectors:
     """Vectors, and their n-grams, in fewer bits."""
     stretch = min(vectors.dim, step.number or STRETCH)
     grams = vectors.subwords
