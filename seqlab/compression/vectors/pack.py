@@ -12,7 +12,7 @@ import numpy as np
 
 from ...base.errors import InputError
 from ...base.progress import Progress
-from ...embeddings.packed.matrix import ENTRIES, PackedMatrix, ProductMatrix, Rows, ScalarMatrix, pack
+from ...embeddings.packed.matrix import ENTRIES, PackedMatrix, ProductMatrix, Rows, ScalarMatrix, flat, pack
 from ...embeddings.queries.ranking import lengths
 
 PACKINGS = ("int8", "int4", "2bit", "1bit", "pq")
@@ -91,7 +91,8 @@ def product(matrix: Rows, stretch: int, seed: int, quiet: bool = True) -> Produc
     count = -(-dim // stretch)
     rows = np.sort(np.random.default_rng(seed).permutation(size)[:SAMPLE])
     sample = padded_units(np.asarray(matrix[rows]), count * stretch)
-    fitted = sample[sample.any(axis=1)].reshape(-1, count, stretch)
+    known = sample[sample.any(axis=1)]
+    fitted = known.reshape(len(known), count, stretch)
     codebooks = np.zeros((count, ENTRIES, stretch), np.float32)
     with Progress("codebooks", count, "stretches", quiet) as progress, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # fewer distinct stretches than entries, which is no fault
@@ -111,7 +112,7 @@ def product(matrix: Rows, stretch: int, seed: int, quiet: bool = True) -> Produc
         for number in range(count):
             own = units[:, number * stretch : (number + 1) * stretch]
             codes[:, number] = (squares_MK[number] - 2 * own @ codebooks[number].T).argmin(axis=1)
-        found = codebooks[np.arange(count), codes].reshape(len(units), -1)
+        found = flat(codebooks[np.arange(count), codes])
         known = np.zeros_like(units)
         known[:, : part_ND.shape[1]] = part_ND
         squares = np.einsum("nd,nd->n", found, found, dtype=np.float64)

@@ -177,7 +177,7 @@ class ScalarMatrix(PackedMatrix):
     def decode(self, codes_NM: np.ndarray) -> np.ndarray:
         if self.bits == 8:
             return 2 * codes_NM.astype(np.float32) - 255
-        return np.ascontiguousarray(self._levels[codes_NM].reshape(len(codes_NM), -1)[:, : self.shape[1]])
+        return flat(self._levels[codes_NM])[:, : self.shape[1]].copy()
 
     def multiply(self, query_D: np.ndarray, codes_VM: np.ndarray, scales_V: np.ndarray) -> np.ndarray:
         from . import kernels
@@ -238,7 +238,7 @@ class ProductMatrix(PackedMatrix):
     def decode(self, codes_NM: np.ndarray) -> np.ndarray:
         stretches = np.arange(len(self.codebooks))
         found_NMW = self.codebooks[stretches, codes_NM]
-        return np.ascontiguousarray(found_NMW.reshape(len(codes_NM), -1)[:, : self.shape[1]])
+        return flat(found_NMW)[:, : self.shape[1]].copy()
 
     def multiply(self, query_D: np.ndarray, codes_VM: np.ndarray, scales_V: np.ndarray) -> np.ndarray:
         from . import kernels
@@ -264,9 +264,14 @@ def pack(codes_ND: np.ndarray, bits: int) -> np.ndarray:
     per_byte = 8 // bits
     width = -(-codes_ND.shape[1] // per_byte)
     padded = np.zeros((len(codes_ND), width, per_byte), np.uint8)
-    padded.reshape(len(codes_ND), -1)[:, : codes_ND.shape[1]] = codes_ND
+    flat(padded)[:, : codes_ND.shape[1]] = codes_ND
     shifted = padded << (bits * np.arange(per_byte, dtype=np.uint8))
     return np.bitwise_or.reduce(shifted, axis=2, dtype=np.uint8)
+
+
+def flat(numbers_NMW: np.ndarray) -> np.ndarray:
+    """(N, M W) of (N, M, W), of no rows too; a view where that is possible."""
+    return numbers_NMW.reshape(len(numbers_NMW), numbers_NMW.shape[1] * numbers_NMW.shape[2])
 
 
 def packed_of(tensors: Mapping[str, np.ndarray], header: Mapping[str, Any]) -> PackedMatrix:
