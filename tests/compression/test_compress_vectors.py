@@ -123,6 +123,26 @@ def test_a_method_that_cannot_be_is_said_and_nothing_is_written(method, sentence
     assert steps_of("int8")[0].name == "int8"
 
 
+def test_the_original_and_trainings_are_never_replaced(tmp_path):
+    made().save(tmp_path / "vectors")
+    with pytest.raises(InputError, match="is the source itself"):
+        compress_vectors(tmp_path / "vectors", tmp_path / "vectors", quiet=True)
+    (tmp_path / "trained" / "state").mkdir(parents=True)
+    (tmp_path / "trained" / "vectors.safetensors").write_bytes(b"")
+    (tmp_path / "trained" / "state" / "latest.safetensors").write_bytes(b"")
+    with pytest.raises(InputError, match="holds a training"):
+        compress_vectors(tmp_path / "vectors", tmp_path / "trained", quiet=True)
+
+
+@pytest.mark.parametrize("name", ["fasttext.bin", "glove.6B.100d.sample.txt"])
+def test_files_of_other_programs_are_compressed(name, shared_data, tmp_path):
+    done = compress_vectors(shared_data / "vectors" / name, tmp_path / "small", "int8", quiet=True)
+    after = seqlab.load(tmp_path / "small")
+    assert done.recall_at_10 > 0.9
+    assert len(after) == done.words
+    assert (after.subwords is None) == (name != "fasttext.bin")
+
+
 def test_the_command_compresses_vectors_and_queries_take_them(tmp_path, capsys):
     made().save(tmp_path / "vectors")
     small = str(tmp_path / "small")

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from ...base.errors import InputError, choose
 from ...base.storage.outputs import check_folder
 from ...embeddings import WordVectors
-from ...embeddings.folder import TENSORS, VOCAB
+from ...embeddings.folder import STATE, TENSORS, VOCAB
 from ...opening import open_vectors
 from .measure import CompressedVectors, compared_scores, ngram_agreement, recall
 from .pack import PACKINGS, STRETCH, packed
@@ -92,6 +92,10 @@ def compress_vectors(
     """
     steps = steps_of(method)
     check_folder(out, TENSORS, VOCAB)
+    if (Path(out) / STATE).is_file():
+        raise InputError(f"{out}: holds a training, which would be lost; name another folder.")
+    if not isinstance(source, WordVectors) and Path(out).exists() and Path(source).resolve() == Path(out).resolve():
+        raise InputError(f"{out}: is the source itself; name another folder.")
     before = source if isinstance(source, WordVectors) else open_vectors(source)
     if not len(before):
         raise InputError(f"{before.path or 'vectors'}: holds no words.")

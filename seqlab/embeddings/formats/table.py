@@ -66,7 +66,7 @@ def read_seqlab(path: Path) -> VectorFile:
             counts = None if table.counts is None else table.counts[rows].tolist()
             yield words.add_block(table.words[rows], start + 1, np.asarray(table.matrix[rows]), counts)
 
-    meta = {key: value for key, value in table.meta.items() if key not in ("kind", "notes")}
+    meta = {key: value for key, value in table.meta.items() if key not in ("kind", "notes", "compression")}
     return VectorFile(path, "seqlab folder", table.matrix.shape[1], words, blocks(), meta, table.subwords)
 
 

@@ -44,32 +44,60 @@ def in_parallel(
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def multiply_bytes(codes_VD: Any, scales_V: Any, products_V: Any, query_D: Any) -> None:
-    """Products of codes of 8 bits; 2 code - 255 is a code's number."""
+    """Products of codes of 8 bits, whose numbers are 2 code - 255; four rows at once, which share the vector's numbers
+    and hide the latency of their sums."""
+    size, dim = codes_VD.shape
     shift = np.float32(0)
-    for d in range(query_D.size):
+    for d in range(dim):
         shift += query_D[d]
     shift *= np.float32(127.5)
-    for v in range(codes_VD.shape[0]):
+    two = np.float32(2)
+    for v in range(0, size - 3, 4):
+        first, second, third, fourth = np.float32(0), np.float32(0), np.float32(0), np.float32(0)
+        for d in range(dim):
+            number = query_D[d]
+            first += np.float32(codes_VD[v, d]) * number
+            second += np.float32(codes_VD[v + 1, d]) * number
+            third += np.float32(codes_VD[v + 2, d]) * number
+            fourth += np.float32(codes_VD[v + 3, d]) * number
+        products_V[v] = two * (first - shift) * scales_V[v]
+        products_V[v + 1] = two * (second - shift) * scales_V[v + 1]
+        products_V[v + 2] = two * (third - shift) * scales_V[v + 2]
+        products_V[v + 3] = two * (fourth - shift) * scales_V[v + 3]
+    for v in range(size - size % 4, size):
         total = np.float32(0)
-        for d in range(query_D.size):
+        for d in range(dim):
             total += np.float32(codes_VD[v, d]) * query_D[d]
-        products_V[v] = np.float32(2) * (total - shift) * scales_V[v]
+        products_V[v] = two * (total - shift) * scales_V[v]
 
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def multiply_halves(codes_VM: Any, scales_V: Any, products_V: Any, low_M: Any, high_M: Any) -> None:
     """Products of codes of 4 bits, whose numbers are 2 code - 15; `low_M` and `high_M` are the vector's numbers for the
-    low and the high half of each byte."""
+    low and the high half of each byte. Four rows at once."""
+    size, bytes_ = codes_VM.shape
     shift = np.float32(0)
-    for m in range(low_M.size):
+    for m in range(bytes_):
         shift += low_M[m] + high_M[m]
     shift *= np.float32(7.5)
-    for v in range(codes_VM.shape[0]):
+    two = np.float32(2)
+    for v in range(0, size - 3, 4):
+        first, second, third, fourth = np.float32(0), np.float32(0), np.float32(0), np.float32(0)
+        for m in range(bytes_):
+            low, high = low_M[m], high_M[m]
+            first += np.float32(codes_VM[v, m] & 15) * low + np.float32(codes_VM[v, m] >> 4) * high
+            second += np.float32(codes_VM[v + 1, m] & 15) * low + np.float32(codes_VM[v + 1, m] >> 4) * high
+            third += np.float32(codes_VM[v + 2, m] & 15) * low + np.float32(codes_VM[v + 2, m] >> 4) * high
+            fourth += np.float32(codes_VM[v + 3, m] & 15) * low + np.float32(codes_VM[v + 3, m] >> 4) * high
+        products_V[v] = two * (first - shift) * scales_V[v]
+        products_V[v + 1] = two * (second - shift) * scales_V[v + 1]
+        products_V[v + 2] = two * (third - shift) * scales_V[v + 2]
+        products_V[v + 3] = two * (fourth - shift) * scales_V[v + 3]
+    for v in range(size - size % 4, size):
         total = np.float32(0)
-        for m in range(low_M.size):
-            byte = codes_VM[v, m]
-            total += np.float32(byte & 15) * low_M[m] + np.float32(byte >> 4) * high_M[m]
-        products_V[v] = np.float32(2) * (total - shift) * scales_V[v]
+        for m in range(bytes_):
+            total += np.float32(codes_VM[v, m] & 15) * low_M[m] + np.float32(codes_VM[v, m] >> 4) * high_M[m]
+        products_V[v] = two * (total - shift) * scales_V[v]
 
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
