@@ -88,9 +88,9 @@ def choice(name: str) -> dict[str, dict[str, float]]:
     return found
 
 
-def train(name: str, seconds: list[float], threads: int) -> dict[str, dict[str, float]]:
+def train(name: str, seconds: list[float], threads: int, cached: bool) -> dict[str, dict[str, float]]:
     """Perplexity on the test text, or where there is none on validation text that the gate was not fitted to, after
-    trainings of so many seconds."""
+    trainings of so many seconds; `cached` adds that of the test text with a cache of recent tokens."""
     corpus, found = corpus_of(name), {}
     for budget in seconds:
         began = time.perf_counter()
@@ -108,6 +108,12 @@ def train(name: str, seconds: list[float], threads: int) -> dict[str, dict[str, 
             "scored tokens": scores["tokens"],
             "training tokens": lm.summary["tokens"],
         }
+        if cached:
+            whole_model = lm.with_cache().evaluate().to_json()["perplexity"]
+            found[f"{budget:g} s"] |= {
+                "with a cache": round(whole_model, 3),
+                "share with a cache": round(whole_model / counts, 4),
+            }
         print(budget, found[f"{budget:g} s"], flush=True)
     return found
 
@@ -118,6 +124,7 @@ def main() -> None:
     parser.add_argument("of")
     parser.add_argument("seconds", type=float, nargs="*", default=[10.0, 60.0])
     parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--cache", action="store_true", help="score the test text with a cache of recent tokens too")
     rows.add_option(parser)
     options = parser.parse_args()
     if options.what == "cost":
@@ -125,7 +132,7 @@ def main() -> None:
     elif options.what == "choice":
         found = choice(options.of)
     else:
-        found = train(options.of, options.seconds, options.threads)
+        found = train(options.of, options.seconds, options.threads, options.cache)
     rows.record(options.rows, found)
     print(json.dumps(found))
 
