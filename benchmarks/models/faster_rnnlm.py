@@ -27,9 +27,11 @@ from .. import rows
 
 SIZES = "--hidden 200 --hidden-type gru --direct 50 --direct-order 4 --threads 1 --seed 1"
 PASS = 100
-"""Budgets below so many seconds have it save after every eighth of the text, at a rate that stays; longer ones after
-every pass, at a rate that falls by its own rule where its loss on validation text no longer does."""
-RULES = {True: "--epoch-per-file 8 --stop 0 --reject-threshold 0", False: "--epoch-per-file 1"}
+"""Budgets below so many seconds have it look at validation text after every eighth of the text, longer ones after every
+pass; its rate falls by its own rule then, without which it is worse."""
+RULES = {True: "--epoch-per-file 8 --retry 8", False: "--epoch-per-file 1 --retry 4"}
+SHORT_VALID = 1_000
+"""Lines of validation text for noise contrastive estimation, whose exact scores cost a product over all words."""
 
 
 def texts(folder: Path) -> dict[str, Path]:
@@ -39,6 +41,8 @@ def texts(folder: Path) -> dict[str, Path]:
         lines = rows.data("wikitext-2", f"{split}.txt").read_text("utf-8").split("\n")
         found[split] = folder / f"{split}.txt"
         found[split].write_text("\n".join(" ".join(line.split()) for line in lines if line.strip()) + "\n", "utf-8")
+    found["short"] = folder / "short.txt"
+    found["short"].write_text("".join(found["valid"].read_text("utf-8").splitlines(True)[:SHORT_VALID]), "utf-8")
     return found
 
 
@@ -48,10 +52,14 @@ def processor_time(process: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def saved(program: Path, data: dict[str, Path], folder: Path, more: list[str], most: float) -> Iterator[float]:
+def saved(
+    program: Path, data: dict[str, Path], folder: Path, nce: int, more: list[str], most: float
+) -> Iterator[float]:
     """Train; after each part the seconds of training so far, with the model of then on disk, `folder`/model*."""
-    files = ["--rnnlm", str(folder / "model"), "--train", str(data["train"]), "--valid", str(data["valid"])]
-    command = [str(program), *files, *SIZES.split(), *RULES[most < PASS].split(), *more]
+    valid = data["short" if nce else "valid"]
+    files = ["--rnnlm", str(folder / "model"), "--train", str(data["train"]), "--valid", str(valid)]
+    noise = ["--nce", str(nce)] if nce else []
+    command = [str(program), *files, *noise, *SIZES.split(), *RULES[most < PASS].split(), *more]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, cwd=folder)
     assert process.stderr is not None
     spent, now, text, ended = 0.0, 0.0, "", False
@@ -94,8 +102,7 @@ def theirs(
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         kept: list[tuple[float, Path]] = []
-        more = ["--nce", str(nce), *extra] if nce else extra
-        for spent in saved(program, data, folder, more, max(seconds)):
+        for spent in saved(program, data, folder, nce, extra, max(seconds)):
             copy = folder / f"kept-{len(kept)}"
             for file in folder.glob("model*"):
                 shutil.copy(file, copy.with_name(file.name.replace("model", copy.name, 1)))
