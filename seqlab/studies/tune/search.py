@@ -36,6 +36,8 @@ PAUSE = 0.2
 """Seconds between two looks at what others have finished."""
 FEW = 4
 """Finished trials without which nothing is given up early."""
+FEWEST = 4
+"""Short trials that a search makes at least, even where the range test has used up its time."""
 PATIENCE = 2.0
 """Seconds that a worker has to stop before it is ended."""
 
@@ -146,7 +148,7 @@ def finalists(record: StudyRecord, short: list[Any]) -> list[dict[str, Any]]:
 
 def time_for_short(record: StudyRecord, finished: list[Any], running: list[Any]) -> bool:
     """Whether the time of the study allows another short trial, and the long ones after it."""
-    if record.limit is None or not finished:
+    if record.limit is None or len(finished) + len(running) < FEWEST:
         return True
     usual = usual_seconds(finished)
     reserve = 0.0 if record.grid else min(0.5 * record.limit, (1 + FINALISTS) * LONGER * usual)

@@ -19,7 +19,7 @@ from ...training.train import Trained, train_language_model
 from .journal import JOURNAL, LOCK, RECORD, locked, optuna_module
 from .record import StudyRecord
 from .results import Study, read_study, write_best
-from .search import FINALISTS, LONGER, helpers, take_part
+from .search import FEWEST, FINALISTS, LONGER, helpers, take_part
 from .space import Dimension, around, grid_of
 from .tunables.base import Effort, Measured, Planned
 
@@ -31,8 +31,6 @@ OVERHEAD = 1.15
 """Time of a trial over that of its training: preparing and compiling it."""
 COARSE = 0.5
 """Share of the short trials that lie around the default; the others lie around the best so far."""
-FEWEST = 4
-"""Short trials that a search makes at least."""
 Planner = Callable[[Effort, bool], Planned]
 """Plans a study for an effort; the second argument is whether to be quiet."""
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,11 +20,12 @@ from seqlab_cli.main import run
 
 import seqlab
 from seqlab.config import LanguageModelConfig
-from seqlab.studies.tune import journal, trainings
+from seqlab.studies.tune import journal, search, study, trainings
 from seqlab.studies.tune.record import StudyRecord
 from seqlab.studies.tune.results import read_study
+from seqlab.studies.tune.search import FEWEST
 from seqlab.studies.tune.space import Dimension, around
-from seqlab.studies.tune.study import FEWEST, number_of, seconds_of
+from seqlab.studies.tune.study import number_of, seconds_of
 from seqlab.studies.tune.tunables import language_model
 from seqlab.studies.tune.tunables.base import Effort, Ended, Measured
 from seqlab.studies.tune.tunables.language_model import TunableLanguageModel
@@ -296,6 +298,51 @@ def test_the_result_as_an_object(finished):
     assert [panel["title"] for panel in panels] == [one.name for one in result.record.dimensions]
     shown = sum(len(one["x"]) for one in panels[0]["series"])
     assert shown == sum(one["state"] == "finished" for one in found["trials"])
+
+
+def test_with_minutes_budgets_follow_from_the_measured_rate(text, tmp_path, monkeypatch):
+    monkeypatch.setattr(study, "SHORTEST", 0.1)
+    found = seqlab.tune(text, tmp_path / "s", minutes=0.03, workers=1, config=nested(), quiet=True)
+    record = found.record
+    assert record.length == 0.1
+    assert record.limit == pytest.approx(1.8)
+    assert record.trials >= FEWEST
+    short = [one for one in found.trials if one.stage != "long" and one.state == "finished"]
+    assert short[0].steps == max(1, round(record.amount))
+    longer = {json.dumps(one.values): one.steps for one in found.trials if one.stage == "long"}
+    assert len(longer) >= 2, "the default and the best are trained for longer even where time is up"
+    assert longer[json.dumps(short[0].values)] == max(1, round(4 * record.amount))
+
+
+def ended(stage: str, value: float, seconds: float, **params) -> SimpleNamespace:
+    """A finished trial as Optuna has it."""
+    attributes = {"stage": stage, "elapsed": seconds}
+    return SimpleNamespace(params=params, value=value, user_attrs=attributes, state=SimpleNamespace(name="COMPLETE"))
+
+
+def test_the_time_of_a_study_is_kept(finished):
+    """Ten seconds a trial: half of the time for short ones, then the default and the best, then more while time is
+    left."""
+    import optuna
+
+    points = [{"lr": 0.1 * number} for number in range(9)]
+    record = replace(StudyRecord.load(finished[0]), points=points, trials=9, seconds=0.0)
+    short = [ended("default" if not number else "coarse", 2.0 - number, 10.0, **points[number]) for number in range(5)]
+
+    def following(limit: float, trials: list, running: list = ()) -> tuple:
+        return search.next_point(optuna, replace(record, limit=limit), trials, list(running))
+
+    assert following(1000.0, short) == (points[5], "coarse")
+    assert following(1000.0, [*short, ended("coarse", math.inf, 10.0, **points[5])]) == (points[6], "coarse")
+    assert following(100.0, short) == (points[0], "long"), "half of the time is used up"
+    assert following(100.0, short, [short[4]]) == (None, "wait")
+    long = [ended("long", 1.0, 40.0, **points[0])]
+    assert following(100.0, [*short, *long]) == (points[4], "long")
+    long.append(ended("long", 1.0, 40.0, **points[4]))
+    assert following(100.0, [*short, *long]) == (None, "")
+    assert following(160.0, [*short, *long]) == (points[3], "long")
+    long += [ended("long", 1.0, 40.0, **points[number]) for number in (3, 2)]
+    assert following(160.0, [*short, *long]) == (None, "")
 
 
 # Trials that end otherwise
