@@ -1,7 +1,8 @@
 """What compressing a trained run costs and brings.
 
 python -m benchmarks.models.compressing sweep RUN STUDY    every method: size, exact perplexity, speed
-python -m benchmarks.models.compressing speed RUN          a step at 1 and 64 streams, against torch's dynamic int8
+python -m benchmarks.models.compressing speed WIDTH        a step of two tied layers over 33,278 types, with 1 and 64
+                                                           streams, against torch's dynamic int8
 python -m benchmarks.models.compressing memory RUN OTHER   what opening a run and writing with it takes
 """
 
@@ -23,13 +24,15 @@ from torch import nn
 from seqlab.compression.models import sweep_model
 from seqlab.compression.models.pack import pack_, weight_bytes
 from seqlab.compression.models.speed import tokens_per_second
+from seqlab.config import ModelConfig
 from seqlab.models import LanguageModel
 from seqlab.run import Run
 
 from .. import rows
 
-ROUNDS = 5
-NOTE = "two cores shared with other work; the best of ten blocks of 0.1 s in each of five rounds, medians of rounds"
+ROUNDS = 3
+TYPES = 33_278
+NOTE = "two cores shared with other work; the best of ten blocks of 0.1 s in each of three rounds, medians of rounds"
 
 
 class Plain(nn.Module):
@@ -70,10 +73,12 @@ def peer_speed(model: Plain, streams: int, vocab_size: int, seconds: float = 1.0
     return best
 
 
-def speed(path: str, table: str | None) -> None:
-    """Steps per second of every form that needs no training, and of torch's own."""
+def speed(width: str, table: str | None) -> None:
+    """Steps per second of every form that needs no training, and of torch's own; weights as training starts from."""
     torch.set_num_threads(1)
-    network = Run.open(path).load_model()
+    torch.manual_seed(0)
+    config = ModelConfig(embed_dim=int(width), hidden_dim=int(width), layers=2, tie=True, counts=False)
+    network = LanguageModel(config, TYPES).eval()
     ours: dict[str, LanguageModel] = {"float32": network}
     for form in ("int8", "int4", "codebook", "ternary"):
         ours[form] = copy.deepcopy(network)

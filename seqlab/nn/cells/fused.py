@@ -16,7 +16,7 @@ from ..dropout import WeightDropout
 from ..kernels.affine import FEW, affine, is_compiled
 from ..kernels.gru import GRUSequence
 from ..kernels.lstm import LSTMSequence, unrolled
-from ..packed import is_packed
+from ..packed import Int8, is_packed
 from ..products import has_bfloat16_products
 from ..zoneout import Kept, Zoneout
 from .base import Cell, State, glorot_orthogonal, shifted
@@ -197,14 +197,20 @@ class LSTM(FusedCell):
         from ..kernels.lstm_kernels import lstm_activate, lstm_step
 
         h_BH, c_BH = torch.empty_like(state[0]), torch.empty_like(state[1])
-        if is_packed(self.weight("weight_hh")):
-            gates_BG, before_BH = self.sums(x_BD, state[0]), state[1].contiguous()
-            lstm_activate(*(part.numpy(force=True) for part in (before_BH, gates_BG, h_BH, c_BH)))
+        x_BD, *before = (part.contiguous() for part in (x_BD, *state))
+        weights: list[Tensor] = [self.weight(name) for name in WEIGHTS]
+        packed = [weight for weight in weights if isinstance(weight, Int8)]
+        if any(map(is_packed, weights)) and len(packed) < 2:
+            arrays = [before[1], self.sums(x_BD, before[0]), h_BH, c_BH]
+            lstm_activate(*(part.numpy(force=True) for part in arrays))
             return h_BH, (h_BH, c_BH)
         gates_BG = x_BD.new_zeros(len(x_BD), 4 * self.hidden_dim)
-        before = (part.contiguous() for part in (x_BD, *state))
-        weights = (self.weight(name) for name in WEIGHTS)
-        lstm_step(*(part.numpy(force=True) for part in (*before, *weights, gates_BG, h_BH, c_BH)))
+        if packed:
+            from ..packed.kernels import lstm_step_int8 as lstm_step
+
+            codes = [weight.parts[name] for weight in packed for name in ("codes", "scales")]
+            weights = [*codes, *weights[2:]]
+        lstm_step(*(part.numpy(force=True) for part in (x_BD, *before, *weights, gates_BG, h_BH, c_BH)))
         return h_BH, (h_BH, c_BH)
 
     def swept(self, x_TBD: Tensor, state: State, weight_hh: Tensor, kept: Kept) -> tuple[Tensor, ...]:

@@ -15,6 +15,9 @@ import numpy as np
 from numba import njit
 from numba.extending import register_jitable
 
+from ..kernels.lstm_kernels import new_states
+from .planes import BLOCK, PAIRED, dot_planes
+
 SUMS = {"contract", "reassoc"}
 """Lets LLVM fuse multiplications with additions and add in vectors; anything more could hide a NaN."""
 compiled = register_jitable(fastmath=SUMS, error_model="numpy")
@@ -25,14 +28,14 @@ LARGEST_SUM = 2**31 - 1
 
 
 @compiled
-def rounded(hidden_D: Any, largest_code: Any, codes_P: Any) -> Any:
-    """A row as integers, whose products with codes add up to less than 2^31; returns what one of them stands for, NaN
-    where a number of the row is NaN or infinite."""
+def rounded(hidden_D: Any, largest_sum: Any, codes_P: Any) -> Any:
+    """A row as integers, so small that one times a sum of codes, `largest_sum` at most, stays below 2^31. Returns what
+    one of them stands for, NaN where a number of the row is NaN or infinite."""
     top, odd = np.float32(0), np.float32(0)
     for d in range(hidden_D.size):
         top = max(top, abs(hidden_D[d]))
         odd += hidden_D[d] - hidden_D[d]
-    finest = min(FINEST, LARGEST_SUM // (largest_code * hidden_D.size))
+    finest = min(FINEST, LARGEST_SUM // largest_sum)
     unit = top / np.float32(finest)
     inverse = np.float32(1) / unit if unit > 0 else np.float32(0)
     for d in range(hidden_D.size):
@@ -40,53 +43,90 @@ def rounded(hidden_D: Any, largest_code: Any, codes_P: Any) -> Any:
     return unit + odd
 
 
-@step
-def multiply_int8(hidden_MD: Any, codes_ND: Any, scales_N: Any, bias_N: Any, out_MN: Any) -> None:
-    """out = hidden W^T + b for W = scale * codes."""
+@compiled
+def add_int8(hidden_MD: Any, codes_ND: Any, scales_N: Any, bias_N: Any, out_MN: Any) -> None:
+    """out += hidden W^T + b for W = scale * codes."""
     rows, width = hidden_MD.shape
     hidden_codes_MD, units_M = np.empty((rows, width), np.int16), np.empty(rows, np.float32)
     for m in range(rows):
-        units_M[m] = rounded(hidden_MD[m], 127, hidden_codes_MD[m])
+        units_M[m] = rounded(hidden_MD[m], 127 * width, hidden_codes_MD[m])
     for n in range(len(codes_ND)):
         codes_D = codes_ND[n]
         for m in range(rows):
             hidden_D, total = hidden_codes_MD[m], np.int32(0)
             for d in range(codes_D.size):
                 total = np.int32(total + np.int32(np.int32(codes_D[d]) * np.int32(hidden_D[d])))
-            out_MN[m, n] = np.float32(total) * (scales_N[n] * units_M[m]) + bias_N[n]
+            out_MN[m, n] += np.float32(total) * (scales_N[n] * units_M[m]) + bias_N[n]
 
 
 @step
-def multiply_planes(
-    hidden_MD: Any, codes_NB: Any, scales_NG: Any, bits: int, zero: Any, bias_N: Any, out_MN: Any
-) -> None:
-    """out = hidden W^T + b for W = scale * (codes - zero), with several codes of `bits` bits in a byte: byte k of a
-    group has code k in its lowest bits, then code k + the group's bytes, and so on."""
-    rows, groups = len(hidden_MD), scales_NG.shape[1]
-    span, planes = codes_NB.shape[1] // groups, 8 // bits
-    group, mask = span * planes, np.uint8(2**bits - 1)
-    hidden_codes_MP, units_M = np.zeros((rows, groups * group), np.int16), np.empty(rows, np.float32)
-    sums_MG = np.zeros((rows, groups), np.float32)
-    for m in range(rows):
-        units_M[m] = rounded(hidden_MD[m], 2**bits - 1, hidden_codes_MP[m])
-        for g in range(groups):
-            whole_group = 0
-            for d in range(g * group, (g + 1) * group):
-                whole_group += hidden_codes_MP[m, d]
-            sums_MG[m, g] = np.float32(whole_group) * zero
-    for n in range(len(codes_NB)):
+def multiply_int8(hidden_MD: Any, codes_ND: Any, scales_N: Any, bias_N: Any, out_MN: Any) -> None:
+    """out = hidden W^T + b."""
+    out_MN[:] = 0
+    add_int8(hidden_MD, codes_ND, scales_N, bias_N, out_MN)
+
+
+@step
+def lstm_step_int8(
+    x_BD: Any, h_BH: Any, c_BH: Any, codes_GD: Any, scales_ih_G: Any, codes_GH: Any, scales_hh_G: Any, bias_ih_G: Any,
+    bias_hh_G: Any, gates_BG: Any, new_h_BH: Any, new_c_BH: Any,
+) -> None:  # fmt: skip
+    """One token of a few streams, products included; `gates_BG` is zero."""
+    add_int8(x_BD, codes_GD, scales_ih_G, bias_ih_G, gates_BG)
+    add_int8(h_BH, codes_GH, scales_hh_G, bias_hh_G, gates_BG)
+    new_states(c_BH, gates_BG, new_h_BH, new_c_BH)
+
+
+def planes_kernel(bits: int) -> Any:
+    """The kernel of codes of so many bits, a constant of it."""
+
+    @step
+    def multiply(hidden_MD: Any, codes_NB: Any, scales_NG: Any, zero: Any, bias_N: Any, out_MN: Any) -> None:
+        """out = hidden W^T + b for W = scale * (codes - zero), codes as `planes` has them."""
+        rows, groups, row = len(hidden_MD), scales_NG.shape[1], codes_NB.shape[1]
+        span = row // groups
+        group, blocks = span * (8 // bits), span // BLOCK
+        hidden_codes_MP, units_M = np.zeros((rows, groups * group), np.int16), np.empty(rows, np.float32)
+        sums_MG = np.zeros((rows, groups), np.float32)
         for m in range(rows):
-            whole = np.float32(0)
+            units_M[m] = rounded(hidden_MD[m], 512 * blocks, hidden_codes_MP[m])
             for g in range(groups):
-                codes_S, total = codes_NB[n, g * span : (g + 1) * span], np.int32(0)
-                for plane in range(planes):
-                    start, shift = g * group + plane * span, np.uint8(plane * bits)
-                    hidden_S = hidden_codes_MP[m, start : start + span]
-                    for s in range(codes_S.size):
-                        code = np.int32((codes_S[s] >> shift) & mask)
-                        total = np.int32(total + np.int32(code * np.int32(hidden_S[s])))
-                whole += scales_NG[n, g] * (np.float32(total) - sums_MG[m, g])
-            out_MN[m, n] = whole * units_M[m] + bias_N[n]
+                total = 0
+                for d in range(g * group, (g + 1) * group):
+                    total += hidden_codes_MP[m, d]
+                sums_MG[m, g] = np.float32(total) * zero
+        for n in range(len(codes_NB)):
+            for m in range(rows):
+                hidden_P, whole = hidden_codes_MP[m], np.float32(0)
+                for g in range(groups):
+                    dot = dot_planes(codes_NB, n * row + g * span, hidden_P, g * group, blocks, bits, PAIRED)
+                    whole += scales_NG[n, g] * (np.float32(dot) - sums_MG[m, g])
+                out_MN[m, n] = whole * units_M[m] + bias_N[n]
+
+    return multiply
+
+
+def rows_kernel(bits: int) -> Any:
+    """The kernel that unpacks rows of codes of so many bits."""
+
+    @step
+    def unpack(codes_NB: Any, scales_NG: Any, zero: Any, ids_R: Any, out_RD: Any) -> None:
+        """out = scale * (code - zero) of some rows."""
+        planes, mask = 8 // bits, 2**bits - 1
+        group = codes_NB.shape[1] * planes // scales_NG.shape[1]
+        for r in range(len(ids_R)):
+            n = ids_R[r]
+            for d in range(out_RD.shape[1]):
+                block, place = d // (BLOCK * planes), d % (BLOCK * planes)
+                byte = np.int32(codes_NB[n, block * BLOCK + place % BLOCK])
+                code = (byte >> (place // BLOCK * bits)) & mask
+                out_RD[r, d] = scales_NG[n, d // group] * (np.float32(code) - zero)
+
+    return unpack
+
+
+rows_int4, rows_ternary, rows_binary = (rows_kernel(bits) for bits in (4, 2, 1))
+multiply_int4, multiply_ternary, multiply_binary = (planes_kernel(bits) for bits in (4, 2, 1))
 
 
 @step

@@ -18,8 +18,8 @@ from .base import PackedWeight, Shape
 
 GROUP = 64
 """Most numbers that share a scale where four bits have to do."""
-WHOLE_VECTORS = 32
-"""A group's length is a multiple of it, so that every vector of codes is full."""
+BLOCK = 16
+"""Bytes that are read at a time, see `planes`; a group is whole blocks."""
 SHRINKS = (1.0, 0.95, 0.9, 0.85, 0.8, 0.7, 0.6)
 """Shares of the largest number that are tried as the outermost level: cutting off a few makes all others finer."""
 
@@ -58,6 +58,9 @@ class Int8(PackedWeight):
     def unpacked(self) -> Tensor:
         return self.parts["codes"].float() * self.parts["scales"][:, None]
 
+    def rows(self, ids: Tensor) -> Tensor:
+        return self.parts["codes"][ids].float() * self.parts["scales"][ids].unsqueeze(-1)
+
     def products(self, hidden_MD: np.ndarray, bias_N: np.ndarray, out_MN: np.ndarray) -> None:
         from .kernels import multiply_int8
 
@@ -82,7 +85,8 @@ class _Planes(PackedWeight):
     def group_length(cls, width: int) -> int:
         """Numbers that share a scale."""
         groups = math.ceil(width / GROUP) if cls.GROUPED else 1
-        return math.ceil(width / groups / WHOLE_VECTORS) * WHOLE_VECTORS
+        block = BLOCK * 8 // cls.BITS
+        return math.ceil(width / groups / block) * block
 
     @classmethod
     def pack(cls, weight_ND: Tensor) -> Self:
@@ -93,10 +97,10 @@ class _Planes(PackedWeight):
         weight_RL = F.pad(weight_ND.detach().float(), padding).view(-1, length)
         within_RL = F.pad(torch.ones(1, width, dtype=torch.bool), padding).expand(rows, -1).reshape(-1, length)
         scales_R, codes_RL = cls.scales_and_codes(weight_RL, within_RL)
-        bytes_RS = torch.zeros(len(codes_RL), length // planes, dtype=torch.uint8)
-        for plane, codes_RS in enumerate(codes_RL.split(length // planes, 1)):
-            bytes_RS |= codes_RS << (plane * cls.BITS)
-        return cls({"codes": bytes_RS.view(rows, -1), "scales": scales_R.view(rows, -1)}, (rows, width))
+        codes = codes_RL.view(rows, -1, planes, BLOCK)
+        parts = [codes[:, :, plane] << (plane * cls.BITS) for plane in range(planes)]
+        codes_NB = torch.stack(parts).sum(0, dtype=torch.uint8).view(rows, -1)
+        return cls({"codes": codes_NB, "scales": scales_R.view(rows, -1)}, (rows, width))
 
     @classmethod
     def part_shapes(cls, shape: Shape, stored: Mapping[str, Shape]) -> dict[str, Shape]:
@@ -106,17 +110,28 @@ class _Planes(PackedWeight):
 
     def unpacked(self) -> Tensor:
         codes_NB, scales_NG = self.parts["codes"], self.parts["scales"]
-        bytes_NGS = codes_NB.view(*scales_NG.shape, -1)
-        shifts = range(0, 8, self.BITS)
-        codes_NGL = torch.cat([(bytes_NGS >> shift) & (2**self.BITS - 1) for shift in shifts], dim=2)
+        blocks = codes_NB.view(len(codes_NB), -1, BLOCK)
+        planes = [(blocks >> shift) & (2**self.BITS - 1) for shift in range(0, 8, self.BITS)]
+        codes_NGL = torch.stack(planes, dim=2).view(*scales_NG.shape, -1)
         weight_NGL = (codes_NGL.float() - self.ZERO) * scales_NG[:, :, None]
         return weight_NGL.flatten(1)[:, : self.shape[1]].contiguous()
 
     def products(self, hidden_MD: np.ndarray, bias_N: np.ndarray, out_MN: np.ndarray) -> None:
-        from .kernels import multiply_planes
+        from . import kernels
 
-        codes, scales = self.parts["codes"].numpy(), self.parts["scales"].numpy()
-        multiply_planes(hidden_MD, codes, scales, self.BITS, np.float32(self.ZERO), bias_N, out_MN)
+        multiply = getattr(kernels, f"multiply_{self.form}")
+        multiply(hidden_MD, *self._arrays(), np.float32(self.ZERO), bias_N, out_MN)
+
+    def rows(self, ids: Tensor) -> Tensor:
+        from . import kernels
+
+        out = np.empty((ids.numel(), self.shape[1]), np.float32)
+        unpack = getattr(kernels, f"rows_{self.form}")
+        unpack(*self._arrays(), np.float32(self.ZERO), ids.reshape(-1).numpy(), out)
+        return torch.from_numpy(out).view(*ids.shape, self.shape[1])
+
+    def _arrays(self) -> list[np.ndarray]:
+        return [self.parts[name].numpy() for name in ("codes", "scales")]
 
 
 class Int4(_Planes):
