@@ -13,7 +13,8 @@ import numba.core.config as numba_config
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba.core import types
 from numba.core.codegen import get_host_cpu_features
-from numba.extending import intrinsic
+
+from ...base.compiled.simd import primitive
 
 BLOCK = 16
 """Bytes of a block: as many 16-bit numbers are a vector of AVX2."""
@@ -46,7 +47,7 @@ def _pair_sums(builder: Any, a: Any, b: Any, paired: int) -> Any:
     return builder.add(even, odd)
 
 
-@intrinsic(prefer_literal=True)
+@primitive
 def dot_planes(
     typing_context: Any, codes: Any, first: Any, hidden: Any, start: Any, blocks: Any, bits: Any, paired: Any
 ) -> Any:
