@@ -59,7 +59,11 @@ class PackedWeight(Tensor):
         raise NotImplementedError
 
     def check(self) -> None:
-        """Raise ValueError where the numbers of the parts, whose shapes are right, make no sense together."""
+        """Look whether the numbers of the parts, whose shapes are right, make sense together.
+
+        Raises:
+            ValueError: they do not.
+        """
         wrong = [name for name, part in self.parts.items() if part.dtype not in self.types[name]]
         if wrong:
             raise ValueError(f"its {wrong[0]} are not of the type of {self.form} weights")
