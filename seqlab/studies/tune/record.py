@@ -42,6 +42,7 @@ class StudyRecord:
         grid: whether it is a plain grid, which tries its points and nothing else.
         suggestion: learning rate of the range test, None where there was none.
         seconds: that was measured before the first trial.
+        target: seconds of the training that the settings are for, 0 where the length of a trial was given.
     """
 
     tunes: str
@@ -61,6 +62,7 @@ class StudyRecord:
     grid: bool = False
     suggestion: float | None = None
     seconds: float = 0.0
+    target: float = 0.0
 
     @property
     def kind(self) -> type[Tunable]:

@@ -19,13 +19,15 @@ from ...visualization.charts.chart import ChartPanel, Series
 from ...visualization.charts.picture import ChartPicture
 from .journal import BEST, REPORT, STUDY, optuna_module, storage
 from .record import StudyRecord, number
-from .search import LONG, STAGES, stage_of
+from .search import LONG, LONGER, STAGES, stage_of
 from .space import Dimension
 
 ENOUGH = 8
 """Finished trials from which on the importance of settings is estimated."""
 SUSPECT = "lies at the {end} end of what was tried ({low} to {high}); the best may lie beyond, so widen the search"
 
+SHORT = 1.5
+"""Trainings that are so many times as long as the trials that decided may want other settings."""
 EQUAL = "all trials ended with the same loss, so they say nothing: give each more steps or seconds"
 
 
@@ -64,7 +66,7 @@ class Study(Result):
             diverged.
         worth: by dotted key, the share of the objective's variance that a setting explains (fANOVA); empty where few
             trials differ.
-        warnings: sentences on best values at the end of their range.
+        warnings: sentences on best values at the end of their range, and on trials that say little.
         preset: the TOML file of the best settings, None where there is none.
         record: what was searched.
     """
@@ -214,9 +216,22 @@ def read_study(folder: Path, record: StudyRecord) -> Study:
         warnings = [EQUAL]
     else:
         found = [] if best is None else [suspect(record, best, each) for each in record.dimensions]
-        warnings = [one for one in found if one]
+        warnings = [one for one in (*found, too_short(record)) if one]
     preset = folder / BEST if best is not None else None
     return Study(folder, trials, default, best, worth, warnings, preset, record)
+
+
+def too_short(record: StudyRecord) -> str:
+    """A sentence where the trials that decide are much shorter than the training that the settings are for."""
+    longest = LONGER * record.length
+    if record.limit is None or record.grid or record.target <= SHORT * longest:
+        return ""
+    minutes = record.limit / 60 * record.target / longest
+    return (
+        f"the trials that decided had {longest:.0f} seconds, and the training that the settings are for has "
+        f"{record.target:.0f}: longer trainings want larger models and lower rates, so a search of about {minutes:.0f} "
+        "minutes would tell more"
+    )
 
 
 def trial_of(frozen: Any) -> TrialResult:

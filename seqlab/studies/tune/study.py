@@ -147,7 +147,8 @@ def begin(
         raise InputError("every setting that is searched is fixed; leave one of them out.")
     lengths = (effort.seconds_per_trial, effort.steps_per_trial, effort.epochs_per_trial)
     chosen_here = all(one is None for one in lengths)
-    length = seconds_of(effort, workers, tunable.target() if chosen_here else 0.0)
+    target = tunable.target() if chosen_here else 0.0
+    length = seconds_of(effort, workers, target)
     measured = tunable.begin(effort, length, workers, not grid, quiet)
     seconds = time.monotonic() - began
     if grid:
@@ -179,6 +180,7 @@ def begin(
         grid=bool(grid),
         suggestion=measured.suggestion,
         seconds=seconds,
+        target=target,
     )
     record.save(folder)
     return record

@@ -20,7 +20,7 @@ from seqlab_cli.main import run
 
 import seqlab
 from seqlab.config import LanguageModelConfig
-from seqlab.studies.tune import journal, search, study, trainings
+from seqlab.studies.tune import journal, results, search, study, trainings
 from seqlab.studies.tune.record import StudyRecord
 from seqlab.studies.tune.results import read_study
 from seqlab.studies.tune.search import FEWEST
@@ -521,6 +521,17 @@ def test_a_study_that_is_killed_again_and_again_ends_as_one_that_was_not(finishe
     assert not list((folder / "workers").iterdir()) or all(
         not journal.lives(folder, one.name) for one in (folder / "workers").iterdir()
     )
+
+
+def test_trials_much_shorter_than_the_training_they_are_for_are_said(finished):
+    """On tiny Shakespeare settings that were best after 45 seconds lost to the default after 120."""
+    folder, _ = finished
+    record = replace(StudyRecord.load(folder), limit=600.0, length=11.25)
+    assert not any("training that the settings are for" in one for one in read_study(folder, record).warnings)
+    assert not results.too_short(replace(record, target=60.0))
+    said = read_study(folder, replace(record, target=120.0)).warnings[-1]
+    assert "had 45 seconds, and the training that the settings are for has 120" in said
+    assert "about 27 minutes" in said
 
 
 def test_a_line_that_was_cut_off_is_mended(finished, text, tmp_path, capsys):
