@@ -20,8 +20,8 @@ import numpy as np
 from ...base.compiled.cached import njit
 from ...base.cores import available_cores
 
-ENOUGH = 1 << 21
-"""Bytes of codes from which a second thread repays being started."""
+ENOUGH = 1 << 25
+"""Bytes of codes for each thread: one takes a few milliseconds for so many, and starting another a millisecond."""
 
 
 def in_parallel(
@@ -31,7 +31,9 @@ def in_parallel(
     codes_VM = codes_VM.view(np.ndarray)
     codes_VM.flags.writeable = False  # as memory maps are: one type, one compilation
     products_V = np.empty(len(codes_VM), np.float32)
-    workers = min(available_cores(), 1 + codes_VM.size // ENOUGH)
+    workers = 1 + codes_VM.size // ENOUGH
+    if workers > 1:
+        workers = min(workers, available_cores())
     if workers == 1:
         kernel(codes_VM, scales_V, products_V, *query)
         return products_V
