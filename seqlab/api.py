@@ -617,7 +617,9 @@ def compare_compressions(
         source: the run folder of a language model whose training is finished.
         out: the study's folder, with a run folder for each method; the same call resumes it.
         methods: each as `compress` takes it; None tries all.
-        retrain, valid, quiet: see `compress`.
+        retrain: see `compress`.
+        valid: see `compress`.
+        quiet: see `compress`.
 
     Returns:
         A row a method; `.picture()` draws them.

@@ -230,7 +230,8 @@ class TrainedAutoencoder(Result):
         """The lines on the straight way between the points of two lines.
 
         Args:
-            a, b: lines.
+            a: the line to begin with.
+            b: the line to end with.
             steps: lines to write, both ends included; 2 or more.
             **options: see `decode`.
         """
@@ -245,7 +246,8 @@ class TrainedAutoencoder(Result):
         """The line at a sum of points: analogy(["b", "c"], ["a"]) answers "a is to b as c is to ?".
 
         Args:
-            added, subtracted: lines.
+            added: lines.
+            subtracted: lines.
             **options: see `decode`.
         """
         if not added:
