@@ -1,8 +1,8 @@
 """Autoencoders over lines: what is remembered of a held-out line, whether collapse is named, and lines of the prior.
 
-`reconstruction` trains every kind with one budget on the same lines and writes held-out ones again; `collapse` trains
-models that must collapse (no annealing, no free bits, a decoder that sees everything) and healthy ones, and counts which of
-them the report names; `prior` says how many lines drawn from the prior are new.
+`reconstruction` trains every kind with one budget on the same lines and writes held-out ones again (BLEU where sacrebleu
+is installed); `collapse` trains models that must collapse (no annealing, no free bits, a decoder that sees everything) and
+healthy ones, and counts which of them the report names; `prior` counts the lines drawn from the prior that are new.
 
     python -m benchmarks.models.autoencoders reconstruction names.txt --lines 2000 --steps 600 --rows autoencoders/names
 """
@@ -18,8 +18,8 @@ import numpy as np
 
 from benchmarks.rows import add_option, record
 from seqlab.autoencoders.figures import collapse
-from seqlab.autoencoders.trained import TrainedAutoencoder
 from seqlab.autoencoders.train import train_autoencoder
+from seqlab.autoencoders.trained import TrainedAutoencoder
 from seqlab.config import AutoencoderConfig, merge
 from seqlab.text.ids.lines import line_lengths
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..names import AnnealingName, AutoencoderName
-from ..settings import MEASURED, WIDEST, Settings, knob
+from ..settings import PRACTICE, WIDEST, Settings, knob
 from .language_model import LanguageModelConfig
 
 BOWMAN = "Bowman et al. 2016, https://arxiv.org/abs/1511.06349"
@@ -102,7 +102,7 @@ class LatentConfig(Settings):
         tier="recipe",
         usual="0.2 to 0.8",
         effect="Longer gives the point more time to become useful.",
-        source=MEASURED,
+        source=PRACTICE,
         ge=0,
         le=1,
     )
