@@ -1,8 +1,8 @@
 """Autoencoders over lines: what is remembered of a held-out line, whether collapse is named, and lines of the prior.
 
-`reconstruction` trains every kind with one budget on the same lines and writes held-out ones again (BLEU where sacrebleu
-is installed); `collapse` trains models that must collapse (no annealing, no free bits, a decoder that sees everything) and
-healthy ones, and counts which of them the report names; `prior` counts the lines drawn from the prior that are new.
+`reconstruction` trains every kind with one budget on the same lines and writes held-out ones again (BLEU where
+sacrebleu is installed); `collapse` trains models that must collapse (no annealing, no free bits, a decoder that sees
+everything) and healthy ones, and counts which of them the report names; `prior` counts new lines among those drawn.
 
     python -m benchmarks.models.autoencoders reconstruction names.txt --lines 2000 --steps 600 --rows autoencoders/names
 """
