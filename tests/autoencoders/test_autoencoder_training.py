@@ -54,10 +54,10 @@ def trainer(path, names, given):
     "given",
     [
         {},
-        {"kind": "denoising", "word_dropout": 0.3, "dropout": 0.2},
+        pytest.param({"kind": "denoising", "word_dropout": 0.3, "dropout": 0.2}, marks=pytest.mark.slow),
         {"pretrain": 0.5, "inner_steps": 2, "batch_norm": 0.5, "average": "ema"},
         {"layers": 2, "stacked": True, "kind": "plain", "optimizer": "sgd"},
-        {"softmax": "sampled", "samples": 8, "cell": "gru"},
+        pytest.param({"softmax": "sampled", "samples": 8, "cell": "gru"}, marks=pytest.mark.slow),
     ],
 )
 def test_a_run_that_was_stopped_ends_with_the_same_bits(given, names, tmp_path, monkeypatch):

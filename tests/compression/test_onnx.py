@@ -28,6 +28,9 @@ pytest.importorskip("onnx", reason="onnx is not installed")
 runtime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 
 TYPES = 60
+FIRST = ("lstm", "gru", "lstm-layernorm", "sru")
+"""Cells of every run of the tests; the others are slow together."""
+EVERY_CELL = [cell if cell in FIRST else pytest.param(cell, marks=pytest.mark.slow) for cell in CELLS]
 TINY = {"embed_dim": 8, "hidden_dim": 8, "layers": 1, "batch_size": 2, "bptt": 8, "steps": 30, "quiet": True}
 
 
@@ -49,14 +52,14 @@ def test_every_cell_and_every_output_layer_is_offered():
     assert OUTPUTS.keys() == SOFTMAXES.keys()
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", EVERY_CELL)
 def test_every_cell_equals_ours_over_a_thousand_steps(cell):
     largest, divergence = differences(network(cell=cell, layers=1), 1000)
     assert divergence < 1e-5
     assert largest < (1e-2 if CELLS[cell].__dict__.get("steep") else exporting.TOLERANCE)
 
 
-@pytest.mark.parametrize("tie", [False, True])
+@pytest.mark.parametrize("tie", [pytest.param(False, marks=pytest.mark.slow), True])
 @pytest.mark.parametrize("softmax", SOFTMAXES)
 def test_every_output_layer_equals_ours_over_a_thousand_steps(softmax, tie):
     model = network(softmax=softmax, tie=tie, embed_dim=16, layers=1)
@@ -83,7 +86,7 @@ def test_other_networks_equal_ours(settings):
     assert differences(network(**settings))[0] < (1e-2 if "lstm-layernorm" in settings.values() else 1e-4)
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", EVERY_CELL)
 def test_int8_stores_a_quarter_and_loses_little(cell):
     model = network(cell=cell, hidden_dim=64, embed_dim=64, layers=1, tie=True)
     codes, whole = onnx_of(model, {}, int8=True), onnx_of(model, {})

@@ -114,7 +114,9 @@ def test_without_training_the_nearest_weights_are_taken(trained, tmp_path):
     torch.testing.assert_close(factors.unpacked().double(), nearest, rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize("method", ["prune=0.6", "low-rank", "share", "distill"])
+@pytest.mark.parametrize(
+    "method", ["prune=0.6", *(pytest.param(one, marks=pytest.mark.slow) for one in ("low-rank", "share", "distill"))]
+)
 def test_a_compression_that_was_stopped_resumes_to_the_same_bits(trained, tmp_path, monkeypatch, method):
     whole = compress_model(trained, tmp_path / "whole", method, retrain=0.3, quiet=True)
     take, steps = Trainer.train_step, []

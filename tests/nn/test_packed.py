@@ -15,7 +15,7 @@ from seqlab.models import LanguageModel
 from seqlab.nn import CELLS
 from seqlab.nn.packed import FORMS, arrays_of, is_packed, packed_in, stored_shapes, unpack_
 from seqlab.nn.packed.kernels import FINEST
-from seqlab.run import model_arrays, set_weights, tied
+from seqlab.run import model_arrays, set_weights
 
 sizes = st.tuples(st.integers(1, 9), st.integers(1, 150))
 
@@ -95,7 +95,7 @@ def packed_model(form, **config):
     weights = {
         name: FORMS[form].pack(weight) if weight.dim() == 2 and min(weight.shape) >= 16 else weight
         for name, weight in model.state_dict().items()
-        if name not in tied(model)
+        if name not in model.aliases()
     }
     set_weights(model, weights)
     return model

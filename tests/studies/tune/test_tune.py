@@ -340,6 +340,7 @@ def test_the_time_of_a_study_is_kept(finished):
     assert following(100.0, [*short, *long]) == (points[4], "long")
     long.append(ended("long", 1.0, 40.0, **points[4]))
     assert following(100.0, [*short, *long]) == (None, "")
+    record = replace(record, trials=5)
     assert following(160.0, [*short, *long]) == (points[3], "long")
     long += [ended("long", 1.0, 40.0, **points[number]) for number in (3, 2)]
     assert following(160.0, [*short, *long]) == (None, "")
