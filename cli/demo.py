@@ -13,9 +13,9 @@ from seqlab.base.printing import printable
 from .console import load_torch, say
 
 if TYPE_CHECKING:
-    from seqlab.api import TrainedLanguageModel
     from seqlab.embeddings import WordVectors
     from seqlab.text import Corpus
+    from seqlab.trained import TrainedLanguageModel
 
 NEIGHBOURS_OF = ("red", "minimum", "file", "string", "three")
 ANALOGIES = (

@@ -8,24 +8,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, Unpack, get_args
 
 from .base.errors import InputError, choose
-from .base.results import Result, Table, abbreviated, line
+from .base.results import Table, abbreviated, line
 from .base.storage.whole import read_whole
 from .models.interpolated import Member
-from .run import History, Run
+from .run import Run, RunHolder
 
 if TYPE_CHECKING:
-    from .diagnosis import Findings
     from .embeddings import WordVectors
     from .evaluation import Evaluator, Scores, TextScore
     from .generation import Items, Samples, TextGenerator
     from .models import LanguageModel
     from .models.interpolated import Members
     from .options import EvaluationOptions, GenerationOptions
-    from .text import Sources, Tokenizer
-    from .visualization import CurveAxis, Picture
+    from .text import Sources
 
 
-class TrainedLanguageModel(Result):
+class TrainedLanguageModel(RunHolder):
     """A language model ready to use: it writes, scores and evaluates text, and shows how it was trained.
 
     Made by `seqlab.train_language_model` and `seqlab.load`. Its weights are read when they are first needed.
@@ -44,7 +42,7 @@ class TrainedLanguageModel(Result):
         summary: Mapping[str, Any] | None = None,
         members: Members | None = None,
     ):
-        self.run, self.device, self.summary = run, device, dict(summary or {})
+        super().__init__(run, device, summary)
         if members is not None:
             self.members = members
 
@@ -109,11 +107,6 @@ class TrainedLanguageModel(Result):
         from .evaluation import cached_members
 
         return type(self)(self.run, self.device, members=cached_members(self.run, self.members, valid, quiet))
-
-    @property
-    def tokenizer(self) -> Tokenizer:
-        """Text to ids and back."""
-        return self.run.tokenizer
 
     @cached_property
     def generator(self) -> TextGenerator:
@@ -266,39 +259,8 @@ class TrainedLanguageModel(Result):
 
         return vectors_of_model(self.model, self.tokenizer)
 
-    @property
-    def history(self) -> History:
-        """The lines of metrics that training wrote: losses, learning rate, gradient norms, speed."""
-        return self.run.history
-
-    @property
-    def diagnosis(self) -> Findings:
-        """What the training curves mean: findings in plain words, each with the rule that fired and what to change."""
-        return self.run.diagnosis
-
-    def curves(self, *, x: CurveAxis = "tokens") -> Picture:
-        """The training curves as a picture that a notebook shows and `.save(path)` writes.
-
-        Args:
-            x: the horizontal axis: "tokens", "steps" or "seconds".
-        """
-        from .visualization import draw_curves
-
-        return draw_curves([(self.run.path.name, self.history.lines)], x=x, words=[self.diagnosis.paragraph()])
-
-    def save(self, path: str | Path) -> Path:
-        """Copy the run to a folder, complete or not at all; a run that is there is replaced.
-
-        Returns:
-            The folder: `seqlab.load` opens it, on any machine.
-
-        Raises:
-            InputError: a file or a folder with other things in it is there.
-        """
-        return self.run.copy_to(path)
-
     def __repr__(self) -> str:
-        return line("TrainedLanguageModel", [self._architecture(), *self._quality(), self._home()])
+        return line("TrainedLanguageModel", [self._architecture(), *self._quality(), self.home])
 
     def _architecture(self) -> str:
         model = self.run.config.model
@@ -313,9 +275,6 @@ class TrainedLanguageModel(Result):
             facts.append(f"best validation perplexity {best:,.4g} in training")
         return facts
 
-    def _home(self) -> str:
-        return "temporary" if self.run.temporary else str(self.run.path)
-
     def table(self) -> Table:
         """What the model is, a fact a row."""
         model, training = self.run.config.model, self.run.config.training
@@ -328,10 +287,6 @@ class TrainedLanguageModel(Result):
             ("steps", self.history.last.get("step")),
             ("tokens", self.history.last.get("tokens")),
             ("best validation perplexity", self.history.best_perplexity),
-            ("folder", self._home()),
+            ("folder", self.home),
         ]
         return Table(("", ""), rows, repr(self))
-
-    def to_json(self) -> dict[str, Any]:
-        """The run's configuration and what training reported."""
-        return {"run": str(self.run.path), "config": self.run.config.model_dump(), "summary": self.summary}

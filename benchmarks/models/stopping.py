@@ -27,7 +27,7 @@ MOMENTS = {
     "tokenizing": ("seqlab.text.preparation.numbering:Numbering._collect", 0.05),
     "writing ids": ("seqlab.text.preparation.numbering:Numbering.write", 0.02),
     "planning": ("seqlab.training.planning:tokens_per_second", 0.2),
-    "creating the run": ("seqlab.run:environment", 0.01),
+    "creating the run": ("seqlab.run.folder:environment", 0.01),
     "counting": ("seqlab.models.counts.ngrams:rank", 0.3),
     "choosing counts": ("seqlab.models.counts.kneser_ney:NGramModel.score_places", 0.05),
     "warming up": ("seqlab.training.loop:Trainer.warm_up", 0.2),

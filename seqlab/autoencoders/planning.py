@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -149,12 +148,7 @@ def start(
     model = fresh_autoencoder(config, corpus, quiet)
     if run is None:
         about = {"digest": corpus.digest, **corpus.summary}
-        if out is not None:
-            run = AutoencoderRun.create(out, config, corpus.tokenizer, about, corpus.items)
-        else:
-            folder = Path(tempfile.mkdtemp(prefix="seqlab-run-"))
-            run = AutoencoderRun.create(folder / "run", config, corpus.tokenizer, about, corpus.items)
-            run.remove_when_collected(folder)
+        run = AutoencoderRun.begin(out, config, corpus.tokenizer, about, corpus.items)
     return run, model, corpus
 
 

@@ -24,8 +24,8 @@ from ..evaluation.sources import read_source
 from ..generation.generator import new_seed
 from ..generation.items import Item, Items, holds
 from ..options import GenerationOptions
-from ..run import History
-from ..text import Sources, Tokenizer, read_documents, resolve_sources
+from ..run import RunHolder
+from ..text import Sources, read_documents, resolve_sources
 from ..text.ids.batches import IGNORE
 from ..text.preparation.lines import item_key
 from .decoding import write_lines
@@ -36,7 +36,7 @@ from .run import AutoencoderRun
 from .train import LIKELIHOOD_SECONDS, score_lines
 
 if TYPE_CHECKING:
-    from ..visualization import CurveAxis, Picture
+    pass
 
 MOST_POINTS = 10**6
 
@@ -69,7 +69,7 @@ class Interpolation(Result):
         return {"steps": [{"share": s, "text": t} for s, t in zip(self.shares, self.texts, strict=True)]}
 
 
-class TrainedAutoencoder(Result):
+class TrainedAutoencoder(RunHolder):
     """An autoencoder ready to use: lines become points, and points lines.
 
     Made by `seqlab.train_autoencoder` and `seqlab.load`. Its weights are read when they are first needed.
@@ -80,6 +80,8 @@ class TrainedAutoencoder(Result):
         summary: what training reported (empty for one loaded from disk).
     """
 
+    run: AutoencoderRun
+
     def __init__(
         self,
         run: AutoencoderRun,
@@ -88,7 +90,7 @@ class TrainedAutoencoder(Result):
         summary: Mapping[str, Any] | None = None,
         model: SequenceAutoencoder | None = None,
     ):
-        self.run, self.device, self.summary = run, device, dict(summary or {})
+        super().__init__(run, device, summary)
         if model is not None:
             self.model = model
 
@@ -114,11 +116,6 @@ class TrainedAutoencoder(Result):
     def model(self) -> SequenceAutoencoder:
         """The network, in evaluation mode: a `torch.nn.Module`."""
         return self.run.load_autoencoder(self.device)
-
-    @property
-    def tokenizer(self) -> Tokenizer:
-        """Text to ids and back."""
-        return self.run.tokenizer
 
     @property
     def dim(self) -> int:
@@ -286,32 +283,6 @@ class TrainedAutoencoder(Result):
             raise InputError(f"{text}: has no line of at most {longest:,} tokens.")
         return score_lines(self.model, short, self.tokenizer.start_id, seconds)
 
-    @property
-    def history(self) -> History:
-        """The lines of metrics that training wrote."""
-        return self.run.history
-
-    def curves(self, *, x: CurveAxis = "tokens") -> Picture:
-        """The training curves as a picture that a notebook shows and `.save(path)` writes.
-
-        Args:
-            x: the horizontal axis: "tokens", "steps" or "seconds".
-        """
-        from ..visualization import draw_curves
-
-        return draw_curves([(self.run.path.name, self.history.lines)], x=x)
-
-    def save(self, path: str | Path) -> Path:
-        """Copy the run to a folder, complete or not at all; a run that is there is replaced.
-
-        Returns:
-            The folder: `seqlab.load` opens it, on any machine.
-
-        Raises:
-            InputError: a file or a folder with other things in it is there.
-        """
-        return self.run.copy_to(path)
-
     def __repr__(self) -> str:
         latent, model = self.run.settings.autoencoder, self.run.config.model
         facts = [
@@ -319,7 +290,7 @@ class TrainedAutoencoder(Result):
             f"{model.layers}x{model.hidden_dim} {model.cell}",
             f"{abbreviated(self.run.parameters)} parameters",
             *([f"validation: {self.nats:.2f} nats per line"] if math.isfinite(self.nats) else []),
-            "temporary" if self.run.temporary else str(self.run.path),
+            self.home,
         ]
         return line("TrainedAutoencoder", facts)
 
@@ -341,13 +312,9 @@ class TrainedAutoencoder(Result):
             ("longest line", latent.max_length),
             ("parameters", self.run.parameters),
             ("steps", self.history.last.get("step")),
-            ("folder", "temporary" if self.run.temporary else str(self.run.path)),
+            ("folder", self.home),
         ]
         return Table(("", ""), rows, repr(self))
-
-    def to_json(self) -> dict[str, Any]:
-        """The run's configuration and what training reported."""
-        return {"run": str(self.run.path), "config": self.run.config.model_dump(), "summary": self.summary}
 
 
 def one_line(text: str) -> str:

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from ..base.errors import InputError
-from ..embeddings.vectorizer import as_texts
+from ..embeddings.vectorizer import TextTransformer, as_texts
 from .trained import TrainedAutoencoder
 
-if TYPE_CHECKING:
-    from sklearn.utils import Tags
 
-
-class LineVectorizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class LineVectorizer(TextTransformer):
     """Turns lines into the points of an autoencoder, for a scikit-learn classifier, regressor or clustering.
 
     Unlike a mean of word vectors a point knows the order of the words, and `inverse_transform` writes lines again.
@@ -82,17 +78,3 @@ class LineVectorizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     @property
     def _n_features_out(self) -> int:
         return self.autoencoder_.dim
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "autoencoder_")
-
-    def __sklearn_clone__(self) -> Self:
-        """A copy that is not fitted and shares the autoencoder."""
-        return type(self)(**self.get_params(deep=False))
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.string, tags.input_tags.two_d_array = True, False
-        tags.target_tags.required = False
-        tags.transformer_tags.preserves_dtype = []
-        return tags

@@ -24,7 +24,22 @@ Weighting = Literal["mean", "idf"]
 WordTokenizerName = Literal["word", "whitespace"]
 
 
-class TextVectorizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class TextTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """A step of a pipeline that takes texts and is given a trained model."""
+
+    def __sklearn_clone__(self) -> Self:
+        """A copy that is not fitted and shares the model: scikit-learn would copy its weights."""
+        return type(self)(**self.get_params(deep=False))
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string, tags.input_tags.two_d_array = True, False
+        tags.target_tags.required = False
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+
+class TextVectorizer(TextTransformer):
     """Turns texts into the mean of their words' vectors, for a scikit-learn classifier, regressor or clustering.
 
     A strong and quick baseline for sorting texts: it knows from the vectors' own training text which words are alike,
@@ -167,20 +182,6 @@ class TextVectorizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     @property
     def _n_features_out(self) -> int:
         return self.vectors_.dim
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "vectors_")
-
-    def __sklearn_clone__(self) -> Self:
-        """A copy that is not fitted and shares the vectors: scikit-learn would copy the matrix."""
-        return type(self)(**self.get_params(deep=False))
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.string, tags.input_tags.two_d_array = True, False
-        tags.target_tags.required = False
-        tags.transformer_tags.preserves_dtype = []
-        return tags
 
 
 def as_texts(texts: Any) -> list[str]:

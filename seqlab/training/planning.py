@@ -3,7 +3,6 @@ model that training starts from, and the run folder last."""
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -299,12 +298,7 @@ def start(
     model = fresh_model(config, corpus, planned.vectors, planned.origin, quiet)
     if run is None:
         about = {"digest": corpus.digest, **corpus.summary}
-        if out is not None:
-            run = Run.create(out, config, corpus.tokenizer, about, corpus.items)
-        else:
-            folder = Path(tempfile.mkdtemp(prefix="seqlab-run-"))
-            run = Run.create(folder / "run", config, corpus.tokenizer, about, corpus.items)
-            run.remove_when_collected(folder)
+        run = Run.begin(out, config, corpus.tokenizer, about, corpus.items)
     return run, model, corpus
 
 

@@ -142,8 +142,8 @@ def test_sizes_are_compared_with_the_stored_tensors_before_anything_is_built(
     record["config"]["model"] |= sizes
     (folder / CONFIG).write_text(json.dumps(record))
     write_manifest(folder, list(json.loads((folder / "manifest.json").read_bytes())["files"]))
-    monkeypatch.setattr("seqlab.run.nothing_drawn", lambda: pytest.fail("a model was built"))
-    monkeypatch.setattr("seqlab.run.load_tensors", lambda path: pytest.fail("the weights were read"))
+    monkeypatch.setattr("seqlab.run.folder.nothing_drawn", lambda: pytest.fail("a model was built"))
+    monkeypatch.setattr("seqlab.run.folder.load_tensors", lambda path: pytest.fail("the weights were read"))
     with pytest.raises(InputError, match=rf"{MODEL}: its tensors do not fit {CONFIG}"):
         Run.open(folder).load_members()
 

@@ -11,32 +11,15 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from made_texts import KINDS, WORDS, config, write
 
 from seqlab.base.errors import InputError, SeqlabError
 from seqlab.base.files import verify_manifest
 from seqlab.base.storage import verified
 from seqlab.config import TextConfig
-from seqlab.text import TOKENIZERS, Corpus, TokenFile, prepare, tokenize
+from seqlab.text import Corpus, TokenFile, prepare, tokenize
 from seqlab.text.ids import spelling, token_file
 from seqlab.text.preparation import jobs
-
-KINDS = sorted(TOKENIZERS)
-WORDS = "the cat sat on the mat . <unk> a cat , the 日本 é"
-
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SEQLAB_CACHE", str(tmp_path / "cache"))
-
-
-def config(kind: str = "auto", **values: object) -> TextConfig:
-    return TextConfig().updated({"tokenizer": kind, **values})
-
-
-def write(path: Path, text: str) -> Path:
-    path.write_bytes(text.encode())
-    return path
-
 
 # --- token files ------------------------------------------------------------------------------------------
 

@@ -14,34 +14,16 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_texts import KINDS, WORDS, config, write
 
 from seqlab.base.errors import InputError, SeqlabError
 from seqlab.catalogue import corpora
-from seqlab.config import TextConfig
-from seqlab.text import TOKENIZERS, Corpus, load_tokenizer, prepare
+from seqlab.text import Corpus, load_tokenizer, prepare
 from seqlab.text.preparation import jobs
 from seqlab.text.preparation.spool import Spool
 from seqlab.text.tokenizers.bpe import sample_blocks
 from seqlab.text.tokenizers.cuts import LIMIT
 from seqlab.text.workers import Workers
-
-KINDS = sorted(TOKENIZERS)
-WORDS = "the cat sat on the mat . <unk> a cat , the 日本 é"
-
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SEQLAB_CACHE", str(tmp_path / "cache"))
-
-
-def config(kind: str = "auto", **values: object) -> TextConfig:
-    return TextConfig().updated({"tokenizer": kind, **values})
-
-
-def write(path: Path, text: str) -> Path:
-    path.write_bytes(text.encode())
-    return path
-
 
 # --- the anchors ------------------------------------------------------------------------------------------
 

@@ -16,15 +16,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
 import platform
 import shutil
 import subprocess
 import sys
+import tempfile
 import weakref
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -33,10 +32,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 
-from .base.contents.forms import check_form, misfit
-from .base.devices import nothing_drawn, resolve_device, without_weights
-from .base.errors import InputError, counted
-from .base.files import (
+from ..base.contents.forms import check_form, misfit
+from ..base.devices import nothing_drawn, resolve_device, without_weights
+from ..base.errors import InputError
+from ..base.files import (
     atomic_folder,
     json_line,
     load_tensors,
@@ -48,25 +47,26 @@ from .base.files import (
     write_json_lines,
     write_manifest,
 )
-from .base.kinds import RUN_KIND, a_run, description
-from .base.results import Result, Table, abbreviated, line
-from .base.storage.metrics import read_metrics
-from .base.storage.whole import read_whole
-from .config import LanguageModelConfig, TextConfig
-from .diagnosis import CurveFacts, Findings, diagnose
-from .models import LanguageModel
-from .models.counts.checks import wrong_gate
-from .models.counts.gate import Gate
-from .models.counts.kneser_ney import NGramModel
-from .models.interpolated import Members
-from .models.recent.cache import KINDS, Cache
-from .nn.packed import arrays_of, is_packed, packed_in, stored_shapes, unpack_
-from .text import Tokenizer, load_tokenizer
-from .text.ids.token_file import ITEMS, read_items
+from ..base.kinds import RUN_KIND, a_run, description
+from ..base.results import abbreviated, line
+from ..base.storage.metrics import read_metrics
+from ..base.storage.whole import read_whole
+from ..config import LanguageModelConfig, TextConfig
+from ..diagnosis import CurveFacts, Findings, diagnose
+from ..models import LanguageModel
+from ..models.counts.checks import wrong_gate
+from ..models.counts.gate import Gate
+from ..models.counts.kneser_ney import NGramModel
+from ..models.interpolated import Members
+from ..models.recent.cache import KINDS, Cache
+from ..nn.packed import packed_in, stored_shapes, unpack_
+from ..text import Tokenizer, load_tokenizer
+from ..text.ids.token_file import ITEMS, read_items
+from .history import History
+from .weights import model_arrays, set_weights
 
 if TYPE_CHECKING:
-    import pandas
-    from torch import Tensor
+    pass
 
 CONFIG, TOKENIZER, MODEL, COUNTS, STATE, METRICS = (
     "config.json",
@@ -101,74 +101,6 @@ STATE_FORM = {
     },
 }
 """What the text in the header of a state holds, so far as anything but the training itself reads it."""
-
-
-@dataclass(frozen=True, repr=False)
-class History(Result):
-    """What a training measured: the lines of metrics.jsonl.
-
-    Attributes:
-        lines: means over the steps since the line before: "step", "tokens", "seconds", "loss" in nats per token, "lr",
-            "grad_norm" and more; "valid_loss" where the model was validated.
-    """
-
-    lines: list[dict[str, Any]]
-
-    def __repr__(self) -> str:
-        best, last = self.best_perplexity, self.last
-        return line(
-            "History",
-            [
-                counted(len(self.lines), "line"),
-                counted(last["step"], "step") if last else "",
-                f"{abbreviated(last['tokens'])} tokens" if last else "",
-                "" if best is None else f"best valid perplexity {best:.4g}",
-            ],
-        )
-
-    @property
-    def last(self) -> dict[str, Any]:
-        """The last line, empty where there is none."""
-        return self.lines[-1] if self.lines else {}
-
-    @property
-    def validations(self) -> list[dict[str, Any]]:
-        """The lines at which the model was validated."""
-        return [one for one in self.lines if "valid_loss" in one]
-
-    @property
-    def best_perplexity(self) -> float | None:
-        """On the validation tokens used during training, of the best weights so far; None before any validation."""
-        losses = [one["valid_loss"] for one in self.validations]
-        return math.exp(min(min(losses), 700.0)) if losses else None
-
-    def table(self) -> Table:
-        """A row a validation."""
-        headers = ("step", "tokens", "seconds", "lr", "loss", "valid_loss", "valid_perplexity")
-        rows = [
-            (*(one.get(key) for key in headers[:-1]), math.exp(min(one["valid_loss"], 700.0)))
-            for one in self.validations
-        ]
-        return Table(headers, rows, repr(self))
-
-    def to_frame(self) -> pandas.DataFrame:
-        """A row a line; nested figures become columns such as grad_norms.cell1. Raises InputError where pandas is not
-        installed."""
-        rows = [flat(one) for one in self.lines]
-        headers = list(dict.fromkeys(key for row in rows for key in row))
-        return Table(headers, [[row.get(key) for key in headers] for row in rows]).frame()
-
-    def to_json(self) -> list[dict[str, Any]]:
-        """The lines."""
-        return self.lines
-
-
-def flat(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested tables as dotted keys."""
-    result: dict[str, Any] = {}
-    for key, value in nested.items():
-        result |= flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
-    return result
 
 
 class Run:
@@ -291,6 +223,23 @@ class Run:
                 np.save(folder / ITEMS, items, allow_pickle=False)
             write_manifest(folder, [name for name in (CONFIG, TOKENIZER, ITEMS) if (folder / name).exists()])
         return cls(path, config, tokenizer, record)
+
+    @classmethod
+    def begin(
+        cls,
+        out: str | Path | None,
+        config: LanguageModelConfig,
+        tokenizer: Tokenizer,
+        corpus: Mapping[str, Any],
+        items: np.ndarray | None = None,
+    ) -> Self:
+        """`create` at `out`, or in a temporary folder that is removed when the object is garbage-collected."""
+        if out is not None:
+            return cls.create(out, config, tokenizer, corpus, items)
+        folder = Path(tempfile.mkdtemp(prefix="seqlab-run-"))
+        run = cls.create(folder / "run", config, tokenizer, corpus, items)
+        run.remove_when_collected(folder)
+        return run
 
     def extend(self, config: LanguageModelConfig) -> None:
         """Give the run a larger budget; a finished one is to be continued then. Nothing else may differ."""
@@ -550,28 +499,6 @@ def identity(config: LanguageModelConfig, tokenizer: Tokenizer, corpus: Mapping[
     """What a training is of, as a digest: equal trainings have the same, so that they end with the same bytes."""
     content = [config.model_dump(), tokenizer.digest, corpus.get("digest")]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def model_arrays(model: LanguageModel) -> dict[str, np.ndarray]:
-    """The weights as numpy arrays, tied tensors once."""
-    aliases, arrays = model.aliases(), dict[str, np.ndarray]()
-    for name, weight in model.state_dict().items():
-        if name not in aliases:
-            arrays |= arrays_of(name, weight)
-    return arrays
-
-
-def set_weights(model: LanguageModel, weights: Mapping[str, Tensor]) -> None:
-    """Give a model the weights of a file, by name of its state; packed ones take the place of its parameters."""
-    import torch
-
-    model.load_state_dict({name: weight for name, weight in weights.items() if not is_packed(weight)}, strict=False)
-    packed = {name: weight for name, weight in weights.items() if is_packed(weight)}
-    aliases = {alias: name for alias, name in model.aliases().items() if name in packed}
-    made = {name: torch.nn.Parameter(weight, requires_grad=False) for name, weight in packed.items()}
-    for name, parameter in {**made, **{alias: made[name] for alias, name in aliases.items()}}.items():
-        module, _, last = name.rpartition(".")
-        setattr(model.get_submodule(module), last, parameter)
 
 
 def environment() -> dict[str, Any]:

@@ -1,0 +1,22 @@
+"""Run folders: everything needed to use a model or to resume its training, by itself."""
+
+from .folder import CONFIG, COUNTS, METRICS, MODEL, STATE, TOKENIZER, Run, compressed_copy
+from .history import History, flat
+from .holder import RunHolder
+from .weights import model_arrays, set_weights
+
+__all__ = [
+    "CONFIG",
+    "COUNTS",
+    "METRICS",
+    "MODEL",
+    "STATE",
+    "TOKENIZER",
+    "History",
+    "Run",
+    "RunHolder",
+    "compressed_copy",
+    "flat",
+    "model_arrays",
+    "set_weights",
+]
