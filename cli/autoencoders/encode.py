@@ -10,7 +10,7 @@ import typer
 from seqlab.base.printing import printable
 
 from ..console import SOURCE_HELP, JsonFlag, nothing_but, print_json, say
-from .lines import AutoencoderArgument, open_autoencoder
+from .lines import AutoencoderArgument, open_autoencoder, say_unknown
 
 
 def encode(
@@ -39,7 +39,9 @@ def encode(
     from seqlab.autoencoders.trained import lines_in
 
     text = opened.run.text_settings
-    vectors = opened.vectors(lines_in(source, text.errors, text.field))
+    lines = lines_in(source, text.errors, text.field)
+    say_unknown(opened, lines)
+    vectors = opened.vectors(lines)
     notes = save_vectors(vectors, out, name)
     for note in notes:
         say(note)

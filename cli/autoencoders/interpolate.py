@@ -9,7 +9,16 @@ import typer
 from seqlab.base.printing import printable
 
 from ..console import JsonFlag, print_json
-from .lines import AutoencoderArgument, Beam, Rule, SeedFlag, Temperature, open_autoencoder, writing_options
+from .lines import (
+    AutoencoderArgument,
+    Beam,
+    Rule,
+    SeedFlag,
+    Temperature,
+    open_autoencoder,
+    say_unknown,
+    writing_options,
+)
 
 
 def interpolate(
@@ -29,7 +38,9 @@ def interpolate(
     Example: seqlab interpolate runs/names Johanna Theodore --steps 8
     """
     options = writing_options(temperature=temperature, beam=beam, rule=rule, seed=seed)
-    found = open_autoencoder(run, device).interpolate(first, last, steps, **options)
+    opened = open_autoencoder(run, device)
+    say_unknown(opened, [first, last])
+    found = opened.interpolate(first, last, steps, **options)
     if as_json:
         print_json(found.to_json())
     else:

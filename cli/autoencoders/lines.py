@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..console import load_torch
+from seqlab.base.printing import printable
+
+from ..console import load_torch, say
 from ..flags import PANELS
 
 if TYPE_CHECKING:
@@ -47,6 +50,15 @@ def open_autoencoder(path: str | Path, device: str = "cpu") -> TrainedAutoencode
     from seqlab.autoencoders.trained import TrainedAutoencoder
 
     return TrainedAutoencoder.load(path, device)
+
+
+def say_unknown(opened: TrainedAutoencoder, lines: Sequence[str]) -> None:
+    """Say which words or characters of lines the autoencoder has never seen."""
+    unknown = opened.unknown(lines)
+    if unknown:
+        more = f" and {len(unknown) - 5:,} more" if unknown[5:] else ""
+        names = ", ".join(map(printable, unknown[:5]))
+        say(f"seqlab: read as <unk>, as this autoencoder has never seen them: {names}{more}")
 
 
 def writing_options(**given: Any) -> dict[str, Any]:

@@ -9,7 +9,16 @@ import typer
 from seqlab.base.printing import printable
 
 from ..console import JsonFlag, print_json
-from .lines import AutoencoderArgument, Beam, Rule, SeedFlag, Temperature, open_autoencoder, writing_options
+from .lines import (
+    AutoencoderArgument,
+    Beam,
+    Rule,
+    SeedFlag,
+    Temperature,
+    open_autoencoder,
+    say_unknown,
+    writing_options,
+)
 
 
 def reconstruct(
@@ -32,6 +41,7 @@ def reconstruct(
         from seqlab.autoencoders.trained import lines_in
 
         lines = lines_in("-")
+    say_unknown(opened, lines)
     written = opened.reconstruct(lines, **options)
     if as_json:
         print_json({"lines": [{"line": a, "written": b} for a, b in zip(lines, written, strict=True)]})

@@ -63,9 +63,11 @@ def analogy(
             f"give three words A B C, or one expression such as 'king - man + woman', not {len(words)} words."
         )
     if kind_of(vectors) == "autoencoder":
-        from ..autoencoders.lines import open_autoencoder
+        from ..autoencoders.lines import open_autoencoder, say_unknown
 
-        line = open_autoencoder(vectors).analogy(added, subtracted)
+        lines = open_autoencoder(vectors)
+        say_unknown(lines, [*added, *subtracted])
+        line = lines.analogy(added, subtracted)
         print_json({"line": line}) if as_json else print(printable(line))
         return
     opened = open_vectors(vectors, mapped=True)

@@ -161,6 +161,10 @@ class TrainedAutoencoder(RunHolder):
             raise InputError(f"{quoted(text)}: has {unknown}, which this model has never seen; leave that out.")
         return ids if tokenizer.eos_id is None else np.append(ids[ids != tokenizer.eos_id], tokenizer.eos_id)
 
+    def unknown(self, texts: Sequence[str]) -> list[str]:
+        """Different words or characters of lines that the vocabulary lacks, which are read as <unk>, in order."""
+        return [token for token in self.tokenizer.unknown("\n".join(texts)) if token.strip()]
+
     def samples(self, points: np.ndarray, prompt: str = "", **options: Unpack[GenerationOptions]) -> list[Any]:
         """`decode` with probability, rank and entropy of every token: a `Sample` for each point."""
         points_PZ = np.atleast_2d(np.asarray(points, np.float32))

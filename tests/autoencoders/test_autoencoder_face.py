@@ -147,6 +147,8 @@ def test_the_verbs(folder, text, tmp_path, capsys):
     found = json.loads(output(capsys, "interpolate", folder, *LINES[:2], "--steps", 3, "--json"))
     assert [step["share"] for step in found["steps"]] == [0.0, 0.5, 1.0]
     assert len(output(capsys, "reconstruct", folder, *LINES[:2], "--beam", 2).splitlines()) == 2
+    assert cli(["reconstruct", str(folder), LINES[0]]) == 0
+    assert "<unk>" not in capsys.readouterr().err
     assert output(capsys, "analogy", folder, *LINES[:3]).strip()
     assert "40 different lines" in output(capsys, "encode", folder, text, "-o", tmp_path / "points")
     near = json.loads(output(capsys, "neighbors", tmp_path / "points", f"{LINES[0]} 1", "-k", 3, "--json"))
@@ -157,6 +159,17 @@ def test_the_verbs(folder, text, tmp_path, capsys):
     scores = json.loads(output(capsys, "evaluate", folder, "--text", text, "--json"))
     assert scores["lines"] == 40
     assert output(capsys, "curves", folder, "-o", tmp_path / "curves.png").strip().endswith("curves.png")
+
+
+@pytest.mark.parametrize("verb", ["reconstruct", "interpolate", "analogy", "encode"])
+def test_words_that_it_has_never_seen_are_said(verb, folder, tmp_path, capsys):
+    """They are read as <unk>; before, in silence."""
+    lines = ["the zebra sat", "the dog ran", "a zebra ran"]
+    path = tmp_path / "new.txt"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    given = {"interpolate": lines[:2], "encode": [path, "-o", tmp_path / "points"]}.get(verb, lines)
+    assert cli([str(one) for one in (verb, folder, *given)]) == 0
+    assert "read as <unk>, as this autoencoder has never seen them: zebra\n" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
