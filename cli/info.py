@@ -14,7 +14,7 @@ from .console import JsonFlag, load_torch, print_json, print_table, say
 
 if TYPE_CHECKING:
     from seqlab.diagnosis import Findings
-    from seqlab.run import Run
+    from seqlab.run import AnyRun
 
 UNITS = {"memory": "B", "flops_per_token": "FLOP", "flops_per_second": "FLOP/s", "product_rate": "FLOP/s"}
 """Group of figures, or single figure, that is shown with this unit."""
@@ -187,7 +187,7 @@ def _run_facts(path: Path, measure: bool) -> dict[str, Any]:
     }
 
 
-def _progress(run: Run, values: Mapping[str, Any]) -> dict[str, Any]:
+def _progress(run: AnyRun, values: Mapping[str, Any]) -> dict[str, Any]:
     """How far training came, from its last line of metrics, and how well and how fast it went."""
     from statistics import median
 

@@ -31,7 +31,7 @@ app = Program(help="Train a language model or word vectors on your text.", no_ar
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="TOML or JSON file of settings.")]
-RunFolder = Annotated[
+RunOut = Annotated[
     Path | None,
     typer.Option("-o", "--out", help="Run folder to write, or to resume; required to train.", rich_help_panel=FILES),
 ]
@@ -122,7 +122,7 @@ def checked_layers(
 @app.command("lm", cls=settings_of("text", "model", "training"))
 def train_lm(
     source: Annotated[list[str], typer.Argument(help=SOURCE_HELP)],
-    out: RunFolder = None,
+    out: RunOut = None,
     valid: Annotated[
         str | None, typer.Option(help="Validation text; default: the end of the text.", rich_help_panel=FILES)
     ] = None,

@@ -34,6 +34,8 @@ class TrainedLanguageModel(RunHolder):
         summary: what training reported (empty for a model loaded from disk).
     """
 
+    run: Run
+
     def __init__(
         self,
         run: Run,

@@ -113,7 +113,7 @@ class Study:
         given = {"model": {"dropout": 0.0}} if "no-dropout" in way else None
         share = 0.5 if "half" in way else 1.0
         bias_V = self.log_u_V if kind == "product" else None
-        look, windows = None, networks.WindowReader
+        look, windows = None, networks.PlainWindowReader
         if kind == "product":
 
             def windows(model: Any) -> CountedWindows:

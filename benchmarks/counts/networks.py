@@ -29,7 +29,7 @@ from seqlab.text import TokenFile
 from seqlab.text.ids.batches import StreamReader
 from seqlab.training.planning import plan
 from seqlab.training.starts.fresh import fresh_model
-from seqlab.training.step import TrainingStep, WindowLoss, WindowReader
+from seqlab.training.step import PlainWindowReader, TrainingStep, WindowLoss, WindowReader
 
 from .knowledge import Places, Tables, additions
 
@@ -40,7 +40,7 @@ LOOKS = 4
 
 
 @dataclass
-class Network:
+class TrainedNetwork:
     """A trained network and what it took. seconds: of CPU time."""
 
     model: LanguageModel
@@ -63,7 +63,7 @@ class Read:
     log_p_NV: np.ndarray | None = None
 
 
-class CountedWindows(WindowReader):
+class CountedWindows(PlainWindowReader):
     """Reads windows by the product of network and counts.
 
     Args:
@@ -113,7 +113,7 @@ class CountedWindows(WindowReader):
         self.seconds += time.process_time() - began
 
 
-class MixedWindows(WindowReader):
+class MixedWindows(PlainWindowReader):
     """Reads windows by the mixture of network and counts, whose weight the network learns with everything else: a
     logistic function of the hidden state and an offset by bucket.
 
@@ -167,11 +167,11 @@ def gate_weights(model: LanguageModel, hidden_ND: np.ndarray, bucket_N: np.ndarr
 def train(
     corpus: Any,
     steps: int,
-    windows: Callable[[LanguageModel], WindowReader] = WindowReader,
+    windows: Callable[[LanguageModel], WindowReader] = PlainWindowReader,
     bias_V: np.ndarray | None = None,
     look: Callable[[LanguageModel], float] | None = None,
     given: dict[str, dict[str, Any]] | None = None,
-) -> Network:
+) -> TrainedNetwork:
     """Train by the default preset for so many steps, in the training loop's order and with its learning rate.
 
     Args:
@@ -189,8 +189,8 @@ def train(
             model.output.bias.copy_(torch.from_numpy(bias_V)[:, None])
     training, reader_of = config.training, windows(model)
     reader = StreamReader(corpus.train, training.batch_size, corpus.tokenizer.start_id)
-    step, state = TrainingStep(model, training), model.init_state(training.batch_size)
-    found, best, tokens = Network(model, steps, 0, 0.0), (math.inf, {}), 0
+    step, state = TrainingStep(model, training, reader_of), model.init_state(training.batch_size)
+    found, best, tokens = TrainedNetwork(model, steps, 0, 0.0), (math.inf, {}), 0
     model.train()
     for number in range(steps):
         began = time.process_time()
@@ -199,7 +199,7 @@ def train(
         if isinstance(reader_of, (CountedWindows, MixedWindows)):
             reader_of.at_N = (reader.starts[:, None] + reader.offset + np.arange(width)).ravel()
         batch = reader.read(width)
-        state = step.take(number, batch, state, training.lr * factor, windows=reader_of).state
+        state = step.take(number, batch, state, training.lr * factor).state
         if reader.advance(width):
             state = model.init_state(training.batch_size)
         step.observe((number + 1) / steps)

@@ -54,7 +54,7 @@ def held_out(ae: TrainedAutoencoder, most: int) -> list[str]:
     from seqlab.autoencoders.lines import short_lines
     from seqlab.evaluation.sources import read_source
 
-    tokens = short_lines(read_source(ae.run, None, "valid").tokens, ae.run.settings.autoencoder.max_length or 10**9)
+    tokens = short_lines(read_source(ae.run, None, "valid").tokens, ae.run.config.autoencoder.max_length or 10**9)
     lengths_L = line_lengths(tokens)
     pairs = zip(tokens.documents[:most].tolist(), lengths_L[:most].tolist(), strict=True)
     return [ae.tokenizer.decode(tokens[start : start + length - 1]) for start, length in pairs]

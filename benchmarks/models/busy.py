@@ -31,12 +31,13 @@ def steps(seconds: float) -> dict[str, float]:
     from seqlab.config import LanguageModelConfig
     from seqlab.models import LanguageModel
     from seqlab.text import Batch
-    from seqlab.training.step import TrainingStep
+    from seqlab.training.step import PlainWindowReader, TrainingStep
 
     sizes = {"embed_dim": 200, "hidden_dim": 200, "softmax": "sampled", "samples": 1024, "layers": 2}
     config = LanguageModelConfig.build({"model": sizes, "training": {"batch_size": STREAMS, "bptt": WIDTH}})
     model = LanguageModel(config.model, TYPES, 1).train()
-    step, state, generator = TrainingStep(model, config.training), model.init_state(STREAMS), np.random.default_rng(1)
+    step = TrainingStep(model, config.training, PlainWindowReader(model))
+    state, generator = model.init_state(STREAMS), np.random.default_rng(1)
     wall, cpu = [], []
     end = time.perf_counter() + seconds
     for number in range(1_000_000):

@@ -29,7 +29,7 @@ from seqlab.config import ModelConfig, TrainingConfig
 from seqlab.models import LanguageModel
 from seqlab.nn import CELLS, fast_float32
 from seqlab.text import Batch
-from seqlab.training import TrainingStep
+from seqlab.training import PlainWindowReader, TrainingStep
 
 from .. import rows
 from .language_model import train, wikitext
@@ -149,7 +149,7 @@ def models(cells: list[str], rounds: int, length: int = 128, vocab_size: int = 6
                 f"{cell}, as wide": sizes["hidden_dim"],
             }.items():
                 model = LanguageModel(ModelConfig(**{**sizes, "cell": cell, "hidden_dim": hidden}), vocab_size).train()
-                work[name] = TrainingStep(model, TrainingConfig())
+                work[name] = TrainingStep(model, TrainingConfig(), PlainWindowReader(model))
         seconds: dict[str, list[float]] = {name: [] for name in work}
         for number in range(rounds + 1):
             for name, training in work.items():

@@ -29,9 +29,8 @@ from seqlab.api import train_embeddings_with_report
 from seqlab.config import ModelConfig, TrainingConfig
 from seqlab.models import LanguageModel
 from seqlab.text import Batch
-from seqlab.training import TrainingStep
+from seqlab.training import PlainWindowReader, TrainingStep
 from seqlab.training.graphs import GraphedWindowReader
-from seqlab.training.step import WindowReader
 
 from .. import rows
 from .plain_lstm import PlainLanguageModel
@@ -77,8 +76,9 @@ def ours(options: dict[str, Any], graphed: bool, batches: list[Batch], device: s
     if options.get("cell") == "mingru":
         options = {name: value for name, value in options.items() if name != "weight_drop"}
     model = LanguageModel(ModelConfig(**options), VOCABULARY).to(device).train()
-    training, state = TrainingStep(model, TrainingConfig()), [model.init_state(len(batches[0].inputs_BT))]
-    windows = GraphedWindowReader(model) if graphed else WindowReader(model)
+    training = TrainingStep(model, TrainingConfig(), PlainWindowReader(model))
+    state = [model.init_state(len(batches[0].inputs_BT))]
+    windows = GraphedWindowReader(model) if graphed else PlainWindowReader(model)
 
     def step(index: int) -> None:
         state[0] = training.take(index, batches[index % WINDOWS], state[0], 1e-3, windows=windows).state

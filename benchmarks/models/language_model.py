@@ -22,7 +22,7 @@ import seqlab
 from seqlab.config import ModelConfig, TrainingConfig
 from seqlab.models import LanguageModel
 from seqlab.text import Batches
-from seqlab.training import TrainingStep
+from seqlab.training import PlainWindowReader, TrainingStep
 
 from .. import rows
 from .plain_lstm import PlainTrainer
@@ -56,7 +56,7 @@ def throughput(rounds: int, steps: int) -> dict:
     def ours(samples: int):
         options = {k: v for k, v in RECIPE.items() if k in ModelConfig.model_fields}
         model = LanguageModel(ModelConfig(**options, samples=samples), vocab)
-        training, state = TrainingStep(model, TrainingConfig()), [model.init_state(20)]
+        training, state = TrainingStep(model, TrainingConfig(), PlainWindowReader(model)), [model.init_state(20)]
 
         def step(index: int) -> None:
             state[0] = training.take(index, batches.window(index), state[0], 1e-3).state

@@ -26,7 +26,7 @@ from seqlab.config import ModelConfig, TrainingConfig
 from seqlab.models import LanguageModel
 from seqlab.nn import fast_float32
 from seqlab.text import Batches
-from seqlab.training import TrainingStep
+from seqlab.training import PlainWindowReader, TrainingStep
 from seqlab.training.watch import validation
 
 from .. import rows
@@ -127,7 +127,7 @@ def efficiency(rounds: int, steps: int, batch: int, time_steps: int, width: int)
     vocab, sizes = len(corpus.tokenizer.vocab), {"embed_dim": width, "hidden_dim": width, "layers": 2}
     model = LanguageModel(ModelConfig(**sizes, softmax="sampled", samples=1024, dropout=0.2), vocab)
     model.output.set_counts(corpus.tokenizer.vocab.counts)
-    training, state = TrainingStep(model, TrainingConfig()), [model.init_state(batch)]
+    training, state = TrainingStep(model, TrainingConfig(), PlainWindowReader(model)), [model.init_state(batch)]
     windows = Batches(corpus.train, batch, time_steps, corpus.tokenizer.start_id)
     shapes = (batch, time_steps, width), (batch * time_steps, width), (1024, width), (batch * time_steps, 1024)
     precisions = {"float32": torch.float32, "bfloat16": torch.bfloat16}

@@ -28,7 +28,7 @@ import torch
 import seqlab
 from seqlab.base.devices import torch_globals_restored
 from seqlab.studies.tune.range_test import range_test, share_of
-from seqlab.training import Trainer
+from seqlab.training import LanguageModelTrainer
 from seqlab.training.planning import start
 
 from .. import rows
@@ -67,12 +67,12 @@ def written(name: str, text: str) -> Path:
     return path
 
 
-def trainer_of(text: Any, **training: Any) -> Trainer:
+def trainer_of(text: Any, **training: Any) -> LanguageModelTrainer:
     """A training of the network alone on one thread."""
     fixed = {"threads": 1, "evaluations": 1, "device": "cpu"}
     given = {"training": {**fixed, **training}, "model": {"counts": False}}
     run, model, prepared = start(text, None, quiet=True, given=given)
-    return Trainer(run, model, prepared, quiet=True)
+    return LanguageModelTrainer(run, model, prepared, quiet=True)
 
 
 def grid_point(text: Any, **training: Any) -> float:

@@ -9,13 +9,13 @@ import typer
 
 from ..console import SOURCE_HELP, JsonFlag, load_torch, print_json, print_summary, print_table, say
 from ..flags import FILES, settings_of
-from ..train import Assignments, ConfigFile, Number, Quiet, RunFolder, Text, Whole, YesNo, app, layers_of, merged
+from ..train import Assignments, ConfigFile, Number, Quiet, RunOut, Text, Whole, YesNo, app, layers_of, merged
 
 
 @app.command("autoencoder", cls=settings_of("autoencoder", "text", "model", "training"))
 def train_autoencoder(
     source: Annotated[list[str], typer.Argument(help=f"One item a line. {SOURCE_HELP}")],
-    out: RunFolder = None,
+    out: RunOut = None,
     valid: Annotated[
         str | None, typer.Option(help="Validation lines; default: some drawn at random.", rich_help_panel=FILES)
     ] = None,

@@ -14,7 +14,7 @@ from ..console import JsonFlag, print_json, say
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from seqlab.run import Run
+    from seqlab.run import AnyRun
 
 
 def curves(
@@ -56,7 +56,9 @@ def curves(
         for sentence in _about_vectors(vectors):
             say(sentence)
     else:
-        opened = [AutoencoderRun.open(path) if kind_of(path) == "autoencoder" else Run.open(path) for path in runs]
+        opened: list[AnyRun] = [
+            AutoencoderRun.open(path) if kind_of(path) == "autoencoder" else Run.open(path) for path in runs
+        ]
         drawn = [(str(run.path), run.metrics()) for run in opened]
         found = [run.diagnosis for run in opened]
         for sentence in _about(opened):
@@ -77,7 +79,7 @@ def curves(
     print(printable(str(output)))
 
 
-def _about(runs: Sequence[Run]) -> Iterator[str]:
+def _about(runs: Sequence[AnyRun]) -> Iterator[str]:
     """Sentences about training losses that are not the exact cross-entropy, and about losses that do not compare."""
     from seqlab.base.errors import counted
 

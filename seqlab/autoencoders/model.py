@@ -8,7 +8,7 @@ Shapes: B lines, T time, E embedding width, H hidden width, Z latent dimensions,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any, NamedTuple, cast
@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from ..config import AutoencoderConfig, ModelConfig
-from ..models import LanguageModel, ModelState
+from ..models import LanguageModel, ModelState, Network
 from ..models.language_model import knobs_of
 from ..nn import CELLS, Cell, Dropout, LockedDropout, OutputLayer, State
 from ..nn.dropout import draw_mask
@@ -179,7 +179,7 @@ class Losses(NamedTuple):
     """KL divergence from the prior, with free bits; 0 without one."""
 
 
-class SequenceAutoencoder(nn.Module):
+class SequenceAutoencoder(Network):
     """Encoder, point and decoder.
 
     Args:
@@ -199,34 +199,26 @@ class SequenceAutoencoder(nn.Module):
         self.norm = NormalisedMeans(dim, scale) if scale else None
 
     @property
-    def device(self) -> torch.device:
-        """Where the weights are."""
-        return self.decoder.device
-
-    @property
-    def output(self) -> OutputLayer:
+    def output(self) -> OutputLayer:  # type: ignore[override]
         """The output layer of the decoder."""
         return self.decoder.output
 
     @property
-    def cells(self) -> Iterable[Cell]:
+    def layers(self) -> Sequence[Cell]:
         """All cells, those of the encoder first."""
-        return cast("list[Cell]", [*self.encoder.cells, *self.decoder.cells])
+        return [*cast("list[Cell]", list(self.encoder.cells)), *self.decoder.layers]
 
     def init_state(self, batch: int) -> ModelState:
         """Nothing is carried from one batch of lines to the next."""
         return []
 
     def extra_words(self, words: Sequence[str]) -> AbstractContextManager[None]:
-        """See `LanguageModel.extra_words`."""
         return self.decoder.extra_words(words)
 
     def aliases(self) -> dict[str, str]:
-        """See `LanguageModel.aliases`."""
         return {f"decoder.{alias}": f"decoder.{name}" for alias, name in self.decoder.aliases().items()}
 
     def sparse_parameters(self) -> list[nn.Parameter]:
-        """The parameters whose training gradient is sparse over rows."""
         return self.decoder.sparse_parameters()
 
     def posterior(self, tokens_BT: Tensor, lengths_B: Tensor) -> Posterior:
@@ -268,6 +260,5 @@ class SequenceAutoencoder(nn.Module):
         return losses_N.new_zeros(len(targets_BT)).index_add_(0, real_BT.nonzero()[:, 0], losses_N)
 
     def parameter_counts(self) -> dict[str, int]:
-        """Parameters by part."""
         counts = self.decoder.parameter_counts()
         return {"encoder": sum(p.numel() for p in self.encoder.parameters()), **counts}

@@ -120,7 +120,7 @@ class TrainedAutoencoder(RunHolder):
     @property
     def dim(self) -> int:
         """Z."""
-        return self.run.settings.autoencoder.latent_dim
+        return self.run.config.autoencoder.latent_dim
 
     @torch.inference_mode()
     def encode(self, texts: Sequence[str] | str) -> np.ndarray:
@@ -210,7 +210,7 @@ class TrainedAutoencoder(RunHolder):
             InputError: an autoencoder without a prior.
         """
         if not self.model.variational:
-            kind = self.run.settings.autoencoder.kind
+            kind = self.run.config.autoencoder.kind
             raise InputError(
                 f"{self.run.path}: is a {kind} autoencoder, whose points follow no distribution that could be drawn "
                 f"from; train one with {option('kind', 'variational')}."
@@ -281,14 +281,14 @@ class TrainedAutoencoder(RunHolder):
             InputError: a text that cannot be had, or without a line that is short enough.
         """
         tokens = read_source(self.run, text, split).tokens
-        longest = self.run.settings.autoencoder.max_length
+        longest = self.run.config.autoencoder.max_length
         short = short_lines(tokens, longest or int(1e9))
         if not len(short):
             raise InputError(f"{text}: has no line of at most {longest:,} tokens.")
         return score_lines(self.model, short, self.tokenizer.start_id, seconds)
 
     def __repr__(self) -> str:
-        latent, model = self.run.settings.autoencoder, self.run.config.model
+        latent, model = self.run.config.autoencoder, self.run.config.model
         facts = [
             f"{latent.kind}, {latent.latent_dim} dimensions",
             f"{model.layers}x{model.hidden_dim} {model.cell}",
@@ -307,7 +307,7 @@ class TrainedAutoencoder(RunHolder):
 
     def table(self) -> Table:
         """What the autoencoder is, a fact a row."""
-        latent, model = self.run.settings.autoencoder, self.run.config.model
+        latent, model = self.run.config.autoencoder, self.run.config.model
         rows: list[tuple[str, Any]] = [
             ("kind", latent.kind),
             ("dimensions", latent.latent_dim),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,15 +10,12 @@ from torch import Tensor
 
 from ..base.progress import Progress
 from ..config import AutoencoderConfig
-from ..models import LanguageModel, ModelState, Reading
-from ..models.counts.kneser_ney import NGramModel
+from ..models import ModelState, Reading
 from ..schedules import kl_weight
-from ..text import Corpus, TokenFile
+from ..text import Corpus
 from ..text.ids.batches import StreamReader
 from ..text.ids.lines import chosen_lines
 from ..training.loop import Trainer
-from ..training.machine.trial import Trial
-from ..training.optimize.averages import Average
 from ..training.state import Numbered, Stateful
 from ..training.step import WindowLoss, WindowReader
 from ..training.watch.validation import Judged, Validator
@@ -43,7 +40,6 @@ class LineLoss(WindowReader):
     """
 
     def __init__(self, model: SequenceAutoencoder, seed: int):
-        super().__init__(cast(LanguageModel, model))
         self.autoencoder, self.seed = model, seed
         self.weight, self.step = 0.0, 0
 
@@ -61,48 +57,24 @@ class LineLoss(WindowReader):
         return WindowLoss(total / (targets_BT >= 0).sum(), Reading(nothing, nothing, nothing), [])
 
 
-class BatchTrial(Trial):
-    """Trial steps with batches of lines."""
-
-    def compile(self, valid: TokenFile | None, start_id: int) -> float:
-        return super().compile(None, start_id)
-
-
-class LineValidator(Validator):
+class LineValidator(Validator[SequenceAutoencoder]):
     """Validates an autoencoder; its loss is -ELBO, or the reconstruction where there is no prior, in nats per token."""
 
-    def __init__(self, model: SequenceAutoencoder, corpus: Corpus, average: Average):
-        super().__init__(cast(LanguageModel, model), corpus, average)
-        self.autoencoder = model
-        self.scores: dict[float, LineScores] = {}
-        """By loss, of the last validation."""
-
-    def _relative_cost(self) -> float:
-        return EVALUATION_COST * (1 if type(self.average) is Average else 2)
+    def relative_cost(self) -> float:
+        return EVALUATION_COST * self.weight_sets
 
     @torch.no_grad()
     def judge(self, tokens: int) -> Judged:
-        valid, model = self.corpus.valid, self.autoencoder
+        valid, model = self.corpus.valid, self.model
         assert valid is not None
         model.eval()
         measured = measure(model, valid, self.start_id, chosen_lines(valid, tokens), self.safe_point)
         model.train()
         scores = LineScores.of(measured)
         loss = scores.nats * scores.lines / scores.tokens
-        self.scores[loss] = scores
-        return Judged(loss, None, loss)
-
-    def _validate(self, *arguments: Any) -> dict[str, float]:
-        self.scores.clear()
-        return super()._validate(*arguments)
-
-    def _losses(self, judged: Judged) -> dict[str, float]:
-        scores = self.scores[judged.loss]
         figures = {name: value for name, value in scores.to_json().items() if name in FIGURES}
-        return {"valid_loss": judged.loss, "valid_lines": scores.lines, "valid_tokens": scores.tokens, **figures}
-
-    def log_normalizer(self) -> dict[str, dict[str, float]]:
-        return {}
+        counted = {"valid_lines": scores.lines, "valid_tokens": scores.tokens}
+        return Judged(loss, loss, {"valid_loss": loss, **counted, **figures})
 
 
 class Phases:
@@ -187,7 +159,7 @@ class Phases:
         self.information = max(self.information, information)
 
 
-class AutoencoderTrainer(Trainer):
+class AutoencoderTrainer(Trainer[SequenceAutoencoder]):
     """Trains the autoencoder of a run to the end of its budget, from its start or from its last saved state.
 
     Args:
@@ -198,18 +170,20 @@ class AutoencoderTrainer(Trainer):
     """
 
     def __init__(self, run: AutoencoderRun, model: SequenceAutoencoder, corpus: Corpus, quiet: bool = False):
-        self.autoencoder, self.phases = model, Phases(model, run.settings)
-        super().__init__(run, cast(LanguageModel, model), corpus, quiet)
+        self.phases = Phases(model, run.config)
+        super().__init__(run, model, corpus, quiet)
+        assert isinstance(self.step.windows, LineLoss)
+        self.line_loss = self.step.windows
 
     def new_reader(self) -> StreamReader:
         config = self.config
         return BatchReader(self.corpus.train, config.batch_size, self.corpus.tokenizer.start_id, config.seed)
 
-    def new_windows(self, model: LanguageModel) -> WindowReader:
-        return LineLoss(cast(SequenceAutoencoder, model), self.config.seed)
+    def new_windows(self, model: SequenceAutoencoder) -> WindowReader:
+        return LineLoss(model, self.config.seed)
 
-    def new_validator(self, counts: NGramModel | None) -> Validator:
-        return LineValidator(self.autoencoder, self.corpus, self.step.average)
+    def new_validator(self) -> LineValidator:
+        return LineValidator(self.model, self.corpus, self.step.average)
 
     def more_parts(self) -> dict[str, Stateful | Numbered]:
         return {"phases": self.phases}
@@ -220,9 +194,6 @@ class AutoencoderTrainer(Trainer):
     def grow_batch(self) -> None:
         """Batches of lines keep their size."""
 
-    def trial(self) -> Trial:
-        return BatchTrial(self.model, self.config, *self.read(self.reader.remaining), self.new_windows)
-
     def train_step(self, rate: float | None = None) -> Tensor:
         phases, used, position = self.phases, self.grown(), self.position
         if phases.renewal_due(used):
@@ -230,13 +201,12 @@ class AutoencoderTrainer(Trainer):
             position.best = float("inf")
         if phases.enter(used, position.step):
             position.best = float("inf")
-        windows = cast(LineLoss, self.windows)
-        windows.weight, windows.step = phases.weight(used), position.step
+        self.line_loss.weight, self.line_loss.step = phases.weight(used), position.step
         return super().train_step(rate)
 
     def renew_decoder(self) -> None:
         """Start the decoder anew, and the optimiser with it."""
-        fresh = {id(one) for one in self.autoencoder.decoder.start_anew()}
+        fresh = {id(one) for one in self.model.decoder.start_anew()}
         for part in self.step.optimizer.parts:
             for parameter in [one for one in part.state if id(one) in fresh]:
                 del part.state[parameter]
@@ -248,12 +218,12 @@ class AutoencoderTrainer(Trainer):
         return validation
 
     def write_line(self, progress: Progress, validation: dict[str, Any]) -> None:
-        weight = {"kl_weight": cast(LineLoss, self.windows).weight} if self.autoencoder.variational else {}
+        weight = {"kl_weight": self.line_loss.weight} if self.model.variational else {}
         super().write_line(progress, {**weight, **validation})
 
-    def report(self, progress: Progress, line: dict[str, Any]) -> None:
-        super().report(progress, line)
+    def validation_fields(self) -> dict[str, Any]:
         found = self.last_validation
-        if "kl" in found:
-            fields = {"valid kl": found["kl"], "active": int(found["active_units"]), "kl weight": line["kl_weight"]}
-            progress.update(self.budget_done(), **fields)
+        if "kl" not in found:
+            return {}
+        active = int(found["active_units"])
+        return {"valid kl": found["kl"], "active": active, "kl weight": self.line_loss.weight}

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..base.errors import InputError
-from ..run import Run
+from ..run import AnyRun
 from ..text import Corpus, Sources, TokenFile, tokenize
 
 
@@ -18,7 +18,7 @@ class Text(NamedTuple):
     split: str | None = None
 
 
-def run_corpus(run: Run) -> Corpus:
+def run_corpus(run: AnyRun) -> Corpus:
     """The prepared corpus that a run was trained on.
 
     Raises:
@@ -40,7 +40,7 @@ def run_corpus(run: Run) -> Corpus:
     return corpus
 
 
-def read_source(run: Run, sources: Sources | None, split: str | None, spelt: bool = False) -> Text:
+def read_source(run: AnyRun, sources: Sources | None, split: str | None, spelt: bool = False) -> Text:
     """The ids of a text given, else of a split of the run's own corpus.
 
     Args:

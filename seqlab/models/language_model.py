@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple, cast
 
@@ -21,13 +21,11 @@ from ..nn import (
     CharacterEmbedding,
     Dropout,
     LockedDropout,
-    State,
     WordDropout,
     held_masks,
 )
 from ..nn.characters import CHARACTER_SIZES
-
-ModelState = list[State]
+from .network import ModelState, Network
 
 OPTIONAL: dict[str, dict[str, str]] = {
     "softmax": {"label_smoothing": "label smoothing"},
@@ -83,7 +81,7 @@ class Reading(NamedTuple):
     """The same before dropout."""
 
 
-class LanguageModel(nn.Module):
+class LanguageModel(Network):
     """P(next id | ids so far).
 
     Args:
@@ -129,9 +127,8 @@ class LanguageModel(nn.Module):
         self.cell_dropouts = nn.ModuleList(kind(config.dropout_of(name)) for name in names)
 
     @property
-    def device(self) -> torch.device:
-        """Where the weights are."""
-        return self.output.bias.device
+    def layers(self) -> Sequence[Cell]:
+        return cast("list[Cell]", list(self.cells))
 
     @property
     def reads_characters(self) -> bool:
@@ -145,11 +142,6 @@ class LanguageModel(nn.Module):
 
     @contextmanager
     def extra_words(self, words: Sequence[str]) -> Iterator[None]:
-        """Within, the model reads the ids V, V + 1, ... as `words`, outside its vocabulary; it predicts none of them.
-
-        Raises:
-            InputError: there are such words, and the model reads vectors of its vocabulary, not characters.
-        """
         if not words:
             yield
             return
@@ -170,7 +162,7 @@ class LanguageModel(nn.Module):
 
     def init_state(self, batch: int) -> ModelState:
         """The state before any token."""
-        return [cell.init_state(batch) for cell in cast("Iterable[Cell]", self.cells)]
+        return [cell.init_state(batch) for cell in self.layers]
 
     def read(
         self, tokens_BT: Tensor, state: ModelState, fresh_BT: np.ndarray | None = None
@@ -250,11 +242,9 @@ class LanguageModel(nn.Module):
         return float(-F.cross_entropy(self.output.logits(hidden_1TD[0]), ids_T, reduction="sum"))
 
     def aliases(self) -> dict[str, str]:
-        """Names of `state_dict` entries that are another entry's tensor: {alias: name}."""
         return {"output.weight": "embedding"} if self.config.tied else {}
 
     def sparse_parameters(self) -> list[nn.Parameter]:
-        """The parameters whose training gradient is sparse over rows."""
         if not self.output.sparse:
             return []
         inputs = [] if self.embedding is None else [self.embedding]

@@ -1,8 +1,9 @@
 """Run folders: everything needed to use a model or to resume its training, by itself."""
 
-from .folder import CONFIG, COUNTS, METRICS, MODEL, STATE, TOKENIZER, Run, compressed_copy
+from .folder import CONFIG, COUNTS, METRICS, MODEL, STATE, TOKENIZER, AnyRun, RunFolder
 from .history import History, flat
 from .holder import RunHolder
+from .language_model import Run, compressed_copy
 from .weights import model_arrays, set_weights
 
 __all__ = [
@@ -12,8 +13,10 @@ __all__ = [
     "MODEL",
     "STATE",
     "TOKENIZER",
+    "AnyRun",
     "History",
     "Run",
+    "RunFolder",
     "RunHolder",
     "compressed_copy",
     "flat",

@@ -1,4 +1,4 @@
-"""The run folder of a language model: everything needed to use it or to resume its training, by itself.
+"""The run folder of a network: everything needed to use it or to resume its training, by itself.
 
     config.json         resolved configuration, versions, command line, the corpus's digest
     tokenizer.json
@@ -23,17 +23,18 @@ import subprocess
 import sys
 import tempfile
 import weakref
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from types import NoneType
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Generic, Literal, Self, TypeVar
 
 import numpy as np
 
 from ..base.contents.forms import check_form, misfit
-from ..base.devices import nothing_drawn, resolve_device, without_weights
+from ..base.devices import nothing_drawn, without_weights
 from ..base.errors import InputError
 from ..base.files import (
     atomic_folder,
@@ -47,26 +48,22 @@ from ..base.files import (
     write_json_lines,
     write_manifest,
 )
-from ..base.kinds import RUN_KIND, a_run, description
+from ..base.kinds import a_run, description
 from ..base.results import abbreviated, line
 from ..base.storage.metrics import read_metrics
 from ..base.storage.whole import read_whole
 from ..config import LanguageModelConfig, TextConfig
-from ..diagnosis import CurveFacts, Findings, diagnose
-from ..models import LanguageModel
-from ..models.counts.checks import wrong_gate
+from ..diagnosis import Findings
+from ..models import Network
 from ..models.counts.gate import Gate
-from ..models.counts.kneser_ney import NGramModel
-from ..models.interpolated import Members
-from ..models.recent.cache import KINDS, Cache
-from ..nn.packed import packed_in, stored_shapes, unpack_
+from ..models.recent.cache import Cache
+from ..nn.packed import packed_in, stored_shapes
 from ..text import Tokenizer, load_tokenizer
 from ..text.ids.token_file import ITEMS, read_items
 from .history import History
 from .weights import model_arrays, set_weights
 
-if TYPE_CHECKING:
-    pass
+M = TypeVar("M", bound=Network)
 
 CONFIG, TOKENIZER, MODEL, COUNTS, STATE, METRICS = (
     "config.json",
@@ -76,6 +73,8 @@ CONFIG, TOKENIZER, MODEL, COUNTS, STATE, METRICS = (
     "state/latest.safetensors",
     "metrics.jsonl",
 )
+FITTED = ("gate.", "cache.")
+"""Beginnings of the names of arrays that stand beside the weights in MODEL."""
 RECORD = {
     "kind": str,
     "config": dict,
@@ -103,8 +102,8 @@ STATE_FORM = {
 """What the text in the header of a state holds, so far as anything but the training itself reads it."""
 
 
-class Run:
-    """An opened run folder.
+class RunFolder(ABC, Generic[M]):
+    """An opened run folder, of any kind of network.
 
     Attributes:
         path: the folder.
@@ -115,8 +114,8 @@ class Run:
         KIND: what config.json calls such a run. SETTINGS: the class of its configuration.
     """
 
-    KIND: ClassVar[Literal["language-model", "autoencoder"]] = RUN_KIND
-    SETTINGS: ClassVar[type[LanguageModelConfig]] = LanguageModelConfig
+    KIND: ClassVar[Literal["language-model", "autoencoder"]]
+    SETTINGS: ClassVar[type[LanguageModelConfig]]
 
     def __init__(self, path: Path, config: LanguageModelConfig, tokenizer: Tokenizer, record: dict[str, Any]):
         self.path, self.config, self.tokenizer, self.record = path, config, tokenizer, record
@@ -139,13 +138,6 @@ class Run:
     def history(self) -> History:
         """What training measured so far, read from metrics.jsonl now."""
         return History(self.metrics())
-
-    @property
-    def diagnosis(self) -> Findings:
-        """What the curves of its training mean, in plain words."""
-        saved, output = self.load_state(), self.blueprint().output
-        position = saved[1]["position"] if saved else {"finished": True} if self.compressed else {}
-        return diagnose(self.metrics(), CurveFacts.of(self.config, self.tokenizer.vocab.counts, output.exact, position))
 
     @cached_property
     def parameters(self) -> int:
@@ -174,16 +166,41 @@ class Run:
         """How to read another text as the training text was read."""
         return self.config.text.model_copy(update={"lines": "yes" if self.lines else "no"})
 
-    def blueprint(self) -> LanguageModel:
-        """The model without its weights, in no time and no memory. Raises InputError where its settings contradict one
-        another, which those of a run do only when the file was changed."""
+    @property
+    @abstractmethod
+    def diagnosis(self) -> Findings:
+        """What its training shows, in plain words."""
+
+    @abstractmethod
+    def new_network(self) -> M:
+        """The network with fresh weights. Raises InputError where its settings contradict one another."""
+
+    def blueprint(self) -> M:
+        """The network without its weights, in no time and no memory. Raises InputError where its settings contradict
+        one another, which those of a run do only when the file was changed."""
         try:
             with without_weights():
-                model = LanguageModel(self.config.model, self.record["vocab_size"])
+                return self.new_network()
         except InputError as error:
             raise InputError(f"{self.path / CONFIG}: {error}") from None
-        model.output.set_counts(self.tokenizer.vocab.counts)
-        return model
+
+    def load_network(self) -> tuple[M, dict[str, np.ndarray]]:
+        """The network with its best weights as they are stored, in evaluation mode, and the arrays of what was fitted
+        to it. Raises InputError where there are none, or they are damaged."""
+        self.check_trained()
+        self.check_shapes()
+        tensors, carried = load_tensors(self.path / MODEL)
+        self.check_own(MODEL, carried.get("run"))
+        fitted = {name: tensors.pop(name) for name in list(tensors) if name.startswith(FITTED)}
+        with nothing_drawn():
+            model = self.new_network()
+        shapes = {name: tuple(part.shape) for name, part in model.state_dict().items()}
+        try:
+            weights = packed_in(tensors, shapes)
+        except ValueError as error:
+            raise InputError(f"{self.path / MODEL}: {error}; the file is damaged.") from None
+        set_weights(model, weights)
+        return model.eval(), fitted
 
     @classmethod
     def create(
@@ -292,54 +309,6 @@ class Run:
         self.temporary = True
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
 
-    def load_model(self, device: str = "cpu") -> LanguageModel:
-        """The network with its best weights as float32 numbers, in evaluation mode: for whoever changes them."""
-        network = self.load_members(counts=False).network
-        unpack_(network)
-        return network.to(resolve_device(device))
-
-    def load_members(self, device: str = "cpu", counts: bool = True) -> Members:
-        """The network with its best weights, in evaluation mode, and the counts beside it where the run has them.
-
-        Args:
-            device: of the network; only on the CPU are packed weights used as they are stored.
-            counts: whether to read the counts too.
-        """
-
-        self.check_trained()
-        self.check_shapes()
-        tensors, carried = load_tensors(self.path / MODEL)
-        self.check_own(MODEL, carried.get("run"))
-        gate_arrays, cache_arrays = (
-            {name: tensors.pop(name) for name in list(tensors) if name.startswith(f"{part}.")}
-            for part in ("gate", "cache")
-        )
-        with nothing_drawn():
-            model = LanguageModel(self.config.model, len(self.tokenizer.vocab))
-        shapes = {name: tuple(part.shape) for name, part in model.state_dict().items()}
-        try:
-            weights = packed_in(tensors, shapes)
-        except ValueError as error:
-            raise InputError(f"{self.path / MODEL}: {error}; the file is damaged.") from None
-        set_weights(model, weights)
-        model.set_words(self.tokenizer.vocab.itos)
-        network = model.eval()
-        if (place := resolve_device(device)) != "cpu":
-            network = unpack_(network).to(place)
-        width = network.output.width
-        try:
-            cache = Cache.of(cache_arrays) if cache_arrays else None
-            gate = Gate.of(gate_arrays) if gate_arrays else None
-        except (KeyError, TypeError, ValueError):
-            raise InputError(f"{self.path / MODEL}: its gates are incomplete; the file is damaged.") from None
-        counted = self.load_counts() if gate and counts else None
-        fitted = [(cache.gate, KINDS)] if cache else []
-        fitted += [(gate, counted.kinds)] if gate and counted else []
-        for one, kinds in fitted:
-            if wrong := wrong_gate(one.bias_K, one.weight_D, kinds, width):
-                raise InputError(f"{self.path / MODEL}: {wrong}; the file is damaged.")
-        return Members(network, counted, gate, cache=cache)
-
     def check_trained(self) -> None:
         """Raise InputError where there are no weights yet."""
         if not (self.path / MODEL).exists():
@@ -351,9 +320,7 @@ class Run:
     def check_shapes(self) -> None:
         """Raise InputError where the stored weights are not those of the configuration, before either takes memory."""
         stored = {
-            name: shape
-            for name, shape in tensor_shapes(self.path / MODEL).items()
-            if not name.startswith(("gate.", "cache."))
+            name: shape for name, shape in tensor_shapes(self.path / MODEL).items() if not name.startswith(FITTED)
         }
         fits = len(stored) >= self.config.model.layers  # or the model would be sketched for nothing
         if fits:
@@ -372,35 +339,15 @@ class Run:
         saved = self.load_state()
         return saved is not None and bool(saved[1]["position"]["finished"])
 
-    def load_counts(self) -> NGramModel | None:
-        """The counts of the training text, None where the run has none."""
-        if not (self.path / COUNTS).exists():
-            return None
-        counts = NGramModel.load(self.path / COUNTS)
-        if counts.vocab_size != len(self.tokenizer.vocab):
-            raise InputError(
-                f"{self.path / COUNTS}: has {counts.vocab_size:,} types where {TOKENIZER} has "
-                f"{len(self.tokenizer.vocab):,}; one of the two was replaced."
-            )
-        return counts
-
-    def save_counts(self, counts: NGramModel) -> None:
-        """Keep the counts of the training text."""
-        counts.save(self.path / COUNTS)
-
-    def remove_model(self) -> None:
-        """Forget the weights kept so far, of a training that came to nothing."""
-        (self.path / MODEL).unlink(missing_ok=True)
-
-    def remove_counts(self) -> None:
-        """Go on without counts; the weights are to be saved without a gate first."""
-        (self.path / COUNTS).unlink(missing_ok=True)
-
-    def save_model(self, model: LanguageModel, gate: Gate | None = None, cache: Cache | None = None) -> None:
+    def save_model(self, model: M, gate: Gate | None = None, cache: Cache | None = None) -> None:
         """Replace the best weights, and the gate and cache fitted to them, in one rename. Tied tensors are stored
         once."""
         fitted = (gate.arrays() if gate else {}) | (cache.arrays() if cache else {})
         save_tensors(self.path / MODEL, model_arrays(model) | fitted, {"run": self.id} if self.id else None)
+
+    def remove_model(self) -> None:
+        """Forget the weights kept so far, of a training that came to nothing."""
+        (self.path / MODEL).unlink(missing_ok=True)
 
     @property
     def id(self) -> str | None:
@@ -461,38 +408,8 @@ class Run:
         write_manifest(self.path, [name for name in names if (self.path / name).exists()])
 
 
-def compressed_copy(run: Run, out: str | Path, members: Members, about: Mapping[str, Any]) -> Run:
-    """A run folder with other weights than the run it is made from, and without its state of training.
-
-    Args:
-        run: it is made from.
-        out: the folder, which appears whole or not at all; a run that is there is replaced.
-        members: with the new weights.
-        about: what config.json says under "compressed".
-
-    Raises:
-        InputError: something else than a run is there.
-    """
-    content = [run.id, members.network.config.model_dump(), dict(about)]
-    config = run.config.model_copy(update={"model": members.network.config})
-    record = {
-        **run.record,
-        "config": config.model_dump(),
-        "run": hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16],
-        "compressed": dict(about),
-        **environment(),
-    }
-    with atomic_folder(out, CONFIG) as folder:
-        write_json(folder / CONFIG, record)
-        for name in (TOKENIZER, ITEMS, METRICS):
-            if (run.path / name).exists():
-                shutil.copyfile(run.path / name, folder / name)
-        made = Run(folder, config, run.tokenizer, record)
-        if members.counts is not None:
-            made.save_counts(members.counts)
-        made.save_model(members.network, members.gate, members.cache)
-        made.finish()
-    return Run(Path(out), config, run.tokenizer, record)
+AnyRun = RunFolder[Any]
+"""A run folder of whatever kind."""
 
 
 def identity(config: LanguageModelConfig, tokenizer: Tokenizer, corpus: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..base.results import Result
-from .folder import Run
+from .folder import AnyRun
 from .history import History
 
 if TYPE_CHECKING:
@@ -26,9 +26,9 @@ class RunHolder(Result):
         summary: what training reported (empty for one loaded from disk).
     """
 
-    run: Run
+    run: AnyRun
 
-    def __init__(self, run: Run, device: str = "cpu", summary: Mapping[str, Any] | None = None):
+    def __init__(self, run: AnyRun, device: str = "cpu", summary: Mapping[str, Any] | None = None):
         self.run, self.device, self.summary = run, device, dict(summary or {})
 
     @property

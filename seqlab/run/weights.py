@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..models import LanguageModel
+from ..models import Network
 from ..nn.packed import arrays_of, is_packed
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-def model_arrays(model: LanguageModel) -> dict[str, np.ndarray]:
+def model_arrays(model: Network) -> dict[str, np.ndarray]:
     """The weights as numpy arrays, tied tensors once."""
     aliases, arrays = model.aliases(), dict[str, np.ndarray]()
     for name, weight in model.state_dict().items():
@@ -23,7 +23,7 @@ def model_arrays(model: LanguageModel) -> dict[str, np.ndarray]:
     return arrays
 
 
-def set_weights(model: LanguageModel, weights: Mapping[str, Tensor]) -> None:
+def set_weights(model: Network, weights: Mapping[str, Tensor]) -> None:
     """Give a model the weights of a file, by name of its state; packed ones take the place of its parameters."""
     import torch
 

@@ -6,7 +6,7 @@ Shapes: B streams, T time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import cast
 
 import numpy as np
@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from ..base.errors import InputError
 from ..config import LanguageModelConfig
 from ..models import LanguageModel, ModelState, Reading
-from ..nn import CELLS, Cell
-from .step import WindowLoss, WindowReader
+from ..nn import CELLS
+from .step import PlainWindowReader, WindowLoss
 
 GRAPHED_SOFTMAXES = ("full", "mixture")
 """Output layers that leave all their work to the device, in shapes that do not depend on the words."""
@@ -32,11 +32,11 @@ class FlatWindow(nn.Module):
 
     def forward(self, inputs_BT: Tensor, targets_BT: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
         """(loss, the parts of the reading, those of the state after)."""
-        window = WindowReader(self.model).read(inputs_BT, targets_BT, unflattened(self.model, state))
+        window = PlainWindowReader(self.model).read(inputs_BT, targets_BT, unflattened(self.model, state))
         return window.loss, *window.reading, *(part for cell_state in window.state for part in cell_state)
 
 
-class GraphedWindowReader(WindowReader):
+class GraphedWindowReader(PlainWindowReader):
     """Reads windows by replaying graphs, one for every shape, recorded at the first window of that shape.
 
     Recording draws nothing from the generators that training uses next. One window's gradients must be cleared before
@@ -67,7 +67,7 @@ class GraphedWindowReader(WindowReader):
 def unflattened(model: LanguageModel, parts: list[Tensor] | tuple[Tensor, ...]) -> ModelState:
     """The state of a model from the tensors of all its cells in a row."""
     pieces = iter(parts)
-    return [tuple(next(pieces) for _ in range(cell.parts)) for cell in cast("Iterable[Cell]", model.cells)]
+    return [tuple(next(pieces) for _ in range(cell.parts)) for cell in model.layers]
 
 
 def check_graphs(config: LanguageModelConfig, device: str) -> None:

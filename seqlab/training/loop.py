@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import time
+from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -16,25 +17,25 @@ from ..base.errors import SeqlabError, option
 from ..base.interrupts import Abandoned, interruptible
 from ..base.progress import Progress, notify
 from ..config import TrainingConfig
-from ..models import LanguageModel
+from ..models import Network
 from ..models.counts.gate import Gate
-from ..models.counts.kneser_ney import NGramModel
-from ..run import Run
+from ..run import RunFolder
 from ..schedules import BATCH_SCALING, batch_size_at, learning_rate_factor
 from ..text import Batch, Corpus
 from ..text.ids.batches import StreamReader
 from ..text.ids.lines import LineReader
 from .budget import Budget
 from .distributed import World
-from .graphs import GraphedWindowReader
 from .machine.threads import Threads, most_threads
 from .machine.trial import COMPILED, Trial
 from .optimize.constraints import Projected
 from .state import CarriedState, Checkpoint, Generators, Numbered, OutputNoise, Place, Stateful, Weights
 from .step import TrainingStep, WindowReader, bptt_length, next_window
 from .watch.metrics import Activity, MetricSums
-from .watch.samples import SampleWriter
+from .watch.samples import TimedSample
 from .watch.validation import Validator
+
+M = TypeVar("M", bound=Network)
 
 SAVE_EVERY = 30.0
 """Seconds between two saves of the exact state: a crash loses no more, and writing them takes well under a percent."""
@@ -82,29 +83,28 @@ class TrainingPosition:
         take_over(self, numbers, self.numbers())
 
 
-class Trainer:
-    """Trains the model of a run to the end of its budget, from its start or from its last saved state.
+class Trainer(ABC, Generic[M]):
+    """Trains the network of a run to the end of its budget, from its start or from its last saved state.
+
+    What it is trained for, and by what it is validated, a subclass says for each kind of network.
 
     Args:
         run: a created or opened run.
         model: freshly initialised; a saved state replaces its weights.
         corpus: train split, and a validation split to choose the best weights by (optional).
+        quiet: show no progress.
         world: the processes that train together; each reads its share of every batch.
-        counts: of the train split; the weights are kept that validate best together with them.
         constraint: what the weights must be like; its allowed weights are validated and kept.
-        windows: reads the windows instead of a plain reader, for another loss.
     """
 
     def __init__(
         self,
-        run: Run,
-        model: LanguageModel,
+        run: RunFolder[M],
+        model: M,
         corpus: Corpus,
         quiet: bool = False,
         world: World | None = None,
-        counts: NGramModel | None = None,
         constraint: Projected | None = None,
-        windows: WindowReader | None = None,
     ):
         self.run, self.model, self.corpus = run, model, corpus
         self.world = world or World()
@@ -114,9 +114,8 @@ class Trainer:
         self.position = TrainingPosition()
         self.reader = self.new_reader()
         self.carried = CarriedState(model, self.reader, self.world)
-        self.step = TrainingStep(model, self.config, self.world, constraint, windows or self.new_windows(model))
-        self.windows = GraphedWindowReader(model) if self.config.cuda_graphs else self.step.windows
-        self.validator = self.new_validator(counts)
+        self.step = TrainingStep(model, self.config, self.new_windows(model), self.world, constraint)
+        self.validator = self.new_validator()
         self.last_validation: dict[str, float] = {}
         self.sums = MetricSums(list(self.step.optimizer.parameters), model.device)
         self.activity = Activity(model)
@@ -138,7 +137,7 @@ class Trainer:
                 "rng": Generators(self.world, model.device),
                 "output": OutputNoise(model.output),
                 **({"constraint": constraint} if constraint else {}),
-                **({"windows": windows} if isinstance(windows, Stateful) else {}),
+                **({"windows": windows} if isinstance(windows := self.step.windows, Stateful) else {}),
                 **self.more_parts(),
             },
         )
@@ -149,24 +148,27 @@ class Trainer:
         reader = LineReader if self.corpus.train.lines else StreamReader
         return reader(self.corpus.train, batch_size, self.corpus.tokenizer.start_id, self.config.seed)
 
-    def new_windows(self, model: LanguageModel) -> WindowReader:
-        """What makes the loss of a window: of the model, or of a copy that takes trial steps."""
-        return WindowReader(model)
+    @abstractmethod
+    def new_windows(self, model: M) -> WindowReader:
+        """What makes the loss of a window: of the network, or of a copy that takes trial steps."""
 
-    def new_validator(self, counts: NGramModel | None) -> Validator:
-        """What validates the model, with the counts of the training text."""
-        return Validator(self.model, self.corpus, self.step.average, counts)
+    @abstractmethod
+    def new_validator(self) -> Validator[M]:
+        """What validates the network."""
+
+    def fast_windows(self) -> WindowReader:
+        """What makes the loss of the windows in which no hidden unit is watched."""
+        return self.step.windows
+
+    def try_validation(self, copy: M) -> None:
+        """Validate a copy of the network on a few tokens, so that what this needs is compiled."""
 
     def more_parts(self) -> dict[str, Stateful | Numbered]:
         """Further parts of the exact state, by name."""
         return {}
 
-    def fit(self, sample_every: float | None = None) -> TrainingPosition:
-        """Train to the end of the budget; the run keeps the best weights. Does nothing more for a finished run.
-
-        Args:
-            sample_every: minutes between two samples of text, for the person watching.
-        """
+    def fit(self) -> TrainingPosition:
+        """Train to the end of the budget; the run keeps the best weights. Does nothing more for a finished run."""
         self.resume()
         position = self.position
         if position.finished:
@@ -175,7 +177,6 @@ class Trainer:
             return position
         self.model.train()
         threads = self.warm_up()
-        samples = SampleWriter(self.run, None if self.quiet else sample_every)
         self.started = time.monotonic() - position.seconds
         self.line_began, self.line_seconds = (position.tokens, time.monotonic()), 0.0
         self.sitting_began = (position.tokens, position.seconds)
@@ -201,7 +202,7 @@ class Trainer:
                 save_due, stop = self.look_at_the_clock(last_save, interrupted.is_set())
                 stop = not self.look_back(progress) or stop
                 progress.update(self.budget_done())
-                if sample := samples.after_step(position.seconds, position.step):
+                if sample := self.sample():
                     progress.note(sample.text)
                     self.started += sample.seconds  # for the person watching, not of the training
                 if save_due and not stop:
@@ -215,6 +216,10 @@ class Trainer:
                 progress.note(f"stopped at step {position.step:,}; run the same command again to resume")
                 raise KeyboardInterrupt
         return position
+
+    def sample(self) -> TimedSample | None:
+        """After a step: something that the network wrote, when it is due, for the person watching."""
+        return None
 
     def look_back(self, progress: Progress) -> bool:
         """After a step: validate and write a line of metrics where they are due.
@@ -237,7 +242,7 @@ class Trainer:
         one_cpu = self.world.size == 1 and self.model.device.type == "cpu"
         with self.model.extra_words(self.corpus.train.extra_words):
             trial = self.trial()
-            seconds = trial.compile(self.corpus.valid, self.reader.start_id)
+            seconds = trial.compile(self.try_validation)
             if seconds > COMPILED and not self.quiet:
                 notify(f"compiled for this machine, once: {seconds:.0f} s")
             most = most_threads(config.threads) if one_cpu else 1
@@ -247,11 +252,10 @@ class Trainer:
             notify(threads.sentence())
         return threads
 
-    def trial(self) -> Trial:
-        """A copy of the model, to take steps that leave training as it is."""
-        return Trial(
-            self.model, self.config, *self.read(min(self.window_width(), self.reader.remaining)), self.new_windows
-        )
+    def trial(self) -> Trial[M]:
+        """A copy of the network, to take steps that leave training as it is."""
+        window = self.read(min(self.window_width(), self.reader.remaining))
+        return Trial(self.model, self.config, self.new_windows, *window)
 
     def train_step(self, rate: float | None = None) -> Tensor:
         """One window of all streams, and one update.
@@ -268,7 +272,7 @@ class Trainer:
         if config.reset_state == "windows":
             self.carried.reset()
         batch, fresh_BT = self.read(width)
-        windows = self.step.windows if self.activity.watching else self.windows
+        windows = self.step.windows if self.activity.watching else self.fast_windows()
         loss, self.carried.value, clipping = self.step.take(
             position.step, batch, self.carried.value, lr, fresh_BT, windows
         )
@@ -361,7 +365,7 @@ class Trainer:
             position.without_improvement += 1
             if self.config.schedule == "plateau":
                 position.plateau = max(LOWEST_PLATEAU, position.plateau * self.config.plateau_factor)
-        return {**found, **self.validator.log_normalizer()}
+        return {**found, **self.validator.more()}
 
     def validation_affordable(self) -> bool:
         """Whether a validation that is due may be held now. A budget of time is for training: a validation waits until
@@ -470,13 +474,15 @@ class Trainer:
         if math.isfinite(self.position.best):
             fields["best valid"] = self.position.best
             fields["valid ppl"] = math.exp(min(self.position.best, 700.0))
-            for member in ("network", "counts"):
-                if loss := self.last_validation.get(f"valid_{member}_loss"):
-                    fields[member] = math.exp(min(loss, 700.0))
+            fields |= self.validation_fields()
         fields["lr"] = line["lr"]
         if self.budget.unit != "tokens":
             fields["tokens per s"] = int(line["tokens_per_second"])
         progress.update(self.budget_done(), **fields)
+
+    def validation_fields(self) -> dict[str, Any]:
+        """What the progress line says besides of the last validation."""
+        return {}
 
     def progress(self) -> Progress:
         """A progress line in the unit of the budget."""

@@ -21,7 +21,7 @@ from ..config.presets import preset as preset_settings
 from ..embeddings import WordVectors
 from ..models import LanguageModel
 from ..opening import open_vectors
-from ..run import Run, flat
+from ..run import AnyRun, Run, flat
 from ..text.ids.token_file import Corpus
 from ..text.preparation.prepare import prepare
 from ..text.sources.readers import Sources
@@ -307,7 +307,7 @@ def begun_at(out: str | Path | None) -> Run | None:
     return Run.open(out) if out is not None and kind_of(out) == "run" else None
 
 
-def reopen(run: Run, config: LanguageModelConfig, corpus: Corpus, continued: bool = False) -> str:
+def reopen(run: AnyRun, config: LanguageModelConfig, corpus: Corpus, continued: bool = False) -> str:
     """Make sure that a run can be resumed with these settings; one with a larger budget than it has gets that.
 
     Args:

@@ -17,7 +17,7 @@ from ..config.presets import preset
 from ..run import Run
 from ..text import Corpus
 from ..text.preparation.prepare import prepare
-from .loop import Trainer
+from .language_model import LanguageModelTrainer
 from .starts.fresh import fresh_model
 
 TEXT = "python-docs"
@@ -65,7 +65,7 @@ def _train(folder: Path, config: LanguageModelConfig, corpus: Corpus, quiet: boo
             about = {"digest": corpus.digest, **corpus.summary}
             run = Run.create(folder, config, corpus.tokenizer, about, corpus.items)
         model = fresh_model(run.config, corpus).to(resolve_device(run.config.training.device))
-        Trainer(run, model, corpus, quiet).fit()
+        LanguageModelTrainer(run, model, corpus, quiet).fit()
         run.finish()
         return run
 

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from ..base.errors import InputError
-from ..models import LanguageModel, ModelState
+from ..models import ModelState, Network
 from ..nn import OutputLayer
-from ..run import STATE, Run, model_arrays
+from ..run import STATE, AnyRun, model_arrays
 from ..text.ids.batches import StreamReader
 from .distributed import World
 from .step import select, spread
@@ -61,7 +61,7 @@ class Checkpoint:
         parts: name -> part, loaded in this order.
     """
 
-    def __init__(self, run: Run, world: World, digest: str, parts: Mapping[str, Stateful | Numbered]):
+    def __init__(self, run: AnyRun, world: World, digest: str, parts: Mapping[str, Stateful | Numbered]):
         self.run, self.world, self.digest, self.parts = run, world, digest, parts
 
     def save(self) -> None:
@@ -128,7 +128,7 @@ def under(prefix: str, arrays: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
 class Weights:
     """The weights of a model."""
 
-    def __init__(self, model: LanguageModel):
+    def __init__(self, model: Network):
         self.model = model
 
     def arrays(self) -> dict[str, Tensor]:
@@ -189,7 +189,7 @@ class CarriedState:
         value: a tuple of tensors a layer, each (streams, width).
     """
 
-    def __init__(self, model: LanguageModel, reader: StreamReader, world: World):
+    def __init__(self, model: Network, reader: StreamReader, world: World):
         self.model, self.reader, self.world = model, reader, world
         self.value: ModelState = self.zero()
 

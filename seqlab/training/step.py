@@ -6,6 +6,7 @@ Shapes: B streams, T time.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ..config import TrainingConfig
-from ..models import LanguageModel, ModelState, Reading, detached
+from ..models import LanguageModel, ModelState, Network, Reading, detached
 from ..nn import fast_float32
 from ..text import Batch
 from ..text.ids.batches import StreamReader
@@ -58,8 +59,24 @@ class WindowLoss(NamedTuple):
     """To carry on with, detached."""
 
 
-class WindowReader:
-    """Reads windows with a model."""
+class WindowReader(ABC):
+    """Makes the loss of windows: what a network is trained for."""
+
+    @abstractmethod
+    def read(
+        self, inputs_BT: Tensor, targets_BT: Tensor, state: ModelState, fresh_BT: np.ndarray | None = None
+    ) -> WindowLoss:
+        """Forward through network and output layer.
+
+        Args:
+            inputs_BT, targets_BT: ids of a window.
+            state: before it.
+            fresh_BT: targets before which the hidden state is forgotten.
+        """
+
+
+class PlainWindowReader(WindowReader):
+    """The loss of a language model's own output layer."""
 
     def __init__(self, model: LanguageModel):
         self.model = model
@@ -67,13 +84,6 @@ class WindowReader:
     def read(
         self, inputs_BT: Tensor, targets_BT: Tensor, state: ModelState, fresh_BT: np.ndarray | None = None
     ) -> WindowLoss:
-        """Forward through model and output layer.
-
-        Args:
-            inputs_BT, targets_BT: ids of a window.
-            state: before it.
-            fresh_BT: targets before which the hidden state is forgotten.
-        """
         reading, after = self.model.read(inputs_BT, state, fresh_BT)
         loss = self.model.output(reading.hidden_BTD.flatten(0, 1), targets_BT.flatten())
         return WindowLoss(loss, reading, detached(after))
@@ -90,27 +100,26 @@ class StepResult(NamedTuple):
 
 
 class TrainingStep:
-    """One update of a model. The training loop, `seqlab info --measure` and the benchmarks all take this step.
+    """One update of a network. The training loop, `seqlab info --measure` and the benchmarks all take this step.
 
     Args:
         model: to be trained; its trainable parameters are looked up now.
         config: optimiser, penalties, clipping, average, chunks of a batch.
+        windows: makes the loss.
         world: the processes whose gradients are averaged.
         constraint: what the weights must be like.
-        windows: reads the windows instead of a plain reader.
     """
 
     def __init__(
         self,
-        model: LanguageModel,
+        model: Network,
         config: TrainingConfig,
+        windows: WindowReader,
         world: World | None = None,
         constraint: Constraint | None = None,
-        windows: WindowReader | None = None,
     ):
-        self.model, self.config, self.world = model, config, world or World()
+        self.model, self.config, self.windows, self.world = model, config, windows, world or World()
         self.constraint = constraint or Constraint()
-        self.windows = windows or WindowReader(model)
         self.optimizer = Optimizer(model, config)
         self.penalty = Penalty(self.optimizer, config.l1, config.l2)
         self.activation_penalty = ActivationPenalty(config.activation_penalty, config.temporal_penalty, model.device)
@@ -134,16 +143,17 @@ class TrainingStep:
             state: what it has carried so far.
             lr: learning rate of the step.
             fresh_BT: targets before which the hidden state is forgotten.
-            windows: reads the windows; by default a plain reader.
+            windows: makes the loss of this step, instead of what makes it usually.
             mark: called with "gradient", "clipping" and "update" when each phase has ended.
         """
         config, optimizer = self.config, self.optimizer
         self.settle(STALE)
         optimizer.zero_grad()
         penalty = self.activation_penalty
-        windows = windows or self.windows
         with self.constraint.applied():
-            loss, state = backward(self.model, batch, state, config.accumulate, fresh_BT, penalty, windows)
+            loss, state = backward(
+                self.model, windows or self.windows, batch, state, config.accumulate, fresh_BT, penalty
+            )
         mark("gradient")
         optimizer.coalesce()
         optimizer.average_gradients(self.world)
@@ -173,13 +183,13 @@ class TrainingStep:
 
 
 def backward(
-    model: LanguageModel,
+    model: Network,
+    windows: WindowReader,
     batch: Batch,
     state: ModelState,
     chunks: int = 1,
     fresh_BT: np.ndarray | None = None,
     penalty: ActivationPenalty | None = None,
-    windows: WindowReader | None = None,
 ) -> tuple[Tensor, ModelState]:
     """Add the gradient of a window's mean loss to the model's, computed in `chunks` equal chunks of its streams.
 
@@ -188,12 +198,11 @@ def backward(
     Args:
         fresh_BT: targets before which the hidden state is forgotten.
         penalty: on activations; part of the gradient, not of the loss that is returned.
-        windows: reads the windows; by default a plain reader.
 
     Returns:
         The loss in nats per token, on the device, and the state to carry on with.
     """
-    device, rows, windows = model.device, len(batch.inputs_BT), windows or WindowReader(model)
+    device, rows = model.device, len(batch.inputs_BT)
     noise = model.output.get_state() if chunks > 1 else ""
     total, states = torch.zeros((), device=device), []
     for chunk in np.array_split(np.arange(rows), chunks):

@@ -20,7 +20,7 @@ from ..models.interpolated import Members
 from ..run import Run
 from ..text import Corpus
 from .distributed import join
-from .loop import Trainer
+from .language_model import LanguageModelTrainer
 from .planning import Layer, Source, start
 from .report import report
 
@@ -84,8 +84,9 @@ def train_language_model(
         device = world.local_device(resolve_device(run.config.training.device))
         with world.one_after_the_other():
             counts = counts_of(run, corpus, quiet)
-        position = Trainer(run, model.to(device), corpus, quiet, world, counts).fit(sample_every)
-        del model
+        trainer = LanguageModelTrainer(run, model.to(device), corpus, quiet, world, counts, sample_every=sample_every)
+        position = trainer.fit()
+        del model, trainer
         members, summary = Members(run.load_model(device)), dict[str, Any]()
         if world.first:
             members, summary = report(run, members, counts, corpus, position, quiet)

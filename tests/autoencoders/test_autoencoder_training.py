@@ -109,7 +109,7 @@ def test_a_plain_autoencoder_learns_to_write_its_lines_again(names, tmp_path):
     with torch_globals_restored():
         one = trainer(tmp_path / "run", names, given)
         lines = one.corpus.train
-        before = LineScores.of(measure(one.autoencoder.eval(), lines, 0)).reconstruction
+        before = LineScores.of(measure(one.model.eval(), lines, 0)).reconstruction
         one.fit()
     after = LineScores.of(measure(one.run.load_autoencoder(), lines, one.corpus.tokenizer.start_id))
     assert after.reconstruction < 0.25 * before
@@ -120,7 +120,7 @@ def test_a_plain_autoencoder_learns_to_write_its_lines_again(names, tmp_path):
 def test_likelihoods_do_not_depend_on_how_lines_are_batched(names, tmp_path, monkeypatch):
     with torch_globals_restored():
         one = trainer(tmp_path / "run", names, settings())
-    model, valid, start_id = one.autoencoder.eval(), one.corpus.valid, one.corpus.tokenizer.start_id
+    model, valid, start_id = one.model.eval(), one.corpus.valid, one.corpus.tokenizer.start_id
     together = measure(model, valid, start_id)
     chosen = np.array([1, 4, 5])
     few = measure(model, valid, start_id, chosen)
@@ -161,7 +161,7 @@ def test_long_and_empty_lines_are_left_out():
 def test_stacked_training_adds_a_layer_at_a_time_and_ends_with_all(names, tmp_path):
     with torch_globals_restored():
         one = trainer(tmp_path / "run", names, settings(layers=2, stacked=True))
-    model, phases = one.autoencoder, one.phases
+    model, phases = one.model, one.phases
     lower, upper = (
         [*model.encoder.cells[:2], model.decoder.cells[0]],
         [*model.encoder.cells[2:], model.decoder.cells[1]],
@@ -185,14 +185,14 @@ def test_stacked_training_adds_a_layer_at_a_time_and_ends_with_all(names, tmp_pa
 def test_only_the_encoder_learns_in_inner_steps_until_information_stops_rising(names, tmp_path):
     with torch_globals_restored():
         one = trainer(tmp_path / "run", names, settings(inner_steps=2))
-        decoder = {name: p.detach().clone() for name, p in one.autoencoder.decoder.named_parameters()}
-        one.autoencoder.train()
+        decoder = {name: p.detach().clone() for name, p in one.model.decoder.named_parameters()}
+        one.model.train()
         for inner in (True, True, False):
-            encoder = one.autoencoder.encoder.head.weight.detach().clone()
+            encoder = one.model.encoder.head.weight.detach().clone()
             one.train_step()
-            same = all(torch.equal(p, decoder[name]) for name, p in one.autoencoder.decoder.named_parameters())
+            same = all(torch.equal(p, decoder[name]) for name, p in one.model.decoder.named_parameters())
             assert same == inner
-            assert not torch.equal(one.autoencoder.encoder.head.weight, encoder)
+            assert not torch.equal(one.model.encoder.head.weight, encoder)
     phases = one.phases
     for information, lagging in ((0.5, True), (0.7, True), (0.6, False), (0.9, False)):
         phases.observe({"mutual_information": information})
@@ -207,7 +207,7 @@ def test_pretraining_counts_no_divergence_and_then_renews_the_decoder(names, tmp
     steps = [line["step"] for line in one.run.metrics()]
     assert all((weight == 0) == (step <= 7) for weight, step in zip(weights, steps, strict=True)), (weights, steps)
     assert one.phases.renewed
-    assert Phases(one.autoencoder, one.run.settings).weight(1.0) == 1.0
+    assert Phases(one.model, one.run.config).weight(1.0) == 1.0
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from seqlab.nn.characters import BEGIN, CHARACTER_SIZES, END, PAD, spell, usual_
 from seqlab.text import Batch, Corpus, EvaluationBatches, prepare
 from seqlab.text.preparation.encoding import tokenize
 from seqlab.training import Optimizer
-from seqlab.training.step import backward
+from seqlab.training.step import PlainWindowReader, backward
 
 WORDS = ["the", "a", "naïve", "x", "sesquipedalian", "aaaa", "東京", "<unk>", "cats", "cat", "e" * 40]
 
@@ -160,7 +160,7 @@ def test_the_output_layer_has_its_own_weights_and_gradients_of_both_kinds_arrive
     assert sum(counts.values()) == sum(p.numel() for p in model.parameters())
     assert counts["embedding"] == sum(p.numel() for p in model.characters.parameters())
     ids = np.random.default_rng(0).integers(0, len(WORDS), (4, 8))
-    backward(model, Batch(ids[:, :-1], ids[:, 1:]), model.init_state(4), 2)
+    backward(model, PlainWindowReader(model), Batch(ids[:, :-1], ids[:, 1:]), model.init_state(4), 2)
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.is_sparse == (softmax == "sampled" and name.startswith("output")), name

@@ -19,7 +19,7 @@ from seqlab.run import Run
 from seqlab.text import Batch
 from seqlab.training import World
 from seqlab.training.optimize.penalties import ActivationPenalty
-from seqlab.training.step import backward
+from seqlab.training.step import PlainWindowReader, backward
 
 V = 20
 AWD = {
@@ -178,7 +178,7 @@ def test_penalties_act_on_the_gradient_in_every_mode_and_not_on_the_loss(softmax
     def step(parts, penalty):
         model.zero_grad()
         model.output.set_state(noise)
-        loss, _ = backward(model, window(), model.init_state(6), parts, fresh_BT, penalty)
+        loss, _ = backward(model, PlainWindowReader(model), window(), model.init_state(6), parts, fresh_BT, penalty)
         return loss, {
             n: (p.grad.to_dense() if p.grad.is_sparse else p.grad).clone() for n, p in model.named_parameters()
         }

@@ -20,12 +20,14 @@ from seqlab.run import Run
 from seqlab.text import TokenFile
 from seqlab.text.ids.batches import StreamReader
 from seqlab.training import Optimizer, check, start_from_run
+from seqlab.training.language_model import LanguageModelValidator
 from seqlab.training.optimize.averages import AVERAGES
 from seqlab.training.starts.fresh import fresh_model
-from seqlab.training.step import TrainingStep, backward, bptt_length, spread
+from seqlab.training.step import PlainWindowReader, TrainingStep, backward, bptt_length, spread
 from seqlab.training.watch import profile
+from seqlab.training.watch.costs import flops_per_token
 from seqlab.training.watch.metrics import Activity, part_of
-from seqlab.training.watch.validation import Judged, Validator, flops_per_token
+from seqlab.training.watch.validation import Judged
 
 TINY = {"embed_dim": 12, "hidden_dim": 12, "layers": 2, "batch_size": 4, "bptt": 16, "quiet": True}
 
@@ -64,12 +66,12 @@ def test_accumulated_parts_equal_the_whole_batch(softmax, parts):
     reader = StreamReader(TokenFile.of(np.random.default_rng(0).integers(0, 50, 300)), 6, 0)
     batch, state = reader.read(9), model.init_state(6)
     noise = model.output.get_state()
-    whole_loss, whole_state = backward(model, batch, state)
+    whole_loss, whole_state = backward(model, PlainWindowReader(model), batch, state)
     whole = gradients(model)
     model.zero_grad()
     after = model.output.get_state()
     model.output.set_state(noise)
-    loss, new_state = backward(model, batch, state, parts)
+    loss, new_state = backward(model, PlainWindowReader(model), batch, state, parts)
     torch.testing.assert_close(loss, whole_loss)
     assert model.output.get_state() == after
     for name, gradient in gradients(model).items():
@@ -171,11 +173,11 @@ def test_where_counts_decide_alone_the_later_network_is_kept(average, monkeypatc
     corpus = SimpleNamespace(valid=TokenFile.of(np.arange(50)), tokenizer=SimpleNamespace(start_id=0))
     mean = AVERAGES[average](Optimizer(model, TrainingConfig(average=average)), TrainingConfig(average=average))
     mean.after_step(1.0)
-    validator, kept = Validator(model, corpus, mean), []
+    validator, kept = LanguageModelValidator(model, corpus, mean), []
     found = [(1.4, 2.9), (1.4, 2.2), (1.5, 2.0), (float("inf"), 2.0), (1.4, 2.1)]
     best = float("inf")
     for loss, network in found:
-        judged = iter([Judged(loss, None, network), Judged(loss, None, network - 0.01)])
+        judged = iter([Judged(loss, network, {"valid_loss": loss}), Judged(loss, network - 0.01, {"valid_loss": loss})])
         monkeypatch.setattr(validator, "judge", lambda tokens, judged=judged: next(judged))
         losses = validator.validate(50, best, lambda gate, network=network: kept.append(network))
         best = min(best, losses["valid_loss"])
@@ -194,7 +196,7 @@ def test_validation_takes_its_share_of_the_arithmetic(softmax, share):
     assert training == 6 * (weights + 8 * (500 if softmax == "full" else 16))
     for name, models in (("none", 1), ("ema", 2)):
         average = AVERAGES[name](optimizer, TrainingConfig())
-        tokens = Validator(model, corpus, average, share=share).choose_tokens(100_000)
+        tokens = LanguageModelValidator(model, corpus, average, share=share).choose_tokens(100_000)
         if share in (0.05, 0.5):
             affordable = share * 100_000 * training / (models * evaluation)
             assert affordable / 2 < tokens <= affordable

@@ -19,6 +19,7 @@ from ...nn.packed import FORMS, PackedWeight, unpack_
 from ...nn.packed.factors import Factors
 from ...run import Run, set_weights
 from ...training.optimize.constraints import Projection
+from ...training.step import PlainWindowReader
 from .methods import ChosenMethod
 from .pack import matrices, pack_
 from .projections import Levels, Mask, SharedValues, Subspace
@@ -54,7 +55,7 @@ def applied(
         smaller = without_units(run, network, choice.strength)
         if not share:
             return with_counts(run, members, smaller, run_corpus(run).valid, quiet)
-        windows = partial(DistillingReader, teacher=network) if choice.name == "distill" else None
+        windows = partial(DistillingReader, teacher=network) if choice.name == "distill" else PlainWindowReader
         return train(members=members, model=smaller, windows=windows)
     if share:
         members = train(members=members, model=network, projection=_projection(choice))

@@ -18,9 +18,9 @@ from ...models import LanguageModel
 from ...models.interpolated import Members
 from ...run import Run
 from ...text import Corpus, TokenFile
-from ...training.loop import Trainer
+from ...training.language_model import LanguageModelTrainer
 from ...training.optimize.constraints import Projected, Projection
-from ...training.step import WindowReader
+from ...training.step import PlainWindowReader, WindowReader
 from .pack import matrices
 
 LOOKS = 40
@@ -37,7 +37,7 @@ def retrained(
     share: float,
     rate: float,
     projection: Callable[[torch.Tensor], Projection] | None = None,
-    windows: Callable[[LanguageModel], WindowReader] | None = None,
+    windows: Callable[[LanguageModel], WindowReader] = PlainWindowReader,
     quiet: bool = False,
 ) -> Members:
     """Train a model for some more steps on the text of its run.
@@ -50,7 +50,7 @@ def retrained(
         share: steps, as a share of those that trained the run.
         rate: learning rate, as a share of the run's.
         projection: the way of every matrix to what is allowed; None for free training.
-        windows: reads the windows of a model, for another loss.
+        windows: makes what makes the loss, given the model.
         quiet: show no progress.
 
     Returns:
@@ -72,8 +72,9 @@ def retrained(
         assert config.training.steps is not None
         every = max(1, config.training.steps // LOOKS)
         constraint = Projected(weights, projection, every) if projection else None
-        reader = windows(model) if windows else None
-        Trainer(kept, model, corpus, quiet, counts=members.counts, constraint=constraint, windows=reader).fit()
+        LanguageModelTrainer(
+            kept, model, corpus, quiet, counts=members.counts, constraint=constraint, windows=windows
+        ).fit()
     return with_counts(run, members, kept.load_model(), corpus.valid, quiet)
 
 

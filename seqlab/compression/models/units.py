@@ -18,7 +18,7 @@ from ...evaluation.sources import run_corpus
 from ...models import LanguageModel, ModelState, detached
 from ...nn.cells.fused import WEIGHTS, FusedCell
 from ...run import Run
-from ...training.step import WindowLoss, WindowReader
+from ...training.step import PlainWindowReader, WindowLoss
 
 CELLS = ("lstm", "gru", "rnn-tanh", "rnn-relu")
 """Cells whose gates are rows of two matrices and nothing else."""
@@ -131,7 +131,7 @@ def _kept_weights(
     return state
 
 
-class DistillingReader(WindowReader):
+class DistillingReader(PlainWindowReader):
     """Reads windows with a model and its teacher: Hinton et al. 2015, https://arxiv.org/abs/1503.02531.
 
     The loss is half the model's own and half the Kullback-Leibler distance from the teacher's probabilities, among the

@@ -130,7 +130,7 @@ def compare_lines(
             )
         if isinstance(model, TrainedAutoencoder) and not model.model.variational:
             raise InputError(
-                f"{model.run.path}: is a {model.run.settings.autoencoder.kind} autoencoder, which gives lines no "
+                f"{model.run.path}: is a {model.run.config.autoencoder.kind} autoencoder, which gives lines no "
                 "probability; compare variational ones."
             )
     tokens = short_lines(source.tokens, min(lengths))
@@ -161,7 +161,7 @@ def compare_lines(
 
 def longest_of(model: TrainedLanguageModel | TrainedAutoencoder) -> int:
     """Tokens that a line may have for a model."""
-    longest = model.run.settings.autoencoder.max_length if isinstance(model, TrainedAutoencoder) else None
+    longest = model.run.config.autoencoder.max_length if isinstance(model, TrainedAutoencoder) else None
     return longest or int(1e9)
 
 

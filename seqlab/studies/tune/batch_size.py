@@ -20,7 +20,7 @@ from ...base.progress import notify
 from ...base.results import Result, Table, line
 from ...config import LanguageModelConfig
 from ...config.checks import check_batches
-from ...training import Trainer
+from ...training import LanguageModelTrainer
 from ...training.planning import GIVEN, Layer, Source, plan
 from ...visualization import Picture
 from ...visualization.charts.chart import ChartPanel, Series
@@ -176,7 +176,7 @@ def trained(setup: Setup, name: str, config: LanguageModelConfig) -> BatchVarian
     lines: list[dict[str, Any]] = []
     sharp: list[float] = []
 
-    def at_end(trainer: Trainer) -> None:
+    def at_end(trainer: LanguageModelTrainer) -> None:
         lines.extend(trainer.run.history.validations)
         sharp.append(sharpness(trainer, setup.valid_tokens, config.training.seed))
 
@@ -198,7 +198,7 @@ def trained(setup: Setup, name: str, config: LanguageModelConfig) -> BatchVarian
 
 
 @torch.no_grad()
-def sharpness(trainer: Trainer, tokens: int, seed: int, noise: float = NOISE, draws: int = DRAWS) -> float:
+def sharpness(trainer: LanguageModelTrainer, tokens: int, seed: int, noise: float = NOISE, draws: int = DRAWS) -> float:
     """Mean rise of the held-out loss when every tensor W gets Gaussian noise of norm noise x |W|.
 
     The weights are afterwards as they were. Noise in proportion to each tensor's norm does not call a model sharp that

@@ -14,7 +14,7 @@ import numpy as np
 
 from ...nn import unigram_log_probs
 from ...text.ids.batches import IGNORE
-from ...training import Trainer
+from ...training import LanguageModelTrainer
 from ...training.state import has_arrays, has_numbers
 
 EMA = 0.95
@@ -38,7 +38,7 @@ def smoothed(losses_N: Sequence[float] | np.ndarray, memory: float = EMA) -> np.
 
 
 @contextmanager
-def put_back(trainer: Trainer) -> Iterator[None]:
+def put_back(trainer: LanguageModelTrainer) -> Iterator[None]:
     """Inside, a training may take steps; afterwards weights, optimiser, averages, generators, carried state and the
     position in the text have the bits they had before."""
     parts = trainer.checkpoint.parts
@@ -83,7 +83,9 @@ def climb(step: Callable[[float], float], rates_N: np.ndarray) -> np.ndarray:
     return np.array(losses)
 
 
-def ramp(trainer: Trainer, rates_N: np.ndarray, after_step: Callable[[int], Any] = lambda done: None) -> np.ndarray:
+def ramp(
+    trainer: LanguageModelTrainer, rates_N: np.ndarray, after_step: Callable[[int], Any] = lambda done: None
+) -> np.ndarray:
     """Train with these learning rates, one a step, with dropout and carried state as in training.
 
     Some windows are harder than others, which would hide a loss that falls slowly: what predicting each window by the

@@ -19,7 +19,7 @@ from ...base.errors import InputError, SeqlabError
 from ...base.kinds import kind_of
 from ...base.progress import Progress
 from ...base.results import Result, Table, line
-from ...training import Trainer
+from ...training import LanguageModelTrainer
 from ...training.planning import Layer, Source, start
 from ...visualization import Picture
 from ...visualization.charts.chart import ChartPanel, Series
@@ -182,11 +182,11 @@ def find_lr(
             )
     with torch_globals_restored():
         run, model, corpus = start(source, None, valid, None, quiet, preset, given)
-        trainer = Trainer(run, model.to(resolve_device(run.config.training.device)), corpus, quiet=True)
+        trainer = LanguageModelTrainer(run, model.to(resolve_device(run.config.training.device)), corpus, quiet=True)
         return range_test(trainer, quiet)
 
 
-def range_test(trainer: Trainer, quiet: bool = True, steps: int = STEPS) -> RangeTest:
+def range_test(trainer: LanguageModelTrainer, quiet: bool = True, steps: int = STEPS) -> RangeTest:
     """The range test of a training that has not begun, which is afterwards as it was.
 
     Args:
@@ -223,7 +223,7 @@ def range_test(trainer: Trainer, quiet: bool = True, steps: int = STEPS) -> Rang
 
 
 def read_curve(
-    rates_N: np.ndarray, losses_N: np.ndarray, trainer: Trainer, updates: float, diverged: bool
+    rates_N: np.ndarray, losses_N: np.ndarray, trainer: LanguageModelTrainer, updates: float, diverged: bool
 ) -> RangeTest:
     """What the curve of a ramp says about the training that is to come.
 
@@ -267,7 +267,7 @@ def share_of(optimizer: str, schedule: str, updates: float) -> float:
     return min(1.0, HARDINESS.get(optimizer, 1.0) * SHARES[schedule]) * longer
 
 
-def updates_of(trainer: Trainer, seconds: float) -> float:
+def updates_of(trainer: LanguageModelTrainer, seconds: float) -> float:
     """Updates that the budget of a training reaches, when a step takes so many seconds."""
     budget, config = trainer.budget, trainer.config
     if budget.unit == "steps":

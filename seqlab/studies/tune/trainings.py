@@ -19,7 +19,7 @@ from ...config.checks import check_batches
 from ...embeddings import WordVectors
 from ...run import Run
 from ...text.ids.token_file import Corpus
-from ...training import Trainer
+from ...training import LanguageModelTrainer
 from ...training.starts.fresh import fresh_model
 from .tunables.base import AfterValidation, Ended
 
@@ -38,7 +38,7 @@ class Setup(NamedTuple):
     vectors: WordVectors | None = None
 
 
-class WatchedTrainer(Trainer):
+class WatchedTrainer(LanguageModelTrainer):
     """A trainer that reports every validation.
 
     Attributes:
@@ -58,7 +58,7 @@ def train(
     setup: Setup,
     config: LanguageModelConfig,
     after_validation: AfterValidation = lambda rung, loss: None,
-    at_end: Callable[[Trainer], None] = lambda trainer: None,
+    at_end: Callable[[LanguageModelTrainer], None] = lambda trainer: None,
 ) -> Ended:
     """Train a configuration to the end of its budget; nothing of it stays on disk.
 

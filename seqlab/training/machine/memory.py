@@ -9,9 +9,6 @@ Shapes: N positions of a window, H hidden width, E embedding width.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import cast
-
 import torch
 
 from ...base.devices import resolve_device, without_weights
@@ -20,7 +17,6 @@ from ...base.resources.memory import check_memory, free_gpu_memory
 from ...config import LanguageModelConfig, TrainingConfig
 from ...config.checks import batches
 from ...models import LanguageModel
-from ...nn import Cell
 from ..optimize.optimizers import OPTIMIZERS
 
 FLOAT = 4
@@ -101,7 +97,7 @@ def window_bytes(model: LanguageModel, training: TrainingConfig, processes: int 
     streams = max(size for _, size in batches(training)) // processes
     positions = max(1, streams * training.bptt // training.accumulate)
     config = model.config
-    cells = list(cast("Iterable[Cell]", model.cells))
+    cells = model.layers
     active = [config.dropout_of("hidden") > 0] * (len(cells) - 1) + [config.dropout_of("output") > 0]
     masks = [2 * dropped + 2 * (config.zoneout > 0) for dropped in active]
     stored = [(cell.kept + mask) * cell.hidden_dim for cell, mask in zip(cells, masks, strict=True)]

@@ -9,6 +9,7 @@ from ...base.devices import resolve_device, torch_globals_restored
 from ...config import LanguageModelConfig
 from ...models import LanguageModel
 from ...text import Batch, Vocab
+from ..step import PlainWindowReader
 from .threads import most_threads
 from .trial import Trial, candidates
 
@@ -62,7 +63,7 @@ def relative_cost(config: LanguageModelConfig, usual: LanguageModelConfig, vocab
         return cost / usually
 
 
-def fresh_trial(config: LanguageModelConfig, vocab: Vocab) -> Trial:
+def fresh_trial(config: LanguageModelConfig, vocab: Vocab) -> Trial[LanguageModel]:
     """Steps of a model with fresh weights on words drawn by their frequency, compiled."""
     training = config.training
     model = LanguageModel(config.model, len(vocab), training.seed)
@@ -72,6 +73,6 @@ def fresh_trial(config: LanguageModelConfig, vocab: Vocab) -> Trial:
     generator = np.random.default_rng(training.seed)
     ids_BT = generator.choice(len(vocab), (training.batch_size, training.bptt + 1), p=shares)
     model = model.to(resolve_device(training.device)).train()
-    trial = Trial(model, training, Batch(ids_BT[:, :-1], ids_BT[:, 1:]))
-    trial.compile(None, 0)
+    trial = Trial(model, training, PlainWindowReader, Batch(ids_BT[:, :-1], ids_BT[:, 1:]))
+    trial.compile()
     return trial

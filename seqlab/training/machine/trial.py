@@ -10,15 +10,17 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from statistics import median
+from typing import Generic, TypeVar
 
 import numpy as np
 import torch
 
 from ...config import TrainingConfig
-from ...evaluation.exact import negative_log_likelihood
-from ...models import LanguageModel
-from ...text import Batch, TokenFile
+from ...models import Network
+from ...text import Batch
 from ..step import TrainingStep, WindowReader
+
+M = TypeVar("M", bound=Network)
 
 FIRST_WIDTH = 4
 """Tokens of the windows that compile: every kernel runs, and little else."""
@@ -32,7 +34,7 @@ GAIN = 1.1
 """More threads are used where they make a step faster by this factor; fewer leave more to other work."""
 
 
-class Trial:
+class Trial(Generic[M]):
     """A copy of a model that takes trial steps.
 
     Args:
@@ -40,21 +42,21 @@ class Trial:
         config: of its training.
         batch: a window of this process's streams.
         fresh_BT: where in it documents begin, if that matters.
-        windows: makes the loss of a window, given the copy.
+        windows: makes what makes the loss, given the copy.
     """
 
     def __init__(
         self,
-        model: LanguageModel,
+        model: M,
         config: TrainingConfig,
+        windows: Callable[[M], WindowReader],
         batch: Batch,
         fresh_BT: np.ndarray | None = None,
-        windows: Callable[[LanguageModel], WindowReader] = WindowReader,
     ):
         self.config, self.batch, self.fresh_BT = config, batch, fresh_BT
         with untouched(model):
             self.model = copy.deepcopy(model)
-            self.step = TrainingStep(self.model, config, windows=windows(self.model))
+            self.step = TrainingStep(self.model, config, windows(self.model))
         self.width = min(FIRST_WIDTH, batch.inputs_BT.shape[1])
 
     def take(self) -> float:
@@ -69,17 +71,20 @@ class Trial:
             loss.item()  # waits for the device
             return time.perf_counter() - began
 
-    def compile(self, valid: TokenFile | None, start_id: int) -> float:
-        """Take a first step and score a few validation tokens.
+    def compile(self, score: Callable[[M], object] | None = None) -> float:
+        """Take a first step, and do whatever else training needs that compiles something.
+
+        Args:
+            score: validates the copy on a few tokens.
 
         Returns:
             Seconds that compiling took.
         """
         began = time.perf_counter()
         self.take()
-        if valid is not None:
+        if score is not None:
             with untouched(self.model):
-                negative_log_likelihood(self.model, valid, start_id, 1, FIRST_WIDTH)
+                score(self.model)
             self.model.train()
         first = time.perf_counter() - began
         return first - self.take() if first > COMPILED else first
@@ -116,7 +121,7 @@ def candidates(most: int) -> list[int]:
 
 
 @contextmanager
-def untouched(model: LanguageModel) -> Iterator[None]:
+def untouched(model: Network) -> Iterator[None]:
     """Leave torch's generators as they were."""
     devices = [model.device] if model.device.type == "cuda" else []
     with torch.random.fork_rng(devices):

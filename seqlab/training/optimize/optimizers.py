@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from ...config import TrainingConfig
-from ...models import LanguageModel
+from ...models import Network
 from ..distributed import World
 from .rows import (
     RowKernel,
@@ -112,7 +112,7 @@ class Clipping(NamedTuple):
 class Optimizer:
     """The optimisers of a model: torch's for dense parameters, a RowOptimizer for those with sparse gradients."""
 
-    def __init__(self, model: LanguageModel, config: TrainingConfig):
+    def __init__(self, model: Network, config: TrainingConfig):
         recipe = OPTIMIZERS[config.optimizer](config)
         trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
         sparse = {id(p) for p in model.sparse_parameters()}

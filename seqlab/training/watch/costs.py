@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ...models import LanguageModel
-from ...run import MODEL, STATE, Run
+from ...run import MODEL, STATE, AnyRun
 
 
 class Flops(NamedTuple):
@@ -45,7 +45,7 @@ def flops_per_token(model: LanguageModel) -> Flops:
     return Flops(sum(part.training for part in parts), sum(part.evaluation for part in parts))
 
 
-def memory(run: Run, state: Mapping[str, np.ndarray]) -> dict[str, int]:
+def memory(run: AnyRun, state: Mapping[str, np.ndarray]) -> dict[str, int]:
     """Bytes: of the weights, of the optimiser's moments, of an average of the weights; of the two files that store
     them. `state` holds the arrays of the run's exact state, empty where there is none yet."""
     weights = sum(p.numel() * p.element_size() for p in run.blueprint().parameters())

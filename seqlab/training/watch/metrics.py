@@ -7,14 +7,14 @@ Shapes: B batch, T time, D input width, H hidden width.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from ...models import LanguageModel
+from ...models import Network
 from ...nn import Cell, State
 from ..optimize.optimizers import Clipping
 
@@ -114,9 +114,9 @@ class Activity:
     or 1; both are looked at in the last window only.
     """
 
-    def __init__(self, model: LanguageModel):
+    def __init__(self, model: Network):
         self.model = model
-        self.rectified = any(cell.rectified for cell in cast("Iterable[Cell]", model.cells))
+        self.rectified = any(cell.rectified for cell in model.layers)
         self.alive: dict[int, Tensor] = {}
         """layer -> (H,) whether each rectifier was above 0 since the last line."""
         self.watching = False
@@ -130,7 +130,7 @@ class Activity:
         """Look on for as long as this lasts."""
         hooks = [
             cell.register_forward_hook(lambda cell, inputs, outputs, layer=layer: self._look(layer, inputs, outputs))
-            for layer, cell in enumerate(self.model.cells)
+            for layer, cell in enumerate(self.model.layers)
         ]
         try:
             yield
@@ -165,7 +165,7 @@ class Activity:
         """Shares of saturated units and gates in the window watched."""
         found = dict(self.shares)
         for layer, window in sorted(self.seen.items()):
-            for kind, share in saturated(cast(Cell, self.model.cells[layer]), *window):
+            for kind, share in saturated(self.model.layers[layer], *window):
                 found[f"cell{layer + 1}{kind}"] = share
         return found
 

@@ -19,7 +19,7 @@ from ...models import LanguageModel
 from ...nn import fast_float32
 from ...run import Run
 from ...text import Batch
-from ..step import TrainingStep
+from ..step import PlainWindowReader, TrainingStep
 from .costs import flops_by_part
 
 SECONDS, FEWEST = 0.8, 3
@@ -86,7 +86,8 @@ def step_seconds(run: Run, device: str) -> list[dict[str, float]]:
     model.set_words(run.tokenizer.vocab.itos)
     if model.embedding is not None:
         model.embedding.requires_grad_(not config.freeze_embeddings)
-    step = TrainingStep(model.to(device).train(), config)
+    model = model.to(device).train()
+    step = TrainingStep(model, config, PlainWindowReader(model))
     generator = np.random.default_rng(config.seed)
     shares = np.maximum(counts, 0.5) / np.maximum(counts, 0.5).sum()
     state, watch = model.init_state(config.batch_size), Stopwatch(model.device)

@@ -1,46 +1,43 @@
 """Validation during training: exact, always on the same tokens, spread over the whole validation text, and never more
-than a small share of the time.
-
-Shapes: N validation tokens used.
-"""
+than a small share of the time."""
 
 from __future__ import annotations
 
 import math
 import threading
 import time
-from collections.abc import Callable
-from typing import NamedTuple
-
-import numpy as np
-import torch
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from ...base.interrupts import Abandoned
-from ...evaluation.exact import evaluating, first_tokens, read_sample, readable
-from ...evaluation.tuning import crossed
-from ...models import LanguageModel
-from ...models.counts.gate import Gate, mix
-from ...models.counts.kneser_ney import NGramModel
-from ...nn import NCE
-from ...text import Corpus, EvaluationBatches
+from ...models import Network
+from ...models.counts.gate import Gate
+from ...text import Corpus
 from ..optimize.averages import Average
-from .costs import flops_per_token
+
+M = TypeVar("M", bound=Network)
 
 FEWEST_TOKENS = 2_000
 """Validation tokens used at least, however short the training: fewer could not tell two models apart."""
 VALIDATION_SHARE = 0.05
 """Share of the time, or of the arithmetic, that validation takes."""
-NORMALIZER_TOKENS = 500
-"""Validation tokens that the normalisation error of NCE is measured on."""
 
 
 class Judged(NamedTuple):
-    """What a validation found: the loss of network and counts together, how they are mixed, and the loss of the
-    network alone; without counts both are the network's."""
+    """What a validation found of a network in one state.
+
+    Attributes:
+        loss: that chooses the weights; of a language model with counts, of both together.
+        network: loss of the network alone.
+        figures: what a line of metrics says of it, "valid_loss" among it.
+        gate: how network and counts are mixed; None without counts.
+    """
 
     loss: float
-    gate: Gate | None
     network: float
+    figures: Mapping[str, float]
+    gate: Gate | None = None
 
     def reaches(self, best: float) -> bool:
         """Whether these weights are to be kept where the lowest loss so far is `best`. Losses are equal where the
@@ -48,26 +45,18 @@ class Judged(NamedTuple):
         return math.isfinite(self.loss) and self.loss <= best
 
 
-class Validator:
-    """Validates a model and its average; the weights of the better one are kept when they are the best so far.
+class Validator(ABC, Generic[M]):
+    """Validates a network and its average; the weights of the better one are kept when they are the best so far.
 
     Args:
         model: that is trained.
         corpus: with the validation text.
         average: of the weights.
-        counts: that stand beside the network; None for a network alone.
         share: of the arithmetic.
     """
 
-    def __init__(
-        self,
-        model: LanguageModel,
-        corpus: Corpus,
-        average: Average,
-        counts: NGramModel | None = None,
-        share: float | None = None,
-    ):
-        self.model, self.corpus, self.average, self.counts = model, corpus, average, counts
+    def __init__(self, model: M, corpus: Corpus, average: Average, share: float | None = None):
+        self.model, self.corpus, self.average = model, corpus, average
         self.share = VALIDATION_SHARE if share is None else share
         self.start_id = corpus.tokenizer.start_id
         self.seconds = 0.0
@@ -75,21 +64,24 @@ class Validator:
         self.last_seconds: float | None = None
         self.stop: threading.Event | None = None
         """Once set, a validation under way raises Abandoned."""
-        self._counted: tuple[int, np.ndarray, np.ndarray] | None = None
+
+    @property
+    def weight_sets(self) -> int:
+        """Networks that a validation judges: the live weights, and an average beside them."""
+        return 1 if type(self.average) is Average else 2
 
     def choose_tokens(self, trained: int) -> int:
         """Validation tokens to use, when validations are `trained` training tokens apart: FEWEST_TOKENS, twice as many,
         four times and so on up to what is affordable, or all; so runs that differ a little still compare."""
         assert self.corpus.valid is not None
-        affordable = int(self.share * trained / self._relative_cost())
+        affordable = int(self.share * trained / self.relative_cost())
         doublings = max(0, int(math.log2(max(1.0, affordable / FEWEST_TOKENS))))
         tokens, every = FEWEST_TOKENS << doublings, len(self.corpus.valid)
         return every if affordable >= every else min(every, tokens)
 
-    def _relative_cost(self) -> float:
+    @abstractmethod
+    def relative_cost(self) -> float:
         """Arithmetic of a validation token, in training tokens."""
-        training, evaluation = flops_per_token(self.model)
-        return evaluation * (1 if type(self.average) is Average else 2) / training
 
     def affordable(self, tokens: int, elapsed: float, trained: int) -> bool:
         """Whether another validation of `tokens` keeps validation within its share of the time.
@@ -100,32 +92,17 @@ class Validator:
         """
         expected = self.last_seconds
         if expected is None:
-            expected = 2.0 * tokens * self._relative_cost() * elapsed / max(1, trained)
+            expected = 2.0 * tokens * self.relative_cost() * elapsed / max(1, trained)
         return self.seconds + expected <= self.share * elapsed
 
-    @torch.no_grad()
+    @abstractmethod
     def judge(self, tokens: int) -> Judged:
-        """Exact nats per token, in its present state, of the model on `tokens` validation tokens spread over the text,
-        by itself and with the counts."""
-        valid = self.corpus.valid
-        assert valid is not None
-        with evaluating(self.model):
-            places_N, scored = read_sample(self.model, valid, self.start_id, tokens, after_window=self.safe_point)
-        network = -float(scored.log_p_N.mean())
-        if self.counts is None:
-            return Judged(network, None, network)
-        if self._counted is None or self._counted[0] != tokens:
-            self._counted = (tokens, *self.counts.score_places(valid, places_N))
-        _, counts_N, known_N = self._counted
-        kinds, width = self.counts.kinds, self.model.output.width
-        mixed_N = mix(scored.log_p_N, counts_N, crossed(scored.log_p_N, counts_N, known_N, None, kinds))
-        alone = float(max(scored.log_p_N.mean(), counts_N.mean()))
-        if mixed_N.mean() < alone:  # of members that are alike, or on little text, a fitted gate can be worse
-            gate = Gate.only(counts_N.mean() == alone, kinds, width)
-            mixed_N = mix(scored.log_p_N, counts_N, gate.log_odds(known_N, np.zeros(len(known_N))))
-            return Judged(-max(alone, float(mixed_N.mean())), gate, network)
-        gate = Gate.fit(scored.log_p_N, counts_N, known_N, None, kinds, width)
-        return Judged(-float(mixed_N.mean()), gate, network)
+        """The exact loss of the network, in its present state, on `tokens` validation tokens spread over the text;
+        `safe_point` is called now and then."""
+
+    def more(self) -> dict[str, Any]:
+        """What a line of metrics says besides where a validation was held."""
+        return {}
 
     def safe_point(self) -> None:
         """Leave the validation where a stop was requested.
@@ -136,28 +113,12 @@ class Validator:
         if self.stop is not None and self.stop.is_set():
             raise Abandoned
 
-    @torch.inference_mode()
-    def log_normalizer(self) -> dict[str, dict[str, float]]:
-        """How far a model trained by NCE is from normalising itself: mean and standard deviation of log Z over the
-        first validation tokens; nothing for other models."""
-        output, tokens = self.model.output, self.corpus.valid
-        if not isinstance(output, NCE) or tokens is None:
-            return {}
-        self.model.eval()
-        with readable(self.model, first_tokens(tokens, NORMALIZER_TOKENS)) as text:
-            first = EvaluationBatches(text, 1, NORMALIZER_TOKENS, self.start_id).window(0)
-            inputs_1T = torch.from_numpy(first.inputs_BT).to(self.model.device)
-            hidden_1TD, _ = self.model.hidden(inputs_1T, self.model.init_state(1))
-        self.model.train()
-        return {"log_normalizer": output.log_normalizer(hidden_1TD[0])}
-
     def validate(self, tokens: int, best: float, keep: Callable[[Gate | None], None]) -> dict[str, float]:
         """Losses of the live weights and, once there is one, of the average; `keep` is called with the better of the
         two in the model, and with its gate, when it reaches `best`.
 
         Returns:
-            {"valid_loss": the better one}, with counts "valid_network_loss" and "valid_counts_loss", and
-            "live_valid_loss" and "average_valid_loss" where there are two.
+            The figures of the better one, and "live_valid_loss" and "average_valid_loss" where there are two.
         """
         began = time.monotonic()
         found = self._validate(tokens, best, keep)
@@ -170,7 +131,7 @@ class Validator:
         if not self.average.started:
             if live.reaches(best):
                 keep(live.gate)
-            return self._losses(live)
+            return dict(live.figures)
         with self.average.swapped():
             averaged = self.judge(tokens)
             better = min(live, averaged, key=lambda judged: (judged.loss, judged.network))
@@ -178,13 +139,7 @@ class Validator:
                 keep(averaged.gate)
         if better is live and live.reaches(best):
             keep(live.gate)
-        return {**self._losses(better), "live_valid_loss": live.loss, "average_valid_loss": averaged.loss}
-
-    def _losses(self, judged: Judged) -> dict[str, float]:
-        if self._counted is None:
-            return {"valid_loss": judged.loss}
-        counts = -float(self._counted[1].mean())
-        return {"valid_loss": judged.loss, "valid_network_loss": judged.network, "valid_counts_loss": counts}
+        return {**better.figures, "live_valid_loss": live.loss, "average_valid_loss": averaged.loss}
 
     def keep_untested(self, keep: Callable[[Gate | None], None]) -> None:
         """Without a validation text: `keep` the average once there is one, the live weights before."""

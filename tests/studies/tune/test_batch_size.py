@@ -14,7 +14,7 @@ from seqlab.base.devices import torch_globals_restored
 from seqlab.base.errors import InputError
 from seqlab.evaluation.exact import read_sample
 from seqlab.studies.tune.batch_size import LARGE, sharpness
-from seqlab.training import Trainer
+from seqlab.training import LanguageModelTrainer
 from seqlab.training.planning import start
 
 SMALL = {"embed_dim": 8, "hidden_dim": 16, "layers": 1, "batch_size": 4, "bptt": 8, "threads": 1, "lr": 0.01}
@@ -53,11 +53,11 @@ def test_the_result_shows_itself(found, tmp_path):
     assert found.picture().save(tmp_path / "batches.png").stat().st_size > 5_000
 
 
-def trainer_of(text) -> Trainer:
+def trainer_of(text) -> LanguageModelTrainer:
     given = {"model": {"embed_dim": 8, "hidden_dim": 16, "layers": 1, "counts": False}}
     training = {"batch_size": 4, "bptt": 8, "threads": 1, "lr": 0.01, "steps": 60, "device": "cpu"}
     run_, model, corpus = start(text, None, quiet=True, given={**given, "training": training})
-    return Trainer(run_, model, corpus, quiet=True)
+    return LanguageModelTrainer(run_, model, corpus, quiet=True)
 
 
 def test_sharpness_is_the_mean_rise_under_noise_and_leaves_the_weights(text):

@@ -18,7 +18,7 @@ from seqlab.base.files import load_tensors
 from seqlab.schedules import SCHEDULES
 from seqlab.studies.tune import range_test as tested
 from seqlab.studies.tune.ramp import climb, exponential_rates, ramp, smoothed
-from seqlab.training import OPTIMIZERS, Trainer
+from seqlab.training import OPTIMIZERS, LanguageModelTrainer
 from seqlab.training.planning import start
 from seqlab.training.state import has_arrays, has_numbers
 
@@ -40,14 +40,14 @@ def text(tmp_path_factory):
     return path
 
 
-def trainer_of(text, **options) -> Trainer:
+def trainer_of(text, **options) -> LanguageModelTrainer:
     given = seqlab.config.LanguageModelConfig.qualified({**SIZES, **options} | {"device": "cpu"})
     given.pop("quiet")
     run, model, corpus = start(text, None, quiet=True, given=seqlab.config.merge({}, given))
-    return Trainer(run, model, corpus, quiet=True)
+    return LanguageModelTrainer(run, model, corpus, quiet=True)
 
 
-def bits_of(trainer: Trainer) -> dict[str, object]:
+def bits_of(trainer: LanguageModelTrainer) -> dict[str, object]:
     """Everything that a training goes on with."""
     found: dict[str, object] = {}
     for name, part in trainer.checkpoint.parts.items():
@@ -155,13 +155,13 @@ def test_every_bit_of_the_training_is_put_back(text, mode):
 def test_a_training_after_a_range_test_has_the_bits_of_one_without(text, tmp_path, monkeypatch):
     options = {**SIZES, **MODES["sampled"]}
     api.train_language_model(text, tmp_path / "without", **options)
-    resume = Trainer.resume
+    resume = LanguageModelTrainer.resume
 
     def with_range_test(self) -> None:
         resume(self)
         ramp(self, exponential_rates(1e-3, 0.1, 20))
 
-    monkeypatch.setattr(Trainer, "resume", with_range_test)
+    monkeypatch.setattr(LanguageModelTrainer, "resume", with_range_test)
     api.train_language_model(text, tmp_path / "with", **options)
     (found, _), (expected, _) = (
         load_tensors(tmp_path / name / "state/latest.safetensors") for name in ("with", "without")

@@ -19,6 +19,7 @@ from ....training.machine.rate import STEPS as STEP_SHARE
 from ....training.machine.threads import most_threads
 from ....training.machine.trial import Trial, candidates
 from ....training.planning import budget_of
+from ....training.step import PlainWindowReader
 from .steps import ShortTraining
 
 SAMPLED_EVERY = 0.002
@@ -69,8 +70,8 @@ def reach_figures(model: LanguageModel, corpus: Corpus, config: LanguageModelCon
     training, free = config.training, free_memory()
     short = ShortTraining(model, corpus, training)
     batch, fresh_BT = short.read()
-    trial = Trial(model.train(), training, batch, fresh_BT)
-    trial.compile(None, short.reader.start_id)
+    trial = Trial(model.train(), training, PlainWindowReader, batch, fresh_BT)
+    trial.compile()
     numbers = candidates(most_threads(training.threads)) if model.device.type == "cpu" and not training.threads else []
     seconds = trial.choose_threads(numbers or [torch.get_num_threads()])[torch.get_num_threads()]
     rate = batch.inputs_BT.shape[0] * trial.width / seconds

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +20,6 @@ from torch import Tensor
 from ....config import TrainingConfig
 from ....evaluation.exact import evaluating
 from ....models import LanguageModel
-from ....nn import Cell
 from ....schedules import batch_size_at
 from ....text import Batch, Corpus
 from ....text.ids.batches import StreamReader
@@ -28,7 +27,7 @@ from ....text.ids.lines import LineReader
 from ....training import TrainingStep, World
 from ....training.starts.from_run import PLAIN
 from ....training.state import CarriedState
-from ....training.step import StepResult, next_window
+from ....training.step import PlainWindowReader, StepResult, next_window
 from ....training.watch.costs import flops_per_token
 from ....training.watch.metrics import Activity, part_of
 
@@ -76,7 +75,7 @@ class ShortTraining:
         kind = LineReader if corpus.train.lines else StreamReader
         self.reader: StreamReader = kind(corpus.train, batch_size, corpus.tokenizer.start_id, config.seed)
         self.carried = CarriedState(self.model, self.reader, World())
-        self.step = TrainingStep(self.model, config)
+        self.step = TrainingStep(self.model, config, PlainWindowReader(self.model))
         self.taken = 0
 
     def read(self) -> tuple[Batch, np.ndarray | None]:
@@ -246,7 +245,7 @@ def outputs_of(model: LanguageModel) -> Iterator[Outputs]:
 
     hooks = [
         cell.register_forward_hook(lambda cell, inputs, result, layer=layer: look(layer, result))
-        for layer, cell in enumerate(model.cells)
+        for layer, cell in enumerate(model.layers)
     ]
     try:
         yield outputs
@@ -286,7 +285,7 @@ def _layers(
             gates = tuple(
                 (name.partition(" ")[2], share) for name, share in saturated.items() if name.startswith(f"{part} ")
             )
-            rectified = cast(Cell, model.cells[number]).rectified
+            rectified = model.layers[number].rectified
             layer = replace(
                 layer,
                 saturated=saturated.get(part),
