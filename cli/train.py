@@ -27,7 +27,7 @@ from .pages import Program
 if TYPE_CHECKING:
     from seqlab.config import Settings
 
-app = Program(help="Train a language model or word vectors on your text.", no_args_is_help=True)
+app = Program(help="Train a language model, word vectors or an autoencoder on your text.", no_args_is_help=True)
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="TOML or JSON file of settings.")]

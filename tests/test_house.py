@@ -44,8 +44,8 @@ SUBROOMS = {
     "text": "workers scripts sources tokenizers ids preparation inspection",
     "nn": "products dropout zoneout characters kernels packed cells outputs",
     "embeddings": "packed material engines queries folder evaluation vectors formats vectorizer training",
-    "training": "distributed budget presets optimize step graphs watch machine starts state loop starter planning "
-    "report train",
+    "training": "distributed budget presets optimize step watch machine starts state loop language_model starter "
+    "planning report train",
     "studies": "check tune compare",
     "compression": "models onnx vectors",
     "visualization": "choices output style page picture charts maps curves",

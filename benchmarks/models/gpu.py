@@ -30,7 +30,7 @@ from seqlab.config import ModelConfig, TrainingConfig
 from seqlab.models import LanguageModel
 from seqlab.text import Batch
 from seqlab.training import PlainWindowReader, TrainingStep
-from seqlab.training.graphs import GraphedWindowReader
+from seqlab.training.machine.graphs import GraphedWindowReader
 
 from .. import rows
 from .plain_lstm import PlainLanguageModel

@@ -6,10 +6,11 @@
 | planning, presets | what is to be trained, where each setting came from |
 | loop, budget | `Trainer`: windows in order until the budget is used up, whatever they are for |
 | language_model | `LanguageModelTrainer`: the loss and the validation of a language model |
-| step, graphs | `TrainingStep`: one update; windows as CUDA graphs |
+| step | `TrainingStep`: one update |
 | optimize | the tables `OPTIMIZERS` and `AVERAGES`; lazy rules for sparse rows; clipping; penalties |
 | watch | metrics, validation, baselines; what a step costs, counted and measured |
 | state | exact state: whatever is `Stateful` survives a stop |
+| machine | threads, memory, rate, trial steps; windows as CUDA graphs |
 | starts | word vectors or another run to start from |
 | distributed | several processes |
 """

@@ -21,8 +21,8 @@ from ..nn import NCE
 from ..run import Run
 from ..text import Corpus, EvaluationBatches
 from .distributed import World
-from .graphs import GraphedWindowReader
 from .loop import Trainer
+from .machine.graphs import GraphedWindowReader
 from .machine.trial import FIRST_WIDTH
 from .optimize.averages import Average
 from .optimize.constraints import Projected

@@ -26,7 +26,7 @@ from ..text.ids.token_file import Corpus
 from ..text.preparation.prepare import prepare
 from ..text.sources.readers import Sources
 from ..text.tokenizers.words import WordTokenizer
-from .graphs import check_graphs
+from .machine.graphs import check_graphs
 from .machine.memory import check_fits
 from .machine.rate import tokens_per_second
 from .presets import CorpusFacts, choosable, describe, suggest

@@ -9,7 +9,7 @@ from seqlab import api
 from seqlab.base.errors import InputError
 from seqlab.config import LanguageModelConfig
 from seqlab.nn import CELLS
-from seqlab.training.graphs import check_graphs
+from seqlab.training.machine.graphs import check_graphs
 
 SMALL = {"embed_dim": 12, "hidden_dim": 12, "layers": 2, "batch_size": 4, "bptt": 16, "steps": 25, "quiet": True}
 

@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..base.errors import InputError
-from ..config import LanguageModelConfig
-from ..models import LanguageModel, ModelState, Reading
-from ..nn import CELLS
-from .step import PlainWindowReader, WindowLoss
+from ...base.errors import InputError
+from ...config import LanguageModelConfig
+from ...models import LanguageModel, ModelState, Reading
+from ...nn import CELLS
+from ..step import PlainWindowReader, WindowLoss
 
 GRAPHED_SOFTMAXES = ("full", "mixture")
 """Output layers that leave all their work to the device, in shapes that do not depend on the words."""
