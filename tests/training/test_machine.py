@@ -79,7 +79,7 @@ def test_trial_steps_leave_no_trace(text, tmp_path, monkeypatch, mode):
 
 
 def test_compiling_is_not_training_time(text, tmp_path, monkeypatch, capsys):
-    def slow(self, valid, start_id):
+    def slow(self, score):
         time.sleep(3.0)
         return 3.0
 
