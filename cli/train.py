@@ -35,6 +35,10 @@ RunOut = Annotated[
     Path | None,
     typer.Option("-o", "--out", help="Run folder to write, or to resume; required to train.", rich_help_panel=FILES),
 ]
+More = Annotated[
+    float | None,
+    typer.Option(metavar="MINUTES", help="Continue a finished run for so many minutes.", rich_help_panel=FILES),
+]
 Assignments = Annotated[
     list[str] | None,
     typer.Option(
@@ -155,10 +159,7 @@ def train_lm(
     epochs: Number = None,
     steps: Whole = None,
     minutes: Number = None,
-    more: Annotated[
-        float | None,
-        typer.Option(metavar="MINUTES", help="Continue a finished run for so many minutes.", rich_help_panel=FILES),
-    ] = None,
+    more: More = None,
     sample_every: Annotated[
         float | None,
         typer.Option(metavar="MINUTES", help="Show a short sample so often.", rich_help_panel=FILES),

@@ -790,8 +790,12 @@ class MapOptions(TypedDict, total=False):
     """How the words are laid out in the plane. Default: "tsne". Usual: tsne; pca for a quick look. tsne keeps
     neighbours together, pca shows the directions of largest variance."""
     color: MapColorName
-    """What the colour of a word shows. Default: "cluster". Usual: cluster or frequency. Groups of the high-dimensional
-    vectors are seen, or how frequent a word is."""
+    """What the colour of a word shows. Default: "cluster". Usual: cluster; length for lines. Groups of the
+    high-dimensional vectors are seen, how frequent a word is, or how long."""
+    labels: dict[str, str] | None
+    """A label for each word or line, by which the dots are coloured instead; words without one are grey. Default:
+    None. Usual: the class of each line, for vectors of an autoencoder. Whether the vectors tell the labels apart is
+    seen."""
     symbols: bool
     """Draw tokens without a letter or digit too, and control tokens such as <unk>. Default: False. Usual: true for
     models of characters. Punctuation takes room on the map."""

@@ -9,7 +9,7 @@ import typer
 
 from ..console import SOURCE_HELP, JsonFlag, load_torch, print_json, print_summary, print_table, say
 from ..flags import FILES, settings_of
-from ..train import Assignments, ConfigFile, Number, Quiet, RunOut, Text, Whole, YesNo, app, layers_of, merged
+from ..train import Assignments, ConfigFile, More, Number, Quiet, RunOut, Text, Whole, YesNo, app, layers_of, merged
 
 
 @app.command("autoencoder", cls=settings_of("autoencoder", "text", "model", "training"))
@@ -61,6 +61,7 @@ def train_autoencoder(
     epochs: Number = None,
     steps: Whole = None,
     minutes: Number = None,
+    more: More = None,
     patience: Whole = None,
     seed: Whole = None,
     device: Text = None,
@@ -76,8 +77,9 @@ def train_autoencoder(
     Example: seqlab train autoencoder headlines.txt -o runs/headlines
 
     With no flags it is variational, and trains for three minutes. The same
-    command on an unfinished run resumes it. Where stdout is not a
-    terminal, its last line is a JSON summary.
+    command on an unfinished run resumes it; with a larger budget, or --more 2,
+    a finished run goes on. Where stdout is not a terminal, its last line is a
+    JSON summary.
 
     Every setting, with its usual range and effect: seqlab settings autoencoder.
     """
@@ -85,12 +87,15 @@ def train_autoencoder(
     from seqlab.base.errors import InputError
     from seqlab.base.kinds import check_run_output
     from seqlab.config import AutoencoderConfig
+    from seqlab.config.checks import check_more
 
     given = merged(layers_of(AutoencoderConfig, config, settings, arguments))
     if out is None and not dry_run:
         raise InputError("name the run folder to write with -o, such as -o runs/headlines.")
     if out is not None:
         check_run_output(out, "autoencoder")
+    if more is not None:
+        check_more(more, out, given)
     load_torch()
     if dry_run:
         from seqlab.autoencoders.planning import plan
@@ -109,7 +114,7 @@ def train_autoencoder(
         return
     from seqlab.autoencoders.train import train_autoencoder as train
 
-    trained = train(source, out, valid=valid, test=test, quiet=quiet, given=given, baseline=baseline)
+    trained = train(source, out, valid=valid, test=test, quiet=quiet, given=given, baseline=baseline, more=more)
     if not quiet:
         variational = trained.model.variational
         verb = f"generate {out} --from-prior --num 10" if variational else f'reconstruct {out} "a line of yours"'

@@ -34,6 +34,14 @@ def visualize(
     highlight: Annotated[list[str] | None, typer.Option(metavar="WORD")] = None,
     method: Annotated[str | None, typer.Option()] = None,
     color: Annotated[str | None, typer.Option()] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Colour by label: a file with a word or line, a tab and its label on each line.",
+            rich_help_panel=PANELS["essential"],
+        ),
+    ] = None,
     symbols: Annotated[bool | None, typer.Option("--symbols")] = None,
     perplexity: Annotated[float | None, typer.Option()] = None,
     neighbors: Annotated[int | None, typer.Option(metavar="N")] = None,
@@ -44,16 +52,19 @@ def visualize(
     """Draw a map of word vectors, similar words near each other.
 
     Example: seqlab visualize vectors -o map.html --highlight king
+
+    Lines of an autoencoder: seqlab visualize points -o map.html --color length
     """
     arguments = dict(locals())
-    check_one_stdin(VECTORS=vectors, only=only)
+    check_one_stdin(VECTORS=vectors, only=only, labels=labels)
     from seqlab.config import MapConfig
     from seqlab.visualization import draw_map
     from seqlab.visualization.output import FORMATS, check_output
 
     check_output(output)
     given = {name: arguments[name] for name in MapConfig.keys() if arguments[name] is not None}  # noqa: SIM118
-    given |= {} if only is None else {"only": _word_list(only)}
+    given |= {} if only is None else {"only": _lines_of(only)}
+    given |= {} if labels is None else {"labels": _labels(labels)}
     MapConfig.build(given, "visualize")
     picture = draw_map(open_vectors(vectors), source=vectors.resolve().name, **given)
     if missing := picture.missing:
@@ -73,8 +84,8 @@ def visualize(
         print(printable(str(output)))
 
 
-def _word_list(name: str) -> list[str]:
-    """The words of a file (or of standard input, for "-"), one a line."""
+def _lines_of(name: str) -> list[str]:
+    """The lines of a file (or of standard input, for "-") that are not blank."""
     from seqlab.base.errors import InputError
     from seqlab.base.storage.streams import parked
 
@@ -87,3 +98,16 @@ def _word_list(name: str) -> list[str]:
     except UnicodeDecodeError as error:
         raise InputError(f"{name}: not UTF-8 at byte {error.start}; save the list as UTF-8.") from None
     return [line.strip() for line in text.split("\n") if line.strip()]
+
+
+def _labels(name: str) -> dict[str, str]:
+    """Word -> label of a file with both on each line, a tab between them."""
+    from seqlab.base.errors import InputError
+
+    found = {}
+    for number, line in enumerate(_lines_of(name), 1):
+        word, tab, label = line.rpartition("\t")
+        if not tab:
+            raise InputError(f"{name}: line {number} has no tab; write a word or line, a tab and its label on each line.")
+        found[word.strip()] = label.strip()
+    return found

@@ -16,7 +16,7 @@ from ..config import AutoencoderConfig, merge
 from ..config.checks import check_autoencoder, check_language_model
 from ..opening import open_vectors
 from ..text import Corpus, prepare
-from ..training.planning import BUDGETS, Source, budget_of, reopen
+from ..training.planning import BUDGETS, Source, budget_of, reopen, with_more
 from ..training.starts.from_run import start_output
 from ..training.starts.from_vectors import start_from_vectors
 from .lines import longest_line, short_corpus
@@ -128,20 +128,23 @@ def start(
     test: Any = None,
     quiet: bool = False,
     given: Mapping[str, Any] | None = None,
+    more: float | None = None,
 ) -> tuple[AutoencoderRun, SequenceAutoencoder, Corpus]:
     """The run to train, new or the unfinished one at `out`, its model as training starts from it, and the lines.
 
     A new run is written last, when nothing is left to refuse.
 
     Args:
-        source, out, valid, test, quiet, given: see `train_autoencoder`.
+        source, out, valid, test, quiet, given, more: see `train_autoencoder`.
 
     Raises:
         InputError: a bad text or setting, or a run made with another text or configuration.
     """
     run = AutoencoderRun.open(out) if out is not None and kind_of(out) == "autoencoder" else None
+    if more is not None:
+        given = merge(*(layer.values for layer in with_more(run, out, given or {}, more)))
     corpus, config, sentence = plan(source, valid, test, quiet, given)
-    if run is not None and (words := reopen(run, config, corpus)) and not quiet:
+    if run is not None and (words := reopen(run, config, corpus, more is not None)) and not quiet:
         notify(words)
     if not quiet:
         notify(sentence)

@@ -44,6 +44,7 @@ def train_autoencoder(
     quiet: bool = False,
     given: Mapping[str, Any] | None = None,
     baseline: str | Path | None = None,
+    more: float | None = None,
 ) -> TrainedRun:
     """Train an autoencoder on the lines of a text, or resume the unfinished run at `out`.
 
@@ -57,6 +58,7 @@ def train_autoencoder(
         given: settings, nested.
         baseline: a folder in which a language model with the decoder's settings is trained on the same lines for as
             long, to compare with.
+        more: minutes by which to continue the finished run at `out`.
 
     Raises:
         InputError: a bad text or setting, a run at `out` made with another text or configuration, or one that another
@@ -67,7 +69,7 @@ def train_autoencoder(
     if baseline is not None:
         check_run_output(baseline)
     with torch_globals_restored(), only_trainer(out):
-        run, model, corpus = start(source, out, valid, test, quiet, given)
+        run, model, corpus = start(source, out, valid, test, quiet, given, more)
         device = resolve_device(run.config.training.device)
         position = AutoencoderTrainer(run, model.to(device), corpus, quiet).fit()
         best = run.load_autoencoder(device)

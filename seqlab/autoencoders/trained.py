@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import Any, Unpack
 
 import numpy as np
 import torch
@@ -34,9 +34,6 @@ from .lines import AT_ONCE, short_lines
 from .model import SequenceAutoencoder
 from .run import AutoencoderRun
 from .train import LIKELIHOOD_SECONDS, score_lines
-
-if TYPE_CHECKING:
-    pass
 
 MOST_POINTS = 10**6
 
@@ -327,7 +324,7 @@ def one_line(text: str) -> str:
 
 
 def lines_in(sources: Sources, errors: str = "strict", field: str = "text") -> list[str]:
-    """The lines of a text that are not blank.
+    """The items of a text as training reads them: the lines that are not blank, or its records, each on one line.
 
     Args:
         sources: text file(s), folder, "-" or corpus name.
@@ -336,8 +333,15 @@ def lines_in(sources: Sources, errors: str = "strict", field: str = "text") -> l
     Raises:
         InputError: it cannot be read, or has none.
     """
-    text = "".join(("\n" * begins) + part for begins, part in read_documents(resolve_sources(sources), errors, field))
-    found = [one.strip() for one in text.split("\n") if one.strip()]
+    found = list[str]()
+    for file in resolve_sources(sources):
+        documents = list[str]()
+        for begins, part in read_documents([file], errors, field):
+            if begins:
+                documents.append("")
+            documents[-1] += part
+        items = documents if file.is_records else [line for text in documents for line in text.split("\n")]
+        found += [one for item in items if (one := one_line(item))]
     if not found:
         raise InputError(f"{sources}: has no line of text.")
     return found

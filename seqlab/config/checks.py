@@ -114,7 +114,7 @@ def check_more(more: float, out: str | Path | None, values: Mapping[str, Any]) -
     name = option("more")
     if not more > 0:
         raise InputError(f"{name}: must be more than 0 minutes, not {more:g}.")
-    if out is None or kind_of(out) != "run":
+    if out is None or kind_of(out) not in ("run", "autoencoder"):
         raise InputError(f"{name}: continues a finished run; {out or 'no output folder was named, which'} is none.")
     given = [key for key in ("epochs", "steps", "minutes") if values.get("training", {}).get(key) is not None]
     if given:

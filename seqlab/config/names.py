@@ -45,7 +45,7 @@ VectorModelName = Literal["skipgram", "cbow"]
 VectorLossName = Literal["sampled-softmax", "negative-sampling", "nce", "softmax"]
 EngineName = Literal["auto", "cpu", "torch"]
 MapMethodName = Literal["tsne", "pca"]
-MapColorName = Literal["cluster", "frequency"]
+MapColorName = Literal["cluster", "frequency", "length"]
 CompressionName = Literal["prune-units", "distill", "prune", "low-rank", "int8", "int4", "share", "ternary", "binary"]
 AutoencoderName = Literal["plain", "denoising", "variational"]
 AnnealingName = Literal["none", "linear", "logistic", "cyclical"]
@@ -160,6 +160,7 @@ NAMES: dict[str, dict[str, str]] = {
     "map_colors": {
         "cluster": "k-means on the unit vectors",
         "frequency": "dark for frequent words, light for rare ones",
+        "length": "dark for short words or lines, light for long ones",
     },
     "rules": {
         "ban": "never these tokens (ids, or text such as <unk>)",

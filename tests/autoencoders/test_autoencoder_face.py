@@ -161,6 +161,15 @@ def test_the_verbs(folder, text, tmp_path, capsys):
     assert output(capsys, "curves", folder, "-o", tmp_path / "curves.png").strip().endswith("curves.png")
 
 
+def test_a_record_is_one_item_whatever_its_lines(folder, tmp_path, capsys):
+    path = tmp_path / "lines.jsonl"
+    path.write_text("".join(json.dumps({"text": text}) + "\n" for text in ("the dog\nran", " ", LINES[0])))
+    report = json.loads(output(capsys, "encode", folder, path, "-o", tmp_path / "points", "--json"))
+    assert report["lines"] == 2
+    near = json.loads(output(capsys, "neighbors", tmp_path / "points", "the dog ran", "--json"))
+    assert near["results"][0]["word"] == LINES[0]
+
+
 @pytest.mark.parametrize("verb", ["reconstruct", "interpolate", "analogy", "encode"])
 def test_words_that_it_has_never_seen_are_said(verb, folder, tmp_path, capsys):
     """They are read as <unk>; before, in silence."""

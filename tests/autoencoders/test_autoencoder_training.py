@@ -237,6 +237,11 @@ def test_a_run_of_another_text_or_setting_is_not_resumed(names, tmp_path):
         train_autoencoder(str(names), tmp_path / "run", quiet=True, given=settings(latent_dim=5))
     longer = train_autoencoder(str(names), tmp_path / "run", quiet=True, given=settings(steps=15))
     assert longer.summary["steps"] == 15, "a larger budget goes on"
+    more = train_autoencoder(str(names), tmp_path / "run", quiet=True, more=0.005)
+    assert more.summary["steps"] > 15, "a finished run goes on for some time, with the settings it has"
+    assert more.run.settings.autoencoder.latent_dim == 4
+    with pytest.raises(InputError, match="continues a finished run"):
+        train_autoencoder(str(names), tmp_path / "nowhere", quiet=True, more=1.0)
     started = train_autoencoder(
         str(names), tmp_path / "other", quiet=True, given=settings(kind="plain", init=str(tmp_path / "run"))
     )

@@ -14,6 +14,7 @@ import pytest
 import torch
 from seqlab_cli.main import run
 
+import seqlab.autoencoders.run  # its base class, before a test replaces it
 import seqlab.run
 from seqlab.base.errors import InputError
 from seqlab.config import LanguageModelConfig
@@ -121,6 +122,19 @@ def test_visualize_reads_the_words_from_standard_input(
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"river\nlake\n")))
     assert run(["visualize", str(vectors), "-o", str(tmp_path / "map.png"), "--only", "-", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["words"] == 2
+
+
+def test_visualize_colours_by_the_labels_of_a_file(
+    vectors: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    labels = tmp_path / "labels.tsv"
+    labels.write_text("king\tperson\nriver\twater\nlake\twater\n", encoding="utf-8")
+    picture = tmp_path / "map.svg"
+    assert run(["visualize", str(vectors), "-o", str(picture), "--method", "pca", "--labels", str(labels)]) == 0
+    assert all(name in picture.read_text("utf-8") for name in ("person", "water", "others"))
+    labels.write_text("king\tperson\nriver water\n", encoding="utf-8")
+    assert run(["visualize", str(vectors), "-o", str(picture), "--labels", str(labels)]) == 2
+    assert "line 2 has no tab" in capsys.readouterr().err
 
 
 def test_the_same_seed_draws_the_same_page(vectors: Path, tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ from seqlab.schedules import BATCH_SCALING, SCHEDULES
 from seqlab.text.tokenizers.table import TOKENIZERS
 from seqlab.training import AVERAGES, OPTIMIZERS
 from seqlab.visualization.maps.projection import PROJECTIONS
-from seqlab.visualization.maps.wordmap import COLORS
+from seqlab.visualization.maps.colors import COLORS
 
 GROUPS = (TextConfig, ModelConfig, TrainingConfig, EmbeddingsConfig, GenerationConfig, EvaluationConfig, MapConfig)
 FIELDS = [

@@ -198,11 +198,28 @@ def test_highlighted_words_bring_their_neighbours_and_their_rank_among_all_words
 
 def test_clusters_are_found_in_the_high_dimensional_vectors() -> None:
     unit, truth = clustered(clusters=6, each=15)
-    found, clusters = cluster(unit)
-    assert clusters == 6
+    found = cluster(unit)
     assert adjusted_rand_score(truth, found) == 1.0
     assert np.bincount(found).tolist() == sorted(np.bincount(found).tolist(), reverse=True)
-    assert cluster(unit[:7])[1] == 1
+    assert cluster(unit[:7]).max() == 0
+
+
+def test_colours_show_the_length_of_a_word_or_its_label(tmp_path: Path) -> None:
+    words = [letter * length for length in (1, 4, 9) for letter in "abcdefgh"]
+    vectors = some_vectors(words)
+    shades = draw_map(vectors, color="length", method="pca").wordmap.coloring
+    assert len(set(shades.colors_N)) == 3
+    assert shades.colors_N[0] == shades.colors_N[7] != shades.colors_N[8]
+    assert "dark 1 to light 9 characters" in shades.caption
+    labels = {word: "</script>$x_1$" if len(word) == 4 else f"label {word[0]}" for word in words if len(word) > 1}
+    drawn = draw_map(vectors, labels=labels, method="pca")
+    coloring = drawn.wordmap.coloring
+    assert [name for name, _ in coloring.legend][::6] == ["</script>$x_1$", "others"], "five more, and the rest is grey"
+    assert len({coloring.colors_N[words.index(word)] for word in words if len(word) == 4}) == 1
+    for kind in ("html", "svg"):
+        drawn.save(tmp_path / f"map.{kind}")
+    assert "others" in (tmp_path / "map.svg").read_text("utf-8")
+    assert "</script>$x" not in (tmp_path / "map.html").read_text("utf-8")
 
 
 @pytest.mark.parametrize(

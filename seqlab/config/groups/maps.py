@@ -48,8 +48,15 @@ class MapConfig(Settings):
         "cluster",
         "What the colour of a word shows.",
         tier="essential",
-        usual="cluster or frequency",
-        effect="Groups of the high-dimensional vectors are seen, or how frequent a word is.",
+        usual="cluster; length for lines",
+        effect="Groups of the high-dimensional vectors are seen, how frequent a word is, or how long.",
+    )
+    labels: dict[str, str] | None = knob(
+        None,
+        "A label for each word or line, by which the dots are coloured instead; words without one are grey.",
+        tier="essential",
+        usual="the class of each line, for vectors of an autoencoder",
+        effect="Whether the vectors tell the labels apart is seen.",
     )
     symbols: bool = knob(
         False,

@@ -105,15 +105,19 @@ function draw() {
     { type: "scatter", mode: "markers+text", x: [], y: [], text: [], marker: { size: 8, opacity: 0 },
       textfont: { family: "system-ui, sans-serif" }, hoverinfo: "skip" },
   ];
+  const legend = data.legend.map(([name, shade]) => ({ type: "scatter", mode: "markers", x: [null], y: [null],
+    name: escapeText(name), marker: { size: 9, color: shade }, showlegend: true, hoverinfo: "skip" }));
+  traces.forEach((trace) => { trace.showlegend = false; });
   const layout = {
-    showlegend: false, dragmode: "pan", hovermode: "closest", margin: { l: 0, r: 0, t: 0, b: 0 },
+    showlegend: legend.length > 0, legend: { x: 1, xanchor: "right", y: 0, itemclick: false, itemdoubleclick: false,
+      bgcolor: color("paper") }, dragmode: "pan", hovermode: "closest", margin: { l: 0, r: 0, t: 0, b: 0 },
     paper_bgcolor: color("paper"), plot_bgcolor: color("paper"), font: { color: color("ink"), size: 13 },
     hoverlabel: { align: "left", bgcolor: color("paper"), bordercolor: color("line"),
       font: { color: color("ink") } },
     modebar: { bgcolor: "rgba(0,0,0,0)", color: color("quiet"), activecolor: color("ink") },
     xaxis: { ...axis, range: view[0] }, yaxis: { ...axis, range: view[1], scaleanchor: "x" },
   };
-  return Plotly.react(plot, traces, layout, config).then(showLabels);
+  return Plotly.react(plot, [...traces, ...legend], layout, config).then(showLabels);
 }
 
 const show = (view) => Plotly.relayout(plot, { "xaxis.range": view[0], "yaxis.range": view[1] });

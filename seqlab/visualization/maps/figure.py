@@ -13,13 +13,14 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
+from matplotlib.lines import Line2D
 
 from ...base.errors import InputError, counted
 from ...base.printing import quoted
 from ..output import drawing_rules, figure_bytes
 from ..style import INK, PAPER, QUIET, darker, font_families, label_text
 from .labels import GAP, Label, place_labels
-from .wordmap import WordMap, word_colors
+from .wordmap import WordMap
 
 INCHES = 9.0  # width and height of a map of BASE_WORDS words; its area grows with their number, within SCALES
 BASE_WORDS = 500
@@ -104,6 +105,7 @@ def map_figure(wordmap: WordMap) -> tuple[Figure, Sheet]:
 
     _draw_dots(axes, wordmap, sheet)
     _draw_labels(axes, wordmap, sheet)
+    _draw_legend(axes, wordmap, families)
     _draw_captions(figure, wordmap, inches, families)
     return figure, sheet
 
@@ -141,7 +143,7 @@ def _text_sizes(renderer: RendererAgg, texts: list[str], fonts: list[FontPropert
 
 
 def _draw_dots(axes: Axes, wordmap: WordMap, sheet: Sheet) -> None:
-    colors = np.array(word_colors(wordmap))
+    colors = np.array(wordmap.coloring.colors_N)
     labelled = np.zeros(len(colors), dtype=bool)
     labelled[[label.word for label in sheet.labels]] = True
     x_N, y_N = sheet.dot_N2.T
@@ -153,7 +155,7 @@ def _draw_dots(axes: Axes, wordmap: WordMap, sheet: Sheet) -> None:
 
 def _draw_labels(axes: Axes, wordmap: WordMap, sheet: Sheet) -> None:
     """Each label in its dot's colour; where words are highlighted, they and their neighbours stand out."""
-    colors = [darker(color) for color in word_colors(wordmap)]
+    colors = [darker(color) for color in wordmap.coloring.colors_N]
     focus = {*wordmap.highlighted, *wordmap.related}
     lines = []
     for label in sheet.labels:
@@ -174,6 +176,16 @@ def _draw_labels(axes: Axes, wordmap: WordMap, sheet: Sheet) -> None:
         if label.line is not None:
             lines.append([tuple(sheet.dot_N2[i]), label.line])
     axes.add_collection(LineCollection(lines, colors=QUIET, linewidths=0.6, zorder=1.5))
+
+
+def _draw_legend(axes: Axes, wordmap: WordMap, families: list[str]) -> None:
+    """What each colour stands for, where the caption does not say it."""
+    legend = wordmap.coloring.legend
+    if not legend:
+        return
+    dots = [Line2D([], [], marker="o", linestyle="", color=color) for _, color in legend]
+    names = [label_text(name).replace("$", r"\$") for name, _ in legend]
+    axes.legend(dots, names, loc="lower right", prop={"family": families, "size": 8.5}, framealpha=0.8)
 
 
 def _draw_captions(figure: Figure, wordmap: WordMap, inches: float, families: list[str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..page import Page
 from ..style import label_text
-from .wordmap import WordMap, word_colors
+from .wordmap import WordMap
 
 LONGEST_WORD = 80
 
@@ -17,7 +17,8 @@ def map_page(wordmap: WordMap) -> Page:
         "y": [round(float(y), 4) for y in wordmap.position_N2[:, 1]],
         "rank": wordmap.rank_N.tolist(),
         "counts": None if wordmap.counts is None else wordmap.counts.tolist(),
-        "color": word_colors(wordmap),
+        "color": wordmap.coloring.colors_N,
+        "legend": [[label_text(name), color] for name, color in wordmap.coloring.legend],
         "neighbors": [
             [[label_text(word, LONGEST_WORD), round(score, 3)] for word, score in near] for near in wordmap.neighbors
         ],

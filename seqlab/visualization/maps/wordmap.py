@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, get_args
+from typing import Protocol
 
 import numpy as np
 
@@ -15,11 +15,10 @@ from ...base.errors import InputError, option
 from ...base.printing import printable_lines
 from ...base.resources.memory import check_memory
 from ...config import MapConfig
-from ...config.names import MapColorName
 from ..style import PALETTE
+from .colors import COLORS, Coloring, by_label
 from .projection import PROJECTIONS, usable_perplexity
 
-COLORS: tuple[MapColorName, ...] = get_args(MapColorName)
 WORDS_PER_CLUSTER = 4
 COPIES, NEIGHBOR = 40, 60
 """Bytes that a map takes for each number of its vectors, and for each neighbour that t-SNE looks at."""
@@ -63,14 +62,13 @@ class WordMap:
     rank_N: np.ndarray
     """Place of each word among all V words by frequency, from 1."""
     counts: np.ndarray | None
-    cluster_N: np.ndarray
+    coloring: Coloring
     neighbors: Sequence[Sequence[tuple[str, float]]]
     """Nearest words (of all V) and their cosines, nearest first."""
     highlighted: list[int]
     """Places on the map (0..N-1) of the highlighted words, in the order requested."""
     related: list[int]
     """Places on the map of their neighbours, without themselves."""
-    color: MapColorName
     title: str
     caption: str
 
@@ -151,22 +149,21 @@ def build_map(
     near = vectors.neighbors_of_each(words, config.neighbors)
     highlighted = list(dict.fromkeys(place[word] for word in as_list(config.highlight)))
     related = dict.fromkeys(place[word] for i in highlighted for word, _ in near[i] if word in place)
-    cluster_N, clusters = cluster(unit_ND, seed)
+    cluster_N = cluster(unit_ND, seed)
+    coloring = COLORS[config.color](words, cluster_N) if config.labels is None else by_label(words, config.labels)
     origin = f"{source}: " if source else ""
     size = f"{len(words):,} of {len(vectors.words):,} words, {vectors.dim} dimensions"
-    hue = f"colour: k-means, k = {clusters}" if config.color == "cluster" else "colour: frequency, darkest first"
     return WordMap(
         words=words,
         position_N2=PROJECTIONS[method](unit_ND, seed, perplexity, quiet),
         rank_N=rank_V[rows_N],
         counts=None if vectors.counts is None else vectors.counts[rows_N],
-        cluster_N=cluster_N,
+        coloring=coloring,
         neighbors=near,
         highlighted=highlighted,
         related=[i for i in related if i not in set(highlighted)],
-        color=config.color,
         title=printable_lines(config.title or "") or f"{len(rows_N):,} words" + (f" of {source}" if source else ""),
-        caption="  ·  ".join([origin + size, _method_note(method, len(words), perplexity, seed), hue]),
+        caption="  ·  ".join([origin + size, _method_note(method, len(words), perplexity, seed), coloring.caption]),
     )
 
 
@@ -185,8 +182,8 @@ def _method_note(method: str, count: int, perplexity: float, seed: int) -> str:
     return f"{method.upper()} of unit vectors"
 
 
-def cluster(unit_ND: np.ndarray, seed: int = 1) -> tuple[np.ndarray, int]:
-    """k-means on the high-dimensional vectors, largest cluster first: (cluster_N, number of clusters).
+def cluster(unit_ND: np.ndarray, seed: int = 1) -> np.ndarray:
+    """k-means on the high-dimensional vectors, largest cluster first: (N,).
 
     One cluster per WORDS_PER_CLUSTER words, at most one per colour of the palette.
     """
@@ -196,14 +193,4 @@ def cluster(unit_ND: np.ndarray, seed: int = 1) -> tuple[np.ndarray, int]:
     clusters = max(1, min(len(PALETTE), len(unit_ND) // WORDS_PER_CLUSTER, distinct))
     found_N = KMeans(n_clusters=clusters, n_init=4, random_state=seed).fit_predict(unit_ND)
     by_size = np.argsort(-np.bincount(found_N, minlength=clusters), kind="stable")
-    return np.argsort(by_size)[found_N], clusters
-
-
-def word_colors(wordmap: WordMap) -> list[str]:
-    """The colour of each word's dot: its cluster's, or one between dark (frequent) and light (rare)."""
-    if wordmap.color == "cluster":
-        return [PALETTE[c] for c in wordmap.cluster_N]
-    from matplotlib import colormaps
-    from matplotlib.colors import to_hex
-
-    return [to_hex(color) for color in colormaps["cividis"](np.linspace(0.1, 0.9, len(wordmap.words)))]
+    return np.argsort(by_size)[found_N]
