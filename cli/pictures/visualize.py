@@ -108,6 +108,8 @@ def _labels(name: str) -> dict[str, str]:
     for number, line in enumerate(_lines_of(name), 1):
         word, tab, label = line.rpartition("\t")
         if not tab:
-            raise InputError(f"{name}: line {number} has no tab; write a word or line, a tab and its label on each line.")
+            raise InputError(
+                f"{name}: line {number} has no tab; write a word or line, a tab and its label on each line."
+            )
         found[word.strip()] = label.strip()
     return found

@@ -356,7 +356,7 @@ def asked_budget(training: Mapping[str, Any]) -> tuple[str, float] | None:
 
 
 def with_more(
-    run: Run | None, out: str | Path | None, given: Mapping[str, Any] | Sequence[Layer], more: float
+    run: AnyRun | None, out: str | Path | None, given: Mapping[str, Any] | Sequence[Layer], more: float
 ) -> list[Layer]:
     """The settings that train a finished run for so many minutes more; an unfinished one keeps its budget.
 

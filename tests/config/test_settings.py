@@ -33,8 +33,8 @@ from seqlab.nn.characters import CHARACTER_SIZES
 from seqlab.schedules import BATCH_SCALING, SCHEDULES
 from seqlab.text.tokenizers.table import TOKENIZERS
 from seqlab.training import AVERAGES, OPTIMIZERS
-from seqlab.visualization.maps.projection import PROJECTIONS
 from seqlab.visualization.maps.colors import COLORS
+from seqlab.visualization.maps.projection import PROJECTIONS
 
 GROUPS = (TextConfig, ModelConfig, TrainingConfig, EmbeddingsConfig, GenerationConfig, EvaluationConfig, MapConfig)
 FIELDS = [
