@@ -26,22 +26,26 @@ TEXTS = st.lists(st.integers(0, 5), min_size=1, max_size=60)
 
 
 class NaiveKneserNey:
-    """Modified Kneser-Ney as published, with dictionaries of tuples, in Python's floats."""
+    """Modified Kneser-Ney as published, with dictionaries of tuples, in Python's floats.
 
-    def __init__(self, ids: list[int], vocab_size: int, start_id: int, order: int):
-        stream = [start_id, *ids]
-        places = range(len(stream))
+    texts: each read after `start_id`, before which stands what stands nowhere else.
+    """
+
+    def __init__(self, texts: list[list[int]], vocab_size: int, start_id: int, order: int):
         self.vocab_size, self.order = vocab_size, order
         self.followers: dict[tuple[int, ...], dict[int, int]] = defaultdict(dict)
         self.discounts = {}
+        streams = [[start_id, *ids] for ids in texts]
         for length in range(1, order + 1):
-            ends = [end for end in places if end >= max(1, length - 1)]
-            grams = [(end - length + 1, tuple(stream[end - length + 1 : end + 1])) for end in ends]
-            if length == order:
-                counts = Counter(gram for _, gram in grams)
-            else:
-                before = {(stream[start - 1] if start else "nothing", gram) for start, gram in grams}
-                counts = Counter(gram for _, gram in before)
+            grams = [
+                (
+                    stream[end - length] if end >= length else f"nothing {number}",
+                    tuple(stream[end - length + 1 : end + 1]),
+                )
+                for number, stream in enumerate(streams)
+                for end in range(max(1, length - 1), len(stream))
+            ]
+            counts = Counter(gram for _, gram in (grams if length == order else set(grams)))
             for gram, count in counts.items():
                 self.followers[gram[:-1]][gram[-1]] = count
             self.discounts[length] = self.discounts_from(list(counts.values()))
@@ -125,7 +129,7 @@ def test_discounts_are_positive_and_never_above_the_count(counts):
 @given(ids=TEXTS, other=TEXTS, order=st.integers(1, 7), start_id=st.integers(0, 6))
 def test_equals_the_naive_formula_on_tiny_texts(ids, other, order, start_id):
     model = NGramModel.train(TokenFile.of(ids), 7, start_id, order)
-    naive = NaiveKneserNey(ids, 7, start_id, order)
+    naive = NaiveKneserNey([ids], 7, start_id, order)
     np.testing.assert_allclose(model.log_probs(TokenFile.of(other)), naive.log_probs(other, start_id), rtol=1e-12)
     np.testing.assert_allclose(model.log_probs(TokenFile.of(ids)), naive.log_probs(ids, start_id), rtol=1e-12)
 
@@ -135,7 +139,7 @@ def test_equals_the_naive_formula_with_estimated_discounts(order, monkeypatch):
     monkeypatch.setattr(kneser_ney, "BLOCK", 97)
     ids, held_out = zipf_text(1, 4000, 300).tolist(), zipf_text(2, 500, 330).tolist()
     model = NGramModel.train(TokenFile.of(ids), 330, 5, order)
-    naive = NaiveKneserNey(ids, 330, 5, order)
+    naive = NaiveKneserNey([ids], 330, 5, order)
     assert order in (1, 7) or len(model.summary["fallback_orders"]) < order
     for length, discounts in enumerate(model.summary["discounts"], start=1):
         assert discounts == pytest.approx(naive.discounts[length][1:], rel=1e-12)
@@ -146,12 +150,39 @@ def test_equals_the_naive_formula_with_estimated_discounts(order, monkeypatch):
     np.testing.assert_allclose(log_p[:59], steps, rtol=1e-12)
 
 
+def a_list(seed: int, lines: int, vocab_size: int, end: int) -> tuple[list[list[int]], TokenFile]:
+    """Lines of up to nine words, each ended by `end`; the same as a token file."""
+    ids = zipf_text(seed, 10 * lines, vocab_size).tolist()
+    lengths = np.random.default_rng(seed).integers(0, 10, lines).tolist()
+    texts = [[*ids[10 * k : 10 * k + length], end] for k, length in enumerate(lengths)]
+    tokens = TokenFile.of(list(itertools.chain(*texts)))
+    tokens.documents, tokens.lines = np.cumsum([0, *map(len, texts[:-1])]), True
+    return texts, tokens
+
+
+@pytest.mark.parametrize("order", [1, 2, 3, 6])
+def test_lines_of_a_list_are_counted_each_by_itself(order):
+    """Nothing comes before the first word of a line, and no n-gram spans two: their order in the file is chance."""
+    (texts, tokens), (others, held_out) = a_list(21, 700, 40, 40), a_list(22, 30, 40, 40)
+    model = NGramModel.train(tokens, 41, 40, order)
+    naive = NaiveKneserNey(texts, 41, 40, order)
+    expected = [log_p for text in others for log_p in naive.log_probs(text, 40)]
+    np.testing.assert_allclose(model.log_probs(held_out), expected, rtol=1e-12)
+    shuffled = TokenFile.of(list(itertools.chain(*texts[::-1])))
+    shuffled.documents, shuffled.lines = np.cumsum([0, *map(len, texts[:0:-1])]), True
+    np.testing.assert_array_equal(
+        NGramModel.train(shuffled, 41, 40, order).log_probs(held_out), model.log_probs(held_out)
+    )
+    for context in ([40], texts[0][:2], [*texts[0], 3]):
+        assert model.next_probs(context).sum() == pytest.approx(1.0, abs=1e-12)
+
+
 def test_ids_up_to_32_bits():
     """Two such ids already fill a 64-bit key; longer n-grams need the numbers of their prefixes."""
     ids = (zipf_text(3, 600, 40) * (2**32 - 1) // 39).tolist()
     assert max(ids) == 2**32 - 1
     model = NGramModel.train(TokenFile.of(ids), 2**32, ids[0], 6)
-    naive = NaiveKneserNey(ids, 2**32, ids[0], 6)
+    naive = NaiveKneserNey([ids], 2**32, ids[0], 6)
     other = [*ids[300:330], 17, 2**32 - 1, *ids[5:20]]
     np.testing.assert_allclose(model.log_probs(TokenFile.of(other)), naive.log_probs(other, ids[0]), rtol=1e-12)
 
@@ -216,7 +247,7 @@ def test_a_pruned_model_gives_the_mass_of_what_it_left_out_to_shorter_contexts(o
     """The naive formula in which n-grams of three words or more that occur once have no count of their own."""
     ids, held_out = zipf_text(11, 3000, 60).tolist(), zipf_text(12, 300, 70).tolist()
     model = NGramModel.train(TokenFile.of(ids), 70, 5, order, prune=1)
-    naive = NaiveKneserNey(ids, 70, 5, order)
+    naive = NaiveKneserNey([ids], 70, 5, order)
     stream = [5, *ids]
     often = {
         length: Counter(tuple(stream[place : place + length]) for place in range(len(stream) - length + 1))

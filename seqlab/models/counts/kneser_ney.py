@@ -71,8 +71,8 @@ class NGramModel:
     """P(next id | the n - 1 ids before it), the counts that a neural model has to beat, or to work with.
 
     A text is read as in the evaluation of the neural model: one stream, in which contexts go on across lines and
-    documents, and every token is predicted exactly once, the first from `start_id`. Of a list of lines each is scored
-    from its own beginning; what is counted across two of them is then never asked for.
+    documents, and every token is predicted exactly once, the first from `start_id`. The lines of a list are counted and
+    scored each from its own beginning.
 
     Args:
         words_G: last word of every node of the trie (see `trie.py`), uint32.

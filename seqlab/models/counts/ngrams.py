@@ -4,7 +4,7 @@ An n-gram is numbered by its rank among those of its length, ordered by (number 
 integers, both below 2^32, name an n-gram of any length, one 64-bit key holds them, and the continuations of one
 context lie side by side.
 
-Shapes: T places of a text, P places where an n-gram of some length begins, G different n-grams of that length.
+Shapes: T places of a text, P of them where an n-gram of some length begins, G different n-grams of that length.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ class NGrams(NamedTuple):
 
     keys_G: uint64, ascending: number of the prefix * 2^32 + last word.
     occurrences_G: uint32, how often each occurs; of single words where they are predicted.
-    befores_G: uint32, how many different words come before each; of the longest n-grams None.
+    befores_G: uint32, how many different words come before each, of those that begin a line of a list how often each
+    occurs; of the longest n-grams None.
     """
 
     keys_G: np.ndarray
@@ -74,6 +75,9 @@ def count_ngrams(tokens: TokenFile, order: int, start_id: int, quiet: bool = Tru
     The text is one stream: n-grams go on across lines and documents, as the state of a recurrent model does. What
     stands before the start counts as one more different word.
 
+    Of a list every line stands by itself, after the `start_id` that ends the one before: no n-gram goes on beyond the
+    end of its line, and nothing comes before those that begin one (Chen & Goodman 1999; KenLM does the same of `<s>`).
+
     Raises InputError for a text that is empty or too long.
     """
     if not 0 < len(tokens) <= MOST_TOKENS:
@@ -81,28 +85,38 @@ def count_ngrams(tokens: TokenFile, order: int, start_id: int, quiet: bool = Tru
     text_T = np.empty(len(tokens) + 1, np.uint32)
     text_T[0], text_T[1:] = start_id, tokens[:]
     found: list[NGrams] = []
-    prefixes_P = np.zeros(len(text_T), np.uint32)
+    numbers_T = np.zeros(len(text_T), np.uint32)  # of the n-gram that begins at each place, by length in turn
+    begins_P: slice | np.ndarray = np.arange(len(text_T)) if tokens.lines else slice(None)
+    begin_lines_G = np.zeros(0, bool)
     with Progress("counting n-grams", order * len(tokens), "tokens", quiet=quiet) as progress:
         for length in range(1, order + 1):
-            words_P = text_T[length - 1 :]
-            ranking = rank(prefixes_P[: len(words_P)], words_P)
+            begins_P = _longer(begins_P, text_T, length, start_id)
+            ranking = rank(numbers_T[begins_P], text_T[length - 1 :][begins_P])
+            if isinstance(begins_P, np.ndarray):
+                ranking = ranking._replace(places_G=begins_P[ranking.places_G])
             if length > 1:
-                befores_G = _words_before(ranking, prefixes_P, len(found[-1].keys_G), length)
+                suffixes_G = numbers_T[ranking.places_G + 1]
+                befores_G = np.bincount(suffixes_G, minlength=len(found[-1].keys_G)).astype(np.uint32)
+                if tokens.lines:
+                    befores_G = np.where(begin_lines_G, found[-1].occurrences_G, befores_G)
+                elif length > 2 and len(befores_G):
+                    befores_G[numbers_T[0]] += 1
                 found[-1] = found[-1]._replace(befores_G=befores_G)
             found.append(NGrams(ranking.keys_G, ranking.occurrences_G))
-            prefixes_P = ranking.numbers_P
+            numbers_T[begins_P] = ranking.numbers_P
+            if tokens.lines:
+                begin_lines_G = (length > 1) & (text_T[ranking.places_G] == start_id)
             if length == 1:
-                ranking.occurrences_G[prefixes_P[0]] -= 1
+                ranking.occurrences_G[numbers_T[0]] -= 1
             del ranking  # its places are not needed again, and the next one takes most memory
             progress.update(length * len(tokens))
     return found
 
 
-def _words_before(ranking: Ranking, shorter_P: np.ndarray, shorter: int, length: int) -> np.ndarray:
-    """How many different words come before each of the `shorter` n-grams that are a word shorter than the ranked
-    ones, given the number of the shorter one at every place."""
-    suffixes_G = shorter_P[ranking.places_G + 1]
-    counts = np.bincount(suffixes_G, minlength=shorter).astype(np.uint32)
-    if length > 2:
-        counts[shorter_P[:1]] += 1
-    return counts
+def _longer(begins_P: slice | np.ndarray, text_T: np.ndarray, length: int, start_id: int) -> slice | np.ndarray:
+    """Where n-grams of this length begin, among the places where shorter ones do: places of the lines of a list, whose
+    ends cannot be inside an n-gram, or a slice of another text."""
+    if isinstance(begins_P, slice):
+        return slice(max(0, len(text_T) - length + 1))
+    begins_P = begins_P[begins_P <= len(text_T) - length]
+    return begins_P if length < 3 else begins_P[text_T[begins_P + (length - 2)] != start_id]

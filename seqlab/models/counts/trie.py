@@ -232,10 +232,12 @@ def mixed_step(
             odds += hidden_BD[b, d] * weight_D[d]
         gate = np.float32(1) / (np.float32(1) + exp(-min(max(odds, -bound), bound)))
         flat = np.float32(gate * backed_off(backoffs_C, state_n))
-        share = np.float32((1.0 - gate) / exponentials(p_V))
-        for v in range(p_V.size):
-            p_V[v] = p_V[v] * share + flat * unigram_V[v]
-        add_continuations(tables, state_n, np.float64(gate), p_V)
+        whole = (1.0 - np.float64(gate)) / exponentials(p_V)
+        share = np.float32(whole)
+        add_continuations(tables, state_n, gate / whole, p_V)  # first: what follows is then one pass
         if logarithms:
             for v in range(p_V.size):
-                p_V[v] = log(p_V[v])
+                p_V[v] = log(p_V[v] * share + flat * unigram_V[v])
+        else:
+            for v in range(p_V.size):
+                p_V[v] = p_V[v] * share + flat * unigram_V[v]
