@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
 
 os.environ.setdefault("SEQLAB_QUIET", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side; spinning threads would starve each other
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in the background of a shell, whose programs inherit this
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SHARED = Path(os.environ.get("SEQLAB_TEST_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
 
