@@ -63,7 +63,7 @@ def visualize(
 
     check_output(output)
     given = {name: arguments[name] for name in MapConfig.keys() if arguments[name] is not None}  # noqa: SIM118
-    given |= {} if only is None else {"only": _lines_of(only)}
+    given |= {} if only is None else {"only": [line for _, line in _lines_of(only)]}
     given |= {} if labels is None else {"labels": _labels(labels)}
     MapConfig.build(given, "visualize")
     picture = draw_map(open_vectors(vectors), source=vectors.resolve().name, **given)
@@ -84,8 +84,8 @@ def visualize(
         print(printable(str(output)))
 
 
-def _lines_of(name: str) -> list[str]:
-    """The lines of a file (or of standard input, for "-") that are not blank."""
+def _lines_of(name: str) -> list[tuple[int, str]]:
+    """The lines of a file (or of standard input, for "-") that are not blank, each with its number."""
     from seqlab.base.errors import InputError
     from seqlab.base.storage.streams import parked
 
@@ -97,7 +97,7 @@ def _lines_of(name: str) -> list[str]:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(f"{name}: not UTF-8 at byte {error.start}; save the list as UTF-8.") from None
-    return [line.strip() for line in text.split("\n") if line.strip()]
+    return [(number, line.strip()) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
 
 
 def _labels(name: str) -> dict[str, str]:
@@ -105,7 +105,7 @@ def _labels(name: str) -> dict[str, str]:
     from seqlab.base.errors import InputError
 
     found = {}
-    for number, line in enumerate(_lines_of(name), 1):
+    for number, line in _lines_of(name):
         word, tab, label = line.rpartition("\t")
         if not tab:
             raise InputError(

@@ -132,9 +132,13 @@ def test_visualize_colours_by_the_labels_of_a_file(
     picture = tmp_path / "map.svg"
     assert run(["visualize", str(vectors), "-o", str(picture), "--method", "pca", "--labels", str(labels)]) == 0
     assert all(name in picture.read_text("utf-8") for name in ("person", "water", "others"))
-    labels.write_text("king\tperson\nriver water\n", encoding="utf-8")
-    assert run(["visualize", str(vectors), "-o", str(picture), "--labels", str(labels)]) == 2
-    assert "line 2 has no tab" in capsys.readouterr().err
+    for content, said in (
+        ("king\tperson\n\nriver water\n", "line 3 has no tab"),
+        ("King\tperson\n", "no word on the map has a label"),
+    ):
+        labels.write_text(content, encoding="utf-8")
+        assert run(["visualize", str(vectors), "-o", str(picture), "--labels", str(labels)]) == 2
+        assert said in capsys.readouterr().err
 
 
 def test_the_same_seed_draws_the_same_page(vectors: Path, tmp_path: Path) -> None:

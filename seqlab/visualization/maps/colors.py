@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ...base.errors import InputError
+from ...base.printing import quoted
 from ..style import PALETTE, QUIET
 
 OTHERS = "others"
@@ -54,8 +56,15 @@ COLORS: dict[str, Callable[[Sequence[str], np.ndarray], Coloring]] = {
 
 
 def by_label(words: Sequence[str], labels: Mapping[str, str]) -> Coloring:
-    """One colour for each of the commonest labels; grey for all others, and for words that have none."""
+    """One colour for each of the commonest labels; grey for all others, and for words that have none.
+
+    Raises:
+        InputError: no word has a label.
+    """
     counted = Counter(labels[word] for word in words if word in labels)
+    if not counted:
+        first = ", ".join(map(quoted, list(labels)[:3]))
+        raise InputError(f"no word on the map has a label ({first} ... have); write words as the vectors have them.")
     names = [name for name, _ in counted.most_common(len(PALETTE))]
     color_of = dict(zip(names, PALETTE, strict=False))
     colors_N = [color_of.get(labels.get(word, ""), QUIET) for word in words]
