@@ -117,14 +117,14 @@ def tune_together(
     gate = Gate.fit(read.log_p_N, counts_S, known_S, hidden_SD, counts.kinds)
     if mix(read.log_p_N, counts_S, odds_S).mean() < counts_S.mean():
         gate = Gate.only(True, counts.kinds, hidden_SD.shape[1])
-        odds_S = gate.log_odds(known_S, np.zeros(fitted))
+        odds_S = gate.log_odds(known_S, np.zeros(len(known_S)))
     places_N, network_N, counts_N, odds_N = places_S, read.log_p_N, counts_S, odds_S
     if count > fitted:
         with evaluating(model):
             places_N, every = read_sample(model, tokens, start_id, count, quiet=quiet, gates=[gate])
         counts_N, known_N = counts.score_places(tokens, places_N)
         network_N, odds_N = every.log_p_N, gate.log_odds(known_N, every.projected_GN[0])
-        rows_S = np.searchsorted(places_N, places_S).clip(max=count - 1)
+        rows_S = np.searchsorted(places_N, places_S).clip(max=len(places_N) - 1)
         same_S = places_N[rows_S] == places_S
         odds_N[rows_S[same_S]] = odds_S[same_S]
     mixed_N = mix(network_N, counts_N, odds_N)

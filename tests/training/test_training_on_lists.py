@@ -10,7 +10,10 @@ import pytest
 import torch
 
 import seqlab
+from seqlab.evaluation import tuning
 from seqlab.evaluation.exact import first_tokens, negative_log_likelihood, read_text
+from seqlab.models import LanguageModel
+from seqlab.models.counts.choice import count_text
 from seqlab.text import TokenFile
 from seqlab.text.ids.lines import line_lengths
 
@@ -72,3 +75,18 @@ def test_it_learned_from_lines_in_any_order(lm: seqlab.TrainedLanguageModel) -> 
     ]
     assert len(good) > 30
     assert len({text[0] for text in good}) >= 5
+
+
+@pytest.mark.parametrize("limit", [30, 90, 200])
+def test_counts_stand_alone_beside_a_network_that_only_disturbs(lm, limit: int, monkeypatch) -> None:
+    """A sample of a list is whole lines, so it is seldom as long as was asked for."""
+    corpus = seqlab.Corpus.open(lm.run.record["corpus"]["path"])
+    types, start_id = len(corpus.tokenizer.vocab), corpus.tokenizer.start_id
+    torch.manual_seed(1)
+    network = LanguageModel(lm.run.config.model, types).eval()
+    counts = count_text(corpus.train, types, start_id, corpus.valid)
+    monkeypatch.setattr(tuning, "crossed", lambda network_N, *_: np.full(len(network_N), -12.0))
+    together = tuning.tune_together(network, counts, corpus.valid, start_id, limit)
+    assert together.report["tokens"] != limit
+    assert together.report["nats_per_token"] == pytest.approx(together.report["counts"]["nats_per_token"], abs=1e-3)
+    assert together.report["nats_per_token"] < together.report["network"]["nats_per_token"]
