@@ -201,7 +201,8 @@ def near_unigram(training: Training) -> float | None:
     curves, valid, facts = training
     if facts.unigram is None or not (len(valid) or facts.exact):
         return None
-    end = float(valid.network_V.min()) if len(valid) else curves.level(0.95, 1.0)
+    ends = [curves.level(0.95, 1.0)] if facts.exact else []  # the frequencies are those of the training text
+    end = min([*ends, *valid.network_V.tolist()])
     needed = NEAR_UNIGRAM * facts.unigram
     if valid.counts is not None and len(valid):
         needed = min(needed, facts.unigram - LEARNED * (facts.unigram - valid.counts))

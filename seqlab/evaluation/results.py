@@ -239,7 +239,7 @@ def unknown_caveat(rate: float) -> str:
     if rate <= MOST_UNKNOWN:
         return ""
     return (
-        f"{rate:.0%} of the tokens are unknown words, which all count as one easy <unk>: this perplexity says little "
-        f"and compares with no other; {option('tokenizer', 'bpe')} or char predicts every word, a larger "
-        f"{option('vocab_size')} or a smaller {option('min_count')} more of them"
+        f"{rate:.0%} of the tokens are unknown and all count as one easy <unk>: this perplexity says little and "
+        f"compares with no other; {option('tokenizer', 'bpe')} knows every text, a larger {option('vocab_size')} or a "
+        f"smaller {option('min_count')} more of it"
     )

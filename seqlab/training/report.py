@@ -16,7 +16,7 @@ from ..models.interpolated import Members
 from ..run import Run
 from ..text import Corpus, TokenFile
 from .loop import TrainingPosition
-from .watch.baselines import baselines, validation_sentence
+from .watch.baselines import baselines, unlike_sentence, validation_sentence
 
 REPORT_SHARE = 0.06
 """Share of the training time that scoring one text may take; a longer text is sampled."""
@@ -79,7 +79,8 @@ def report(
     summary["baselines"] = baselines(corpus, summary["valid"], counts)
     if not quiet:
         notify(validation_sentence(summary["valid"], summary["baselines"], summary.get("cache")))
-        if caveat := unknown_caveat(summary["valid"]["unknown_rate"]):
+        unlike = unlike_sentence(corpus.tokenizer.vocab.counts, summary["baselines"]["unigram"])
+        for caveat in filter(None, (unlike, unknown_caveat(summary["valid"]["unknown_rate"]))):
             notify(caveat)
     return members, summary
 

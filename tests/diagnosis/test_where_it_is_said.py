@@ -67,3 +67,14 @@ def test_word_vectors_are_diagnosed_too(trained, capsys):
     assert run(["curves", str(folder / "v"), "-o", str(folder / "v.svg"), "--json"]) == 0
     (reported,) = json.loads(capsys.readouterr().out)["runs"]
     assert "loss" in reported["words"]
+
+
+def test_a_validation_text_of_another_kind_is_said(trained, capsys):
+    folder, command = trained
+    (folder / "odd.txt").write_text("IF (A(17) > 0) GOTO 3042; CALL EXIT[99]\n" * 50)
+    assert run([*command, "-o", str(folder / "odd"), "--valid", str(folder / "odd.txt")]) == 0
+    err = capsys.readouterr().err
+    assert "the validation text is unlike the training text" in err
+    assert "Train longer" not in err
+    assert run([*command, "-o", str(folder / "same"), "--valid", str(folder / "text.txt")]) == 0
+    assert "unlike" not in capsys.readouterr().err

@@ -47,7 +47,7 @@ def test_neighbours_and_maps_take_and_show_words(lm, capsys) -> None:
 
 def test_many_unknown_words_are_said() -> None:
     assert unknown_caveat(0.1) == ""
-    assert unknown_caveat(0.52).startswith("52% of the tokens are unknown words")
+    assert unknown_caveat(0.52).startswith("52% of the tokens are unknown")
 
 
 def test_training_and_evaluation_say_so(tmp_path, capsys, monkeypatch) -> None:
@@ -57,6 +57,6 @@ def test_training_and_evaluation_say_so(tmp_path, capsys, monkeypatch) -> None:
     (tmp_path / "rare.txt").write_text("a b. ".join(words), "utf-8")
     flags = ["--tokenizer", "word", "--steps", "3", "--hidden-dim", "8", "--embed-dim", "8", "--softmax", "full"]
     assert run(["train", "lm", str(tmp_path / "rare.txt"), "-o", str(tmp_path / "run"), *flags]) == 0
-    assert "of the tokens are unknown words" in capsys.readouterr().err
+    assert "of the tokens are unknown" in capsys.readouterr().err
     assert run(["evaluate", str(tmp_path / "run"), "--text", str(tmp_path / "rare.txt")]) == 0
-    assert "--tokenizer bpe or char predicts every word" in capsys.readouterr().err
+    assert "--tokenizer bpe knows every text" in capsys.readouterr().err

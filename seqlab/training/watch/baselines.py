@@ -6,9 +6,15 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
+from ...base.errors import option
 from ...models.counts.kneser_ney import NGramModel
 from ...nn import unigram_log_probs
 from ...text import Corpus
+
+UNLIKE = 0.15
+"""How much more a validation text may cost by the training text's token frequencies than that text itself."""
 
 
 def baselines(corpus: Corpus, valid: Mapping[str, Any], counts: NGramModel | None) -> dict[str, Any]:
@@ -59,3 +65,20 @@ def validation_sentence(
     if valid["perplexity"] > found["unigram"]:
         sentence += "; worse than token frequencies alone: training diverged or was far too short"
     return sentence
+
+
+def unlike_sentence(counts_V: np.ndarray, unigram: float) -> str:
+    """That the validation text is of another kind than the training text; empty where it is not.
+
+    Args:
+        counts_V: how often each type comes in the training text.
+        unigram: perplexity of the validation text by these frequencies, see `baselines`.
+    """
+    own = -float(np.average(unigram_log_probs(counts_V), weights=counts_V))
+    if math.log(unigram) <= (1.0 + UNLIKE) * own:
+        return ""
+    return (
+        "the validation text is unlike the training text: by the token frequencies of the training text it costs "
+        f"{math.log(unigram):.2f} nats per token, the training text itself {own:.2f}; validate on a text of the same "
+        f"kind ({option('valid')}), or train on the kind that you want"
+    )

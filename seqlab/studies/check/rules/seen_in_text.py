@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ....text.inspection.findings import OVERLAP, SMALL
+from ....training.watch.baselines import UNLIKE
 from ..measure.figures import CheckFigures
 
 NO_ORDER, NO_ORDER_TOKENS = 0.01, 1_000
@@ -11,7 +12,6 @@ UNKNOWN, UNKNOWN_VALID = 0.15, 0.3
 WHITE_SPACE, LONG_TOKENS = 0.06, 5.0
 RARE_TYPES, FEW_TYPES = 3.0, 200
 SMALL_VALID = 1_000
-UNLIKE = 0.15
 SHORT_WINDOW = 8
 
 WORDS = ("word", "whitespace")
