@@ -2,7 +2,8 @@
 
 python -m benchmarks.models.compressing sweep RUN STUDY    every method: size, exact perplexity, speed
 python -m benchmarks.models.compressing speed WIDTH        a step of two tied layers over 33,278 types, with 1 and 64
-                                                           streams, against torch's dynamic int8
+                                                           streams, against the dynamic int8 of torch and of ONNX
+                                                           Runtime (whose steps end in log-probabilities, not logits)
 python -m benchmarks.models.compressing memory RUN OTHER   what opening a run and writing with it takes
 """
 
@@ -17,6 +18,8 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import torch
 from torch import nn
@@ -24,15 +27,21 @@ from torch import nn
 from seqlab.compression.models import sweep_model
 from seqlab.compression.models.pack import pack_, weight_bytes
 from seqlab.compression.models.speed import tokens_per_second
+from seqlab.compression.onnx.export import Session
+from seqlab.compression.onnx.network import onnx_of
 from seqlab.config import ModelConfig
 from seqlab.models import LanguageModel
 from seqlab.run import Run
 
 from .. import rows
 
+Step = Callable[[torch.Tensor, Any], tuple[Any, Any]]
 ROUNDS = 3
 TYPES = 33_278
-NOTE = "two cores shared with other work; the best of ten blocks of 0.1 s in each of three rounds, medians of rounds"
+NOTE = (
+    "one pinned core, one thread, other work beside it; the best of ten blocks of 0.1 s in each of three rounds, "
+    "medians of rounds"
+)
 
 
 class Plain(nn.Module):
@@ -55,22 +64,33 @@ class Plain(nn.Module):
         return self.output(hidden[0]), state
 
 
-@torch.inference_mode()
-def peer_speed(model: Plain, streams: int, vocab_size: int, seconds: float = 1.0) -> float:
-    """As `tokens_per_second`, for torch's modules."""
-    layers, width = model.lstm.num_layers, model.lstm.hidden_size
-    ids = torch.randint(0, vocab_size, (64, streams))
-    state = (torch.zeros(layers, streams, width), torch.zeros(layers, streams, width))
+def peer_speed(step: Step, state: Any, streams: int, seconds: float = 1.0) -> float:
+    """As `tokens_per_second`, for a step from ids (B,) and a state to anything and the new state."""
+    ids = torch.randint(0, TYPES, (64, streams))
     for place in range(3):
-        _, state = model(ids[place], state)
+        _, state = step(ids[place], state)
     best = 0.0
     for _ in range(10):
         began, count = time.perf_counter(), 0
         while (took := time.perf_counter() - began) < seconds / 10 or not count:
-            _, state = model(ids[count % 64], state)
+            _, state = step(ids[count % 64], state)
             count += 1
         best = max(best, count * streams / took)
     return best
+
+
+@torch.inference_mode()
+def module_speed(model: Plain, streams: int) -> float:
+    """Of torch's modules."""
+    zeros = torch.zeros(model.lstm.num_layers, streams, model.lstm.hidden_size)
+    return peer_speed(model, (zeros, zeros), streams)
+
+
+def session_speed(session: Session, streams: int) -> float:
+    """Of ONNX Runtime."""
+    return peer_speed(
+        lambda ids, state: session.read(ids[:, None].numpy(), state), session.init_state(streams), streams
+    )
 
 
 def speed(width: str, table: str | None) -> None:
@@ -80,7 +100,7 @@ def speed(width: str, table: str | None) -> None:
     config = ModelConfig(embed_dim=int(width), hidden_dim=int(width), layers=2, tie=True, counts=False)
     network = LanguageModel(config, TYPES).eval()
     ours: dict[str, LanguageModel] = {"float32": network}
-    for form in ("int8", "int4", "codebook", "ternary"):
+    for form in ("int8", "int4", "codebook", "ternary", "binary"):
         ours[form] = copy.deepcopy(network)
         pack_(ours[form], form)
     plain = Plain(network)
@@ -88,10 +108,12 @@ def speed(width: str, table: str | None) -> None:
         warnings.simplefilter("ignore")
         quantised = torch.ao.quantization.quantize_dynamic(plain, {nn.LSTM, nn.Linear}, dtype=torch.qint8)
     measured: dict[str, Callable[[int], float]] = {
-        name: (lambda streams, model=model: tokens_per_second(model, streams)) for name, model in ours.items()
+        name: partial(tokens_per_second, model) for name, model in ours.items()
     }
-    measured["torch's modules"] = lambda streams: peer_speed(plain, streams, network.vocab_size)
-    measured["torch's dynamic int8"] = lambda streams: peer_speed(quantised, streams, network.vocab_size)
+    measured["torch's modules"] = partial(module_speed, plain)
+    measured["torch's dynamic int8"] = partial(module_speed, quantised)
+    for name, int8 in (("ONNX Runtime, float32", False), ("ONNX Runtime, dynamic int8", True)):
+        measured[name] = partial(session_speed, Session(network, onnx_of(network, {}, int8)))
     found: dict[str, dict[int, list[float]]] = {name: {1: [], 64: []} for name in measured}
     for _ in range(ROUNDS):
         for name, step in measured.items():

@@ -24,24 +24,24 @@ class Mask:
     """
 
     def __init__(self, weight: Tensor, zeros: float):
-        self.zeros, self.mask_ND = zeros, torch.ones_like(weight, dtype=torch.bool)
+        self.zeros, self.mask_ND = zeros, torch.ones_like(weight)  # a product with float32 takes a thirtieth of bool's
 
     def refresh(self, weight: Tensor, used: float) -> bool:
         place = min(1.0, used / RAMP)
         count = round(self.zeros * (1.0 - (1.0 - place) ** 3) * weight.numel())
         if count:
             threshold = weight.abs().flatten().kthvalue(count).values
-            self.mask_ND = weight.abs() > threshold
+            self.mask_ND = (weight.abs() > threshold).float()
         return place >= 1.0
 
     def project(self, weight: Tensor) -> Tensor:
         return weight * self.mask_ND
 
     def arrays(self) -> dict[str, Tensor]:
-        return {"mask": self.mask_ND}
+        return {"mask": self.mask_ND.bool()}
 
     def load_arrays(self, arrays: dict[str, Tensor]) -> None:
-        self.mask_ND = arrays["mask"]
+        self.mask_ND = arrays["mask"].float()
 
 
 class Subspace:
@@ -84,7 +84,7 @@ class Levels:
         return True
 
     def project(self, weight: Tensor) -> Tensor:
-        return self.form.pack(weight.cpu()).unpacked().to(weight.device)
+        return self.form.nearest(weight)
 
     def arrays(self) -> dict[str, Tensor]:
         return {}
@@ -100,16 +100,16 @@ class SharedValues:
         self.values_K: Tensor | None = None
 
     def refresh(self, weight: Tensor, used: float) -> bool:
-        self.values_K = shared_values(weight, self.values_K)
+        self.values_K = shared_values(weight.cpu(), self.values_K)
         return used >= RAMP
 
     def project(self, weight: Tensor) -> Tensor:
         assert self.values_K is not None
-        return self.values_K[nearest_values(weight.flatten(), self.values_K)].view_as(weight)
+        return nearest_values(weight.cpu(), self.values_K).to(weight.device)
 
     def arrays(self) -> dict[str, Tensor]:
         assert self.values_K is not None
         return {"values": self.values_K}
 
     def load_arrays(self, arrays: dict[str, Tensor]) -> None:
-        self.values_K = arrays["values"]
+        self.values_K = arrays["values"].cpu()

@@ -15,6 +15,7 @@ Shapes: M rows, D width, N numbers out.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import torch
@@ -60,13 +61,17 @@ def _compiled(hidden_MD: Tensor, weight_ND: Tensor, bias_N: Tensor) -> Tensor:
     if len(hidden) <= FEW:
         multiply_few(hidden, weight, bias, out)
         return out_MN
-    threads = torch.get_num_threads()
-    tiles = -(-len(weight) // TILE)
-    bounds = [min(tiles * part // threads * TILE, len(weight)) for part in range(threads + 1)]
-    if threads == 1:
-        multiply_many(hidden, weight, bias, 0, len(weight), out)
-        return out_MN
-    with ThreadPoolExecutor(threads) as pool:
-        parts = zip(bounds, bounds[1:], strict=False)
-        list(pool.map(lambda part: multiply_many(hidden, weight, bias, *part, out), parts))
+    by_threads(len(weight), TILE, lambda begin, end: multiply_many(hidden, weight, bias, begin, end, out))
     return out_MN
+
+
+def by_threads(rows: int, tile: int, run: Callable[[int, int], None]) -> None:
+    """Call `run(begin, end)` for all rows of a matrix, in whole tiles for each of torch's threads."""
+    threads = torch.get_num_threads()
+    if threads == 1:
+        run(0, rows)
+        return
+    tiles = -(-rows // tile)
+    bounds = [min(tiles * part // threads * tile, rows) for part in range(threads + 1)]
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(run, bounds[:-1], bounds[1:]))

@@ -1,7 +1,7 @@
 """What a packed weight is: a tensor to everybody who only reads it, whose numbers are made when they are needed.
 
-A step of generation reads every weight once, so its time is that of the bytes it reads: products of a few rows are made
-from the packed numbers. Whatever else torch does with such a weight gets float32 numbers, made for that moment.
+A step of generation reads every weight once, so its time is that of the bytes it reads: products are made from the
+packed numbers. Whatever else torch does with such a weight gets float32 numbers, made for that moment.
 
 Shapes: N rows, D width, M positions.
 """
@@ -20,7 +20,7 @@ from torch.utils._pytree import tree_map
 from ..products import fast_float32
 
 FEW = 12
-"""Positions up to which a product is made from the packed numbers; for more, blocks of rows are unpacked in turn."""
+"""Positions up to which it pays to go through the packed numbers for each of them."""
 BLOCK = 1 << 18
 """Numbers unpacked at a time, so that they are still in cache when they are multiplied."""
 
@@ -40,6 +40,8 @@ class PackedWeight(Tensor):
     meaning: ClassVar[str]
     types: ClassVar[dict[str, tuple[torch.dtype, ...]]]
     """What its parts may be made of."""
+    few: ClassVar[int] = FEW
+    """Positions up to which `products` is sooner than `products_of_many`."""
     parts: dict[str, Tensor]
 
     @staticmethod
@@ -52,6 +54,11 @@ class PackedWeight(Tensor):
     def pack(cls, weight_ND: Tensor) -> Self:
         """The packed weight nearest to a matrix."""
         raise NotImplementedError
+
+    @classmethod
+    def nearest(cls, weight_ND: Tensor) -> Tensor:
+        """The matrix that the packed weight stands for, for training, which needs it at every step."""
+        return cls.pack(weight_ND).unpacked()
 
     @classmethod
     def part_shapes(cls, shape: Shape, stored: Mapping[str, Shape]) -> dict[str, Shape]:
@@ -92,19 +99,23 @@ class PackedWeight(Tensor):
         """out = hidden W^T + b of a few positions, from the packed numbers."""
         raise NotImplementedError
 
+    def products_of_many(self, hidden_MD: Tensor, bias_N: Tensor, out_MN: Tensor) -> None:
+        """The same of more positions: here from blocks of rows, unpacked in turn."""
+        with fast_float32():
+            for first, last in blocks(*self.shape):
+                block = self.sliced(first, last).unpacked()
+                torch.addmm(bias_N[first:last], hidden_MD, block.T, out=out_MN[:, first:last])
+
     def affine(self, hidden: Tensor, bias_N: Tensor | None) -> Tensor:
         """hidden W^T + b (..., N) without gradients."""
         hidden_MD = hidden.reshape(-1, hidden.shape[-1]).float().contiguous()
         if bias_N is None:
             bias_N = hidden_MD.new_zeros(len(self))
         out_MN = hidden_MD.new_empty(len(hidden_MD), len(self))
-        if len(hidden_MD) <= FEW:
+        if len(hidden_MD) <= self.few:
             self.products(*(part.numpy(force=True) for part in (hidden_MD, bias_N.contiguous(), out_MN)))
         else:
-            with fast_float32():
-                for first, last in blocks(*self.shape):
-                    block = self.sliced(first, last).unpacked()
-                    torch.addmm(bias_N[first:last], hidden_MD, block.T, out=out_MN[:, first:last])
+            self.products_of_many(hidden_MD, bias_N, out_MN)
         return out_MN.view(*hidden.shape[:-1], -1)
 
     @property

@@ -20,10 +20,29 @@ ROUNDS, FOLLOWING = 30, 3
 """Of k-means, at first and from values that were right a moment ago."""
 
 
-def nearest_values(numbers_L: Tensor, values_K: Tensor) -> Tensor:
-    """The index (L,) of the nearest of ascending values."""
-    middles = (values_K[1:] + values_K[:-1]) / 2
-    return torch.bucketize(numbers_L.contiguous(), middles)
+def middles(values_K: Tensor) -> np.ndarray:
+    """The borders (K - 1,) between ascending values: what lies on one belongs to the lower value."""
+    found: np.ndarray = ((values_K[1:] + values_K[:-1]) / 2).numpy()
+    return found
+
+
+def nearest_codes(numbers: Tensor, values_K: Tensor) -> Tensor:
+    """The index of the nearest of ascending values, uint8, of numbers on the CPU."""
+    from .kernels import write_codes
+
+    codes = torch.empty_like(numbers, dtype=torch.uint8, memory_format=torch.contiguous_format)
+    write_codes(numbers.contiguous().view(-1).numpy(), middles(values_K), codes.view(-1).numpy())
+    return codes
+
+
+def nearest_values(numbers: Tensor, values_K: Tensor) -> Tensor:
+    """The nearest of ascending values, of numbers on the CPU."""
+    from .kernels import write_values
+
+    found = torch.empty_like(numbers, memory_format=torch.contiguous_format)
+    arrays = numbers.contiguous().view(-1).numpy(), middles(values_K), values_K.numpy(), found.view(-1).numpy()
+    write_values(*arrays)
+    return found
 
 
 def shared_values(weight: Tensor, before_K: Tensor | None = None) -> Tensor:
@@ -42,7 +61,7 @@ def shared_values(weight: Tensor, before_K: Tensor | None = None) -> Tensor:
         before_K = ((even + ordered[places]) / 2).sort().values
     values_K = before_K.double()
     for _ in range(ROUNDS if first else FOLLOWING):
-        codes_L = nearest_values(numbers_L, values_K.float())
+        codes_L = nearest_codes(numbers_L, values_K.float()).int()
         counts_K = torch.bincount(codes_L, minlength=VALUES)
         sums_K = torch.bincount(codes_L, weights=numbers_L.double(), minlength=VALUES)
         values_K = torch.where(counts_K > 0, sums_K / counts_K.clamp(min=1), values_K).sort().values
@@ -60,7 +79,7 @@ class Codebook(PackedWeight):
     def pack(cls, weight_ND: Tensor) -> Self:
         rows, width = weight_ND.shape
         values_K, half = shared_values(weight_ND), math.ceil(width / 2)
-        codes_ND = nearest_values(weight_ND.detach().float(), values_K).to(torch.uint8)
+        codes_ND = nearest_codes(weight_ND.detach().float(), values_K)
         codes_ND = torch.nn.functional.pad(codes_ND, (0, 2 * half - width))
         codes_NB = codes_ND[:, :half] | (codes_ND[:, half:] << 4)
         return cls({"codes": codes_NB.contiguous(), "values": values_K}, (rows, width))
@@ -70,9 +89,11 @@ class Codebook(PackedWeight):
         return {"codes": (shape[0], math.ceil(shape[1] / 2)), "values": (VALUES,)}
 
     def unpacked(self) -> Tensor:
-        codes_NB = self.parts["codes"]
-        codes_ND = torch.cat([codes_NB & 15, codes_NB >> 4], dim=1)[:, : self.shape[1]]
-        return self.parts["values"][codes_ND.long()]
+        from .kernels import codebook_rows
+
+        weight_ND = torch.empty(self.shape)
+        codebook_rows(self.parts["codes"].numpy(), self.parts["values"].numpy(), weight_ND.numpy())
+        return weight_ND
 
     def taken(self, ids_K: Tensor) -> PackedWeight:
         return type(self)({**self.parts, "codes": self.parts["codes"][ids_K]}, (len(ids_K), self.shape[1]))

@@ -148,6 +148,37 @@ def multiply_codebook(hidden_MD: Any, codes_NB: Any, values_K: Any, bias_N: Any,
 
 
 @step
+def codebook_rows(codes_NB: Any, values_K: Any, out_ND: Any) -> None:
+    """out = values[code] of all rows."""
+    half = codes_NB.shape[1]
+    for n in range(len(codes_NB)):
+        for k in range(half):
+            out_ND[n, k] = values_K[codes_NB[n, k] & 15]
+        for k in range(out_ND.shape[1] - half):
+            out_ND[n, half + k] = values_K[codes_NB[n, k] >> 4]
+
+
+@step
+def write_codes(numbers_L: Any, middles_K: Any, codes_L: Any) -> None:
+    """How many of 15 borders each number is above."""
+    for i in range(numbers_L.size):
+        code = np.int32(0)
+        for k in range(15):
+            code += np.int32(numbers_L[i] > middles_K[k])
+        codes_L[i] = np.uint8(code)
+
+
+@step
+def write_values(numbers_L: Any, middles_K: Any, values_K: Any, out_L: Any) -> None:
+    """The one of 16 values between whose borders each number lies."""
+    for i in range(numbers_L.size):
+        value = values_K[0]
+        for k in range(15):
+            value = values_K[k + 1] if numbers_L[i] > middles_K[k] else value
+        out_L[i] = value
+
+
+@step
 def multiply_sparse(
     hidden_MD: Any, values_K: Any, columns_K: Any, starts_S: Any, scales_N: Any, bias_N: Any, out_MN: Any
 ) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import partial
 from typing import ClassVar, Self
 
 import numpy as np
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..kernels.affine import by_threads
 from .base import PackedWeight, Shape
 
 GROUP = 64
@@ -36,13 +38,43 @@ def nearest_scales(weight_RL: Tensor, levels: int, shrinks: tuple[float, ...] = 
     return best_R
 
 
-class Int8(PackedWeight):
+class _Coded(PackedWeight):
+    """W = scale * (code - zero), a scale for each row or group of a row."""
+
+    BITS: ClassVar[int]
+    ZERO: ClassVar[float] = 0.0
+    LEVELS: ClassVar[int]
+    """The largest level, in the steps of the kernels."""
+    few = 8
+
+    def products_of_many(self, hidden_MD: Tensor, bias_N: Tensor, out_MN: Tensor) -> None:
+        from . import tiles
+
+        if not tiles.TILED:
+            super().products_of_many(hidden_MD, bias_N, out_MN)
+            return
+        codes, scales = self._arrays()
+        scales_NG, bias_N = scales.reshape(len(scales), -1), bias_N.contiguous()
+        groups = scales_NG.shape[1]
+        pairs = math.ceil(codes.shape[1] * 8 / self.BITS / groups / 2)
+        for first in range(0, len(hidden_MD), tiles.MANY):
+            some = slice(first, first + tiles.MANY)
+            hidden, bias, out = (part.numpy(force=True) for part in (hidden_MD[some], bias_N, out_MN[some]))
+            rounded = tiles.blocks_of(hidden, self.LEVELS * 2 * pairs * groups, groups, pairs)
+            arrays = (*rounded, codes, scales_NG, np.float32(self.ZERO), bias, out)
+            by_threads(len(codes), tiles.TILE, partial(tiles.multiply_many[self.BITS], *arrays))
+
+    def _arrays(self) -> list[np.ndarray]:
+        return [self.parts[name].numpy() for name in ("codes", "scales")]
+
+
+class Int8(_Coded):
     """W = scale * code, code in -127 .. 127, a scale for each row."""
 
     form = "int8"
     meaning = "8-bit numbers with a scale for each row: a quarter of the size"
     types: ClassVar = {"codes": (torch.int8,), "scales": (torch.float32,)}
-    LEVELS = 127
+    BITS, LEVELS = 8, 127
 
     @classmethod
     def pack(cls, weight_ND: Tensor) -> Self:
@@ -64,15 +96,13 @@ class Int8(PackedWeight):
     def products(self, hidden_MD: np.ndarray, bias_N: np.ndarray, out_MN: np.ndarray) -> None:
         from .kernels import multiply_int8
 
-        multiply_int8(hidden_MD, self.parts["codes"].numpy(), self.parts["scales"].numpy(), bias_N, out_MN)
+        multiply_int8(hidden_MD, *self._arrays(), bias_N, out_MN)
 
 
-class _Planes(PackedWeight):
-    """W = scale * (code - zero) with several codes in a byte, a scale for each group of a row."""
+class _Planes(_Coded):
+    """Several codes in a byte, a scale for each group of a row."""
 
     types: ClassVar = {"codes": (torch.uint8,), "scales": (torch.float32,)}
-    BITS: ClassVar[int]
-    ZERO: ClassVar[float]
     GROUPED = False
     """Whether a row is cut into groups."""
 
@@ -130,9 +160,6 @@ class _Planes(PackedWeight):
         unpack(*self._arrays(), np.float32(self.ZERO), ids.reshape(-1).numpy(), out)
         return torch.from_numpy(out).view(*ids.shape, self.shape[1])
 
-    def _arrays(self) -> list[np.ndarray]:
-        return [self.parts[name].numpy() for name in ("codes", "scales")]
-
 
 class Int4(_Planes):
     """W = scale * (code - 8), code in 1 .. 15, a scale for each 64 numbers of a row, chosen for the least squared
@@ -140,8 +167,7 @@ class Int4(_Planes):
 
     form = "int4"
     meaning = "4-bit numbers with a scale for each 64: about a sixth of the size"
-    BITS, ZERO, GROUPED = 4, 8.0, True
-    LEVELS = 7
+    BITS, ZERO, LEVELS, GROUPED = 4, 8.0, 7, True
 
     @classmethod
     def scales_and_codes(cls, weight_RL: Tensor, within_L: Tensor) -> tuple[Tensor, Tensor]:
@@ -158,7 +184,7 @@ class Ternary(_Planes):
 
     form = "ternary"
     meaning = "-1, 0 or 1 times a scale for each row: a fourteenth of the size; needs retraining"
-    BITS, ZERO = 2, 1.0
+    BITS, ZERO, LEVELS = 2, 1.0, 1
     THRESHOLD = 0.7
 
     @classmethod
@@ -168,6 +194,13 @@ class Ternary(_Planes):
         scales_R = (size_RL * large_RL).sum(1) / large_RL.sum(1).clamp(min=1)
         return scales_R, (torch.sign(weight_RL) * large_RL + cls.ZERO).to(torch.uint8)
 
+    @classmethod
+    def nearest(cls, weight_ND: Tensor) -> Tensor:
+        size_ND, large_ND = weight_ND.abs(), torch.empty_like(weight_ND)
+        torch.gt(size_ND, cls.THRESHOLD * size_ND.mean(1, keepdim=True), out=large_ND)  # in float32: far sooner
+        scales_N1 = (size_ND * large_ND).sum(1, keepdim=True) / large_ND.sum(1, keepdim=True).clamp(min=1)
+        return torch.sign(weight_ND).mul_(large_ND).mul_(scales_N1)
+
 
 class Binary(_Planes):
     """W = scale * (2 code - 1), code 0 or 1, the scale a row's mean magnitude: Rastegari et al. 2016,
@@ -175,9 +208,14 @@ class Binary(_Planes):
 
     form = "binary"
     meaning = "-1 or 1 times a scale for each row: a 25th of the size; needs retraining"
-    BITS, ZERO = 1, 0.5
+    BITS, ZERO, LEVELS = 1, 0.5, 1
 
     @classmethod
     def scales_and_codes(cls, weight_RL: Tensor, within_L: Tensor) -> tuple[Tensor, Tensor]:
         scales_R = 2 * weight_RL.abs().sum(1) / within_L.sum(1)
         return scales_R, (weight_RL > 0).to(torch.uint8)
+
+    @classmethod
+    def nearest(cls, weight_ND: Tensor) -> Tensor:
+        above_ND = torch.gt(weight_ND, 0.0, out=torch.empty_like(weight_ND))
+        return above_ND.mul_(2).sub_(1).mul_(weight_ND.abs().mean(1, keepdim=True))

@@ -7,6 +7,7 @@ stays where it is in its byte, so a plane's sum is too large by a power of 2, wh
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numba.core.config as numba_config
@@ -25,14 +26,21 @@ BYTES, SHORTS, WIDE, SUMS = (
 )
 
 
-def _has_avx2() -> bool:
-    """Whether numba compiles for AVX2, which adds products of neighbouring numbers in one instruction."""
+AVX2_NAMES = re.compile("avx2|x86-64-v[34]|haswell|broadwell|lake|rapids|znver")
+"""LLVM's names of processors with AVX2."""
+
+
+def has_feature(name: str) -> bool:
+    """Whether numba compiles for a feature of x86, such as "avx2"; a CPU that is only named has AVX2 at most."""
     chosen = numba_config.CPU_FEATURES  # type: ignore[attr-defined]
     named = numba_config.CPU_NAME  # type: ignore[attr-defined]
-    return named is None and "+avx2" in (get_host_cpu_features() if chosen is None else chosen).split(",")
+    if named is not None:
+        return name == "avx2" and bool(AVX2_NAMES.search(named))
+    return f"+{name}" in (get_host_cpu_features() if chosen is None else chosen).split(",")
 
 
-PAIRED = int(_has_avx2())
+PAIRED = int(has_feature("avx2"))
+"""1 where neighbouring products are added in one instruction."""
 
 
 def _pair_sums(builder: Any, a: Any, b: Any, paired: int) -> Any:
