@@ -54,7 +54,11 @@ META_FORM = {
 """What vocab.json and config.json hold, so far as anything depends on it."""
 LONGEST_TENSOR_HEADER = 1 << 16
 """Bytes of JSON before the matrix at most; ours are about 200."""
-MAPPED_TYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "U8": np.dtype("u1")}
+MAPPED_TYPES: dict[str, np.dtype[Any]] = {
+    "F32": np.dtype("<f4"),
+    "F16": np.dtype("<f2"),
+    "U8": np.dtype("u1"),
+}
 """What arrays are that can stay in their file."""
 BLOCK_BYTES = 1 << 19
 """Rows are read and written in blocks of about this size."""

@@ -48,7 +48,8 @@ def test_rows_are_smaller_and_recall_is_what_brute_force_finds(method, smaller, 
     done = compress_vectors(before, tmp_path / "small", method, quiet=True)
     after = seqlab.load(tmp_path / "small")
     assert done.matrix_bytes_before / done.matrix_bytes > smaller
-    assert done.recall_at_10 == pytest.approx(brute_recall(before.matrix, after.matrix), abs=0.002)
+    ties = 0.01 if method == "1bit" else 0.002
+    assert done.recall_at_10 == pytest.approx(brute_recall(before.matrix, after.matrix), abs=ties)
     assert done.recall_at_10 > least
     assert after.meta["compression"] == [method]
     assert after.counts.tolist() == before.counts.tolist()

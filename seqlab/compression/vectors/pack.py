@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
 
 from ...base.errors import InputError
 from ...base.progress import Progress
-from ...embeddings.packed.matrix import ENTRIES, PackedMatrix, ProductMatrix, Rows, ScalarMatrix, flat, pack
+from ...embeddings.packed.matrix import ENTRIES, PackedMatrix, ProductMatrix, Rows, RowScales, ScalarMatrix, flat, pack
 from ...embeddings.queries.ranking import lengths
 
 PACKINGS = ("int8", "int4", "2bit", "1bit", "pq")
@@ -27,6 +28,7 @@ STRETCH = 4
 SAMPLE = 50_000
 """Rows, drawn by chance, that codebooks are fitted to."""
 BLOCK_ROWS = 1 << 13
+Made = TypeVar("Made")
 
 
 def packed(matrix: Rows, method: str, *, stretch: int = STRETCH, seed: int = 1, quiet: bool = True) -> PackedMatrix:
@@ -55,23 +57,27 @@ def scalar(matrix: Rows, bits: int, quiet: bool = True) -> ScalarMatrix:
     With 8 bits the largest number of a row is its outermost level. With fewer, large numbers are cut off so that small
     ones keep their differences: codes and scale are fitted to one another in turn, by least squares.
     """
+    top = (1 << bits) - 1
 
-    def encode(part_ND: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        top = (1 << bits) - 1
+    def fit(part_ND: np.ndarray, _: slice) -> np.ndarray:
         if bits == 8:
-            scale_N = np.abs(part_ND).max(axis=1) / top
-        else:
-            scale_N = part_ND.astype(np.float64).std(axis=1) * STEPS[bits] / 2
-        for _ in range(0 if bits == 8 else ROUNDS):
+            scale_N: np.ndarray = np.abs(part_ND).max(axis=1) / np.float32(top)
+            return scale_N
+        scale_N = part_ND.astype(np.float64).std(axis=1) * STEPS[bits] / 2
+        for _round in range(ROUNDS):
             codes_ND = nearest_codes(part_ND, scale_N, top)
             levels_ND = 2 * codes_ND - top
             fitted_N = (part_ND * levels_ND).sum(axis=1, dtype=np.float64) / (levels_ND**2).sum(axis=1)
             scale_N = np.where(part_ND.any(axis=1), fitted_N, 0)
-        scale_N = scale_N.astype(np.float32)
-        return pack(nearest_codes(part_ND, scale_N, top).astype(np.uint8), bits), scale_N
+        return scale_N.astype(np.float32)
 
-    codes_VM, scales_V = encoded(matrix, encode, quiet)
-    return ScalarMatrix(codes_VM, scales_V, matrix.shape[1], bits)
+    scales = RowScales.of(np.concatenate(by_blocks(matrix, fit, "scales", quiet)), above=bits == 8)
+
+    def encode(part_ND: np.ndarray, rows: slice) -> np.ndarray:
+        return pack(nearest_codes(part_ND, scales.at(rows), top).astype(np.uint8), bits)
+
+    codes_VM = np.concatenate(by_blocks(matrix, encode, "packing", quiet))
+    return ScalarMatrix(codes_VM, scales, matrix.shape[1], bits)
 
 
 def nearest_codes(part_ND: np.ndarray, scale_N: np.ndarray, top: int) -> np.ndarray:
@@ -104,9 +110,11 @@ def product(matrix: Rows, stretch: int, seed: int, quiet: bool = True) -> Produc
                 codebooks[number, :entries] = means.cluster_centers_
                 codebooks[number, entries:] = codebooks[number, 0]
             progress.update(number + 1)
+    stored = codebooks.astype(np.float16)
+    codebooks = stored.astype(np.float32)
     squares_MK = np.einsum("mkw,mkw->mk", codebooks, codebooks)
 
-    def encode(part_ND: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def encode(part_ND: np.ndarray, _: slice) -> tuple[np.ndarray, np.ndarray]:
         units = padded_units(part_ND, count * stretch)
         codes = np.empty((len(units), count), np.uint8)
         for number in range(count):
@@ -119,8 +127,8 @@ def product(matrix: Rows, stretch: int, seed: int, quiet: bool = True) -> Produc
         shares = np.einsum("nd,nd->n", found, known, dtype=np.float64) / np.where(squares > 0, squares, 1)
         return codes, np.maximum(shares, 0).astype(np.float32)
 
-    codes_VM, scales_V = encoded(matrix, encode, quiet)
-    return ProductMatrix(codes_VM, scales_V, codebooks, dim)
+    codes, scales = zip(*by_blocks(matrix, encode, "packing", quiet), strict=True)
+    return ProductMatrix(np.concatenate(codes), RowScales.of(np.concatenate(scales)), stored, dim)
 
 
 def padded_units(part_ND: np.ndarray, width: int) -> np.ndarray:
@@ -130,15 +138,13 @@ def padded_units(part_ND: np.ndarray, width: int) -> np.ndarray:
     return units
 
 
-def encoded(
-    matrix: Rows, encode: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]], quiet: bool
-) -> tuple[np.ndarray, np.ndarray]:
-    """Codes (V, M) and scales (V,) of a matrix, which may be larger than memory, block by block."""
-    codes, scales = [], []
-    with Progress("packing", len(matrix), "vectors", quiet) as progress:
+def by_blocks(matrix: Rows, run: Callable[[np.ndarray, slice], Made], doing: str, quiet: bool) -> list[Made]:
+    """What `run` makes of every block of rows (float32, and which they are) of a matrix that may be larger than
+    memory."""
+    made = []
+    with Progress(doing, len(matrix), "vectors", quiet) as progress:
         for start in range(0, max(1, len(matrix)), BLOCK_ROWS):
-            some = encode(np.asarray(matrix[start : start + BLOCK_ROWS], np.float32))
-            codes.append(some[0])
-            scales.append(some[1])
-            progress.update(min(len(matrix), start + BLOCK_ROWS))
-    return np.concatenate(codes), np.concatenate(scales)
+            rows = slice(start, min(len(matrix), start + BLOCK_ROWS))
+            made.append(run(np.asarray(matrix[rows], np.float32), rows))
+            progress.update(rows.stop)
+    return made

@@ -5,6 +5,8 @@
 | `ScalarMatrix` | 8, 4, 2 or 1 bits a number, and a scale | scale x (2 code - 2^bits + 1) |
 | `ProductMatrix` | one byte for every few numbers, and a scale | scale x what the codebook has for that byte |
 
+A scale is a byte too, one of 256 levels.
+
 Questions multiply codes, so that no float32 copy of the whole is ever made. A single vector is multiplied by a compiled
 kernel; with many, rows are decoded a block at a time, since decoding is then the smaller part.
 
@@ -16,7 +18,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -36,6 +38,42 @@ METHOD = "method"
 """In a file's header: which class its codes are of."""
 
 
+class RowScales(NamedTuple):
+    """Scales of rows in a byte each.
+
+    codes_V: uint8. levels_L: float32 (256,), ascending.
+    """
+
+    codes_V: np.ndarray
+    levels_L: np.ndarray
+
+    @classmethod
+    def of(cls, scales_V: np.ndarray, above: bool = False) -> RowScales:
+        """The nearest levels, or the lowest ones that are not below: 0, and the others at equal ratios between the
+        least and the largest scale. Where these differ by a factor of ten, so do two levels by 0.9 %."""
+        levels_L = np.zeros(ENTRIES, np.float32)
+        known = scales_V[scales_V > 0]
+        if len(known):
+            levels_L[1:] = np.geomspace(known.min(), known.max(), ENTRIES - 1)
+            levels_L[[1, -1]] = known.min(), known.max()
+        borders = levels_L if above else np.sqrt(levels_L * np.append(levels_L[1:], levels_L[-1]))
+        codes_V = np.searchsorted(borders, scales_V).clip(max=ENTRIES - 1)
+        return cls(np.where(scales_V > 0, codes_V.clip(min=1), 0).astype(np.uint8), levels_L)
+
+    def at(self, rows: Any) -> np.ndarray:
+        """Of some rows."""
+        found: np.ndarray = self.levels_L[self.codes_V[rows]]
+        return found
+
+
+def _fit(scales: RowScales | np.ndarray, rows: int) -> bool:
+    """Whether they are scales of so many rows."""
+    if isinstance(scales, RowScales):
+        codes_V, levels_L = scales
+        return codes_V.shape == (rows,) and codes_V.dtype == np.uint8 and levels_L.shape == (ENTRIES,)
+    return scales.shape == (rows,)
+
+
 class PackedMatrix(ABC):
     """Rows (V, D) of numbers in fewer bytes than float32.
 
@@ -43,17 +81,19 @@ class PackedMatrix(ABC):
 
     Args:
         codes_VM: uint8; may lie in a file.
-        scales_V: what the numbers of each row are multiplied by; not negative, 0 for a row of zeros.
+        scales: what the numbers of each row are multiplied by; not negative, 0 for a row of zeros. Older folders have
+            float32 (V,).
         dim: D.
 
     Raises:
         InputError: arrays that do not belong together.
     """
 
-    def __init__(self, codes_VM: np.ndarray, scales_V: np.ndarray, dim: int):
-        if codes_VM.ndim != 2 or codes_VM.dtype != np.uint8 or scales_V.shape != (len(codes_VM),):
-            raise InputError(f"codes of shape {codes_VM.shape} and scales of shape {scales_V.shape} do not match.")
-        self.codes, self.scales = codes_VM, np.array(scales_V, np.float32)
+    def __init__(self, codes_VM: np.ndarray, scales: RowScales | np.ndarray, dim: int):
+        if codes_VM.ndim != 2 or codes_VM.dtype != np.uint8 or not _fit(scales, len(codes_VM)):
+            raise InputError(f"scales do not fit codes {codes_VM.dtype} of shape {codes_VM.shape}.")
+        self.codes = codes_VM
+        self._scales = scales if isinstance(scales, RowScales) else np.array(scales, np.float32)
         self.shape = (len(codes_VM), dim)
         self._multiplied = 0
 
@@ -70,9 +110,11 @@ class PackedMatrix(ABC):
     def multiply(self, query_D: np.ndarray, codes_VM: np.ndarray, scales_V: np.ndarray) -> np.ndarray:
         """Products (V,) of rows with one vector, by a compiled kernel."""
 
-    @abstractmethod
     def tensors(self) -> dict[str, np.ndarray]:
         """The arrays by which a file stores it."""
+        if isinstance(self._scales, RowScales):
+            return {"codes": self.codes, "scales": self._scales.codes_V, "levels": self._scales.levels_L}
+        return {"codes": self.codes, "scales": self._scales}
 
     @abstractmethod
     def header(self) -> dict[str, str]:
@@ -86,7 +128,7 @@ class PackedMatrix(ABC):
 
     def __getitem__(self, rows: Any) -> np.ndarray:
         """Row (D,) or rows (N, D) float32: a number, a slice, or any array of rows."""
-        codes, scales = self.codes[rows], self.scales[rows]
+        codes, scales = self.codes[rows], self.scales(rows)
         if codes.ndim == 1:
             return self.decode(codes[None])[0] * scales
         return self.decode(codes) * scales[:, None]
@@ -109,6 +151,10 @@ class PackedMatrix(ABC):
         """Bytes of all arrays."""
         return sum(array.nbytes for array in self.tensors().values())
 
+    def scales(self, rows: Any = slice(None)) -> np.ndarray:
+        """Float32 scales of some rows."""
+        return self._scales.at(rows) if isinstance(self._scales, RowScales) else self._scales[rows]
+
     def blocks(self, rows: slice = slice(None)) -> list[slice]:
         """Slices of BLOCK_NUMBERS numbers, in order."""
         start, stop, _ = rows.indices(len(self))
@@ -125,9 +171,10 @@ class PackedMatrix(ABC):
         products_QV = np.empty((len(queries_QD), count), np.float32)
         numbers = len(queries_QD) * count * self.shape[1]
         if len(queries_QD) <= FEW and self.shape[1] and self._multiplied + numbers > PATIENCE:
+            scales_V = self.scales(rows)
             for products_V, query_D in zip(products_QV, queries_QD, strict=True):
                 query_D = np.ascontiguousarray(query_D, np.float32)
-                products_V[:] = self.multiply(query_D, self.codes[rows], self.scales[rows])
+                products_V[:] = self.multiply(query_D, self.codes[rows], scales_V)
             return products_QV
         self._multiplied += numbers
         for block in self.blocks(rows):
@@ -142,7 +189,7 @@ class PackedMatrix(ABC):
 
     def finite_rows(self) -> np.ndarray:
         """(V,) bool: whose numbers are all finite."""
-        return np.isfinite(self.scales)
+        return np.isfinite(self.scales())
 
 
 Rows = np.ndarray | PackedMatrix
@@ -156,7 +203,7 @@ class ScalarMatrix(PackedMatrix):
 
     Args:
         codes_VM: uint8, as `pack` makes them.
-        scales_V: of each row.
+        scales: of each row.
         dim: D.
         bits: of a number.
 
@@ -164,8 +211,8 @@ class ScalarMatrix(PackedMatrix):
         InputError: other bits, or codes of another width.
     """
 
-    def __init__(self, codes_VM: np.ndarray, scales_V: np.ndarray, dim: int, bits: int):
-        super().__init__(codes_VM, scales_V, dim)
+    def __init__(self, codes_VM: np.ndarray, scales: RowScales | np.ndarray, dim: int, bits: int):
+        super().__init__(codes_VM, scales, dim)
         if bits not in BITS or codes_VM.shape[1] != -(-dim * bits // 8):
             raise InputError(f"{dim} numbers of {bits} bits do not fit {codes_VM.shape[1]} bytes a row.")
         self.bits = bits
@@ -201,9 +248,6 @@ class ScalarMatrix(PackedMatrix):
         codes = (np.arange(ENTRIES)[:, None] >> shifts) & ((1 << self.bits) - 1)
         return (2 * codes - (1 << self.bits) + 1).astype(np.float32)
 
-    def tensors(self) -> dict[str, np.ndarray]:
-        return {"codes": self.codes, "scales": self.scales}
-
     def header(self) -> dict[str, str]:
         return {METHOD: "scalar", "dim": str(self.shape[1]), "bits": str(self.bits)}
 
@@ -214,21 +258,23 @@ class ProductMatrix(PackedMatrix):
 
     Args:
         codes_VM: uint8.
-        scales_V: of each row.
-        codebooks_M256W: float32, the entries of every stretch; numbers beyond D are no part of a row.
+        scales: of each row.
+        codebooks_M256W: float16, in older folders float32: the entries of every stretch; numbers beyond D are no part
+            of a row.
         dim: D.
 
     Raises:
         InputError: arrays that do not belong together.
     """
 
-    def __init__(self, codes_VM: np.ndarray, scales_V: np.ndarray, codebooks_M256W: np.ndarray, dim: int):
-        super().__init__(codes_VM, scales_V, dim)
+    def __init__(self, codes_VM: np.ndarray, scales: RowScales | np.ndarray, codebooks_M256W: np.ndarray, dim: int):
+        super().__init__(codes_VM, scales, dim)
         stretches, entries, width = codebooks_M256W.shape if codebooks_M256W.ndim == 3 else (0, 0, 0)
         if entries != ENTRIES or stretches != codes_VM.shape[1] or not 0 <= stretches * width - dim < max(1, width):
             raise InputError(
                 f"codebooks of shape {codebooks_M256W.shape} do not fit {codes_VM.shape[1]} bytes for {dim} numbers."
             )
+        self._codebooks = codebooks_M256W
         self.codebooks = np.array(codebooks_M256W, np.float32)
 
     @property
@@ -253,7 +299,7 @@ class ProductMatrix(PackedMatrix):
         return super().finite_rows() & bool(np.isfinite(self.codebooks).all())
 
     def tensors(self) -> dict[str, np.ndarray]:
-        return {"codes": self.codes, "scales": self.scales, "codebooks": self.codebooks}
+        return {**super().tensors(), "codebooks": self._codebooks}
 
     def header(self) -> dict[str, str]:
         return {METHOD: "product", "dim": str(self.shape[1])}
@@ -281,10 +327,11 @@ def packed_of(tensors: Mapping[str, np.ndarray], header: Mapping[str, Any]) -> P
         KeyError, ValueError: they are none of a packed matrix; InputError is a ValueError.
     """
     dim = int(header["dim"])
+    scales = RowScales(tensors["scales"], np.array(tensors["levels"])) if "levels" in tensors else tensors["scales"]
     if header[METHOD] == "scalar":
-        return ScalarMatrix(tensors["codes"], tensors["scales"], dim, int(header["bits"]))
+        return ScalarMatrix(tensors["codes"], scales, dim, int(header["bits"]))
     if header[METHOD] == "product":
-        return ProductMatrix(tensors["codes"], tensors["scales"], tensors["codebooks"], dim)
+        return ProductMatrix(tensors["codes"], scales, tensors["codebooks"], dim)
     raise ValueError(f"{header[METHOD]!r} is no way to pack a matrix")
 
 
