@@ -20,6 +20,7 @@ from ...base.compiled.simd import LANES, primitive
 from .kernels import compiled, rounded, step
 from .planes import BLOCK, PAIRED, has_feature
 
+FLOAT = ir.FloatType()
 INT16, INT32, INT64 = (ir.IntType(bits) for bits in (16, 32, 64))
 WORDS = 16 if LANES == 16 and has_feature("avx512bw") else 8
 """Lanes of a vector: 512 bits or 256."""
@@ -100,6 +101,59 @@ def multiply_pairs(
     return signature, emit
 
 
+@primitive
+def write_columns(typing_context: Any, out: Any, m: Any, n: Any, sums: Any, count: Any, lanes: Any) -> tuple[Any, Any]:
+    """write_columns(out, m, n, sums, count, lanes): out[m : m + 2 lanes, n : n + count] = sums.T, four rows at a time.
+
+    out is float32 (M, N), sums float32 (count, 2 lanes); count is at least 4.
+    """
+    signature = types.void(out, types.int64, types.int64, sums, count, lanes)
+
+    def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        kinds = signature.args
+        total, width = (kind.literal_value for kind in kinds[4:])
+        row_kind, four = ir.VectorType(FLOAT, width), ir.VectorType(FLOAT, 4)
+        target = context.make_array(kinds[0])(context, builder, values[0])
+        stride = builder.extract_value(target.shape, 1)
+        source = context.make_array(kinds[3])(context, builder, values[3]).data
+        corner = builder.gep(target.data, [builder.add(builder.mul(values[1], stride), values[2])])
+
+        def shuffled(a: Any, b: Any, places: list[int]) -> Any:
+            """Of every four lanes the same places; those of `b` count from 4."""
+            lanes = [4 * part + place % 4 + width * (place // 4) for part in range(width // 4) for place in places]
+            return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(INT32, width), lanes))
+
+        for half in range(2):
+            for first in {*range(0, total - 3, 4), total - 4}:
+                a, b, c, d = (
+                    builder.load(
+                        builder.bitcast(
+                            builder.gep(source, [ir.Constant(INT64, (first + row) * 2 * width + half * width)]),
+                            row_kind.as_pointer(),
+                        ),
+                        align=4,
+                    )
+                    for row in range(4)
+                )
+                low, high = (
+                    [shuffled(x, y, places) for x, y in ((a, b), (c, d))] for places in ([0, 4, 1, 5], [2, 6, 3, 7])
+                )
+                for place, (pair, places) in enumerate(
+                    [(low, [0, 1, 4, 5]), (low, [2, 3, 6, 7]), (high, [0, 1, 4, 5]), (high, [2, 3, 6, 7])]
+                ):
+                    found = shuffled(*pair, places)
+                    for part in range(width // 4):
+                        lanes = ir.Constant(ir.VectorType(INT32, 4), [4 * part + k for k in range(4)])
+                        row = ir.Constant(INT64, half * width + 4 * part + place)
+                        at = builder.gep(corner, [builder.add(builder.mul(row, stride), ir.Constant(INT64, first))])
+                        builder.store(
+                            builder.shuffle_vector(found, found, lanes), builder.bitcast(at, four.as_pointer()), align=4
+                        )
+        return context.get_dummy_value()
+
+    return signature, emit
+
+
 @step
 def blocks_of(hidden_MD: Any, largest_sum: int, groups: int, pairs: int) -> Any:
     """Rows as integers (B G, P, WIDTH, 2), and what one of them stands for in each row (M,)."""
@@ -142,7 +196,7 @@ def tiles_kernel(bits: int) -> Any:
         length, offset = codes_NB.shape[1] // groups, np.int16(np.float32(factor) * zero)
         tile, sums_RW = np.empty((TILE, WIDTH), np.int32), np.empty((TILE, WIDTH), np.float32)
         levels_GRL = np.zeros((groups, TILE, 2 * pairs), np.int16)
-        made_MS = np.empty((rows, SPAN), np.float32)
+        made_MS = np.empty((len(blocks) // groups * WIDTH, SPAN), np.float32)
         for first in range(begin, end, SPAN):
             span = min(SPAN, end - first)
             for start in range(first, first + span, TILE):
@@ -151,16 +205,14 @@ def tiles_kernel(bits: int) -> Any:
                     for g in range(groups):
                         write_levels(codes_NB[start + r, g * length : (g + 1) * length], offset, levels_GRL[g, r])
                 for b in range(len(blocks) // groups):
-                    sums_RW[:] = 0
                     for g in range(groups):
                         multiply_pairs(tile, levels_GRL[g], blocks, b * groups + g, pairs, TILE, WORDS)
                         for r in range(count):
                             scale = scales_NG[start + r, g]
                             for i in range(WIDTH):
-                                sums_RW[r, i] += scale * np.float32(tile[r, i])
-                    for i in range(min(WIDTH, rows - b * WIDTH)):
-                        for r in range(count):
-                            made_MS[b * WIDTH + i, start - first + r] = sums_RW[r, i]
+                                product = scale * np.float32(tile[r, i])
+                                sums_RW[r, i] = sums_RW[r, i] + product if g else product
+                    write_columns(made_MS, b * WIDTH, start - first, sums_RW, TILE, WORDS)
             bias_S = bias_N[first : first + span]
             for m in range(rows):
                 made_S, out_S, unit = made_MS[m, :span], out_MN[m, first : first + span], units_M[m]
