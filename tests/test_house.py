@@ -48,7 +48,7 @@ SUBROOMS = {
     "planning report train",
     "studies": "check tune compare",
     "compression": "models onnx vectors",
-    "visualization": "choices output style page picture charts maps curves",
+    "visualization": "choices output style page picture labels charts maps curves",
 }
 """The same inside a room: a file or folder imports only from those before it."""
 RANK = {room: rank for rank, line in enumerate(ROOMS.strip().splitlines()) for room in line.replace("|", " ").split()}

@@ -26,8 +26,8 @@ from seqlab.config import MapConfig
 from seqlab.embeddings import WordVectors
 from seqlab.visualization import PROJECTIONS, draw_curves, draw_map
 from seqlab.visualization.curves.curves import perplexity_ticks, read_run, small_panels, smoothed
+from seqlab.visualization.labels import place_labels
 from seqlab.visualization.maps.figure import map_figure
-from seqlab.visualization.maps.labels import place_labels
 from seqlab.visualization.maps.projection import tsne, usable_perplexity
 from seqlab.visualization.maps.wordmap import choose_words, cluster
 from seqlab.visualization.output import drawing_rules

@@ -190,29 +190,32 @@ class CompressionStudy(Result):
 
     def picture(self) -> Picture:
         """Size against perplexity with the front, and speed against perplexity."""
-        from ...visualization.charts.chart import ChartPanel, Series
+        from ...visualization.charts.chart import ChartPanel
         from ...visualization.charts.picture import ChartPicture
 
-        front = sorted((one for one in self.points if self.on_front(one)), key=lambda one: one.bytes)
-        changes = [one.change for one in front]
-        sizes = [Series("none smaller and better", [one.bytes / 1e6 for one in front], changes, "faint")]
-        sizes += self._points([one.bytes / 1e6 for one in self.points])
+        sizes = self._series([one.bytes / 1e6 for one in self.points], front=True)
         panels = [ChartPanel("Size", "MB of weights", "change of the perplexity, %", sizes, logarithmic=True)]
         for key in self.points[0].tokens_per_second:
             title = f"Speed, {key} stream{'s' * (key != '1')}"
-            speeds = self._points([one.tokens_per_second[key] for one in self.points])
-            panels.append(ChartPanel(title, "tokens per second", "change, %", speeds))
+            speeds = self._series([one.tokens_per_second[key] / 1e3 for one in self.points])
+            panels.append(ChartPanel(title, "thousand tokens per second", "change, %", speeds, logarithmic=True))
         caption = "Further left and lower is better on the left; further right and lower on the right."
         return ChartPicture(f"{self.name}, compressed", caption, panels, self.to_json())
 
-    def _points(self, x: Sequence[float]) -> list[Series]:
-        """A point a method."""
+    def _series(self, x: Sequence[float], front: bool = False) -> list[Series]:
+        """A point a method, those on the front apart; with `front` a line through these, and names in the legend."""
         from ...visualization.charts.chart import Series
 
-        return [
-            Series(one.method, [place], [one.change], "points", color)
-            for color, (one, place) in enumerate(zip(self.points, x, strict=True))
-        ]
+        found, places = list[Series](), sorted(zip(x, self.points, strict=True), key=lambda pair: pair[0])
+        for name, color in (("none is smaller and better", 1), ("others", 0)):
+            some = [(place, one) for place, one in places if self.on_front(one) is (color == 1)]
+            at, changes = [place for place, _ in some], [one.change for _, one in some]
+            if front and color == 1:
+                found.append(Series("", at, changes, "faint"))
+            found.append(
+                Series(name if front and some else "", at, changes, "points", color, [one.method for _, one in some])
+            )
+        return found
 
     def to_json(self) -> dict[str, Any]:
         """The points, and which are on the front."""

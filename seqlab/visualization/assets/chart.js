@@ -3,9 +3,10 @@ function chartTraces(panel, p) {
   const number = p ? String(p + 1) : "";
   return panel.series.map((one) => ({
     type: "scatter", x: one.x, y: one.y, name: escapeText(one.name), showlegend: one.name !== "",
-    mode: one.kind === "points" ? "markers" : "lines", opacity: one.kind === "faint" ? 0.35 : 1,
+    mode: one.labels.length ? "markers+text" : one.kind === "points" ? "markers" : "lines", opacity: one.kind === "faint" ? 0.35 : 1,
     line: { color: one.color, width: one.kind === "faint" ? 1 : 2 }, marker: { color: one.color, size: 8 },
-    hoverinfo: "x+y+name", xaxis: `x${number}`, yaxis: `y${number}`, legendgroup: escapeText(one.name),
+    text: one.labels.map(escapeText), textposition: "top center", textfont: { size: 10, color: color("quiet") },
+    hoverinfo: one.labels.length ? "x+y+text" : "x+y+name", xaxis: `x${number}`, yaxis: `y${number}`, legendgroup: escapeText(one.name),
   }));
 }
 

@@ -22,6 +22,7 @@ class Series:
         x, y: values; a pair of which one is not finite is left out.
         kind: how it is drawn.
         color: its place in the palette.
+        labels: what is written next to each point; empty for nothing.
     """
 
     name: str
@@ -29,11 +30,17 @@ class Series:
     y: Sequence[float]
     kind: Kind = "line"
     color: int = 0
+    labels: Sequence[str] = ()
 
     def points(self) -> list[tuple[float, float]]:
         """The pairs that can be drawn."""
         pairs = zip(map(float, self.x), map(float, self.y), strict=True)
         return [(x, y) for x, y in pairs if math.isfinite(x) and math.isfinite(y)]
+
+    def labelled(self) -> list[tuple[float, float, str]]:
+        """Those of them that have a label, with it."""
+        found = zip(map(float, self.x), map(float, self.y), self.labels, strict=False)
+        return [(x, y, text) for x, y, text in found if math.isfinite(x) and math.isfinite(y)]
 
 
 @dataclass(frozen=True)

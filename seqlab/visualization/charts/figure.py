@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
+from typing import Any, cast
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -12,6 +13,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.text import Text
 from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
+from ..labels import place_labels
 from ..output import drawing_rules, figure_bytes
 from ..style import FAINT, INK, PAPER, QUIET, label_text
 from .chart import ChartPanel, color_of, columns_of
@@ -20,20 +22,32 @@ DPI = 200
 FEW_DECADES = 100
 """A logarithmic axis that spans less than this factor has three numbers a decade."""
 WIDTHS = {"line": 1.4, "faint": 0.6}
+PANEL, PANEL_WITH_LABELS = (3.6, 3.6), (4.2, 5.0)
+"""Width and height in inches."""
+LABEL = 6.5
+"""Height of a point's label, in points of the page."""
+AXES = (250.0, 310.0)
+"""About the width and height of the axes of a panel with labels, in points of the page."""
 
 
 def chart_bytes(title: str, panels: Sequence[ChartPanel], kind: str) -> bytes:
     """The chart as png, svg or pdf."""
     with drawing_rules():
-        columns = columns_of(len(panels))
-        rows = -(-len(panels) // columns)
-        figure = Figure(figsize=(max(7.0, 3.6 * columns), 0.6 + 3.6 * rows), dpi=DPI, facecolor=PAPER)
-        figure.set_layout_engine(ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12))
-        FigureCanvasAgg(figure)
-        for place, panel in enumerate(panels):
-            _draw(figure.add_subplot(rows, columns, place + 1), panel)
-        figure.suptitle(title, x=0.01, ha="left", size=11, weight="bold", color=INK)
-        return figure_bytes(figure, kind)
+        return figure_bytes(chart_figure(title, panels), kind)
+
+
+def chart_figure(title: str, panels: Sequence[ChartPanel]) -> Figure:
+    """The chart, drawn within `drawing_rules`."""
+    columns = columns_of(len(panels))
+    rows = -(-len(panels) // columns)
+    width, height = PANEL_WITH_LABELS if any(one.labels for panel in panels for one in panel.series) else PANEL
+    figure = Figure(figsize=(max(7.0, width * columns), 0.6 + height * rows), dpi=DPI, facecolor=PAPER)
+    figure.set_layout_engine(ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12))
+    FigureCanvasAgg(figure)
+    for place, panel in enumerate(panels):
+        _draw(figure.add_subplot(rows, columns, place + 1), panel)
+    figure.suptitle(title, x=0.01, ha="left", size=11, weight="bold", color=INK)
+    return figure
 
 
 def _draw(axes: Axes, panel: ChartPanel) -> None:
@@ -72,6 +86,26 @@ def _draw(axes: Axes, panel: ChartPanel) -> None:
     axes.tick_params(labelsize=8, colors=QUIET, length=0)
     if any(one.name for one in panel.series):
         axes.legend(frameon=False, fontsize=7.5, labelcolor=INK, loc="best")
+    axes.set_xmargin(0.03)
+    _write_labels(axes, [one for series in panel.series for one in series.labelled()])
     for text in axes.findobj(Text):
         cast(Text, text).set_parse_math(False)
-    axes.set_xmargin(0.03)
+
+
+def _write_labels(axes: Axes, labels: Sequence[tuple[float, float, str]]) -> None:
+    """Labels next to their points, or led back to them by a line."""
+    if not labels:
+        return
+    axes.autoscale_view()
+    to_axes = axes.transData + axes.transAxes.inverted()
+    dot_N2 = np.clip(to_axes.transform([(x, y) for x, y, _ in labels]), 0, 1) * AXES
+    size_N2 = np.array([(0.58 * LABEL * len(text), 1.1 * LABEL) for _, _, text in labels])
+    for label in place_labels(dot_N2, size_N2, AXES, np.arange(len(labels)), required=len(labels), gap=5.0):
+        x, y, text = labels[label.word]
+        left, low = dot_N2[label.word]
+        place: dict[str, Any] = {"xy": (x, y), "textcoords": "offset points"}
+        corner = (label.x - left, label.y - low)
+        axes.annotate(text, xytext=corner, ha="left", va="bottom", size=LABEL, color=INK, **place)
+        if label.line is not None:
+            end = (label.line[0] - left, label.line[1] - low)
+            axes.annotate("", xytext=end, arrowprops={"arrowstyle": "-", "color": QUIET, "lw": 0.5}, **place)

@@ -71,6 +71,7 @@ def _panel(panel: ChartPanel) -> dict[str, Any]:
             "color": color_of(one),
             "x": [x for x, _ in one.points()],
             "y": [float(f"{y:.6g}") for _, y in one.points()],
+            "labels": [label_text(text) for _, _, text in one.labelled()],
         }
         for one in panel.series
     ]

@@ -17,9 +17,9 @@ from matplotlib.lines import Line2D
 
 from ...base.errors import InputError, counted
 from ...base.printing import quoted
+from ..labels import GAP, Label, place_labels
 from ..output import drawing_rules, figure_bytes
 from ..style import INK, PAPER, QUIET, darker, font_families, label_text
-from .labels import GAP, Label, place_labels
 from .wordmap import WordMap
 
 INCHES = 9.0  # width and height of a map of BASE_WORDS words; its area grows with their number, within SCALES
