@@ -85,7 +85,8 @@ def small_text(seed: int = 1, words: int = WORDS) -> str:
 
 
 def make_inputs(folder: Path) -> None:
-    """A text, word vectors in two formats and a run, for the commands to read."""
+    """A text, word vectors in two formats and runs, one of them with matrices that can be compressed, for the commands to
+    read."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "text.txt").write_text(small_text(), encoding="utf-8")
     names = small_text(2, 900).replace(".", "").split()
@@ -94,6 +95,7 @@ def make_inputs(folder: Path) -> None:
         for command in (
             f"train embeddings text.txt -o vectors {SMALL_VECTORS} -q",
             f"train lm text.txt -o run {SMALL_LM} -q",
+            f"train lm text.txt -o wide {SMALL_LM} -q --hidden-dim 64 --embed-dim 64",
             "convert vectors vectors.txt",
         ):
             ended = run_here(command.split())

@@ -14,6 +14,7 @@ from .trials import Outcome, Part
 
 LM = "train lm {inputs}/text.txt -o out --hidden-dim 8 --embed-dim 8 --layers 1 --batch-size 4 --threads 1 -q"
 VECTORS = "train embeddings {inputs}/text.txt -o out --dim 8 --epochs 2 --workers 1 --min-count 1 -q"
+COMPRESS = "compress {inputs}/wide -o out -q --retrain 1 --method"
 TRAININGS = {
     "characters": f"{LM} --tokenizer char --bptt 32 --steps 10",
     "words with counts and cache": f"{LM} --tokenizer word --bptt 16 --steps 10",
@@ -24,6 +25,9 @@ TRAININGS = {
     "from the starter": f"{LM} --init starter --steps 6",
     "vectors with n-grams": f"{VECTORS} --subwords",
     "vectors with phrases": f"{VECTORS} --phrases 2 --model cbow",
+    "pruning": f"{COMPRESS} prune=0.6",
+    "shared values": f"{COMPRESS} share",
+    "distillation": f"{COMPRESS} distill,int8",
     "data prepare": "data prepare {inputs}/text.txt -o out --tokenizer bpe --vocab-size 300 -q",
 }
 MOST = 6
@@ -33,7 +37,7 @@ MOST = 6
 class Kills(Part):
     """A trial is one training, killed up to MOST times, every third one also stopped by Ctrl-C or SIGTERM."""
 
-    name, share, planned, quick = "kills", 0.15, 135, 9
+    name, share, planned, quick = "kills", 0.15, 180, 12
 
     def prepare(self) -> None:
         small_starter(self.inputs)

@@ -88,6 +88,20 @@ def test_gradients_go_straight_through_to_the_free_weights():
     assert torch.equal(free.detach(), before)
 
 
+@pytest.mark.parametrize("sparse", [False, True])
+@pytest.mark.parametrize("make", [lambda weight: Mask(weight, 0.5), lambda weight: Subspace(weight, 3)])
+def test_gradients_go_through_masks_and_subspaces_by_the_chain_rule(make, sparse):
+    free, ids, factor = torch.nn.Parameter(matrix((6, 8), 4)), torch.tensor([1, 4, 1]), matrix((3, 8), 5)
+    constraint = Projected({"w": free}, make, 1)
+    constraint.after_step(1.0)
+    with constraint.applied():
+        (torch.nn.functional.embedding(ids, free, sparse=sparse) * factor).sum().backward()
+    again = free.detach().clone().requires_grad_()
+    (constraint.projections["w"].project(again)[ids] * factor).sum().backward()
+    assert free.grad.is_sparse == sparse
+    torch.testing.assert_close(free.grad.to_dense(), again.grad)
+
+
 @pytest.mark.parametrize(
     "method", ["prune=0.8", "low-rank=0.5", "share", "ternary", "binary", "prune-units=0.5", "distill", "prune,int8"]
 )

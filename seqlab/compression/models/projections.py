@@ -37,6 +37,9 @@ class Mask:
     def project(self, weight: Tensor) -> Tensor:
         return weight * self.mask_ND
 
+    def pass_back(self, gradient: Tensor, rows: Tensor | slice) -> Tensor:
+        return gradient * self.mask_ND[rows]
+
     def arrays(self) -> dict[str, Tensor]:
         return {"mask": self.mask_ND.bool()}
 
@@ -63,6 +66,9 @@ class Subspace:
     def project(self, weight: Tensor) -> Tensor:
         return (weight @ self.basis_DR) @ self.basis_DR.T
 
+    def pass_back(self, gradient: Tensor, rows: Tensor | slice) -> Tensor:
+        return self.project(gradient)
+
     def arrays(self) -> dict[str, Tensor]:
         return {"basis": self.basis_DR}
 
@@ -86,6 +92,9 @@ class Levels:
     def project(self, weight: Tensor) -> Tensor:
         return self.form.nearest(weight)
 
+    def pass_back(self, gradient: Tensor, rows: Tensor | slice) -> Tensor:
+        return gradient
+
     def arrays(self) -> dict[str, Tensor]:
         return {}
 
@@ -106,6 +115,9 @@ class SharedValues:
     def project(self, weight: Tensor) -> Tensor:
         assert self.values_K is not None
         return nearest_values(weight.cpu(), self.values_K).to(weight.device)
+
+    def pass_back(self, gradient: Tensor, rows: Tensor | slice) -> Tensor:
+        return gradient
 
     def arrays(self) -> dict[str, Tensor]:
         assert self.values_K is not None

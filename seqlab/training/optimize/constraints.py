@@ -1,8 +1,8 @@
 """What the weights must be like while they are trained: sparse, of low rank, of a few levels.
 
-A step looks at the nearest weights that are allowed, and its gradient changes the free ones behind them (the
-straight-through estimator: Bengio et al. 2013, https://arxiv.org/abs/1308.3432). What is validated and stored are the
-allowed ones.
+A step looks at the nearest weights that are allowed, and its gradient changes the free ones behind them: through a mask
+or a subspace by the chain rule, past levels as if they were not there (the straight-through estimator: Bengio et al.
+2013, https://arxiv.org/abs/1308.3432). What is validated and stored are the allowed ones.
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ class Projection(Protocol):
 
     def project(self, weight: Tensor) -> Tensor:
         """The allowed matrix."""
+
+    def pass_back(self, gradient: Tensor, rows: Tensor | slice) -> Tensor:
+        """The gradient of some rows of the free matrix, from that of the allowed one."""
 
     def arrays(self) -> Mapping[str, Tensor]:
         """What it has learned, to be saved."""
@@ -83,6 +86,19 @@ class Projected(Constraint):
             with torch.no_grad():
                 for name, weight in self.weights.items():
                     weight.copy_(free[name])
+                    self._pass_back(self.projections[name], weight)
+
+    @staticmethod
+    def _pass_back(projection: Projection, weight: Parameter) -> None:
+        """Turn the gradient of allowed numbers into that of free ones."""
+        if weight.grad is None:
+            return
+        if weight.grad.is_sparse:
+            weight.grad = weight.grad.coalesce()
+            values = weight.grad._values()
+            values.copy_(projection.pass_back(values, weight.grad._indices()[0]))
+        else:
+            weight.grad.copy_(projection.pass_back(weight.grad, slice(None)))
 
     def arrays(self) -> dict[str, Tensor]:
         """What the projections have learned, by matrix."""
