@@ -85,8 +85,7 @@ def small_text(seed: int = 1, words: int = WORDS) -> str:
 
 
 def make_inputs(folder: Path) -> None:
-    """A text, word vectors in two formats and runs, one of them with matrices that can be compressed, for the commands to
-    read."""
+    """A text, word vectors in two formats, and runs, one of them wide enough to be compressed: what commands read."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "text.txt").write_text(small_text(), encoding="utf-8")
     names = small_text(2, 900).replace(".", "").split()

@@ -141,7 +141,7 @@ def write_columns(typing_context: Any, out: Any, m: Any, n: Any, sums: Any, coun
                 for place, (pair, places) in enumerate(
                     [(low, [0, 1, 4, 5]), (low, [2, 3, 6, 7]), (high, [0, 1, 4, 5]), (high, [2, 3, 6, 7])]
                 ):
-                    found = shuffled(*pair, places)
+                    found = shuffled(pair[0], pair[1], places)
                     for part in range(width // 4):
                         lanes = ir.Constant(ir.VectorType(INT32, 4), [4 * part + k for k in range(4)])
                         row = ir.Constant(INT64, half * width + 4 * part + place)
