@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import copy
 import math
+import subprocess
+import sys
+import textwrap
 
 import pytest
 import torch
@@ -12,6 +15,7 @@ from seqlab import api
 from seqlab.config import ModelConfig, TrainingConfig
 from seqlab.models import LanguageModel
 from seqlab.training import AVERAGES, OPTIMIZERS, Optimizer
+from seqlab.training.optimize.dense import DenseOptimizer
 from seqlab.training.optimize.penalties import Penalty
 from seqlab.training.optimize.rows import STALE
 from seqlab.training.watch.validation import Validator
@@ -21,13 +25,75 @@ def rows_of(gradient: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
     return torch.sparse_coo_tensor(rows[None], gradient[rows], gradient.shape).coalesce()
 
 
+def of_torch(name: str, params: list[torch.nn.Parameter], decay: float, **options) -> torch.optim.Optimizer:
+    """torch's own class for the optimiser of that name, with the default settings."""
+    config = TrainingConfig(optimizer=name)
+    betas = {"betas": (config.beta1, config.beta2)}
+    kinds = {
+        "sgd": (torch.optim.SGD, {}),
+        "momentum": (torch.optim.SGD, {"momentum": config.momentum}),
+        "nesterov": (torch.optim.SGD, {"momentum": config.momentum, "nesterov": True}),
+        "adagrad": (torch.optim.Adagrad, {}),
+        "rmsprop": (torch.optim.RMSprop, {}),
+        "adam": (torch.optim.Adam, betas),
+        "adamw": (torch.optim.AdamW, betas),
+    }
+    kind, own = kinds[name]
+    return kind(params, lr=0.05, weight_decay=decay, **own, **options)
+
+
 def dense_and_lazy(name: str, decay: float, start: torch.Tensor):
     """A parameter under torch's plain optimiser and its copy under the row rule."""
-    recipe = OPTIMIZERS[name](TrainingConfig(optimizer=name))
     dense, lazy = (torch.nn.Parameter(start.clone()) for _ in range(2))
-    options = {key: False if value is True and key != "nesterov" else value for key, value in recipe.options.items()}
-    reference = recipe.dense([dense], lr=0.05, weight_decay=decay, **options)  # neither fused nor foreach
-    return dense, reference, lazy, recipe.rows([lazy], 0.05, decay)
+    reference = of_torch(name, [dense], decay, foreach=False)
+    return dense, reference, lazy, OPTIMIZERS[name](TrainingConfig(optimizer=name)).rows([lazy], 0.05, decay)
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.02])
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_dense_updates_are_those_of_torch_to_the_bit_and_go_on_from_their_state(name, decay):
+    """Also where a parameter gets its first gradient later than others, which torch cannot do under momentum."""
+    rng, several = torch.Generator().manual_seed(4), {"foreach" if name in ("adagrad", "rmsprop") else "fused": True}
+    ours = [torch.nn.Parameter(torch.randn(shape, generator=rng)) for shape in ((5, 3), (4,), (2, 2))]
+    theirs = [torch.nn.Parameter(one.detach().clone()) for one in ours]
+    update = OPTIMIZERS[name](TrainingConfig(optimizer=name)).dense
+    optimizer, reference = DenseOptimizer(ours, 0.05, update, decay), of_torch(name, theirs, decay, **several)
+    for step in range(9):
+        if step == 5:
+            state = copy.deepcopy(optimizer.numbered_state())
+            optimizer = DenseOptimizer(ours, 0.01, update, decay)
+            optimizer.load_numbered_state(state)
+        optimizer.lr = reference.param_groups[0]["lr"] = 0.05 / (step + 1)
+        for number, (one, other) in enumerate(zip(ours, theirs, strict=True)):
+            late = number == 1 and step < 3 and name not in ("momentum", "nesterov")
+            one.grad = None if late else torch.randn(one.shape, generator=rng)
+            other.grad = one.grad
+        optimizer.step()
+        reference.step()
+        for one, other in zip(ours, theirs, strict=True):
+            assert torch.equal(one, other)
+    theirs_kept = {number: set(kept) for number, kept in reference.state_dict()["state"].items() if name != "sgd"}
+    assert {number: set(kept) for number, kept in optimizer.numbered_state().items() if kept} == theirs_kept
+
+
+def test_no_optimiser_loads_the_compiler_of_torch():
+    """Which takes more than a second of every start."""
+    code = """
+        import sys, torch
+        from seqlab.config import ModelConfig, TrainingConfig
+        from seqlab.models import LanguageModel
+        from seqlab.training import OPTIMIZERS, Optimizer
+        model = LanguageModel(ModelConfig(embed_dim=4, hidden_dim=4, softmax="sampled"), 30)
+        for name in OPTIMIZERS:
+            optimizer = Optimizer(model, TrainingConfig(optimizer=name))
+            loss, _ = model.loss(*torch.zeros(2, 2, 5, dtype=torch.int64), model.init_state(2))
+            loss.backward()
+            optimizer.clip(1.0)
+            optimizer.step(0.1)
+            optimizer.zero_grad()
+        assert "torch._dynamo" not in sys.modules
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -102,8 +168,7 @@ def idle_steps(name: str, dtype: torch.dtype, lrs, each: int, decay: float = 0.5
     dense, reference, lazy, rows = dense_and_lazy(name, decay, torch.randn(50, 4, generator=rng, dtype=dtype))
     start = lazy.detach().clone()
     for lr in lrs:
-        for optimizer in (reference, rows):
-            optimizer.param_groups[0]["lr"] = lr
+        rows.lr = reference.param_groups[0]["lr"] = lr
         dense.grad = torch.zeros_like(dense)
         lazy.grad = rows_of(dense.grad, torch.randperm(50, generator=rng)[:each])
         reference.step()

@@ -6,7 +6,7 @@ have none by shrinking.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,6 +15,7 @@ from torch.nn import Parameter
 from ...config import TrainingConfig
 from ...models import Network
 from ..distributed import World
+from .dense import AdagradUpdate, AdamUpdate, DenseOptimizer, Kept, ParameterOptimizer, RMSpropUpdate, SGDUpdate, Update
 from .rows import (
     RowKernel,
     RowOptimizer,
@@ -29,10 +30,9 @@ from .rows import (
 
 
 class Recipe(NamedTuple):
-    """An optimiser twice: torch's class and options for dense parameters, and the rule for rows."""
+    """An optimiser twice: torch's update for dense parameters, and the rule for rows."""
 
-    dense: Callable[..., torch.optim.Optimizer]
-    options: dict[str, Any]
+    dense: Update
     slots: int
     """Moment tensors the row rule keeps."""
     rule: RowRule
@@ -48,41 +48,35 @@ class Recipe(NamedTuple):
         return RowOptimizer(params, lr, self.slots, self.rule, decay, self.decoupled, self.kernel, self.idle_decay)
 
 
-FUSED, FOREACH = {"fused": True}, {"foreach": True}
-
-
 def _sgd(config: TrainingConfig) -> Recipe:
-    return Recipe(torch.optim.SGD, FUSED, 0, sgd_rows)
+    return Recipe(SGDUpdate(), 0, sgd_rows)
 
 
-def _momentum(config: TrainingConfig) -> Recipe:
-    options = {**FUSED, "momentum": config.momentum}
-    rule = momentum_rows(config.momentum)
-    return Recipe(torch.optim.SGD, options, 1, rule, idle_decay=1.0 / (1.0 - config.momentum))
+def _momentum(config: TrainingConfig, nesterov: bool = False) -> Recipe:
+    rule = momentum_rows(config.momentum, nesterov)
+    return Recipe(SGDUpdate(config.momentum, nesterov), 1, rule, idle_decay=1.0 / (1.0 - config.momentum))
 
 
 def _nesterov(config: TrainingConfig) -> Recipe:
-    if not config.momentum:
-        return _sgd(config)
-    rule = momentum_rows(config.momentum, nesterov=True)
-    return _momentum(config)._replace(options={**FUSED, "momentum": config.momentum, "nesterov": True}, rule=rule)
+    return _momentum(config, nesterov=True) if config.momentum else _sgd(config)
 
 
 def _adagrad(config: TrainingConfig) -> Recipe:
-    return Recipe(torch.optim.Adagrad, FOREACH, 1, adagrad_rows)
+    return Recipe(AdagradUpdate(), 1, adagrad_rows)
 
 
 def _rmsprop(config: TrainingConfig) -> Recipe:
-    return Recipe(torch.optim.RMSprop, FOREACH, 1, rmsprop_rows)
+    return Recipe(RMSpropUpdate(), 1, rmsprop_rows)
 
 
-def _adam(config: TrainingConfig, dense: Callable[..., torch.optim.Optimizer] = torch.optim.Adam) -> Recipe:
+def _adam(config: TrainingConfig, decoupled: bool = False) -> Recipe:
     betas = (config.beta1, config.beta2)
-    return Recipe(dense, {**FUSED, "betas": betas}, 2, adam_rows(*betas), kernel=adam_rows_compiled(*betas))
+    update, kernel = AdamUpdate(*betas, decoupled), adam_rows_compiled(*betas)
+    return Recipe(update, 2, adam_rows(*betas), decoupled, kernel)
 
 
 def _adamw(config: TrainingConfig) -> Recipe:
-    return _adam(config, torch.optim.AdamW)._replace(decoupled=True)
+    return _adam(config, decoupled=True)
 
 
 OPTIMIZERS: dict[str, Callable[[TrainingConfig], Recipe]] = {
@@ -121,17 +115,16 @@ class Optimizer:
         names = {id(p): name for name, p in trained.items()}
         self.parameters = {names[id(p)]: p for p in [*self.dense_params, *self.sparse_params]}
         decay = config.weight_decay
-        self.parts: list[torch.optim.Optimizer] = []
+        self.parts: list[ParameterOptimizer] = []
         if self.dense_params:
-            options = {**recipe.options, "weight_decay": decay}
-            self.parts.append(recipe.dense(self.dense_params, lr=config.lr, **options))
+            self.parts.append(DenseOptimizer(self.dense_params, config.lr, recipe.dense, decay))
         if self.sparse_params:
             self.parts.append(recipe.rows(self.sparse_params, config.lr, decay))
 
     def zero_grad(self) -> None:
         """Forget the gradients."""
         for part in self.parts:
-            part.zero_grad(set_to_none=True)
+            part.zero_grad()
 
     def coalesce(self) -> None:
         """Bring every sparse gradient to one entry a row."""
@@ -197,8 +190,7 @@ class Optimizer:
     def step(self, lr: float) -> None:
         """Update all parameters with learning rate `lr`; sparse gradients must be coalesced."""
         for part in self.parts:
-            for group in part.param_groups:
-                group["lr"] = lr
+            part.lr = lr
             part.step()
 
     @property
@@ -217,7 +209,7 @@ class Optimizer:
         return {
             f"{i}.{index}.{name}": torch.as_tensor(value, dtype=torch.float64 if type(value) is float else None)
             for i, part in enumerate(self.parts)
-            for index, slots in part.state_dict()["state"].items()
+            for index, slots in part.numbered_state().items()
             for name, value in slots.items()
             if value is not None
         }
@@ -229,15 +221,14 @@ class Optimizer:
             ValueError: one has not the shape of its weights.
         """
         for i, part in enumerate(self.parts):
-            weights = [weight for group in part.param_groups for weight in group["params"]]
-            state: dict[int, dict[str, Any]] = {}
+            state: dict[int, Kept] = {}
             for key, tensor in arrays.items():
                 owner, index, name = key.split(".", 2)
                 if int(owner) == i:
-                    shape = weights[int(index)].shape
+                    shape = part.params[int(index)].shape
                     single = tensor.numel() == 1 and not name.startswith("moment")
                     if not single and tensor.shape != (shape[:1] if name == "row_decayed" else shape):
                         raise ValueError(f"{key} has the shape {tuple(tensor.shape)}")
                     number = isinstance(part, RowOptimizer) and name in ("step", "decayed")
                     state.setdefault(int(index), {})[name] = tensor.item() if number else tensor
-            part.load_state_dict({**part.state_dict(), "state": state})
+            part.load_numbered_state(state)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import Parameter
+
+from .dense import Kept, ParameterOptimizer
 
 RowRule = Callable[[Tensor, list[Tensor], int], Tensor]
 """(gradient (r, D), its moments [(r, D)], changed in place, steps taken) -> what lr times is subtracted (r, D)."""
@@ -26,7 +27,7 @@ STALE = 0.01
 """Pending weight decay of a row, as a share of its weights, from which training applies it to all rows."""
 
 
-class RowOptimizer(torch.optim.Optimizer):
+class RowOptimizer(ParameterOptimizer):
     """Updates only the rows present in a sparse gradient, as torch's dense optimisers update all.
 
     Weight decay reaches every row. A row that is touched first shrinks by prod (1 - lr_t weight_decay idle_decay) over
@@ -63,22 +64,22 @@ class RowOptimizer(torch.optim.Optimizer):
     ):
         self.slots, self.rule, self.decoupled, self.kernel = slots, rule, decoupled, kernel
         self.idle_decay = idle_decay
-        super().__init__(params, {"lr": lr, "weight_decay": weight_decay})
+        super().__init__(params, lr, weight_decay)
+
+    def begin(self, parameter: Parameter) -> Kept:
+        return {"step": 0, **{f"moment{slot}": torch.zeros_like(parameter) for slot in range(self.slots)}}
 
     @torch.no_grad()
-    def step(self, closure: None = None) -> None:  # type: ignore[override]
+    def step(self) -> None:
         """One update; gradients must be coalesced."""
-        for group in self.param_groups:
-            for parameter in group["params"]:
-                if parameter.grad is not None:
-                    self._update(parameter, group["lr"], group["weight_decay"])
+        for parameter in self.params:
+            if parameter.grad is not None:
+                self._update(parameter, self.lr, self.weight_decay)
 
     def _update(self, parameter: Parameter, lr: float, decay: float) -> None:
+        if parameter not in self.state:
+            self.state[parameter] = self.begin(parameter)
         state = self.state[parameter]
-        if not state:
-            state["step"] = 0
-            for slot in range(self.slots):
-                state[f"moment{slot}"] = torch.zeros_like(parameter)
         state["step"] += 1
         rows, gradient = parameter.grad._indices()[0], parameter.grad._values()  # type: ignore[union-attr]
         kept_r = self._kept(parameter, state, rows, lr * decay) if decay else parameter.new_ones(len(rows))
@@ -98,7 +99,7 @@ class RowOptimizer(torch.optim.Optimizer):
             state[f"moment{slot}"].index_copy_(0, rows, moment)
         parameter.index_copy_(0, rows, values.sub_(update, alpha=lr))
 
-    def _kept(self, parameter: Parameter, state: dict[str, Any], rows: Tensor, decay: float) -> Tensor:
+    def _kept(self, parameter: Parameter, state: Kept, rows: Tensor, decay: float) -> Tensor:
         """Share (r,) that remains of `rows` after the decay they missed, and after this step's where it is decoupled.
         Notes it as applied; `decay` is that of the step."""
         if "decayed" not in state:
