@@ -18,7 +18,7 @@ from .mixture import fit_weights
 
 KIND_RIDGE = 2.0
 """Penalty on how far a kind's bias is from the common one: half as much as a position that tells clearly."""
-HIDDEN_RIDGE = 10.0
+HIDDEN_RIDGE = 30.0
 """The same on the weights of the hidden states, each scaled to unit variance."""
 ROUNDS = 60
 """Of the optimiser at most."""
