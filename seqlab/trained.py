@@ -159,7 +159,8 @@ class TrainedLanguageModel(RunHolder):
     def items(self, n: int = 10, prompt: str = "", *, new: bool = False, **options: Unpack[GenerationOptions]) -> Items:
         """Different items of a list, such as names or headlines, one line each.
 
-        For a model of a list of lines each item also tells whether that list has it.
+        For a model of a list of lines each item also tells whether that list has it. They are drawn at temperature 0.6
+        unless an option says otherwise.
 
         Args:
             n: how many.

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..base.errors import InputError, option
 from ..base.results import Result, Table, line
+from ..config.checks import RULE_FLAGS
 from ..options import GenerationOptions
 from ..text.preparation.lines import item_key
 from .generator import TextGenerator
@@ -21,6 +22,9 @@ SPARE = 4
 """Texts drawn in a round beyond those that are missing."""
 MOST_ITEMS, MOST_AT_ONCE = 10**6, 10**4
 """Items, and texts drawn in a round."""
+TEMPERATURE = 0.6
+"""Where no rule is given: from 2,000 headings a small model has learned few of the words that it begins. One in ten to
+six of its items consists of existing words at temperature 1, three in five at 0.6 (benchmarks/LOG.md, 'Lists')."""
 CLASHES = ("num", "beam", "best_of", "stop", "stop_at_eos")
 """Options that items decide themselves."""
 
@@ -96,8 +100,9 @@ def write_items(
 ) -> Items:
     """Draw `count` different items, side by side.
 
-    Empty lines and texts that reached `length` without an end are drawn again; so are items of the training text, where
-    only new ones are wanted. After DRAWS texts for every item there may be fewer than `count`.
+    Drawn at TEMPERATURE, unless `options` name a rule. Empty lines and texts that reached `length` without an end are
+    drawn again; so are items of the training text, where only new ones are wanted. After DRAWS texts for every item
+    there may be fewer than `count`.
 
     Args:
         generator: of the model.
@@ -120,6 +125,8 @@ def write_items(
     if new and known is None:
         raise InputError("new: the run does not know its training lines; one that is trained on a list (lines) does.")
     prompt = prompt.rpartition("\n")[2]
+    if not options.get("rules") and all(options.get(name) is None for name in RULE_FLAGS):
+        options = {**options, "temperature": TEMPERATURE}
     whole: GenerationOptions = options if separate else {**options, "stop": ["\n"], "stop_at_eos": True}
     beginning = prompt if separate or generator.tokenizer.newline_id is None else f"\n{prompt}"
     request = generator.request(beginning, **whole)

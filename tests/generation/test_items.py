@@ -10,6 +10,7 @@ from seqlab_cli.main import run
 
 import seqlab
 from seqlab.base.errors import InputError
+from seqlab.generation.items import TEMPERATURE
 from seqlab.text.preparation.lines import item_key
 
 OPTIONS = {"embed_dim": 16, "hidden_dim": 32, "layers": 1, "batch_size": 4, "bptt": 16, "lr": 0.01, "threads": 1}
@@ -64,6 +65,14 @@ def test_new_items_are_new_and_begin_as_asked(lm, words) -> None:
     begun = lm.items(4, "ka", seed=1)
     assert all(item.text.startswith("ka") for item in begun)
     assert [item.text for item in lm.items(4, "nothing\nka", seed=1)] == [item.text for item in begun]
+
+
+def test_items_are_drawn_at_a_low_temperature_unless_a_rule_is_named(lm) -> None:
+    def texts(**options) -> list[str]:
+        return [item.text for item in lm.items(30, seed=4, **options)]
+
+    assert texts() == texts(temperature=TEMPERATURE) != texts(temperature=1.0)
+    assert texts(top_p=1.0) == texts(temperature=1.0) == texts(rules=["temperature=1"])
 
 
 def test_the_number_of_draws_has_a_bound(lm) -> None:
