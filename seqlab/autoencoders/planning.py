@@ -26,10 +26,10 @@ from .run import AutoencoderRun
 BASIS: dict[str, Any] = {
     "text": {"lines": "yes"},
     "model": {"layers": 1, "counts": False, "embed_dim": 128, "dropout": 0.2},
-    "training": {"lr": 2e-3, "clip": 5.0},
+    "training": {"lr": 3e-3, "clip": 5.0},
 }
 """What is different from a language model, for any text."""
-OF_CHARACTERS: dict[str, Any] = {"model": {"embed_dim": 32, "tie": False}, "autoencoder": {"latent_dim": 16}}
+OF_CHARACTERS: dict[str, Any] = {"model": {"embed_dim": 32, "tie": False}, "training": {"lr": 5e-3}}
 """The same for texts whose tokens are characters or bytes."""
 MANY_TYPES = 8_000
 """Types from which on the output layer is trained by sampling."""

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from seqlab_cli.main import run as cli
 from sklearn.base import clone
+from sklearn.utils import estimator_checks
 
 import seqlab
 from seqlab.autoencoders.decoding import PointDecoder
@@ -135,6 +136,11 @@ def test_a_step_of_a_pipeline(trained, folder):
         seqlab.LineVectorizer().fit(LINES)
 
 
+def test_check_estimator_has_nothing_against_it(trained):
+    with pytest.warns(estimator_checks.SkipTestWarning):
+        estimator_checks.check_estimator(seqlab.LineVectorizer(trained))
+
+
 def output(capsys, *arguments):
     code = cli(list(map(str, arguments)))
     found = capsys.readouterr()
@@ -150,6 +156,9 @@ def test_the_verbs(folder, text, tmp_path, capsys):
     assert cli(["reconstruct", str(folder), LINES[0]]) == 0
     assert "<unk>" not in capsys.readouterr().err
     assert output(capsys, "analogy", folder, *LINES[:3]).strip()
+    for way in (("--temperature", 0.7), ("--best-of", 3), ("--beam", 3), ("--top-k", 2)):
+        lines = output(capsys, "generate", folder, "--from-prior", "--num", 3, "--seed", 1, *way).splitlines()
+        assert len(lines) == 3, way
     assert "40 different lines" in output(capsys, "encode", folder, text, "-o", tmp_path / "points")
     near = json.loads(output(capsys, "neighbors", tmp_path / "points", f"{LINES[0]} 1", "-k", 3, "--json"))
     assert len(near["results"]) == 3
@@ -198,6 +207,36 @@ def test_what_cannot_be_done_is_said_in_a_sentence(arguments, words, folder, tex
     places = {"RUN": str(folder), "TEXT": str(text)}
     assert cli([places.get(one, one) for one in arguments]) == 2
     assert words in capsys.readouterr().err
+
+
+def test_the_published_protocol_reads_a_file_of_its_format(tmp_path, capsys):
+    """Of the guide, on made-up lines as those of the Penn Treebank are written."""
+    rng, places = np.random.default_rng(0), {}
+    words = ["the", "<unk>", "N", "company", "said", "rose", "to", "million", "$", "'s"]
+    for name, count in (("train", 60), ("valid", 20), ("test", 20)):
+        places[name] = tmp_path / f"ptb.{name}.txt"
+        places[name].write_text("".join(f" {' '.join(rng.choice(words, rng.integers(3, 9)))} \n" for _ in range(count)))
+    small = ["--embed-dim", 8, "--hidden-dim", 8, "--latent-dim", 4, "--steps", 6, "--set", "threads=1", "-q"]
+    own = [
+        "--tokenizer",
+        "whitespace",
+        "--no-tie",
+        "--softmax",
+        "full",
+        "--dropout",
+        0.5,
+        "--lr",
+        1e-3,
+        "--max-length",
+        100,
+    ]
+    files = [places["train"], "--valid", places["valid"], "--test", places["test"]]
+    out = ["-o", tmp_path / "vae", "--baseline", tmp_path / "lstm"]
+    found = output(capsys, "train", "autoencoder", *files, *out, *own, "--set", "schedule=plateau", *small)
+    summary = json.loads(found.splitlines()[-1])
+    assert summary["test"]["lines"] == 20
+    assert summary["test"]["iw_nll"] > 0
+    assert summary["baseline"]["test"]["tokens"] == summary["test"]["tokens"]
 
 
 def test_training_by_the_command_line_prints_a_summary(text, tmp_path, capsys):
