@@ -101,6 +101,17 @@ def look_of(blocks: list[tuple[bool, str]], size: int, path: Path) -> Look:
     return look
 
 
+@pytest.mark.parametrize("size", [40, 1000, 50_000])
+def test_a_sample_is_as_long_and_as_evenly_spread_however_large_the_chunks(tmp_path: Path, size: int) -> None:
+    """The tokenizer of a text is chosen by it: words that occur once are a larger share of a shorter sample."""
+    text = "".join(f"{number} " for number in range(8000))
+    spool = Spool(tmp_path / "spool", size)
+    list(spool.fill([(True, text[:100]), (False, text[100:])]))
+    begins = [part * len(text) // 8 for part in range(8)]
+    assert spool.sample(characters=300) == "\n".join(text[begin : begin + 300] for begin in begins)
+    assert spool.sample(characters=len(text) // 8 + 1) == text
+
+
 @pytest.mark.parametrize("size", [7, 64, 1000, 5000])
 def test_figures_do_not_depend_on_the_chunks(tmp_path: Path, size: int) -> None:
     texts = ["a b\n", "no line end", "word " * 2000 + "\n\nlast", "y" * 3000, some_text(5, 60), "\n", "end\n"]

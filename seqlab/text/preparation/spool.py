@@ -145,9 +145,15 @@ class Spool:
         return following or (stop if later < len(ends) else None)
 
     def sample(self, parts: int = 8, characters: int = 1 << 14) -> str:
-        """Stretches of the text, evenly spaced."""
-        step = max(1, len(self.chunks) // parts)
-        return "\n".join(chunk.read()[:characters] for chunk in self.chunks[::step][:parts])
+        """So many stretches of so many characters, evenly spaced; the whole of a text that is no longer."""
+        if self.characters <= parts * characters:
+            return "".join(chunk.read() for chunk in self.chunks)
+        begins = (part * self.characters // parts for part in range(parts))
+        return "\n".join(self._stretch(begin, begin + characters) for begin in begins)
+
+    def _stretch(self, begin: int, end: int) -> str:
+        overlapping = [one for one in self._placed() if one[0] < end and begin < one[0] + one[1].characters]
+        return "".join(chunk.read()[max(0, begin - start) : end - start] for start, chunk in overlapping)
 
     def split(self, fraction: float, anywhere: bool) -> tuple[list[Chunk], list[Chunk]]:
         """The chunks of the first part and of the last `fraction` of the characters.
