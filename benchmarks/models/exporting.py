@@ -3,7 +3,8 @@
     python -m benchmarks.models.exporting runs/book [--rows compression/onnx]
 
 A step reads one token of one stream on one thread and gives the distribution of the next: processor time, programs in
-turn, medians. The first tokens of the run's test text are scored by the network and by both files.
+turn, medians. The first tokens of the run's test text (validation text, where there is none) are scored by the network
+and by both files.
 """
 
 from __future__ import annotations
@@ -71,7 +72,8 @@ def main() -> None:
     torch.set_num_threads(1)
     lm = load_language_model(arguments.run)
     model, start_id = lm.model, lm.tokenizer.start_id
-    ids = read_source(lm.run, None, None).tokens[:TOKENS].astype(np.int64)
+    text = read_source(lm.run, None, None)
+    ids = text.tokens[:TOKENS].astype(np.int64)
     files = {"ONNX Runtime, float32": onnx_of(model, {}), "ONNX Runtime, int8": onnx_of(model, {}, int8=True)}
     readers = {"seqlab": Ours(model), **{name: Session(model, data) for name, data in files.items()}}
     sizes = {"seqlab": (lm.run.path / MODEL).stat().st_size, **{name: len(data) for name, data in files.items()}}
@@ -95,7 +97,7 @@ def main() -> None:
         arguments.rows,
         lines,
         "seqlab",
-        f"network alone, first {len(ids):,} tokens of the test text",
+        f"network alone, first {len(ids):,} tokens of the {text.split} text",
         where="one thread, busy",
     )
 

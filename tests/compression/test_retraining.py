@@ -9,7 +9,7 @@ import torch
 
 from seqlab.base.errors import InputError
 from seqlab.compression.models import compress_model
-from seqlab.compression.models.apply import rank_of
+from seqlab.compression.models.apply import FREQUENCY, importance, rank_of
 from seqlab.compression.models.methods import METHODS, choices_of
 from seqlab.compression.models.projections import Levels, Mask, SharedValues, Subspace
 from seqlab.compression.models.retrain import retrained
@@ -79,7 +79,7 @@ def test_levels_are_those_of_their_form(form):
 def test_gradients_go_straight_through_to_the_free_weights():
     free = torch.nn.Parameter(matrix((4, 8), 4))
     before = free.detach().clone()
-    constraint = Projected({"w": free}, lambda weight: Levels(weight, "binary"), 1)
+    constraint = Projected({"w": free}, lambda name, weight: Levels(weight, "binary"), 1)
     with constraint.applied():
         allowed = free.detach().clone()
         (free.square().sum() / 2).backward()
@@ -88,8 +88,28 @@ def test_gradients_go_straight_through_to_the_free_weights():
     assert torch.equal(free.detach(), before)
 
 
+def test_rows_of_frequent_types_keep_more_of_their_weights(trained):
+    run = Run.open(trained)
+    network = run.load_model()
+    counts = torch.from_numpy(run.tokenizer.vocab.counts).clamp(min=1)
+    rows = importance(run, "embedding", network.embedding)
+    torch.testing.assert_close(rows[:, 0].double(), counts.double() ** FREQUENCY, rtol=1e-5, atol=0)
+    assert importance(run, "cells.0.layer.weight_hh_l0", network.cells[0].weight("weight_hh")) is None
+    weight = matrix((8, 30), 6)
+    rows = torch.tensor([5.0] * 4 + [1.0] * 4)[:, None]
+    mask, subspace = Mask(weight, 0.5, rows), Subspace(weight, 3, rows)
+    mask.refresh(weight, 1.0)
+    subspace.refresh(weight, 1.0)
+    kept = (mask.project(weight) != 0).sum(1)
+    assert int(kept.sum()) == 120
+    assert kept[:4].min() > kept[4:].max()
+    parts = torch.linalg.svd((weight * rows).double(), full_matrices=False)
+    nearest = parts.U[:, :3] * parts.S[:3] @ parts.Vh[:3] / rows
+    torch.testing.assert_close(subspace.project(weight).double(), nearest, rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize("sparse", [False, True])
-@pytest.mark.parametrize("make", [lambda weight: Mask(weight, 0.5), lambda weight: Subspace(weight, 3)])
+@pytest.mark.parametrize("make", [lambda _, weight: Mask(weight, 0.5), lambda _, weight: Subspace(weight, 3)])
 def test_gradients_go_through_masks_and_subspaces_by_the_chain_rule(make, sparse):
     free, ids, factor = torch.nn.Parameter(matrix((6, 8), 4)), torch.tensor([1, 4, 1]), matrix((3, 8), 5)
     constraint = Projected({"w": free}, make, 1)

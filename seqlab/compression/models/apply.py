@@ -10,6 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from ...evaluation.sources import run_corpus
@@ -25,6 +26,12 @@ from .pack import matrices, pack_
 from .projections import Levels, Mask, SharedValues, Subspace
 from .retrain import retrained, with_counts
 from .units import DistillingReader, without_units
+
+ROWS_OF_TYPES = ("embedding", "output.weight")
+"""Matrices with a row for each type."""
+FREQUENCY = 0.3
+"""Power of a type's count that its row is weighted with. Four fifths of the embedding left out cost 16 % on WikiText-2
+so, without training, and 56 % where all rows count alike; powers from 0.15 to 0.4 are about as good."""
 
 
 def applied(
@@ -58,10 +65,10 @@ def applied(
         windows = partial(DistillingReader, teacher=network) if choice.name == "distill" else PlainWindowReader
         return train(members=members, model=smaller, windows=windows)
     if share:
-        members = train(members=members, model=network, projection=_projection(choice))
+        members = train(members=members, model=network, projection=_projection(run, choice))
         network = members.network
     else:
-        allow_(network, choice)
+        allow_(run, network, choice)
     set_weights(network, {name: _packed(weight, choice) for name, weight in matrices(network).items()})
     return members._replace(network=network)
 
@@ -72,20 +79,34 @@ def rank_of(shape: tuple[int, ...], kept: float) -> int:
     return max(1, int(kept * rows * width / (rows + width)))
 
 
-def _projection(choice: ChosenMethod) -> Callable[[Tensor], Projection]:
+def _projection(run: Run, choice: ChosenMethod) -> Callable[[str, Tensor], Projection]:
     """Makes the projection of a matrix."""
-    if choice.name == "prune":
-        return partial(Mask, zeros=choice.strength)
-    if choice.name == "low-rank":
-        return lambda weight: Subspace(weight, rank_of(tuple(weight.shape), choice.strength))
-    return SharedValues if choice.name == "share" else partial(Levels, form=str(choice.method.form))
+
+    def make(name: str, weight: Tensor) -> Projection:
+        if choice.name == "prune":
+            return Mask(weight, choice.strength, importance(run, name, weight))
+        if choice.name == "low-rank":
+            rank = rank_of(tuple(weight.shape), choice.strength)
+            return Subspace(weight, rank, importance(run, name, weight))
+        return SharedValues(weight) if choice.name == "share" else Levels(weight, str(choice.method.form))
+
+    return make
 
 
-def allow_(network: LanguageModel, choice: ChosenMethod) -> None:
+def importance(run: Run, name: str, weight: Tensor) -> Tensor | None:
+    """How much the rows (N, 1) of a matrix matter, where each is of a type: those of frequent types are read, and
+    compared with, more often."""
+    counts = run.tokenizer.vocab.counts
+    if name not in ROWS_OF_TYPES or len(weight) != len(counts):
+        return None
+    return torch.from_numpy(counts).clamp(min=1).to(weight)[:, None] ** FREQUENCY
+
+
+def allow_(run: Run, network: LanguageModel, choice: ChosenMethod) -> None:
     """Give a model the allowed weights nearest to its own, without training."""
-    allowed = {}
+    make, allowed = _projection(run, choice), {}
     for name, weight in matrices(network).items():
-        projection = _projection(choice)(weight)
+        projection = make(name, weight)
         projection.refresh(weight, 1.0)
         allowed[name] = projection.project(weight)
     set_weights(network, allowed)

@@ -15,23 +15,30 @@ RAMP = 0.5
 """Share of a retraining over which pruning reaches its strength; the rest is for the weights that are left."""
 
 
+def _weighted(weight: Tensor, importance_N1: Tensor | None) -> Tensor:
+    """A matrix with its rows multiplied."""
+    return weight if importance_N1 is None else weight * importance_N1
+
+
 class Mask:
     """The largest weights of a matrix; ever fewer of them, as Zhu & Gupta 2017 (https://arxiv.org/abs/1710.01878) do.
 
     Args:
         weight: the free matrix (N, D).
         zeros: share of the weights that is zero at the end.
+        importance_N1: of each row, which its weights are multiplied by when they are compared.
     """
 
-    def __init__(self, weight: Tensor, zeros: float):
+    def __init__(self, weight: Tensor, zeros: float, importance_N1: Tensor | None = None):
+        self.importance_N1 = importance_N1
         self.zeros, self.mask_ND = zeros, torch.ones_like(weight)  # a product with float32 takes a thirtieth of bool's
 
     def refresh(self, weight: Tensor, used: float) -> bool:
         place = min(1.0, used / RAMP)
         count = round(self.zeros * (1.0 - (1.0 - place) ** 3) * weight.numel())
         if count:
-            threshold = weight.abs().flatten().kthvalue(count).values
-            self.mask_ND = (weight.abs() > threshold).float()
+            size_ND = _weighted(weight, self.importance_N1).abs()
+            self.mask_ND = (size_ND > size_ND.flatten().kthvalue(count).values).float()
         return place >= 1.0
 
     def project(self, weight: Tensor) -> Tensor:
@@ -53,13 +60,16 @@ class Subspace:
     Args:
         weight: the free matrix (N, D).
         rank: R.
+        importance_N1: of each row, which its distance is multiplied by.
     """
 
-    def __init__(self, weight: Tensor, rank: int):
+    def __init__(self, weight: Tensor, rank: int, importance_N1: Tensor | None = None):
+        self.importance_N1 = importance_N1
         self.rank, self.basis_DR = rank, weight.new_zeros(weight.shape[1], rank)
 
     def refresh(self, weight: Tensor, used: float) -> bool:
-        gram_DD = (weight.T @ weight).double()
+        rows_ND = _weighted(weight, self.importance_N1)
+        gram_DD = (rows_ND.T @ rows_ND).double()
         self.basis_DR = torch.linalg.eigh(gram_DD).eigenvectors[:, -self.rank :].float()
         return used >= RAMP
 

@@ -36,7 +36,7 @@ def retrained(
     *,
     share: float,
     rate: float,
-    projection: Callable[[torch.Tensor], Projection] | None = None,
+    projection: Callable[[str, torch.Tensor], Projection] | None = None,
     windows: Callable[[LanguageModel], WindowReader] = PlainWindowReader,
     quiet: bool = False,
 ) -> Members:

@@ -55,13 +55,13 @@ class Projected(Constraint):
 
     Args:
         weights: the free matrices by name, which training changes.
-        projection: makes the projection of a matrix.
+        projection: makes the projection of a matrix, from its name and numbers.
         every: steps between two looks at the free matrices.
     """
 
-    def __init__(self, weights: Mapping[str, Parameter], projection: Callable[[Tensor], Projection], every: int):
+    def __init__(self, weights: Mapping[str, Parameter], projection: Callable[[str, Tensor], Projection], every: int):
         self.weights, self.every, self.steps, self.settled = dict(weights), every, 0, False
-        self.projections = {name: projection(weight.detach()) for name, weight in self.weights.items()}
+        self.projections = {name: projection(name, weight.detach()) for name, weight in self.weights.items()}
         self._refresh(0.0)
 
     def after_step(self, used: float) -> None:
