@@ -25,10 +25,7 @@ from .pack import is_matrix
 from .result import CompressedModel
 from .units import UnsuitedError, smaller_config
 
-LADDER = (
-    "int8", "int4", "prune=0.8,int8", "low-rank=0.5,int8", "prune=0.9,int8", "distill=0.5,int8", "distill=0.5,int4",
-    "ternary", "prune=0.95,int8", "binary",
-)  # fmt: skip
+LADDER = ("int8", "int4", "share", "ternary", "distill=0.5,int8", "distill=0.5,int4", "binary")
 """What is tried, in order of what it costs on the models measured (benchmarks/LOG.md, compression/)."""
 
 

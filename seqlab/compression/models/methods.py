@@ -37,7 +37,7 @@ METHODS: dict[str, Method] = {
     "prune-units": Method("size", None, 0.3, 0.5, UNITS, 0.5, 0.05, 0.9),
     "distill": Method("size", None, 0.5, 0.5, UNITS, 0.5, 0.05, 0.9),
     "prune": Method(
-        "structure", "sparse", 0.3, 0.5, "share of the weights that is left out", 0.8, 0.1, 0.99, ("int8",)
+        "structure", "sparse", 1.0, 1.0, "share of the weights that is left out", 0.8, 0.1, 0.99, ("int8",)
     ),
     "low-rank": Method(
         "structure", "factors", 0.2, 0.25, "share of the size that is kept", 0.5, 0.02, 0.95, ("int8", "int4")
