@@ -133,7 +133,7 @@ def _refuse(path: Path, what: str, options: Mapping[str, object]) -> None:
     """Raise InputError for an option that is set and is for something else."""
     from seqlab.base.errors import InputError, option
 
-    if name := next((name for name, value in options.items() if value not in (None, False, [])), None):
+    if name := next((name for name, value in options.items() if not (value is None or value is False)), None):
         raise InputError(f"{path}: is {what}, for which {option(name)} means nothing; leave it out.")
 
 

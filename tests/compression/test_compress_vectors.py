@@ -158,5 +158,7 @@ def test_the_command_compresses_vectors_and_queries_take_them(tmp_path, capsys):
     for asked in (["neighbors", small, "boat1"], ["analogy", small, "boat1", "sail1", "boat2"], ["info", small]):
         assert command([*asked, "--json"]) == 0
         assert json.loads(capsys.readouterr().out)
+    assert command(["compress", str(tmp_path / "vectors"), "-o", small, "--retrain", "0"]) == 2
+    assert "--retrain means nothing" in capsys.readouterr().err
     assert command(["compress", str(tmp_path / "s.txt"), "-o", small, "--method", "words=2,int9"]) == 2
     assert "int9" in capsys.readouterr().err
