@@ -145,7 +145,7 @@ def bounds(task: Measurement) -> dict[str, Figures]:
         with task.folder(name) as folder:
             ae = trained(task, own, folder, folder.with_name("lm"))
             valid, lm = ae.summary["valid"], ae.summary["baseline"]
-            nats = lm["valid"]["nats_per_token"] * lm["valid"]["tokens"] / valid["lines"]
+            nats = lm["valid"]["nats_per_token"] * valid["tokens"] / valid["lines"]
             found[name] = {**bounds_of(valid), "steps": ae.summary["steps"]}
             found["language model of the decoder's size"] = {
                 "-log p at most [nats/line]": nats,

@@ -12,6 +12,7 @@ from ..base.errors import InputError, option
 from ..base.kinds import kind_of
 from ..base.printing import printable
 from ..base.progress import notify
+from ..base.storage.streams import read_once
 from ..config import AutoencoderConfig, merge
 from ..config.checks import check_autoencoder, check_language_model
 from ..opening import open_vectors
@@ -31,6 +32,12 @@ BASIS: dict[str, Any] = {
 """What is different from a language model, for any text."""
 OF_CHARACTERS: dict[str, Any] = {"model": {"embed_dim": 32, "tie": False}, "training": {"lr": 5e-3}}
 """The same for texts whose tokens are characters or bytes."""
+PIECES: dict[str, Any] = {"text": {"tokenizer": "bpe", "vocab_size": 1_000}}
+"""How lines of several words are read where nothing else is asked for and the text is too short for words."""
+SEVERAL = 1.5
+"""Words of a line on average from which on that is so."""
+FEW_LINES, OF_FEW_LINES = 10_000, {"model": {"dropout": 0.4}}
+"""Lines of which an autoencoder of words or pieces soon knows each by heart, and what it takes against that."""
 MANY_TYPES = 8_000
 """Types from which on the output layer is trained by sampling."""
 MINUTES = 3.0
@@ -56,6 +63,8 @@ def settle(given: Mapping[str, Any], corpus: Corpus | None = None) -> Autoencode
     if corpus is not None:
         if corpus.tokenizer.kind in ("char", "byte"):
             values = merge(values, OF_CHARACTERS)
+        elif len(corpus.train.documents) < FEW_LINES:
+            values = merge(values, OF_FEW_LINES)
         if len(corpus.tokenizer.vocab) > MANY_TYPES:
             values = merge(values, {"model": {"softmax": "sampled"}})
     values = merge(values, given)
@@ -86,7 +95,11 @@ def plan(
     if isinstance(source, Corpus):
         corpus = source
     else:
-        corpus = prepare(source, None, early.text, valid=valid, test=test, quiet=quiet)
+        with read_once():
+            corpus = prepare(source, None, early.text, valid=valid, test=test, quiet=quiet)
+            if early.text.tokenizer == "auto" and pieces_suit(corpus):
+                given = merge(PIECES, given)
+                corpus = prepare(source, None, settle(given).text, valid=valid, test=test, quiet=quiet)
     name = printable(str(source[0] if isinstance(source, list | tuple) else source))
     if not corpus.train.lines:
         raise InputError(f"{name}: was prepared as running text; prepare it again as a list ({option('lines')}).")
@@ -98,6 +111,13 @@ def plan(
     assert longest is not None
     short = short_corpus(corpus, longest, name)
     return AutoencoderPlan(short, config, describe(config, short, len(corpus.train.documents)))
+
+
+def pieces_suit(corpus: Corpus) -> bool:
+    """Whether a list that was read by characters has several words a line: pieces of words spell them better."""
+    counts = corpus.train.counts
+    several = counts.words > SEVERAL * len(corpus.train.documents)
+    return corpus.train.lines and corpus.tokenizer.kind == "char" and several
 
 
 def check(config: AutoencoderConfig) -> None:

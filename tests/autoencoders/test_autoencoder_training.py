@@ -239,7 +239,7 @@ def test_a_run_of_another_text_or_setting_is_not_resumed(names, tmp_path):
     assert longer.summary["steps"] == 15, "a larger budget goes on"
     more = train_autoencoder(str(names), tmp_path / "run", quiet=True, more=0.005)
     assert more.summary["steps"] > 15, "a finished run goes on for some time, with the settings it has"
-    assert more.run.settings.autoencoder.latent_dim == 4
+    assert more.run.config.autoencoder.latent_dim == 4
     with pytest.raises(InputError, match="continues a finished run"):
         train_autoencoder(str(names), tmp_path / "nowhere", quiet=True, more=1.0)
     started = train_autoencoder(
@@ -250,6 +250,18 @@ def test_a_run_of_another_text_or_setting_is_not_resumed(names, tmp_path):
         train_autoencoder(
             str(names), tmp_path / "wider", quiet=True, given=settings(hidden_dim=13, init=str(tmp_path / "run"))
         )
+
+
+def test_short_lists_of_several_words_a_line_are_read_by_pieces(names, tmp_path):
+    titles = tmp_path / "titles.txt"
+    words = names.read_text("utf-8").split()
+    titles.write_text("".join(f"{a} {b}\n" for a, b in zip(words, words[1:], strict=False)), encoding="utf-8")
+    pieces, characters = (plan(str(path), quiet=True) for path in (titles, names))
+    assert (pieces.corpus.tokenizer.kind, characters.corpus.tokenizer.kind) == ("bpe", "char")
+    assert (pieces.config.text.tokenizer, pieces.config.model.dropout, pieces.config.training.lr) == ("bpe", 0.4, 3e-3)
+    assert (characters.config.model.dropout, characters.config.training.lr) == (0.2, 5e-3)
+    chosen = plan(str(titles), quiet=True, given={"text": {"tokenizer": "char"}, "model": {"dropout": 0.1}})
+    assert (chosen.corpus.tokenizer.kind, chosen.config.model.dropout) == ("char", 0.1)
 
 
 def test_a_baseline_is_trained_on_the_same_lines_for_as_long(names, tmp_path):
