@@ -40,10 +40,16 @@ SPAN = 8 * TILE
 def multiply_pairs(
     typing_context: Any, out: Any, rows: Any, right: Any, b: Any, pairs: Any, count: Any, lanes: Any
 ) -> tuple[Any, Any]:
-    """multiply_pairs(out, rows, right, b, pairs, count, lanes): out = rows @ right[b], sums in registers.
+    """out = rows @ right[b], sums in registers.
 
-    out is int32 (count, 2 lanes), rows int16 (count, 2 pairs), right int16 (B, pairs, 2 lanes, 2); pairs is at least 1
-    and need not be a constant.
+    Args:
+        out: int32 (count, 2 lanes).
+        rows: int16 (count, 2 pairs).
+        right: int16 (B, pairs, 2 lanes, 2).
+        b: which of its blocks.
+        pairs: of neighbours in a row, at least 1.
+        count: of rows, a constant.
+        lanes: of a vector, a constant.
     """
     signature = types.void(out, rows, right, types.int64, types.int64, count, lanes)
 
@@ -103,9 +109,14 @@ def multiply_pairs(
 
 @primitive
 def write_columns(typing_context: Any, out: Any, m: Any, n: Any, sums: Any, count: Any, lanes: Any) -> tuple[Any, Any]:
-    """write_columns(out, m, n, sums, count, lanes): out[m : m + 2 lanes, n : n + count] = sums.T, four rows at a time.
+    """out[m : m + 2 lanes, n : n + count] = sums.T, four rows at a time.
 
-    out is float32 (M, N), sums float32 (count, 2 lanes); count is at least 4.
+    Args:
+        out: float32 (M, N).
+        m, n: where.
+        sums: float32 (count, 2 lanes).
+        count: of its rows, at least 4, a constant.
+        lanes: of a vector, a constant.
     """
     signature = types.void(out, types.int64, types.int64, sums, count, lanes)
 

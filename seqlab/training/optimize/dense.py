@@ -68,7 +68,15 @@ class Update(Protocol):
     def take(
         self, params: list[Tensor], grads: list[Tensor], kept: Sequence[Kept], lr: float, weight_decay: float
     ) -> None:
-        """Change the parameters and what is kept of them, in place."""
+        """Change parameters and what is kept of them, in place.
+
+        Args:
+            params: to change.
+            grads: of each.
+            kept: of each, as `begin` or an earlier update left it.
+            lr: learning rate.
+            weight_decay: as the optimiser means it.
+        """
 
 
 class DenseOptimizer(ParameterOptimizer):
