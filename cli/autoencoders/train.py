@@ -76,7 +76,8 @@ def train_autoencoder(
 
     Example: seqlab train autoencoder headlines.txt -o runs/headlines
 
-    With no flags it is variational, and trains for three minutes. The same
+    With no flags it is variational, and trains for three minutes, or for
+    forty passes over a short list, which it would know by heart. The same
     command on an unfinished run resumes it; with a larger budget, or --more 2,
     a finished run goes on. Where stdout is not a terminal, its last line is a
     JSON summary.

@@ -42,6 +42,9 @@ MANY_TYPES = 8_000
 """Types from which on the output layer is trained by sampling."""
 MINUTES = 3.0
 """Of training, where nothing limits it."""
+SHORT, PASSES = 40_000, 40
+"""Training tokens that about MINUTES go through so often, and passes over fewer, where nothing limits training: with
+more a short list is known by heart, and unseen lines become less likely."""
 
 
 class AutoencoderPlan(NamedTuple):
@@ -69,7 +72,8 @@ def settle(given: Mapping[str, Any], corpus: Corpus | None = None) -> Autoencode
             values = merge(values, {"model": {"softmax": "sampled"}})
     values = merge(values, given)
     if all(values["training"][kind] is None for kind in BUDGETS):
-        values["training"]["minutes"] = MINUTES
+        short = corpus is not None and len(corpus.train) < SHORT
+        values["training"] |= {"epochs": PASSES} if short else {"minutes": MINUTES}
     config = AutoencoderConfig.build(values)
     if corpus is not None and config.autoencoder.max_length is None:
         config = config.updated({"autoencoder.max_length": longest_line(corpus.train, None)})
