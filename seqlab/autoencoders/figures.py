@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..base.errors import counted
+from ..base.errors import counted, option
 from ..base.progress import Progress
 from ..base.results import Result, Table, line
 from ..diagnosis.findings import Finding, Findings
@@ -32,6 +32,9 @@ MOST_POINTS = 2_000
 LEAST_INFORMATION = 0.5
 """Nats of mutual information below which the points say nothing of their lines: they would tell fewer than two apart.
 Trainings made to collapse have 0.01 to 0.2, healthy ones 2 and more (benchmarks/LOG.md)."""
+MEMORISED = 1.3
+"""How many times as much as all of the training loss the reconstruction of validation lines alone may cost. Over 2,000
+headings 40 passes have 1.0, 120 have 1.5, and 376, whose samples are in the text, 2.2 (benchmarks/LOG.md)."""
 
 
 class MeasuredLines(NamedTuple):
@@ -240,3 +243,36 @@ def collapse(scores: LineScores) -> Findings:
             "(--set word_dropout=0.3), or train as a plain autoencoder first (--set pretrain=0.3).",
         )
     ])  # fmt: skip
+
+
+def overfitting(scores: LineScores, training_loss: float | None) -> Finding | None:
+    """Whether the lines of the training text are known by heart. Validation need not rise for that: as long as the
+    divergence weighs more and more, later weights seem better.
+
+    Args:
+        scores: of validation lines.
+        training_loss: at the end, nats per token, divergence and dropout included; None where it is not exact.
+    """
+    reconstruction = scores.reconstruction * scores.lines / scores.tokens
+    if training_loss is None or reconstruction <= MEMORISED * training_loss:
+        return None
+    return Finding(
+        "overfitting",
+        "warning",
+        f"It knows its training lines by heart: writing validation lines costs {reconstruction:.2f} nats per token, "
+        f"where all of the training loss was {training_loss:.2f}.",
+        f"over {MEMORISED:g} times as much",
+        "What it writes is often one of them, and unseen lines are unlikely.",
+        f"Train for less ({option('epochs', 40)} suits a short list), use more lines, or more dropout "
+        f"({option('dropout', 0.5)}).",
+    )
+
+
+def diagnose_lines(scores: LineScores, training_loss: float | None = None) -> Findings:
+    """What is wrong with an autoencoder, in words.
+
+    Args:
+        scores, training_loss: see `collapse` and `overfitting`.
+    """
+    found, memorised = collapse(scores), overfitting(scores, training_loss)
+    return Findings([*found, *([memorised] if memorised else [])], found.verdict)

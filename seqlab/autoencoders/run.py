@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from statistics import fmean
+
 from ..base.devices import resolve_device
 from ..base.kinds import AUTOENCODER_KIND
 from ..config import AutoencoderConfig
 from ..diagnosis import Findings
 from ..run import RunFolder
-from .figures import LineScores, collapse
+from .figures import LineScores, diagnose_lines
 from .model import SequenceAutoencoder
 
 
@@ -38,8 +40,17 @@ class AutoencoderRun(RunFolder[SequenceAutoencoder]):
 
     @property
     def diagnosis(self) -> Findings:
-        """Whether its decoder uses the points, in plain words."""
-        return collapse(self.scores) if self.scores else Findings([])
+        """Whether its decoder uses the points, and whether it knows its lines by heart, in plain words."""
+        return diagnose_lines(self.scores, self.training_loss) if self.scores else Findings([])
+
+    @property
+    def training_loss(self) -> float | None:
+        """Mean loss of the last tenth of the lines of metrics, nats per token; None where the output layer's training
+        loss is not exact, or nothing was measured."""
+        losses = [one["loss"] for one in self.metrics() if "loss" in one]
+        if not losses or not self.blueprint().output.exact:
+            return None
+        return fmean(losses[-max(1, len(losses) // 10) :])
 
     def new_network(self) -> SequenceAutoencoder:
         return SequenceAutoencoder(self.config, self.record["vocab_size"])

@@ -17,7 +17,7 @@ from ..config import LanguageModelConfig
 from ..text import Corpus, TokenFile
 from ..training.planning import Source
 from ..training.train import train_language_model
-from .figures import LineScores, collapse, likelihoods, measure
+from .figures import LineScores, diagnose_lines, likelihoods, measure
 from .model import SequenceAutoencoder
 from .planning import start
 from .run import AutoencoderRun
@@ -77,7 +77,8 @@ def train_autoencoder(
             "run": str(run.path), "steps": position.step, "tokens": position.tokens,
             "seconds": round(position.seconds, 2),
         }  # fmt: skip
-        summary |= report(best, corpus, max(LIKELIHOOD_SECONDS, LIKELIHOOD_SHARE * position.seconds), quiet)
+        seconds = max(LIKELIHOOD_SECONDS, LIKELIHOOD_SHARE * position.seconds)
+        summary |= report(best, corpus, seconds, quiet, run.training_loss)
         run.finish()
     if baseline is not None:
         settings = LanguageModelConfig.build(
@@ -90,7 +91,9 @@ def train_autoencoder(
     return TrainedRun(run, best, summary)
 
 
-def report(model: SequenceAutoencoder, corpus: Corpus, seconds: float, quiet: bool) -> dict[str, Any]:
+def report(
+    model: SequenceAutoencoder, corpus: Corpus, seconds: float, quiet: bool, training_loss: float | None
+) -> dict[str, Any]:
     """Score the validation and test lines.
 
     Args:
@@ -98,6 +101,7 @@ def report(model: SequenceAutoencoder, corpus: Corpus, seconds: float, quiet: bo
         corpus: of lines.
         seconds: that estimating likelihoods may take.
         quiet: show no progress and no sentences.
+        training_loss: see `overfitting` in `figures`.
 
     Returns:
         {"valid", "test"} as far as there are such splits, scores as `LineScores.to_json` has them, and "diagnosis".
@@ -111,7 +115,7 @@ def report(model: SequenceAutoencoder, corpus: Corpus, seconds: float, quiet: bo
         if not quiet:
             notify(f"{name}: {', '.join(scores.facts())}")
         if name == "valid":
-            diagnosis = collapse(scores)
+            diagnosis = diagnose_lines(scores, training_loss)
             found["diagnosis"] = diagnosis.to_json()
             if not quiet and (words := diagnosis.brief()):
                 notify(words)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from typing import TypeVar
 
 import torch
 from torch import nn
@@ -59,3 +60,7 @@ class Network(nn.Module, ABC):
     @abstractmethod
     def parameter_counts(self) -> dict[str, int]:
         """Parameters by part."""
+
+
+M = TypeVar("M", bound=Network)
+"""The kind of network that something is for."""

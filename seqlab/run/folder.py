@@ -29,7 +29,7 @@ from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from types import NoneType
-from typing import Any, ClassVar, Generic, Literal, Self, TypeVar
+from typing import Any, ClassVar, Generic, Literal, Self
 
 import numpy as np
 
@@ -54,16 +54,14 @@ from ..base.storage.metrics import read_metrics
 from ..base.storage.whole import read_whole
 from ..config import LanguageModelConfig, TextConfig
 from ..diagnosis import Findings
-from ..models import Network
 from ..models.counts.gate import Gate
+from ..models.network import M
 from ..models.recent.cache import Cache
 from ..nn.packed import packed_in, stored_shapes
 from ..text import Tokenizer, load_tokenizer
 from ..text.ids.token_file import ITEMS, read_items
 from .history import History
 from .weights import model_arrays, set_weights
-
-M = TypeVar("M", bound=Network)
 
 CONFIG, TOKENIZER, MODEL, COUNTS, STATE, METRICS = (
     "config.json",

@@ -6,7 +6,7 @@ import math
 import time
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic
 
 import numpy as np
 import torch
@@ -17,8 +17,8 @@ from ..base.errors import SeqlabError, option
 from ..base.interrupts import Abandoned, interruptible
 from ..base.progress import Progress, notify
 from ..config import TrainingConfig
-from ..models import Network
 from ..models.counts.gate import Gate
+from ..models.network import M
 from ..run import RunFolder
 from ..schedules import BATCH_SCALING, batch_size_at, learning_rate_factor
 from ..text import Batch, Corpus
@@ -34,8 +34,6 @@ from .step import TrainingStep, WindowReader, bptt_length, next_window
 from .watch.metrics import Activity, MetricSums
 from .watch.samples import TimedSample
 from .watch.validation import Validator
-
-M = TypeVar("M", bound=Network)
 
 SAVE_EVERY = 30.0
 """Seconds between two saves of the exact state: a crash loses no more, and writing them takes well under a percent."""

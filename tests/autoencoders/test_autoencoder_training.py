@@ -10,7 +10,7 @@ import torch
 
 import seqlab
 import seqlab.training.loop
-from seqlab.autoencoders.figures import LineScores, collapse, likelihoods, measure
+from seqlab.autoencoders.figures import LineScores, collapse, diagnose_lines, likelihoods, measure
 from seqlab.autoencoders.lines import BatchReader, batches_of, lines_of, short_lines
 from seqlab.autoencoders.planning import fresh_autoencoder, plan
 from seqlab.autoencoders.run import AutoencoderRun
@@ -292,6 +292,29 @@ def test_collapse_is_named_by_what_the_points_say_not_by_the_divergence(kl, info
     assert ("ignores the point" in found.brief()) == named
     if named:
         assert "free_bits" in found.brief()
+
+
+@pytest.mark.parametrize(
+    ("reconstruction", "loss", "named"),
+    [(31.4, 3.85, False), (31.6, 3.08, False), (30.4, 2.47, True), (37.6, 2.01, True), (37.6, None, False)],
+)
+def test_lines_known_by_heart_are_named(reconstruction, loss, named):
+    """30, 60, 120 and 376 passes over 2,000 headings."""
+    scores = LineScores(195, 1_629, reconstruction, 32, 10.0, -reconstruction - 10.0, 5.0, 32)
+    found = diagnose_lines(scores, loss)
+    assert [one.name for one in found] == ["overfitting"] * named
+    assert ("knows its training lines by heart" in found.brief()) == named
+
+
+def test_a_run_that_knows_its_lines_by_heart_says_so(names, tmp_path):
+    few = tmp_path / "few.txt"
+    few.write_text("\n".join(names.read_text("utf-8").splitlines()[:40]) + "\n", encoding="utf-8")
+    options = settings(kind="plain", steps=250, hidden_dim=32, lr=0.02)
+    run, _, summary = train_autoencoder(str(few), tmp_path / "run", quiet=True, given=options)
+    assert run.training_loss == pytest.approx(run.history.last["loss"], abs=0.3)
+    assert [one.name for one in run.diagnosis] == [one["name"] for one in summary["diagnosis"]] == ["overfitting"]
+    sampled = settings(steps=5, softmax="sampled", samples=8)
+    assert train_autoencoder(str(few), tmp_path / "sampled", quiet=True, given=sampled).run.training_loss is None
 
 
 def test_a_diverging_training_is_stopped(names, tmp_path, monkeypatch):

@@ -10,17 +10,15 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from statistics import median
-from typing import Generic, TypeVar
+from typing import Generic
 
 import numpy as np
 import torch
 
 from ...config import TrainingConfig
-from ...models import Network
+from ...models.network import M, Network
 from ...text import Batch
 from ..step import TrainingStep, WindowReader
-
-M = TypeVar("M", bound=Network)
 
 FIRST_WIDTH = 4
 """Tokens of the windows that compile: every kernel runs, and little else."""

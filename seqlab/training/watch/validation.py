@@ -8,15 +8,13 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple
 
 from ...base.interrupts import Abandoned
-from ...models import Network
 from ...models.counts.gate import Gate
+from ...models.network import M
 from ...text import Corpus
 from ..optimize.averages import Average
-
-M = TypeVar("M", bound=Network)
 
 FEWEST_TOKENS = 2_000
 """Validation tokens used at least, however short the training: fewer could not tell two models apart."""
