@@ -34,7 +34,7 @@ LEAST_INFORMATION = 0.5
 Trainings made to collapse have 0.01 to 0.2, healthy ones 2 and more (benchmarks/LOG.md)."""
 MEMORISED = 1.3
 """How many times as much as all of the training loss the reconstruction of validation lines alone may cost. Over 2,000
-headings 40 passes have 1.0, 120 have 1.5, and 376, whose samples are in the text, 2.2 (benchmarks/LOG.md)."""
+headings 30 passes have 1.0, 60 have 1.2, 120 have 1.5, and 376, whose samples are in the text, 2.2; names have 0.4."""
 
 
 class MeasuredLines(NamedTuple):
