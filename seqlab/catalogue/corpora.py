@@ -18,9 +18,9 @@ from typing import Any, Literal
 from pydantic import Field
 
 from ..base.errors import InputError, did_you_mean
-from ..base.files import cache_folder, read_json
+from ..base.files import read_json
 from ..base.results import Result, Table, line
-from ..base.storage.cache import cached, writable_cache
+from ..base.storage.cache import cache_folder, cached, writable_cache
 from ..config import Settings
 from . import python_docs
 

@@ -9,12 +9,12 @@ import random
 import numpy as np
 import pytest
 
-from seqlab.base import files
 from seqlab.base.errors import InputError, choose, did_you_mean
 from seqlab.base.files import (
     atomic_file,
     atomic_folder,
     load_tensors,
+    manifests,
     read_json,
     save_tensors,
     sha256,
@@ -93,7 +93,7 @@ def test_a_tensor_file_is_read_once_and_all_the_same_no_damage_passes(tmp_path, 
     save_tensors(path, {"a": np.arange(60, dtype=np.float32)})
     write_manifest(tmp_path, [path.name])
     original, hashed = path.read_bytes(), []
-    monkeypatch.setattr(files, "sha256", lambda path: hashed.append(path) or sha256(path))
+    monkeypatch.setattr(manifests, "sha256", lambda path: hashed.append(path) or sha256(path))
     verify_manifest(tmp_path, later=[path.name])
     assert not hashed
     verify_manifest(tmp_path)

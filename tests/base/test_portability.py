@@ -20,10 +20,10 @@ import torch
 from numba import njit, types
 
 from seqlab import api
-from seqlab.base import cores, files, interrupts
+from seqlab.base import cores, interrupts
 from seqlab.base.compiled import simd
 from seqlab.base.errors import SeqlabError
-from seqlab.base.files import atomic_file, atomic_folder, load_tensors, save_tensors
+from seqlab.base.files import atomic_file, atomic_folder, load_tensors, replacing, save_tensors
 from seqlab.base.storage import held, lock
 from seqlab.nn import products
 
@@ -84,7 +84,7 @@ def windows(monkeypatch):
         monkeypatch.delattr(os, name)
     monkeypatch.delattr(signal, "SIGKILL")
     monkeypatch.setattr(shutil, "_use_fd_functions", False)
-    monkeypatch.setattr(files, "WINDOWS", True)
+    monkeypatch.setattr(replacing, "WINDOWS", True)
     for module in (held, lock):
         monkeypatch.setattr(module, "fcntl", None)
 
@@ -93,7 +93,7 @@ def windows(monkeypatch):
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     monkeypatch.setitem(sys.modules, "msvcrt", SimpleNamespace(LK_NBLCK=2, locking=locking))
-    monkeypatch.setattr(files, "exchange", lambda one, other: False)
+    monkeypatch.setattr(replacing, "exchange", lambda one, other: False)
 
 
 def test_files_and_folders_are_replaced_under_the_rules_of_windows(windows, tmp_path):
@@ -124,11 +124,11 @@ def test_a_file_that_another_program_has_open_for_a_moment_is_replaced_after_it(
         if len(waited) == 3:
             reader.close()
 
-    monkeypatch.setattr(files.time, "sleep", wait)
+    monkeypatch.setattr(replacing.time, "sleep", wait)
     with atomic_file(path) as handle:
         handle.write(b"new")
     assert path.read_text() == "new"
-    assert waited == list(files.RENAME_WAITS[:3])
+    assert waited == list(replacing.RENAME_WAITS[:3])
     sentence = r"a\.txt: cannot be replaced \(access is denied\); close the"
     with path.open(), pytest.raises(SeqlabError, match=sentence), atomic_file(path) as handle:
         handle.write(b"newer")
@@ -148,7 +148,7 @@ def test_the_earlier_folder_comes_back_when_the_new_one_cannot_take_its_place(tm
         plain(source, target)
 
     monkeypatch.setattr(os, "replace", second_fails)
-    monkeypatch.setattr(files, "exchange", lambda one, other: False)
+    monkeypatch.setattr(replacing, "exchange", lambda one, other: False)
     with pytest.raises(OSError, match="Input/output"), atomic_folder(tmp_path / "folder", "x") as folder:
         (folder / "x").write_text("2")
     assert (tmp_path / "folder" / "x").read_text() == "1"

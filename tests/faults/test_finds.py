@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ from seqlab_cli.main import run as command
 
 from seqlab.base import files
 from seqlab.base.errors import InputError
+from seqlab.base.files import replacing
 from seqlab.base.storage.metrics import read_metrics
 from seqlab.embeddings import WordVectors, save_vectors
 from seqlab.embeddings.training import loop as vector_loop
@@ -75,7 +77,7 @@ def test_vectors_killed_in_their_first_save_are_begun_again(
 ) -> None:
     """A folder with half a state in it was somebody else's to the next start."""
     monkeypatch.setattr(vector_loop, "SAVE_EVERY", 0.0)
-    replace, rmtree, unlink, out = files.replace, files.shutil.rmtree, Path.unlink, tmp_path / "v"
+    replace, rmtree, unlink, out = files.replace, shutil.rmtree, Path.unlink, tmp_path / "v"
 
     def killed(source: Any, target: Any) -> None:
         if Path(target).name == "latest.safetensors":
@@ -86,9 +88,9 @@ def test_vectors_killed_in_their_first_save_are_begun_again(
         return lambda path, *rest, **more: None if ".v" in str(path) else remove(path, *rest, **more)
 
     with monkeypatch.context() as patch:
-        patch.setattr(files, "replace", killed)
+        patch.setattr(replacing, "replace", killed)
         patch.setattr(Path, "unlink", kept(unlink))
-        patch.setattr(files.shutil, "rmtree", kept(rmtree))
+        patch.setattr(shutil, "rmtree", kept(rmtree))
         with pytest.raises(Killed):
             command(["train", "embeddings", str(text), "-o", str(out), *VECTORS])
     assert not out.exists()
@@ -173,7 +175,7 @@ def test_a_word_that_is_no_text_is_damage(text: Path, tmp_path: Path, capsys: py
     for query in (["neighbors", "cat"], ["convert", str(tmp_path / "out.txt")]):
         assert command([query[0], str(tmp_path / "v"), *query[1:]]) == 2
         assert "words.1: must be text" in capsys.readouterr().err
-    files.shutil.rmtree(tmp_path / "v")
+    shutil.rmtree(tmp_path / "v")
     assert command(words) == 0
     assert files.load_tensors(tmp_path / "v" / "vectors.safetensors")[0]["matrix"].tobytes() == whole
 

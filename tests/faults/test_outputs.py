@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import importlib
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -16,7 +17,6 @@ import numpy as np
 import pytest
 from seqlab_cli.main import run as command
 
-from seqlab.base import files
 from seqlab.base.errors import InputError
 from seqlab.base.files import atomic_file, atomic_folder, save_tensors
 from seqlab.base.kinds import check_run_output
@@ -181,7 +181,7 @@ def test_a_folder_whose_filling_was_killed_is_whole_to_the_next_reader(
 
         with monkeypatch.context() as patch:
             patch.setattr(inside.os, "rename", kill)
-            patch.setattr(files.shutil, "rmtree", lambda *arguments, **options: None)
+            patch.setattr(shutil, "rmtree", lambda *arguments, **options: None)
             try:
                 versions[1].save(folder)
                 killed = False
@@ -330,7 +330,7 @@ def test_a_file_that_is_mounted_by_itself_gets_new_content(tmp_path: Path, monke
     def busy(source: object, target: object) -> None:
         raise OSError(errno.EBUSY, "Device or resource busy")
 
-    monkeypatch.setattr(files.os, "replace", busy)
+    monkeypatch.setattr(os, "replace", busy)
     with atomic_file(path) as handle:
         handle.write(b"new")
     assert path.read_text() == "new"

@@ -20,6 +20,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from seqlab.base import files
+from seqlab.base.files import replacing
 from seqlab.base.storage import exchange
 at, count = int(sys.argv[2]), 0
 
@@ -32,7 +33,7 @@ def watched(event, arguments):
                 os.kill(os.getpid(), signal.SIGKILL)
 
 if sys.argv[3] == "two renames":
-    files.exchange = lambda one, other: False
+    replacing.exchange = lambda one, other: False
 sys.addaudithook(watched)
 with files.atomic_folder(Path(sys.argv[1]), "x") as folder:
     (folder / "x").write_text("new")

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import atexit
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from ..files import cache_folder
 from ..progress import notify
 
 _instead: list[Path] = []
 """The folder that stands for a cache which cannot be written, once there is one."""
+
+
+def cache_folder() -> Path:
+    """Where seqlab stores what it can make again: $SEQLAB_CACHE, or the folder that the system has for caches."""
+    if os.environ.get("SEQLAB_CACHE"):
+        return Path(os.environ["SEQLAB_CACHE"])
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("seqlab"))
 
 
 def cached(*parts: str) -> Iterator[Path]:

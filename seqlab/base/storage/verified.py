@@ -9,7 +9,8 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from ..files import MANIFEST, cache_folder, manifest_entries, verify_manifest
+from ..files import MANIFEST, manifest_entries, verify_manifest
+from .cache import cache_folder
 
 ALWAYS_BELOW = 4 << 20
 """Bytes that are verified every time: it takes milliseconds."""
