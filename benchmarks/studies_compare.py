@@ -8,8 +8,12 @@ independent stretches of n only, so figures of long stretches are rough.
 `seeds`: runs that differ in nothing but their seed, dealt out to two groups again and again; how often the interval
 over text, and the one over text and seeds, claims a difference between configurations that are the same.
 
+`reading`: processor time of a text read with ranks, against the same text read without, in turn: a word model of
+33,278 types with random weights, alone and with counts.
+
     OMP_NUM_THREADS=1 python -m benchmarks.studies_compare coverage --rows compare/coverage
     OMP_NUM_THREADS=1 python -m benchmarks.studies_compare seeds --rows compare/seeds
+    OMP_NUM_THREADS=1 python -m benchmarks.studies_compare reading --rows compare/reading
 """
 
 from __future__ import annotations
@@ -18,17 +22,24 @@ import argparse
 import gzip
 import itertools
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+import torch
 
 import seqlab
 from seqlab.evaluation import Scorer
+from seqlab.models.counts.choice import count_text
+from seqlab.models.counts.gate import Gate
+from seqlab.models.interpolated import Members
 from seqlab.studies.compare.pairs import of_seeds
 from seqlab.studies.compare.reading import read_model
 from seqlab.studies.compare.statistics import MEMORY, Estimate, estimate
-from seqlab.text import tokenize
+from seqlab.text import TokenFile, tokenize
 
+from .models.generating import network, seconds
+from .models.together import corpus_of
 from .rows import add_option, data, record
 
 DRAWS = 300
@@ -164,9 +175,34 @@ def run_seeds(rows: str | None) -> None:
     record(rows, {line: figures}, note=note)
 
 
+READ, ROUNDS = 10_000, 5
+
+
+def run_reading(rows: str | None) -> None:
+    torch.set_num_threads(1)
+    corpus = corpus_of("wikitext-2")
+    assert corpus.valid is not None
+    tokens, start_id = TokenFile.of(corpus.valid[:READ]), corpus.tokenizer.start_id
+    counts = count_text(corpus.train, len(corpus.tokenizer.vocab), start_id)
+    lines: dict[str, dict[str, float | None]] = {}
+    alone = network(200, 2, counts.vocab_size)
+    gate = Gate(np.zeros(counts.kinds, np.float32), np.zeros(alone.output.width, np.float32))
+    for name, members in {"network": Members(alone), "network and counts": Members(alone, counts, gate)}.items():
+        scorer = Scorer(members, start_id)
+        ways = {"read": partial(scorer.read, tokens), "read with ranks": partial(scorer.read_ranked, tokens)}
+        medians = seconds(ways, READ, ROUNDS)
+        for way, each in medians.items():
+            lines[f"{name}, {way}"] = {
+                "processor time a token [us]": 1e6 * each,
+                "times reading": each / medians["read"],
+            }
+            print(name, way, lines[f"{name}, {way}"], flush=True)
+    record(rows, lines, note=f"{READ:,} tokens of WikiText-2, one thread")
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("study", choices=["coverage", "seeds"])
+    parser.add_argument("study", choices=["coverage", "seeds", "reading"])
     add_option(parser)
     options = parser.parse_args()
-    {"coverage": run_coverage, "seeds": run_seeds}[options.study](options.rows)
+    {"coverage": run_coverage, "seeds": run_seeds, "reading": run_reading}[options.study](options.rows)

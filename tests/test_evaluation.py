@@ -19,7 +19,6 @@ from seqlab.evaluation import (
     Addition,
     DynamicSettings,
     Evaluator,
-    ScoredText,
     Scorer,
     dynamic_log_probs,
     evaluate_source,
@@ -82,7 +81,8 @@ def test_every_token_is_scored_once_in_the_order_of_the_text(softmax):
     np.testing.assert_allclose(scored.log_p_N, expected, rtol=1e-9)
     torch.testing.assert_close(scored.hidden_ND, hidden_1TD[0])
     log_p_NV = model.output.log_probs(hidden_1TD[0]).detach()
-    ranks = Scorer(Members(model), 3).ranks(ScoredText(tokens, scored.log_p_N, scored.hidden_ND))
+    text, ranks = Scorer(Members(model), 3).read_ranked(tokens)
+    np.testing.assert_allclose(text.log_p_N, scored.log_p_N, rtol=1e-9)
     assert ranks.rank_N.tolist() == [1 + sum(row > row[id]).item() for row, id in zip(log_p_NV, ids, strict=True)]
     np.testing.assert_allclose(ranks.entropy_N, -(log_p_NV.exp() * log_p_NV).sum(1), rtol=1e-9)
     for streams in (2, 5, 300):

@@ -74,8 +74,10 @@ class Evaluator:
         """The same with the log-probability of every token, and if `ranked` its rank and entropy."""
         self._refuse_tuning_text(tokens)
         tuned = self.tuned
-        text = self.scorer.read(tokens, ranked, self.quiet)
-        ranks = self.scorer.ranks(text) if ranked else None
+        if ranked:
+            text, ranks = self.scorer.read_ranked(tokens, self.quiet)
+        else:
+            text, ranks = self.scorer.read(tokens, False, self.quiet), None
         log_p = {STATIC: text.log_p_N}
         static = scores(-float(text.log_p_N.sum()), tokens)
         report: dict[str, Any] = {**static, **member_scores(text)}

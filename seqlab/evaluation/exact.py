@@ -53,8 +53,9 @@ class ReadWindow(NamedTuple):
 class Scored(NamedTuple):
     """What a model makes of a text.
 
-    log_p_N: natural logarithm of every token's probability, float64. hidden_ND: what the output layer read before
-    each, on the CPU; empty unless requested. projected_GN: that times the weights of each gate.
+    log_p_N: natural logarithm of every token's probability, float64; empty where the output layer was left out.
+    hidden_ND: what the output layer read before each, on the CPU; empty unless requested. projected_GN: that times the
+    weights of each gate.
     """
 
     log_p_N: np.ndarray
@@ -170,6 +171,7 @@ def read_text(
     keep_hidden: bool = False,
     quiet: bool = True,
     gates: Sequence[Gate] = (),
+    judged: bool = True,
 ) -> Scored:
     """Exact log-probability of every token, in the order of the text, by the model in the mode it is in.
 
@@ -178,10 +180,11 @@ def read_text(
         streams: parallel streams; by default `streams_for` the text.
         keep_hidden: also return the hidden states, N x D numbers.
         gates: also return the hidden states times the weights of each.
+        judged: False leaves the output layer out, for those who go through the hidden states themselves.
     """
     with readable(model, tokens) as text:
         windows = whole_windows(model, text, start_id, streams or streams_for(len(tokens)))
-        return _read(model, windows, np.arange(len(tokens)), keep_hidden, quiet, gates)
+        return _read(model, windows, np.arange(len(tokens)), keep_hidden, quiet, gates, judged=judged)
 
 
 @torch.no_grad()
@@ -232,15 +235,17 @@ def _read(
     quiet: bool,
     gates: Sequence[Gate],
     after_window: Callable[[], None] | None = None,
+    judged: bool = True,
 ) -> Scored:
     count = len(places_N)
-    log_p_N, projected_GN = np.empty(count), np.empty((len(gates), count))
+    log_p_N, projected_GN = np.empty(count if judged else 0), np.empty((len(gates), count))
     hidden_ND = torch.empty(count if keep_hidden else 0, model.output.width, dtype=model.output.bias.dtype)
     done = 0
     with Progress("evaluating", count, "tokens", quiet=quiet) as progress:
         for places_M, hidden_MD, targets_M in windows:
             rows_M = np.searchsorted(places_N, places_M)
-            log_p_N[rows_M] = -model.output.exact_losses(hidden_MD, targets_M).double().cpu().numpy()
+            if judged:
+                log_p_N[rows_M] = -model.output.exact_losses(hidden_MD, targets_M).double().cpu().numpy()
             for row, gate in enumerate(gates):
                 projected_GN[row, rows_M] = projected(gate, hidden_MD)
             if keep_hidden:

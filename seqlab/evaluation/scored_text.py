@@ -16,7 +16,7 @@ from ..models.interpolated import Members
 from ..models.recent.cache import REACH
 from ..nn import fast_float32
 from ..text import TokenFile
-from .exact import TokenRanks, evaluating, read_text, token_ranks
+from .exact import Scored, TokenRanks, evaluating, read_text, token_ranks
 
 
 class Shares(NamedTuple):
@@ -85,65 +85,102 @@ class Scorer:
 
     def read(self, tokens: TokenFile, keep_hidden: bool = True, quiet: bool = True) -> ScoredText:
         """The text with exact scores by the model as trained, and N x D hidden states if wanted."""
-        members, start_id = self.members, self.start_id
+        members = self.members
         if members.only == "counts":
-            log_p_N = members.the_counts().log_probs(tokens, quiet)
-            return ScoredText(tokens, log_p_N, torch.empty(0, 0), quiet)
-        gates, cache = [members.mixed[1]] if members.mixed else [], members.used_cache
-        keep_hidden = keep_hidden or cache is not None
+            return self._by_counts(tokens, quiet)
+        scored = self._by_network(tokens, keep_hidden or members.used_cache is not None, quiet)
+        return self._scored(tokens, scored, self._others(tokens, scored, quiet), quiet)
+
+    def read_ranked(self, tokens: TokenFile, quiet: bool = True) -> tuple[ScoredText, TokenRanks]:
+        """The text with exact scores and N x D hidden states, and with ranks and entropies under the model as trained;
+        every distribution is made once."""
+        ids_N = torch.from_numpy(tokens[:].astype(np.int64))
+        if self.members.only == "counts":
+            text = self._by_counts(tokens, quiet)
+            along = _Distributions(self, tokens, ids_N, text.hidden_ND, None)
+            return text, token_ranks(along.log_probs, ids_N, self.network.vocab_size, quiet)
+        scored = self._by_network(tokens, True, quiet, judged=False)
+        others = self._others(tokens, scored, quiet)
+        along = _Distributions(self, tokens, ids_N, scored.hidden_ND, others)
+        ranks = token_ranks(along.log_probs, ids_N, self.network.vocab_size, quiet)
+        return self._scored(tokens, scored._replace(log_p_N=along.network_N), others, quiet), ranks
+
+    def _by_counts(self, tokens: TokenFile, quiet: bool) -> ScoredText:
+        return ScoredText(tokens, self.members.the_counts().log_probs(tokens, quiet), torch.empty(0, 0), quiet)
+
+    def _by_network(self, tokens: TokenFile, keep_hidden: bool, quiet: bool, judged: bool = True) -> Scored:
+        gates = [self.members.mixed[1]] if self.members.mixed else []
         with evaluating(self.network):
-            scored = read_text(self.network, tokens, start_id, keep_hidden=keep_hidden, quiet=quiet, gates=gates)
-        shares = Shares(scored.log_p_N)
+            return read_text(
+                self.network, tokens, self.start_id, keep_hidden=keep_hidden, quiet=quiet, gates=gates, judged=judged
+            )
+
+    def _others(self, tokens: TokenFile, scored: Scored, quiet: bool) -> Shares:
+        """What the members beside the network make of a text that it has read."""
+        members, shares = self.members, Shares(scored.log_p_N)
         if members.mixed is not None:
             counts, gate = members.mixed
             counts_N, known_N = counts.score(tokens)
             shares = Shares(scored.log_p_N, counts_N, gate.log_odds(known_N, scored.projected_GN[0]))
-        if cache is not None:
+        if (cache := members.used_cache) is not None:
             ids_N, vocab_size = tokens[:].astype(np.int64), self.network.vocab_size
             cache_N, odds_N = cache.score(scored.hidden_ND.float(), ids_N, vocab_size, quiet)
             shares = shares._replace(cache_N=cache_N, cache_odds_N=odds_N)
-        if len(shares.weights) == 1:
+        return shares
+
+    @staticmethod
+    def _scored(tokens: TokenFile, scored: Scored, others: Shares, quiet: bool) -> ScoredText:
+        shares = others._replace(network_N=scored.log_p_N)
+        if shares.counts_N is None and shares.cache_N is None:
             return ScoredText(tokens, scored.log_p_N, scored.hidden_ND, quiet)
         return ScoredText(tokens, shares.mixed_with(scored.log_p_N), scored.hidden_ND, quiet, shares)
 
-    def ranks(self, text: ScoredText) -> TokenRanks:
-        """Ranks and entropies under the model as trained, of a text read with hidden states."""
-        ids_N = torch.from_numpy(text.tokens[:].astype(np.int64))
-        return token_ranks(_Distributions(self, text).log_probs, ids_N, self.network.vocab_size, text.quiet)
-
 
 class _Distributions:
-    """Whole distributions along a text, a few positions after another, in order."""
+    """Whole distributions along a text, a few positions after another, in order.
 
-    def __init__(self, scorer: Scorer, text: ScoredText):
-        self.members, self.text = scorer.members, text
+    Args:
+        scorer: the model as trained.
+        tokens: the text. ids_N: the same as numbers.
+        hidden_ND: what the output layer reads before each.
+        others: what the other members make of it; None for counts by themselves.
+
+    Attributes:
+        network_N: log-probability of every token by the network, so far as parts have been asked for.
+    """
+
+    def __init__(self, scorer: Scorer, tokens: TokenFile, ids_N: Tensor, hidden_ND: Tensor, others: Shares | None):
+        self.members, self.tokens, self.ids_N = scorer.members, tokens, ids_N
+        self.hidden_ND, self.others = hidden_ND, others
         members = scorer.members
         self.counts = members.the_counts() if members.only == "counts" or members.mixed else None
         self.state_n = self.counts.read([scorer.start_id]) if self.counts else np.empty(0)
+        self.network_N = np.empty(len(ids_N))
 
     def log_probs(self, part: slice) -> Tensor:
         """(M, V)."""
-        counts_MV, shares = self._by_counts(part) if self.counts else None, self.text.shares
-        if counts_MV is not None and shares is None:
+        counts_MV, others = self._by_counts(part) if self.counts else None, self.others
+        if counts_MV is not None and others is None:
             return counts_MV.log_()
-        output = self.members.network.output
+        output, ids_M1 = self.members.network.output, self.ids_N[part, None]
         with fast_float32():
-            logits_MV = output.logits(self.text.hidden_ND[part].to(output.bias.device))
-        if shares is None:
-            return logits_MV.log_softmax(1)
-        p_MV = logits_MV.float().softmax(1).cpu()
-        if counts_MV is not None and shares.counts_odds_N is not None:
-            p_MV.lerp_(counts_MV, torch.from_numpy(logistic(shares.counts_odds_N[part])).float()[:, None])
+            log_p_MV = output.logits(self.hidden_ND[part].to(output.bias.device)).log_softmax(1)
+        self.network_N[part] = log_p_MV.gather(1, ids_M1.to(log_p_MV.device))[:, 0].double().cpu().numpy()
+        if others is None or (others.counts_N is None and others.cache_N is None):
+            return log_p_MV
+        p_MV = log_p_MV.float().exp().cpu()
+        if counts_MV is not None and others.counts_odds_N is not None:
+            p_MV.lerp_(counts_MV, torch.from_numpy(logistic(others.counts_odds_N[part])).float()[:, None])
         if cache := self.members.used_cache:
             oldest = max(0, part.start - REACH)
             read = slice(oldest, part.start + len(p_MV))
-            hidden_RD, ids_R = self.text.hidden_ND[read].float(), self.text.tokens[read].astype(np.int64)
+            hidden_RD, ids_R = self.hidden_ND[read].float(), self.ids_N[read].numpy()
             cache.mix_along(hidden_RD, ids_R, part.start - oldest, p_MV.numpy())
         return p_MV.log_()
 
     def _by_counts(self, part: slice) -> Tensor:
         assert self.counts is not None
-        states_Mn = self.counts.states_before(self.text.tokens, part, self.state_n)
+        states_Mn = self.counts.states_before(self.tokens, part, self.state_n)
         p_MV = torch.empty(len(states_Mn), self.counts.vocab_size)
         self.counts.distributions(states_Mn, p_MV.numpy())
         return p_MV

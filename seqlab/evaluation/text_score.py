@@ -34,9 +34,7 @@ def score_text(model: LanguageModel | Members, tokenizer: Tokenizer, text: str) 
     members = model if isinstance(model, Members) else Members(model)
     if members.network.reads_characters:
         tokens.spelt, tokens.extra_words = tokenizer.encode_spelt(text)
-    scorer = Scorer(members, tokenizer.start_id)
-    scored = scorer.read(tokens)
-    ranks = scorer.ranks(scored)
+    scored, ranks = Scorer(members, tokenizer.start_id).read_ranked(tokens)
     decoder = tokenizer.decoder()
     pieces = [decoder.push(id) for id in ids_N.tolist()]
     pieces[-1] += decoder.flush()

@@ -59,8 +59,7 @@ def read_model(model: TrainedLanguageModel, text: Sources | None, split: str | N
     source = read_source(model.run, text, split, members.network.reads_characters)
     scorer = Scorer(members, model.tokenizer.start_id)
     began = time.monotonic()
-    scored = scorer.read(source.tokens, True, quiet)
-    ranks = scorer.ranks(scored)
+    scored, ranks = scorer.read_ranked(source.tokens, quiet)
     seconds = max(time.monotonic() - began, 1e-9)
     return TextReading(name_of(model), source.tokens, model.tokenizer, scored.log_p_N, ranks.rank_N == 1, seconds)
 
