@@ -39,8 +39,8 @@ Step = Callable[[torch.Tensor, Any], tuple[Any, Any]]
 ROUNDS = 3
 TYPES = 33_278
 NOTE = (
-    "one pinned core, one thread, other work beside it; the best of ten blocks of 0.1 s in each of three rounds, "
-    "medians of rounds"
+    "one pinned core, one thread, other work on it; processor time, the best of ten blocks of 0.1 s in each of three "
+    "rounds, medians of rounds"
 )
 
 
@@ -71,8 +71,8 @@ def peer_speed(step: Step, state: Any, streams: int, seconds: float = 1.0) -> fl
         _, state = step(ids[place], state)
     best = 0.0
     for _ in range(10):
-        began, count = time.perf_counter(), 0
-        while (took := time.perf_counter() - began) < seconds / 10 or not count:
+        began, count = time.process_time(), 0
+        while (took := time.process_time() - began) < seconds / 10 or not count:
             _, state = step(ids[count % 64], state)
             count += 1
         best = max(best, count * streams / took)

@@ -39,7 +39,11 @@ class Ours:
         self.model, self.init_state = model, model.init_state
 
     def read(self, tokens_BT: np.ndarray, state: Any) -> tuple[np.ndarray, Any]:
-        logits_BTV, state = self.model.sequence_logits(torch.from_numpy(tokens_BT), state)
+        tokens = torch.from_numpy(tokens_BT)
+        if tokens.shape[1] == 1:
+            logits_BV, state = self.model.step(tokens[:, 0], state)
+            return logits_BV.log_softmax(-1)[:, None].numpy(), state
+        logits_BTV, state = self.model.sequence_logits(tokens, state)
         return logits_BTV.log_softmax(-1).numpy(), state
 
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from ..base.errors import SeqlabError
 from ..text.tokenizers.unfinished import Unfinished
 from .healing import Healing
-from .rules import Rule, apply_rules, is_compiled
+from .rules import Ban, Rule, apply_rules, is_compiled
 from .stepping import StepModel
 
 LARGEST_LOGITS = 1 << 22  # elements
@@ -26,6 +26,7 @@ LARGEST_BATCH = 1024
 BELOW_ONE = 1 - 2**-50  # so that no rounding makes a share of a total the total itself
 IN_CACHE = 1 << 17
 """Logits that rules and draws pass through at a time: half a megabyte stays in cache, and so does what rules make."""
+NONE = np.empty(0, np.int64)
 
 
 @dataclass(frozen=True)
@@ -157,14 +158,17 @@ def choose(logits_BV: Tensor, history_BT: Tensor, uniform_B: Tensor, rules: Sequ
         return token_B, describe(logits_BV, token_B)
     from . import kernels
 
+    banned_N = NONE
+    if len(rules) == 1 and isinstance(rules[0], Ban) and rules[0].most < logits_BV.shape[1]:
+        banned_N, rules = rules[0].array_N, []
     token_B = torch.empty(len(logits_BV), dtype=torch.int64)
     figures_B3 = torch.empty(len(logits_BV), 3, dtype=torch.float64)
-    out = uniform_B.numpy(), token_B.numpy(), figures_B3.numpy()
+    logits, *out = (part.numpy() for part in (logits_BV, uniform_B, token_B, figures_B3))
     rows = max(1, IN_CACHE // logits_BV.shape[1])
     for start in range(0, len(logits_BV), rows):
         part = slice(start, start + rows)
-        allowed_BV = apply_rules(rules, logits_BV[part], history_BT[part])
-        kernels.choose(allowed_BV.numpy(), logits_BV[part].numpy(), *(array[part] for array in out))
+        allowed = apply_rules(rules, logits_BV[part], history_BT[part]).numpy() if rules else logits[part]
+        kernels.choose(allowed, banned_N, logits[part], *(array[part] for array in out))
     return token_B, figures_B3
 
 

@@ -53,10 +53,10 @@ def weight(below: Any, lowest: Any, zero: Any) -> Any:
 
 
 @compiled
-def draw_one(logits_V: Any, point: Any, sums_K: Any) -> Any:
+def draw_one(logits_V: Any, top: Any, point: Any, sums_K: Any) -> Any:
     """The first token at which the running sum of e^logit exceeds a share `point` of the whole; never one of -inf."""
     zero, lowest = logits_V.dtype.type(0), logits_V.dtype.type(LOWEST)
-    top, whole, last = largest(logits_V), 0.0, 0
+    whole, last = 0.0, 0
     for k in range(sums_K.size):
         part_V, total = logits_V[k * BLOCK : (k + 1) * BLOCK], zero
         for v in range(part_V.size):
@@ -105,11 +105,26 @@ def describe_one(logits_V: Any, token: Any, figures_3: Any) -> None:
 
 
 @step
-def choose(allowed_BV: Any, logits_BV: Any, point_B: Any, token_B: Any, figures_B3: Any) -> None:
-    """A token of every row of `allowed_BV`, and what `logits_BV` says of it."""
+def choose(allowed_BV: Any, banned_N: Any, logits_BV: Any, point_B: Any, token_B: Any, figures_B3: Any) -> None:
+    """A token of every row of `allowed_BV`, and what `logits_BV` says of it; none of `banned_N` unless nothing else is
+    left, for which these are -inf in `allowed_BV` for a moment."""
+    removed = allowed_BV.dtype.type(-np.inf)
     sums_K = np.empty((allowed_BV.shape[1] + BLOCK - 1) // BLOCK)
+    before_N = np.empty(len(banned_N), allowed_BV.dtype)
     for b in range(len(allowed_BV)):
-        token_B[b] = draw_one(allowed_BV[b], point_B[b], sums_K)
+        allowed_V = allowed_BV[b]
+        for n in range(len(banned_N)):
+            before_N[n] = allowed_V[banned_N[n]]
+        for n in range(len(banned_N)):
+            allowed_V[banned_N[n]] = removed
+        top = largest(allowed_V)
+        nothing_left = top == removed
+        if not nothing_left:
+            token_B[b] = draw_one(allowed_V, top, point_B[b], sums_K)
+        for n in range(len(banned_N)):
+            allowed_V[banned_N[n]] = before_N[n]
+        if nothing_left:
+            token_B[b] = draw_one(allowed_V, largest(allowed_V), point_B[b], sums_K)
         describe_one(logits_BV[b], token_B[b], figures_B3[b])
 
 

@@ -25,6 +25,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -103,17 +104,28 @@ def _keep_largest(logits_BV: Tensor, count_B1: Tensor, threshold_B1: Tensor) -> 
     return _keep(logits_BV, above_BV | (tied_BV & (tied_BV.cumsum(-1) <= room_B1)))
 
 
+class Ban:
+    """The rule `ban`, which drawing applies by itself where it is the only one.
+
+    Attributes:
+        array_N: ids.
+        most: the largest.
+    """
+
+    def __init__(self, ids: Sequence[int]):
+        self.array_N, self.most = np.array(ids, np.int64), max(ids, default=-1)
+
+    def __call__(self, logits_BV: Tensor, history_BT: Tensor) -> Tensor:
+        ids_N = torch.from_numpy(self.array_N).to(logits_BV.device)
+        return _unless_empty(logits_BV.index_fill(1, ids_N, -math.inf), logits_BV)
+
+
 def ban(tokens: Any) -> Rule:
     """Never these tokens: an id or several. (`TextGenerator` also takes their text, such as `<unk>`.)"""
     ids = list(tokens) if isinstance(tokens, list | tuple | set) else [tokens]
     if not all(isinstance(token, int) and token >= 0 for token in ids):
         raise InputError(f"ban={tokens} does not name token ids.")
-    ids_N = torch.tensor(ids, dtype=torch.int64)
-
-    def rule(logits_BV: Tensor, history_BT: Tensor) -> Tensor:
-        return _unless_empty(logits_BV.index_fill(1, ids_N.to(logits_BV.device), -math.inf), logits_BV)
-
-    return rule
+    return Ban(ids)
 
 
 def no_repeat_ngram(n: Any) -> Rule:

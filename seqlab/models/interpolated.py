@@ -109,7 +109,18 @@ class InterpolatedModel(nn.Module):
     def prefill(self, tokens_BT: Tensor, state: InterpolatedState) -> tuple[Tensor, InterpolatedState]:
         """Read some tokens: log-probabilities (B, V) of the one after the last, and the state there."""
         hidden_BTD, network = self.network.hidden(tokens_BT, state.network)
-        logits_BV = self.network.output.logits(hidden_BTD[:, -1]).float()
+        return self._mixed(tokens_BT, hidden_BTD, self.network.output.logits(hidden_BTD[:, -1]), network, state)
+
+    def step(self, token_B: Tensor, state: InterpolatedState) -> tuple[Tensor, InterpolatedState]:
+        """One token further: log-probabilities (B, V) and the state."""
+        hidden_BD, logits_BV, network = self.network.read_one(token_B, state.network)
+        return self._mixed(token_B[:, None], hidden_BD[:, None], logits_BV, network, state)
+
+    def _mixed(
+        self, tokens_BT: Tensor, hidden_BTD: Tensor, logits_BV: Tensor, network: ModelState, state: InterpolatedState
+    ) -> tuple[Tensor, InterpolatedState]:
+        """Log-probabilities (B, V) by all members after some tokens that the network has read, and the state."""
+        logits_BV = logits_BV.float()
         p_BV, hidden_BD, held = logits_BV.cpu().contiguous(), hidden_BTD[:, -1].float().cpu().contiguous(), state.held
         nodes_Bn = self._count(tokens_BT, state.nodes_Bn, hidden_BD, p_BV)
         if self.cache and held:
@@ -128,10 +139,6 @@ class InterpolatedModel(nn.Module):
         ids_B, counts = tokens_BT[:, -1].cpu().contiguous().numpy(), self.counting.counts
         given = hidden_BD.numpy(), self.gate_arrays, p_BV.numpy(), self.cache is None
         return torch.from_numpy(counts.mixed_step(before_Bn, ids_B, *given))
-
-    def step(self, token_B: Tensor, state: InterpolatedState) -> tuple[Tensor, InterpolatedState]:
-        """One token further: log-probabilities (B, V) and the state."""
-        return self.prefill(token_B[:, None], state)
 
     def select(self, state: InterpolatedState, index_B: Tensor) -> InterpolatedState:
         """The state with batch rows reordered, dropped or repeated."""

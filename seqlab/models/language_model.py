@@ -24,7 +24,10 @@ from ..nn import (
     WordDropout,
     held_masks,
 )
+from ..nn.cells.stack import Stack, StackParts
 from ..nn.characters import CHARACTER_SIZES
+from ..nn.kernels.affine import FEW
+from ..nn.outputs.base import SoftmaxLayer
 from .network import ModelState, Network
 
 OPTIONAL: dict[str, dict[str, str]] = {
@@ -125,6 +128,7 @@ class LanguageModel(Network):
         self.input_dropout = kind(config.dropout_of("input"))
         names = ["hidden"] * (config.layers - 1) + ["output"]
         self.cell_dropouts = nn.ModuleList(kind(config.dropout_of(name)) for name in names)
+        self._stack: Stack | None = None
 
     @property
     def layers(self) -> Sequence[Cell]:
@@ -226,7 +230,30 @@ class LanguageModel(Network):
 
     def step(self, token_B: Tensor, state: ModelState) -> tuple[Tensor, ModelState]:
         """One token further: (logits (B, V), state)."""
-        return self.prefill(token_B[:, None], state)
+        _, logits_BV, state = self.read_one(token_B, state)
+        return logits_BV, state
+
+    def read_one(self, token_B: Tensor, state: ModelState) -> tuple[Tensor, Tensor, ModelState]:
+        """Read a token of each text: what the output layer reads (B, width of the output layer), logits (B, V) of the
+        next token, and the state."""
+        if not (self.training or torch.is_grad_enabled()) and token_B.device.type == "cpu" and len(token_B) <= FEW:
+            if self._stack is None or not self._stack.is_current():
+                self._stack = Stack(self, self._stack_parts())
+            if self._stack.works and len(token_B) <= self._stack.most:
+                return self._stack.step(token_B, state)
+        hidden_BTD, state = self.hidden(token_B[:, None], state)
+        hidden_BD = hidden_BTD[:, 0]
+        return hidden_BD, self.output.logits(hidden_BD), state
+
+    def _stack_parts(self) -> StackParts | None:
+        """What a compiled step has to read; None where words are read by their characters, or the output layer is more
+        than a product."""
+        if self.embedding is None or type(self.output).logits is not SoftmaxLayer.logits:
+            return None
+        bridge = None if self.bridge is None else self.bridge.weight
+        return StackParts(
+            self.embedding, self.layers, self.config.residual, bridge, (self.output.weight, self.output.bias)
+        )
 
     def select(self, state: ModelState, index_B: Tensor) -> ModelState:
         """The state with batch rows reordered, dropped or repeated as `index_B` says."""

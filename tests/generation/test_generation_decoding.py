@@ -194,6 +194,20 @@ def test_compiled_draws_and_figures_are_those_of_the_running_sum(dtype, toleranc
     assert broken_B3[:, 0].isnan().tolist() == [*[True] * 3, *[False] * 17]
 
 
+@pytest.mark.parametrize("banned", [[7], [3, 3, LARGE], list(range(LARGE + 50)), list(range(LARGE + 77))])
+def test_bans_applied_while_drawing_are_those_of_the_rule(banned):
+    torch.manual_seed(4)
+    logits_BV, points = 4 * torch.randn(9, LARGE + 77), torch.rand(9, dtype=torch.float64)
+    before_BV, history = logits_BV.clone(), torch.zeros(9, 0, dtype=torch.int64)
+    rule = make_rule("ban", banned)
+    found = decoding.choose(logits_BV, history, points, [rule])
+    expected = decoding.choose(logits_BV, history, points, [rule, lambda logits_BV, _: logits_BV])
+    assert found[0].tolist() == expected[0].tolist()
+    assert torch.equal(found[1], expected[1])
+    assert torch.equal(logits_BV, before_BV)
+    assert len(banned) > LARGE + 50 or not set(found[0].tolist()) & set(banned)
+
+
 def test_rules_see_prompt_and_text_but_not_the_start_token():
     histories = []
 

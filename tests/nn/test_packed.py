@@ -95,7 +95,7 @@ def test_products_on_narrower_cpus(cpu):
     script = """
 import torch
 from seqlab.nn.packed import FORMS
-from seqlab.nn.packed.planes import PAIRED
+from seqlab.base.compiled.simd import PAIRED
 torch.manual_seed(0)
 for form in ("int8", "int4", "ternary", "binary"):
     packed = FORMS[form].pack(torch.randn(50, 150))

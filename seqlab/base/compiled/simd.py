@@ -29,6 +29,8 @@ CACHE_LINE = 64
 AVX512_NAMES = re.compile("avx512|x86-64-v4|lake|rapids|^kn[lm]$|znver[4-9]")
 """LLVM's names of processors with AVX-512, from https://github.com/llvm/llvm-project (X86TargetParser.cpp)."""
 WITHOUT_AVX512 = re.compile("alderlake|raptorlake|meteorlake|arrowlake|lunarlake|pantherlake")
+AVX2_NAMES = re.compile("avx2|x86-64-v[34]|haswell|broadwell|lake|rapids|znver")
+"""LLVM's names of processors with AVX2."""
 
 
 def vector_lanes(machine: str, cpu: str | None, features: str) -> int:
@@ -67,10 +69,24 @@ def _features() -> str:
 LANES = vector_lanes(platform.machine(), numba_config.CPU_NAME, _features())  # type: ignore[attr-defined]
 """Floats of a vector in the kernels of this process; follows NUMBA_CPU_NAME and NUMBA_CPU_FEATURES."""
 
+
+def has_feature(name: str) -> bool:
+    """Whether numba compiles for a feature of x86, such as "avx2"; a CPU that is only named has AVX2 at most."""
+    named = numba_config.CPU_NAME  # type: ignore[attr-defined]
+    if named is not None:
+        return name == "avx2" and bool(AVX2_NAMES.search(named))
+    return f"+{name}" in _features().split(",")
+
+
+PAIRED = int(has_feature("avx2"))
+"""1 where products of neighbouring 16-bit integers are added in one instruction."""
+WORDS = 16 if LANES == 16 and has_feature("avx512bw") else 8
+"""32-bit integers of a vector in the kernels: 512 bits or 256."""
+
 Codegen = Callable[[Any, Any, Any, Any], Any]
 
 
-class _Emitter:
+class Emitter:
     """Emits float vectors of `lanes` lanes at the position of an LLVM builder."""
 
     def __init__(self, context: Any, builder: Any, lanes: int):
@@ -134,7 +150,7 @@ class _Emitter:
         lanes - 1 additions in all instead of lanes * log2(lanes).
         """
         half = self.lanes
-        vectors = list(vectors)
+        vectors, whole = list(vectors), isinstance(vectors[0].type.element, ir.IntType)
         while len(vectors) > 1:
             half //= 2
             lower: list[int] = []
@@ -144,10 +160,8 @@ class _Emitter:
                     lower += range(vector + block, vector + block + half)
                     upper += range(vector + block + half, vector + block + 2 * half)
             pairs = zip(vectors[: len(vectors) // 2], vectors[len(vectors) // 2 :], strict=True)
-            vectors = [
-                self.builder.fadd(self.shuffle(a, b, lower), self.shuffle(a, b, upper), flags=CONTRACT)
-                for a, b in pairs
-            ]
+            halves = [(self.shuffle(a, b, lower), self.shuffle(a, b, upper)) for a, b in pairs]
+            vectors = [self.builder.add(*two) if whole else self.builder.fadd(*two, flags=CONTRACT) for two in halves]
         return vectors[0]
 
 
@@ -174,7 +188,7 @@ def dot_rows(
     def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         kinds = signature.args
         width, total, lane_count = (kind.literal_value for kind in kinds[5:])
-        simd = _Emitter(context, builder, lane_count)
+        simd = Emitter(context, builder, lane_count)
         out = simd.row(kinds[0], values[0], values[1], padded(total, lane_count))
         vector = simd.row(kinds[2], values[2], values[3], width)
         matrix = simd.data(kinds[4], values[4])
@@ -199,7 +213,7 @@ def dot_rows(
     return signature, emit
 
 
-def _emit_dots(simd: _Emitter, vector: Any, matrix: Any, rows: int, width: int) -> Any:
+def _emit_dots(simd: Emitter, vector: Any, matrix: Any, rows: int, width: int) -> Any:
     """One vector: the dot products of `vector` with the first `rows` (at most `lanes`) rows of a matrix."""
 
     def column(number: Any, sums: list[Any]) -> list[Any]:
@@ -238,7 +252,7 @@ def add_rows(
     def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         kinds = signature.args
         width, lane_count = (kind.literal_value for kind in kinds[9:])
-        simd = _Emitter(context, builder, lane_count)
+        simd = Emitter(context, builder, lane_count)
         out = simd.row(kinds[0], values[0], values[1], width)
         factors = builder.gep(simd.data(kinds[2], values[2]), [values[3]])
         matrix = simd.row(kinds[5], values[5], values[6], width)
@@ -277,7 +291,7 @@ def mean_of_rows(
     def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         kinds = signature.args
         width, lane_count = (kind.literal_value for kind in kinds[6:])
-        simd = _Emitter(context, builder, lane_count)
+        simd = Emitter(context, builder, lane_count)
         out = simd.row(kinds[0], values[0], values[1], width)
         numbers = builder.gep(simd.data(kinds[3], values[3]), [values[4]])
         share = simd.splat(builder.fdiv(ir.Constant(FLOAT, 1.0), builder.sitofp(values[5], FLOAT)))
@@ -309,7 +323,7 @@ def subtract_row(typing: Any, target: Any, i: Any, a: Any, b: Any, dim: Any, lan
     def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         kinds = signature.args
         width, lane_count = (kind.literal_value for kind in kinds[4:])
-        simd = _Emitter(context, builder, lane_count)
+        simd = Emitter(context, builder, lane_count)
         out, left, right = (simd.row(kinds[k], values[k], values[1], width) for k in (0, 2, 3))
         for column in range(0, width, lane_count):
             simd.store(builder.fsub(simd.load(left, column), simd.load(right, column)), out, column)
@@ -326,7 +340,7 @@ def copy_row(typing: Any, target: Any, i: Any, source: Any, r: Any, dim: Any, la
     def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         kinds = signature.args
         width, lane_count = (kind.literal_value for kind in kinds[4:])
-        simd = _Emitter(context, builder, lane_count)
+        simd = Emitter(context, builder, lane_count)
         out = simd.row(kinds[0], values[0], values[1], width)
         row = simd.row(kinds[2], values[2], values[3], width)
         for column in range(0, width, lane_count):
@@ -343,7 +357,7 @@ def prefetch_row(typing: Any, table: Any, r: Any, dim: Any) -> tuple[Any, Codege
 
     def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         width = signature.args[2].literal_value
-        row = _Emitter(context, builder, LANES).row(signature.args[0], values[0], values[1], width)
+        row = Emitter(context, builder, LANES).row(signature.args[0], values[0], values[1], width)
         byte = ir.IntType(8).as_pointer()
         kind = ir.FunctionType(ir.VoidType(), [byte, INT32, INT32, INT32])
         name = "llvm.prefetch.p0"
@@ -370,7 +384,7 @@ def multiply_tile(
     def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         kinds, dim = signature.args, values[5]
         count, lane_count = (kind.literal_value for kind in kinds[6:])
-        simd, pair = _Emitter(context, builder, lane_count), 2 * lane_count
+        simd, pair = Emitter(context, builder, lane_count), 2 * lane_count
         factors = simd.row(kinds[1], values[1], builder.mul(values[2], dim), count)
         vectors = simd.row(kinds[3], values[3], builder.mul(values[4], dim), pair)
 
@@ -408,7 +422,7 @@ def multiply_rows(
     def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         kinds, dim = signature.args, values[5]
         count, lane_count = (kind.literal_value for kind in kinds[6:])
-        simd, pair = _Emitter(context, builder, lane_count), 2 * lane_count
+        simd, pair = Emitter(context, builder, lane_count), 2 * lane_count
         first = builder.gep(simd.data(kinds[1], values[1]), [builder.mul(values[2], dim)])
         starts = [builder.gep(first, [builder.mul(dim, ir.Constant(INT64, row))]) for row in range(count)]
         vectors = simd.row(kinds[3], values[3], builder.mul(values[4], dim), pair)
@@ -441,7 +455,7 @@ def any_above(typing: Any, scores: Any, i: Any, limit: Any, lanes: Any) -> tuple
     def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         kinds = signature.args
         lane_count = kinds[3].literal_value
-        simd = _Emitter(context, builder, lane_count)
+        simd = Emitter(context, builder, lane_count)
         row, limits = simd.row(kinds[0], values[0], values[1], 2 * lane_count), simd.splat(values[2])
         first, second = (builder.fcmp_ordered(">", simd.load(row, at), limits) for at in (0, lane_count))
         bits = builder.bitcast(builder.or_(first, second), ir.IntType(lane_count))

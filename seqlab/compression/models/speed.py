@@ -21,7 +21,7 @@ def tokens_per_second(model: LanguageModel, streams: int, seconds: float = SECON
     Args:
         model: in evaluation mode, on the CPU.
         streams: texts written side by side.
-        seconds: to measure for; the best of ten blocks counts, as the others waited for other programs.
+        seconds: of processor time to measure for; the best of ten blocks counts, as other programs slow the others.
 
     Returns:
         Tokens of all streams together.
@@ -33,8 +33,8 @@ def tokens_per_second(model: LanguageModel, streams: int, seconds: float = SECON
             _, state = model.step(ids[place], state)
         best = 0.0
         for _ in range(BLOCKS):
-            began, count = time.perf_counter(), 0
-            while (took := time.perf_counter() - began) < seconds / BLOCKS or not count:
+            began, count = time.process_time(), 0
+            while (took := time.process_time() - began) < seconds / BLOCKS or not count:
                 _, state = model.step(ids[count % len(ids)], state)
                 count += 1
             best = max(best, count * streams / took)

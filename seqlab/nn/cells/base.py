@@ -52,6 +52,11 @@ class Cell(nn.Module):
         """One time step as published: (output (B, H), new state)."""
         raise NotImplementedError
 
+    def compiled_step(self) -> tuple[str, list[Tensor]] | None:
+        """Name and weights of the cell's compiled step, of which a model's is made (see `stack`): the matrices of input
+        and state, and a bias of each. None for a cell without."""
+        return None
+
     def gate_values(self, x_BTD: Tensor, state: State, y_BTH: Tensor) -> dict[str, Tensor]:
         """The sigmoid gates (B, T, H) by name, with all weights in place, of a sequence that began at `state` and gave
         the outputs `y_BTH`; a cell without gates has none."""

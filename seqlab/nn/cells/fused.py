@@ -16,7 +16,7 @@ from ..dropout import WeightDropout
 from ..kernels.affine import FEW, affine, is_compiled
 from ..kernels.gru import GRUSequence
 from ..kernels.lstm import LSTMSequence, unrolled
-from ..packed import Int8, is_packed
+from ..packed import is_packed
 from ..products import has_bfloat16_products
 from ..zoneout import Kept, Zoneout
 from .base import Cell, State, glorot_orthogonal, shifted
@@ -76,7 +76,7 @@ class FusedCell(Cell):
         return self.rounded_kernel(x_BTD, state) if self.in_bfloat16(x_BTD) else self.kernel(x_BTD, state)
 
     def step_of_few(self, x_BD: Tensor, state: State) -> tuple[Tensor, State]:
-        """One step of a few streams without gradients."""
+        """One step of a few streams without gradients, for models that are not compiled as a whole (see `stack`)."""
         return self.equations(x_BD, state)
 
     def in_bfloat16(self, x_BTD: Tensor) -> bool:
@@ -193,24 +193,15 @@ class LSTM(FusedCell):
         y_TBH, *last = self.swept(x_TBD, state, weight_hh, kept)
         return y_TBH.transpose(0, 1), tuple(last)
 
+    def compiled_step(self) -> tuple[str, list[Tensor]] | None:
+        return None if self.stepwise or self.zoneout.p else ("lstm", [self.weight(name) for name in WEIGHTS])
+
     def step_of_few(self, x_BD: Tensor, state: State) -> tuple[Tensor, State]:
-        from ..kernels.lstm_kernels import lstm_activate, lstm_step
+        from ..kernels.lstm_kernels import lstm_activate
 
         h_BH, c_BH = torch.empty_like(state[0]), torch.empty_like(state[1])
-        x_BD, *before = (part.contiguous() for part in (x_BD, *state))
-        weights: list[Tensor] = [self.weight(name) for name in WEIGHTS]
-        packed = [weight for weight in weights if isinstance(weight, Int8)]
-        if any(map(is_packed, weights)) and len(packed) < 2:
-            arrays = [before[1], self.sums(x_BD, before[0]), h_BH, c_BH]
-            lstm_activate(*(part.numpy(force=True) for part in arrays))
-            return h_BH, (h_BH, c_BH)
-        gates_BG = x_BD.new_zeros(len(x_BD), 4 * self.hidden_dim)
-        if packed:
-            from ..packed.kernels import lstm_step_int8 as lstm_step
-
-            codes = [weight.parts[name] for weight in packed for name in ("codes", "scales")]
-            weights = [*codes, *weights[2:]]
-        lstm_step(*(part.numpy(force=True) for part in (x_BD, *before, *weights, gates_BG, h_BH, c_BH)))
+        arrays = [state[1].contiguous(), self.sums(x_BD, state[0]), h_BH, c_BH]
+        lstm_activate(*(part.numpy(force=True) for part in arrays))
         return h_BH, (h_BH, c_BH)
 
     def swept(self, x_TBD: Tensor, state: State, weight_hh: Tensor, kept: Kept) -> tuple[Tensor, ...]:
@@ -274,6 +265,9 @@ class GRU(FusedCell):
         sums_TBK = F.linear(x_TBD, weight_ih.bfloat16(), bias_K.bfloat16())
         y_TBH, last_BH = GRUSequence.apply(sums_TBK, state[0], self.weight_drop(weight_hh).bfloat16(), bias_n)
         return y_TBH.transpose(0, 1), (last_BH,)
+
+    def compiled_step(self) -> tuple[str, list[Tensor]] | None:
+        return "gru", [self.weight(name) for name in WEIGHTS]
 
     def equations(self, x_BD: Tensor, state: State) -> tuple[Tensor, State]:
         (h_BH,) = state

@@ -1,7 +1,8 @@
 """Recurrences over whole sequences and their gradients, on the CPU; a GPU takes torch's kernels or the last column.
 
-Which kernel when (training means with gradients; one token without gradients, as in generation, is `torch.lstm_cell`
-and the like, or one readable step whose products `affine` makes):
+Which kernel when (training means with gradients; one token of a few texts without gradients, as in generation, is one
+compiled step of the whole model where its cells have one, see `cells/stack.py`, else `torch.lstm_cell` and the like, or
+a readable step whose products `affine` makes):
 
 | cell | float32 training | bfloat16 training | elsewhere (GPU, zoneout on a GPU) |
 | --- | --- | --- | --- |

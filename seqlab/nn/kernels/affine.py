@@ -4,7 +4,7 @@ Weights that are no plain tensors, as packed ones (`seqlab.nn.packed`), multiply
 
 | rows | who multiplies | why |
 | --- | --- | --- |
-| up to FEW | a plain loop | reading W once, in order, is all that counts: MKL and oneDNN take four times as long |
+| up to FEW | dot products of rows far apart | only reading W once counts: MKL and oneDNN take 2 to 4 times as long |
 | up to MANY | tiles in registers, W as it lies | libraries lay W out anew: as fast as oneDNN, twice as fast as MKL |
 | more | oneDNN, or where it would round, MKL | |
 

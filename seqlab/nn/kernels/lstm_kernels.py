@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ...base.numerics import logistic, tanh
-from .affine_kernels import add_products, compiled, step
+from .affine_kernels import compiled, step
 from .sweep_kernels import load, store
 
 _ONE, _TWO, _HALF = np.float32(1), np.float32(2), np.float32(0.5)
@@ -139,31 +139,19 @@ def copy_out(row: Any, values: Any) -> None:
 
 
 @compiled
-def new_states(c_BH: Any, gates_BG: Any, new_h_BH: Any, new_c_BH: Any) -> None:
-    """h and c of a few streams from the sums that the gates are functions of."""
-    for b in range(len(c_BH)):
-        gates_G, h_H, c_H = gates_BG[b], new_h_BH[b], new_c_BH[b]
-        activate(gates_G, c_H, c_BH[b])
-        for j in range(h_H.size):
-            h_H[j] = tanh(c_H[j])
-        output(h_H, gates_G, h_H)
-
-
-@step
-def lstm_step(
-    x_BD: Any, h_BH: Any, c_BH: Any, weight_ih_GD: Any, weight_hh_GH: Any, bias_ih_G: Any, bias_hh_G: Any,
-    gates_BG: Any, new_h_BH: Any, new_c_BH: Any,
-) -> None:  # fmt: skip
-    """One token of a few streams, products included; `gates_BG` is zero."""
-    add_products(x_BD, weight_ih_GD, bias_ih_G, gates_BG)
-    add_products(h_BH, weight_hh_GH, bias_hh_G, gates_BG)
-    new_states(c_BH, gates_BG, new_h_BH, new_c_BH)
+def lstm_states(gates_G: Any, c_H: Any, new_h_H: Any, new_c_H: Any) -> None:
+    """h and c of a stream from the sums that the gates are functions of."""
+    activate(gates_G, new_c_H, c_H)
+    for j in range(new_h_H.size):
+        new_h_H[j] = tanh(new_c_H[j])
+    output(new_h_H, gates_G, new_h_H)
 
 
 @step
 def lstm_activate(c_BH: Any, gates_BG: Any, new_h_BH: Any, new_c_BH: Any) -> None:
-    """The rest of a step, from the sums in `gates_BG`."""
-    new_states(c_BH, gates_BG, new_h_BH, new_c_BH)
+    """h and c of a few streams from the sums in `gates_BG`."""
+    for b in range(len(c_BH)):
+        lstm_states(gates_BG[b], c_BH[b], new_h_BH[b], new_c_BH[b])
 
 
 @step

@@ -15,8 +15,9 @@ import numpy as np
 from numba import njit
 from numba.extending import register_jitable
 
-from ..kernels.lstm_kernels import new_states
-from .planes import BLOCK, PAIRED, dot_planes
+from ...base.compiled.dots import dots
+from ...base.compiled.simd import PAIRED, WORDS
+from .planes import BLOCK, dot_planes
 
 SUMS = {"contract", "reassoc"}
 """Lets LLVM fuse multiplications with additions and add in vectors; anything more could hide a NaN."""
@@ -44,37 +45,33 @@ def rounded(hidden_D: Any, largest_sum: Any, codes_P: Any) -> Any:
 
 
 @compiled
-def add_int8(hidden_MD: Any, codes_ND: Any, scales_N: Any, bias_N: Any, out_MN: Any) -> None:
-    """out += hidden W^T + b for W = scale * codes."""
-    rows, width = hidden_MD.shape
-    hidden_codes_MD, units_M = np.empty((rows, width), np.int16), np.empty(rows, np.float32)
-    for m in range(rows):
+def products_int8(hidden_MD: Any, codes_ND: Any, scales_N: Any, bias_N: Any, out_MN: Any) -> None:
+    """out = hidden W^T + b for W = scale * codes."""
+    rows, width = codes_ND.shape
+    hidden_codes_MD, units_M = np.empty((len(hidden_MD), width), np.int16), np.empty(len(hidden_MD), np.float32)
+    for m in range(len(hidden_MD)):
         units_M[m] = rounded(hidden_MD[m], 127 * width, hidden_codes_MD[m])
-    for n in range(len(codes_ND)):
+    gap = rows // WORDS if width > 2 * WORDS else 0
+    sums = np.empty(WORDS, np.int32)
+    for n in range(gap):
+        for m in range(len(hidden_MD)):
+            dots(sums, codes_ND, n, gap, hidden_codes_MD, m, width, WORDS, PAIRED)
+            for i in range(WORDS):
+                k = n + i * gap
+                out_MN[m, k] = np.float32(sums[i]) * (scales_N[k] * units_M[m]) + bias_N[k]
+    for n in range(gap * WORDS, rows):
         codes_D = codes_ND[n]
-        for m in range(rows):
+        for m in range(len(hidden_MD)):
             hidden_D, total = hidden_codes_MD[m], np.int32(0)
             for d in range(codes_D.size):
                 total = np.int32(total + np.int32(np.int32(codes_D[d]) * np.int32(hidden_D[d])))
-            out_MN[m, n] += np.float32(total) * (scales_N[n] * units_M[m]) + bias_N[n]
+            out_MN[m, n] = np.float32(total) * (scales_N[n] * units_M[m]) + bias_N[n]
 
 
 @step
 def multiply_int8(hidden_MD: Any, codes_ND: Any, scales_N: Any, bias_N: Any, out_MN: Any) -> None:
     """out = hidden W^T + b."""
-    out_MN[:] = 0
-    add_int8(hidden_MD, codes_ND, scales_N, bias_N, out_MN)
-
-
-@step
-def lstm_step_int8(
-    x_BD: Any, h_BH: Any, c_BH: Any, codes_GD: Any, scales_ih_G: Any, codes_GH: Any, scales_hh_G: Any, bias_ih_G: Any,
-    bias_hh_G: Any, gates_BG: Any, new_h_BH: Any, new_c_BH: Any,
-) -> None:  # fmt: skip
-    """One token of a few streams, products included; `gates_BG` is zero."""
-    add_int8(x_BD, codes_GD, scales_ih_G, bias_ih_G, gates_BG)
-    add_int8(h_BH, codes_GH, scales_hh_G, bias_hh_G, gates_BG)
-    new_states(c_BH, gates_BG, new_h_BH, new_c_BH)
+    products_int8(hidden_MD, codes_ND, scales_N, bias_N, out_MN)
 
 
 def planes_kernel(bits: int) -> Any:

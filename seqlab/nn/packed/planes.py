@@ -7,52 +7,19 @@ stays where it is in its byte, so a plane's sum is too large by a power of 2, wh
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
-import numba.core.config as numba_config
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba.core import types
-from numba.core.codegen import get_host_cpu_features
 
+from ...base.compiled.dots import pair_sums
 from ...base.compiled.simd import primitive
 
 BLOCK = 16
 """Bytes of a block: as many 16-bit numbers are a vector of AVX2."""
 PAIRS = BLOCK // 2
 INT8, INT16, INT32, INT64 = (ir.IntType(bits) for bits in (8, 16, 32, 64))
-BYTES, SHORTS, WIDE, SUMS = (
-    ir.VectorType(kind, count) for kind, count in ((INT8, BLOCK), (INT16, BLOCK), (INT32, BLOCK), (INT32, PAIRS))
-)
-
-
-AVX2_NAMES = re.compile("avx2|x86-64-v[34]|haswell|broadwell|lake|rapids|znver")
-"""LLVM's names of processors with AVX2."""
-
-
-def has_feature(name: str) -> bool:
-    """Whether numba compiles for a feature of x86, such as "avx2"; a CPU that is only named has AVX2 at most."""
-    chosen = numba_config.CPU_FEATURES  # type: ignore[attr-defined]
-    named = numba_config.CPU_NAME  # type: ignore[attr-defined]
-    if named is not None:
-        return name == "avx2" and bool(AVX2_NAMES.search(named))
-    return f"+{name}" in (get_host_cpu_features() if chosen is None else chosen).split(",")
-
-
-PAIRED = int(has_feature("avx2"))
-"""1 where neighbouring products are added in one instruction."""
-
-
-def _pair_sums(builder: Any, a: Any, b: Any, paired: int) -> Any:
-    """Sums of the products of neighbours, 8 of 16."""
-    if paired:
-        kind = ir.FunctionType(SUMS, [SHORTS, SHORTS])
-        return builder.call(builder.module.declare_intrinsic("llvm.x86.avx2.pmadd.wd", (), kind), [a, b])
-    products = builder.mul(builder.sext(a, WIDE), builder.sext(b, WIDE))
-    even, odd = (
-        builder.shuffle_vector(products, products, ir.Constant(SUMS, list(range(first, BLOCK, 2)))) for first in (0, 1)
-    )
-    return builder.add(even, odd)
+BYTES, SHORTS, SUMS = (ir.VectorType(kind, count) for kind, count in ((INT8, BLOCK), (INT16, BLOCK), (INT32, PAIRS)))
 
 
 @primitive
@@ -68,7 +35,7 @@ def dot_planes(
         start: place of the first number in it.
         blocks: how many.
         bits: of a code: 1, 2 or 4, a constant.
-        paired: 1 where the CPU adds products of neighbours in one instruction (`PAIRED`), a constant.
+        paired: 1 where the CPU adds products of neighbours in one instruction (`simd.PAIRED`), a constant.
     """
     width, together = bits.literal_value, paired.literal_value
     planes = 8 // width
@@ -93,7 +60,7 @@ def dot_planes(
             mask = ir.Constant(BYTES, [(2**width - 1) << (plane * width)] * BLOCK)
             numbers = load(hidden_at, BLOCK * planes, BLOCK * plane, SHORTS, 2)
             codes_in_place = builder.zext(builder.and_(block, mask), SHORTS)
-            added.append(builder.add(total, _pair_sums(builder, codes_in_place, numbers, together)))
+            added.append(builder.add(total, pair_sums(builder, codes_in_place, numbers, together)))
         following = builder.add(k, ir.Constant(INT64, 1))
         builder.cbranch(builder.icmp_signed("<", following, blocks), inside, after)
         k.add_incoming(ir.Constant(INT64, 0), before)

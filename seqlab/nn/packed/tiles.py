@@ -16,14 +16,12 @@ import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba.core import types
 
-from ...base.compiled.simd import LANES, primitive
+from ...base.compiled.simd import PAIRED, WORDS, primitive
 from .kernels import compiled, rounded, step
-from .planes import BLOCK, PAIRED, has_feature
+from .planes import BLOCK
 
 FLOAT = ir.FloatType()
 INT16, INT32, INT64 = (ir.IntType(bits) for bits in (16, 32, 64))
-WORDS = 16 if LANES == 16 and has_feature("avx512bw") else 8
-"""Lanes of a vector: 512 bits or 256."""
 TILE = 12 if WORDS == 16 else 6
 """Rows of the matrix in a tile: with twice as many sums as these the registers are full."""
 WIDTH = 2 * WORDS
