@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, redirect_stdout
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated, Any
 
 import typer
@@ -23,6 +24,8 @@ SOURCE_HELP = (
 
 STEERING = re.compile("[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 """What JSON leaves as it is, and a terminal may not: controls, line ends, and turns of the writing direction."""
+
+SHAPES = "torch._meta_registrations"
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 
@@ -90,9 +93,32 @@ def check_one_stdin(**uses: object) -> None:
         raise InputError(f"-: standard input cannot be both {first} and {second}; name a file for one of them.")
 
 
-def load_torch() -> None:
-    """Import torch while Python's search for reference cycles rests, which would look through all of it many times."""
+class _Later(ModuleType):
+    """A module that is imported when something of it is first used."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        if sys.modules.get(self.__name__) is self:
+            del sys.modules[self.__name__]
+        return getattr(import_module(self.__name__), name)
+
+
+def load_torch(whole: bool = True) -> None:
+    """Import torch while Python's search for reference cycles rests, which would look through all of it many times.
+
+    Args:
+        whole: False leaves the table of shapes for tensors without numbers, a fifth of the import, until something of
+            it is used, for a verb that neither trains nor compiles.
+    """
+    if whole or "torch" in sys.modules:
+        _load("torch")
+        return
+    sys.modules[SHAPES] = _Later(SHAPES)
     _load("torch")
+    own = import_module("torch._C")
+    if hasattr(own, "_set_generator_metaclass"):  # of torch 2.13, where that table comes with what sets it
+        own._set_generator_metaclass(import_module("torch._opaque_base").OpaqueBaseMeta)
 
 
 def load_numba() -> None:

@@ -142,15 +142,16 @@ def generate(
         _print_points(run, _read_prompt(prompt or ""), options, device, as_json)
         return
     check_run(run)
-    load_torch()
+    load_torch(whole=False)
     from seqlab.generation import TextGenerator
     from seqlab.generation.rules import LARGE
     from seqlab.run import Run
 
     opened = Run.open(run)
-    members = opened.load_members(device, counts=member != "network")._replace(only=member)
-    if members.counts is not None or len(opened.tokenizer.vocab) >= LARGE:
+    counted = opened.has_counts and member != "network"
+    if counted or len(opened.tokenizer.vocab) >= LARGE:
         load_numba()
+    members = opened.load_members(device, counts=counted)._replace(only=member)
     if cache:
         from seqlab.evaluation import cached_members
 

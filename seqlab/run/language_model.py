@@ -85,9 +85,14 @@ class Run(RunFolder):
                 raise InputError(f"{self.path / MODEL}: {wrong}; the file is damaged.")
         return Members(network, counted, gate, cache=cache)
 
+    @property
+    def has_counts(self) -> bool:
+        """Whether counts of the training text stand beside the network."""
+        return (self.path / COUNTS).exists()
+
     def load_counts(self) -> NGramModel | None:
         """The counts of the training text, None where the run has none."""
-        if not (self.path / COUNTS).exists():
+        if not self.has_counts:
             return None
         counts = NGramModel.load(self.path / COUNTS)
         if counts.vocab_size != len(self.tokenizer.vocab):

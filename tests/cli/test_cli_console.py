@@ -122,6 +122,31 @@ assert gc.isenabled() and gc.get_freeze_count() > 100_000
     subprocess.run([sys.executable, "-c", script], check=True)
 
 
+def test_torch_is_imported_without_its_table_of_shapes_which_is_there_when_it_is_needed():
+    script = """
+import sys
+from seqlab_cli.console import load_torch
+load_torch(whole=False)
+assert not {"torch._decomp", "torch._refs"} & set(sys.modules)
+import torch
+from seqlab.base.devices import without_weights
+from seqlab.config import ModelConfig
+from seqlab.models import LanguageModel
+from seqlab.nn.cells.table import CELLS
+for cell in CELLS:
+    with without_weights():
+        model = LanguageModel(ModelConfig(cell=cell, hidden_dim=8, embed_dim=8), 9)
+    assert all(weight.is_meta for weight in model.parameters())
+drawn = torch.randn(9, generator=torch.Generator().manual_seed(3))
+weight = torch.nn.Parameter(drawn)
+torch.nn.functional.softmax(weight, -1)[0].backward()
+import torch._decomp
+assert torch.randn(9, generator=torch.Generator().manual_seed(3)).equal(drawn)
+assert callable(torch._meta_registrations.meta_index_Tensor)
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
 HOSTILE = "a\x1b[31m\x07\u202eb"
 
 

@@ -12,6 +12,7 @@ import pytest
 import torch
 from seqlab_cli.main import run as seqlab
 
+import seqlab as library
 from seqlab.config import LanguageModelConfig
 from seqlab.generation import TextGenerator
 from seqlab.models import LanguageModel
@@ -159,6 +160,19 @@ def test_compiled_code_does_not_wait_for_linear_algebra():
         "assert 'scipy.linalg' not in sys.modules; import scipy.linalg; scipy.linalg.norm([3.0, 4.0])"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_generating_with_counts_waits_for_no_linear_algebra(tmp_path):
+    (tmp_path / "text.txt").write_text("the cat sat on the mat and the dog sat on the cat\n" * 60)
+    lm = library.train_language_model(tmp_path / "text.txt", tmp_path / "run", steps=1, quiet=True)
+    assert lm.run.has_counts
+    code = (
+        "import sys; from seqlab_cli.main import run; code = run(sys.argv[1:]);"
+        "assert code == 0 and 'numba' in sys.modules and 'scipy.linalg' not in sys.modules"
+    )
+    command = [sys.executable, "-c", code, "generate", str(tmp_path / "run"), "--length", "3"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_several_temperatures_are_one_command(folder, capsys):
