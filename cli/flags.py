@@ -113,7 +113,7 @@ def sentence(setting: Any, default: bool = True) -> str:
     facts = [setting.meaning]
     if setting.names and setting.name != "rules":
         facts.append(f"One of {', '.join(setting.names)}.")
-    elif setting.usual not in ("auto", "any whole number", "None") and "true or false" not in setting.type:
+    elif setting.usual not in ("auto", "any whole number", "the default") and "true or false" not in setting.type:
         facts.append(f"Usual: {setting.usual}.")
     if default and setting.default not in (None, [], False) and setting.section not in ("text", "model", "training"):
         facts.append(f"Default: {shown(setting.default)}.")

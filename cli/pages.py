@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import re
 import shutil
 import textwrap
 from collections.abc import Callable
@@ -15,6 +16,10 @@ from typer.core import TyperCommand, TyperGroup
 WIDEST = 100
 NAMES = 30
 """Columns of a page at most, and of its names; a longer name has a line to itself."""
+OPTIONS = "Options"
+"""The panel of options that name none; it comes last."""
+TYPES = {"str": "TEXT", "int": "N", "float": "NUMBER", "path": "PATH", "Path": "PATH"}
+"""What a page calls the types of Python."""
 
 
 class Command(TyperCommand):
@@ -51,7 +56,7 @@ def page(command: Any, ctx: Any) -> str:
         ctx: its context, which knows the words that lead to it.
     """
     width = min(shutil.get_terminal_size().columns, WIDEST)
-    usage = " ".join([ctx.command_path, *command.collect_usage_pieces(ctx)])
+    usage = " ".join([ctx.command_path, *(_plain(piece) for piece in command.collect_usage_pieces(ctx))])
     parts = [_wrapped(usage, width, "Usage: ", " " * 7), *_paragraphs(command.help or "", width)]
     panels: dict[str, list[tuple[str, str]]] = {}
     for name in command.list_commands(ctx) if isinstance(command, TyperGroup) else ():
@@ -62,12 +67,32 @@ def page(command: Any, ctx: Any) -> str:
     for param in command.get_params(ctx):
         record = param.get_help_record(ctx)
         if record is not None:
-            default = "Arguments" if param.param_type_name == "argument" else "Options"
-            panels.setdefault(getattr(param, "rich_help_panel", None) or default, []).append(record)
+            default = "Arguments" if param.param_type_name == "argument" else OPTIONS
+            panel = getattr(param, "rich_help_panel", None) or default
+            panels.setdefault(panel, []).append(_row_of(param.param_type_name, *record))
+    panels |= {OPTIONS: panels.pop(OPTIONS)} if OPTIONS in panels else {}
     widest = max((len(name) for rows in panels.values() for name, _ in rows if len(name) <= NAMES), default=0)
     for title, rows in panels.items():
         parts.append("\n".join([_bold(f"{title}:"), *(_row(name, text, widest, width) for name, text in rows)]))
     return "\n\n".join(parts) + "\n"
+
+
+def _row_of(kind: str, name: str, text: str) -> tuple[str, str]:
+    """Name and explanation of an argument or option, without the types of Python and limits that nobody reaches."""
+    if kind == "argument":
+        name = _plain(name.partition(" <")[0])
+    name = re.sub(r"<(?:list\[)?([\w|-]+)(?: range)?\]?>", lambda match: TYPES.get(match[1], match[1]), name)
+    text = re.sub(r"  \[default: \(?([^;()\]]*)\)?(; [^\]]*)?\]$", r" Default: \1.", text)
+    return name, re.sub(r"  \[[\dx<>=.]+\]$", "", text)
+
+
+def _plain(name: str) -> str:
+    """An argument as a page names it: SOURCE... for {source}..., [NAME] for [[NAME]]."""
+    inner = name.replace("[[", "[").replace("]]", "]")
+    inner = re.sub(r"\{(.*)\}", r"\1", inner)
+    if match := re.fullmatch(r"(\w+)(\.\.\.)?", inner):
+        return f"{match[1].upper()}{match[2] or ''}"
+    return inner.replace(" ......", " ...").replace(" ...", "...")
 
 
 def _paragraphs(text: str, width: int) -> list[str]:
@@ -79,8 +104,23 @@ def _paragraphs(text: str, width: int) -> list[str]:
             lines[-1] = f"{lines[-1]} {line}".strip()
             if line.endswith((".", ":")):
                 lines.append("")
-        paragraphs.append("\n".join(_wrapped(line, width) for line in lines if line))
+        paragraphs.append("\n".join(_command(line, width) or _wrapped(line, width) for line in lines if line))
     return [paragraph for paragraph in paragraphs if paragraph]
+
+
+def _command(line: str, width: int) -> str:
+    """A line such as "Example: seqlab ..." that is too long, in parts that a shell reads as one command; else ""."""
+    about, colon, command = line.partition(": seqlab ")
+    if not colon or len(line) <= width:
+        return ""
+    words = re.findall(r'(?:--?[a-z][\w-]* )?(?:"[^"]*"|[^\s"-]\S*)|\S+', f"seqlab {command}")
+    lines = [f"{about}:"]
+    for word in words:
+        if len(lines[-1]) + len(word) + 3 > width:
+            lines[-1] += " \\"
+            lines.append("   ")
+        lines[-1] += f" {word}"
+    return "\n".join(lines)
 
 
 def _first_paragraph(text: str) -> str:

@@ -33,7 +33,7 @@ def interpolate(
     device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "cpu",
     as_json: JsonFlag = False,
 ) -> None:
-    """Write the lines on the straight way between the points of two lines.
+    """Write the lines on the straight line between the points of two lines.
 
     Example: seqlab interpolate runs/names Johanna Theodore --steps 8
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -115,6 +116,10 @@ def tune(
     seed: Whole = None,
     device: Text = None,
     threads: Whole = None,
+    errors: Text = None,
+    field: Text = None,
+    strip_ebook_header: Annotated[bool | None, typer.Option("--strip-ebook-header")] = None,
+    unwrap: Annotated[bool | None, typer.Option("--unwrap")] = None,
     config: ConfigFile = None,
     settings: Assignments = None,
     as_json: JsonFlag = False,
@@ -150,7 +155,7 @@ def tune(
         raise InputError("--questions: go with --vectors; a language model is judged by its held-out loss.")
     given = checked_layers(config, settings, preset, arguments)
     if find_lr:
-        _find_lr(source, out, valid, preset, given, as_json, quiet)
+        _find_lr(source, out, valid, preset, given, arguments)
         return
     if study is not None:
         _study_batches(source, out, valid, preset, given, steps_per_trial, as_json, quiet)
@@ -188,7 +193,7 @@ def tune(
     )
     if train is not None:
         train_best(found, source, train, valid=valid, quiet=quiet)
-    _show_study(found, source, "runs/tuned", as_json, quiet)
+    _show_study(found, "runs/tuned", arguments)
 
 
 def _check_vectors(arguments: Mapping[str, Any]) -> None:
@@ -233,19 +238,28 @@ def _tune_vectors(
         seed=arguments["search_seed"],
         quiet=arguments["quiet"],
     )
-    _show_study(found, source, "vectors/tuned", arguments["as_json"], arguments["quiet"])
+    _show_study(found, "vectors/tuned", arguments)
 
 
-def _show_study(found: Study, source: list[str], out: str, as_json: bool, quiet: bool) -> None:
+def _show_study(found: Study, out: str, arguments: Mapping[str, Any]) -> None:
     """Print a study, and what to do with its best."""
-    if as_json:
+    if arguments["as_json"]:
         print_json(found.to_json())
     else:
         print(printable_lines(found.text()))
-    if not quiet and found.preset:
-        words = printable(" ".join(source))
+    if not arguments["quiet"] and found.preset:
         command = found.record.kind.command
-        say(f"seqlab: next: {command} {words} -o {out} --config {found.preset}, or open {found.report}")
+        say(f"seqlab: next: {command} {_again(arguments)} -o {out} --config {found.preset}, or open {found.report}")
+
+
+def _again(arguments: Mapping[str, Any]) -> str:
+    """Source and flags by which another command reads the text as this one did."""
+    from seqlab.base.errors import option
+
+    read = ("errors", "field", "strip_ebook_header", "unwrap")
+    given = {name: arguments[name] for name in read if arguments[name]}
+    flags = [option(name, shlex.quote(value) if isinstance(value, str) else value) for name, value in given.items()]
+    return printable(" ".join([shlex.join(arguments["source"]), *flags]))
 
 
 def _values_of(assignments: list[str]) -> dict[str, list[Any]]:
@@ -275,8 +289,7 @@ def _find_lr(
     valid: str | None,
     preset: str | None,
     given: list[tuple[str, dict[str, Any]]],
-    as_json: bool,
-    quiet: bool,
+    arguments: Mapping[str, Any],
 ) -> None:
     """Run the range test, print it, and draw it where a picture was named."""
     from seqlab.visualization.output import check_output
@@ -287,10 +300,10 @@ def _find_lr(
     from seqlab.studies.tune.range_test import find_lr
     from seqlab.training.planning import Layer
 
-    found = find_lr(source, valid=valid, preset=preset, given=[Layer(*one) for one in given], quiet=quiet)
-    _show(found, out, as_json)
-    if not quiet:
-        say(f"seqlab: next: seqlab train lm {printable(' '.join(source))} -o runs/book --lr {found.suggestion:g}")
+    found = find_lr(source, valid=valid, preset=preset, given=[Layer(*one) for one in given], quiet=arguments["quiet"])
+    _show(found, out, arguments["as_json"])
+    if not arguments["quiet"]:
+        say(f"seqlab: next: seqlab train lm {_again(arguments)} -o runs/book --lr {found.suggestion:g}")
 
 
 def _study_batches(

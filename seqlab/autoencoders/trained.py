@@ -225,7 +225,7 @@ class TrainedAutoencoder(RunHolder):
         return Items(found, n, seed)
 
     def interpolate(self, a: str, b: str, steps: int = 8, **options: Unpack[GenerationOptions]) -> Interpolation:
-        """The lines on the straight way between the points of two lines.
+        """The lines on the straight line between the points of two lines.
 
         Args:
             a: the line to begin with.

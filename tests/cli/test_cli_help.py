@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import shlex
 import subprocess
 import sys
 
@@ -17,23 +18,26 @@ from seqlab_cli.main import app, run
 from seqlab.config.book import settings
 
 
-def commands() -> dict[str, SettingsCommand]:
-    """The verbs whose flags are settings, documented, by their place."""
+def commands() -> dict[str, typer.core.TyperCommand]:
+    """The verbs by their place."""
     found = {}
 
     def walk(group, place):
         for name, command in group.commands.items():
             if hasattr(command, "commands"):
                 walk(command, f"{place}{name} ")
-            elif isinstance(command, SettingsCommand):
-                command.document()
+            else:
                 found[place + name] = command
 
     walk(typer.main.get_command(app), "")
     return found
 
 
-COMMANDS = commands()
+VERBS = commands()
+COMMANDS = {name: command for name, command in VERBS.items() if isinstance(command, SettingsCommand)}
+"""Those whose flags are settings."""
+for command in COMMANDS.values():
+    command.document()
 
 
 def test_the_verbs_with_flags_of_settings():
@@ -76,6 +80,15 @@ def test_the_names_a_flag_lists_are_those_of_its_table(name):
             assert all(one.name in helped[flag] for one in settings(table).names)
 
 
+@pytest.mark.parametrize(
+    "name", [name for name, command in VERBS.items() if any(one.name == "source" for one in command.params)]
+)
+def test_flags_that_sentences_about_a_text_advise_exist_wherever_one_is_read(name):
+    flags = {param.name for param in VERBS[name].params}
+    wanted = {"field"} if name == "data inspect" else {"field", "errors", "strip_ebook_header", "unwrap"}
+    assert wanted <= flags
+
+
 def test_help_pages_show_panels_and_the_essential_ones_first(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "100")
     assert run(["train", "lm", "--help"]) == 0
@@ -100,6 +113,31 @@ def test_help_pages_fit_the_terminal_and_leave_nothing_out(capsys, monkeypatch):
                 assert " ".join(param.help.split()) in page
                 if param.param_type_name == "option":
                     assert all(flag in page for flag in param.opts)
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_a_page_speaks_of_no_python_and_puts_options_without_a_panel_last(name, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert run([*name.split(), "--help"]) == 0
+    page = capsys.readouterr().out
+    assert not re.search(r"<(str|int|float|path|list)|\bNone\b|range>|x>=|<=x|[{}]|\[\[", page)
+    assert "Options:" not in page or "\n\n" not in page[page.index("Options:") :].rstrip()
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_an_example_of_several_lines_is_one_command_for_a_shell(name, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    assert run([*name.split(), "--help"]) == 0
+    found = [
+        found[1]
+        for found in re.finditer(r": (seqlab (?:.*\\\n)*.*)", capsys.readouterr().out.partition("\n\nArguments:")[0])
+    ]
+    text = " ".join(VERBS[name].help.split())
+    assert found
+    for command in found:
+        in_one_line = " ".join(command.replace("\\\n", " ").split())
+        assert shlex.split(command.replace("\\\n", "")) == shlex.split(in_one_line)
+        assert in_one_line in text
 
 
 def test_a_long_name_has_a_line_to_itself_and_a_command_stays_in_one():

@@ -42,8 +42,8 @@ class LatentConfig(Settings):
     )
     max_length: int | None = knob(
         None,
-        "Longest line in tokens, its end included; longer ones are left out. None: as long as 19 of 20 lines, 100 at "
-        "most.",
+        "Longest line in tokens, its end included; longer ones are left out. Default: as long as 19 of 20 lines, "
+        "100 at most.",
         tier="essential",
         usual="20 to 100",
         effect="Longer lines are harder to remember in one point.",

@@ -51,7 +51,7 @@ class EmbeddingsConfig(Settings):
     )
     dim: int | None = knob(
         None,
-        "Width of a vector; None: 100, 200 for 5 million words or more, what suits the minutes, or that of init.",
+        "Width of a vector. By default 100, 200 for 5 million words or more, what suits the minutes, or that of init.",
         tier="essential",
         usual="50 to 300",
         effect="Wider holds more, and takes memory and time in proportion.",
@@ -97,7 +97,7 @@ class EmbeddingsConfig(Settings):
     )
     epochs: float | None = knob(
         None,
-        "Passes over the text; None: 10 for half a million to 11 million words, more for less, fewer for more.",
+        "Passes over the text; default: 10 for half a million to 11 million words, more for less, fewer for more.",
         tier="essential",
         usual="5 to 30",
         effect="More than suit a text make vectors that know it by heart; the held-out loss rises then.",
@@ -128,7 +128,7 @@ class EmbeddingsConfig(Settings):
     )
     max_vocab: int | None = knob(
         None,
-        "At most so many words get vectors, the most frequent ones; None: all.",
+        "At most so many words get vectors, the most frequent ones; default: all.",
         tier="recipe",
         usual="30,000 to 1,000,000",
         effect="Limits memory.",
@@ -137,7 +137,7 @@ class EmbeddingsConfig(Settings):
     )
     subwords: bool | None = knob(
         None,
-        "Learn vectors of character n-grams too: a word is the mean of its own and theirs. None: with skip-gram, "
+        "Learn vectors of character n-grams too: a word is the mean of its own and theirs. Default: with skip-gram, "
         "unless minutes are too few.",
         tier="essential",
         usual="true",
@@ -166,10 +166,10 @@ class EmbeddingsConfig(Settings):
     )
     buckets: int | None = knob(
         None,
-        "Vectors that n-grams are hashed to; None: twelve a word up to 100,000, above that three for every two words, "
-        "2 million at most.",
+        "Vectors that n-grams are hashed to. By default twelve a word up to 100,000, above that three for every two "
+        "words, 2 million at most.",
         tier="internal",
-        usual="None, or 2,000,000 as in fastText",
+        usual="the default, or 2,000,000 as in fastText",
         effect="Fewer save memory; n-grams then share vectors, which costs similarity in small texts.",
         source=MEASURED,
         ge=1,
@@ -199,8 +199,8 @@ class EmbeddingsConfig(Settings):
     )
     subsample: float | None = knob(
         None,
-        "Words more frequent than this share of the text are thinned out; 0 keeps all. None: 1e-4, or the share that "
-        "each word would have if all were equally frequent, where that is more.",
+        "Words more frequent than this share of the text are thinned out; 0 keeps all. Default: 1e-4, or the share "
+        "that each word would have if all were equally frequent, where that is more.",
         tier="essential",
         usual="1e-5 to 1e-3",
         effect="Lower is faster and gives rare words more weight.",
@@ -210,8 +210,8 @@ class EmbeddingsConfig(Settings):
     )
     lr: float | None = knob(
         None,
-        "Initial learning rate, which falls linearly to almost zero. None: 0.05 for skip-gram (0.1 where minutes are "
-        "few), 0.2 for CBOW, 0.05 for CBOW as in word2vec.",
+        "Initial learning rate, which falls linearly to almost zero. Default: 0.05 for skip-gram (0.1 where minutes "
+        "are few), 0.2 for CBOW, 0.05 for CBOW as in word2vec.",
         tier="essential",
         usual="0.025 to 0.2",
         effect="Too high loses similarity, too low needs more epochs.",

@@ -12,7 +12,7 @@ class GenerationConfig(Settings):
 
     length: int | None = knob(
         None,
-        "Tokens to generate at most; None: about 500 characters.",
+        "Tokens to generate at most; default: about 500 characters.",
         tier="essential",
         usual="50 to 2,000",
         effect="Longer texts drift further from the prompt.",
@@ -30,8 +30,8 @@ class GenerationConfig(Settings):
     )
     temperature: float | None = knob(
         None,
-        "Divides the logits: below 1 safer, above 1 more varied, 0 always the likeliest token; None leaves the model "
-        "as it is.",
+        "Divides the logits: below 1 safer, above 1 more varied, 0 always the likeliest token. By default the model "
+        "is left as it is.",
         tier="essential",
         usual="0.5 to 1.1",
         effect="Lower repeats itself, higher makes mistakes.",
@@ -109,7 +109,7 @@ class GenerationConfig(Settings):
     )
     seed: Seed | None = knob(
         None,
-        "Repeats a result; None draws a seed and reports it.",
+        "Repeats a result; by default a seed is drawn and reported.",
         tier="essential",
         usual="any whole number",
         effect="The same model, settings and seed give the same text.",
@@ -123,9 +123,9 @@ class GenerationConfig(Settings):
     )
     stop_at_eos: bool | None = knob(
         None,
-        "Stop at the end of a document; None: where the end-of-text token is not also the newline.",
+        "Stop at the end of a document; default: where the end-of-text token is not also the newline.",
         tier="internal",
-        usual="None",
+        usual="the default",
         effect="False continues with the next document.",
     )
     allow_unknown: bool = knob(

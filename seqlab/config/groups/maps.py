@@ -87,7 +87,7 @@ class MapConfig(Settings):
     )
     title: str | None = knob(
         None,
-        "Title of the picture; None: the number of words and the name of the vectors.",
+        "Title of the picture; default: the number of words and the name of the vectors.",
         tier="recipe",
         usual="a few words",
         effect="It stands above the map.",

@@ -116,7 +116,7 @@ class ModelConfig(Settings):
     )
     last_dim: int | None = knob(
         None,
-        "Hidden units of the last layer; None: hidden_dim.",
+        "Hidden units of the last layer; default: hidden_dim.",
         tier="recipe",
         usual="embed_dim",
         effect="As wide as the embedding, tied weights need no projection between them.",
@@ -161,7 +161,7 @@ class ModelConfig(Settings):
     )
     input_dropout: float | None = knob(
         None,
-        "Dropout after the embedding; None: dropout.",
+        "Dropout after the embedding; default: dropout.",
         tier="recipe",
         usual="0.1 to 0.65",
         effect="As dropout, in one place.",
@@ -171,7 +171,7 @@ class ModelConfig(Settings):
     )
     hidden_dropout: float | None = knob(
         None,
-        "Dropout between layers; None: dropout.",
+        "Dropout between layers; default: dropout.",
         tier="recipe",
         usual="0.2 to 0.3",
         effect="As dropout, in one place.",
@@ -181,7 +181,7 @@ class ModelConfig(Settings):
     )
     output_dropout: float | None = knob(
         None,
-        "Dropout before the output layer; None: dropout.",
+        "Dropout before the output layer; default: dropout.",
         tier="recipe",
         usual="0.1 to 0.6",
         effect="As dropout, in one place.",
@@ -237,10 +237,10 @@ class ModelConfig(Settings):
     )
     cutoffs: list[int] | None = knob(
         None,
-        "First id of each cluster of the adaptive softmax; None: the cheapest clusters for a vocabulary that follows "
-        "Zipf's law.",
+        "First id of each cluster of the adaptive softmax; default: the cheapest clusters for a vocabulary that "
+        "follows Zipf's law.",
         tier="internal",
-        usual="None",
+        usual="the default",
         effect="Moves words between the fast short list and the clusters.",
         source="Grave et al. 2017, https://arxiv.org/abs/1609.04309",
     )

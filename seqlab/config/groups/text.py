@@ -20,7 +20,7 @@ class TextConfig(Settings):
     )
     vocab_size: int | None = knob(
         None,
-        "Largest vocabulary; None keeps every type (bpe: chosen from the size of the text).",
+        "Largest vocabulary. By default every type is kept (bpe: chosen from the size of the text).",
         tier="essential",
         usual="2,000 to 50,000",
         effect="Smaller trains faster; with words, rarer ones become <unk>.",
@@ -29,7 +29,8 @@ class TextConfig(Settings):
     )
     min_count: int | None = knob(
         None,
-        "Types seen less often in the training split become <unk> (word, whitespace, char); None: 2 for word, else 1.",
+        "Types seen less often in the training split become <unk> (word, whitespace, char). "
+        "Default: 2 for word, else 1.",
         tier="essential",
         usual="1 to 5",
         effect="Higher gives a smaller vocabulary and more unknown words.",

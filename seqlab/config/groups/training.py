@@ -147,7 +147,7 @@ class TrainingConfig(Settings):
     )
     warmup: float | None = knob(
         None,
-        "Share of training during which the learning rate rises; None: 0.3 for one-cycle, 0.02 for the others.",
+        "Share of training during which the learning rate rises; default: 0.3 for one-cycle, 0.02 for the others.",
         tier="recipe",
         usual="0 to 0.1",
         effect="Longer is safer with a high lr.",
@@ -256,7 +256,7 @@ class TrainingConfig(Settings):
     )
     average_start: float | None = knob(
         None,
-        "Share of training after which averaging begins; None: 0.75 for swa, 0.5 for asgd.",
+        "Share of training after which averaging begins; default: 0.75 for swa, 0.5 for asgd.",
         tier="recipe",
         usual="0.5 to 0.9",
         effect="Earlier averages over more, and worse, weights.",

@@ -258,6 +258,14 @@ def test_the_command(text, tmp_path, capsys):
     assert sorted(tmp_path.iterdir()) == [picture], "nothing but the picture is written"
 
 
+def test_the_next_command_reads_the_text_as_this_one_did(tmp_path, capsys):
+    table = tmp_path / "my table.csv"
+    lines = [f"{number},the cat number {number} sat on mat {number % 7}" for number in range(300)]
+    table.write_text("\n".join(["id,the text", *lines]) + "\n")
+    assert run(["tune", str(table), "--find-lr", *small_set(), "--batch-size", "4", "--field", "the text"]) == 0
+    assert f"seqlab train lm '{table}' --field 'the text' -o runs/book --lr " in capsys.readouterr().err
+
+
 def test_trained_weights_are_refused(text, tmp_path, capsys):
     seqlab.train_language_model(text, tmp_path / "run", **SIZES, steps=2)
     assert run(["tune", str(tmp_path / "run"), "--find-lr"]) == 2
