@@ -6,6 +6,7 @@ import errno
 import gc
 import io
 import os
+import re
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,6 +32,8 @@ app = Program(
 )
 
 INTERRUPTED = 130
+KINDS = {"integer": "whole number", "number": "number"}
+"""What typer calls the values of an option, in words."""
 WINDOWS = os.name == "nt"
 _debug = False
 
@@ -142,7 +145,8 @@ def _without_reader() -> int:
 
 def _usage_sentence(error: Exception) -> str:
     text = error.format_message() if hasattr(error, "format_message") else str(error)
-    text = text.replace("Value error, ", "")
+    text = re.sub("Input should be (?:a valid )?", "must be ", text.replace("Value error, ", ""))
+    text = re.sub("must be (integer|number), unable to parse .*", lambda found: f"must be a {KINDS[found[1]]}", text)
     context = getattr(error, "ctx", None)
     help_hint = f" See '{context.command_path} --help'." if context is not None else ""
     stop = "" if text.rstrip(".").endswith("?") else "."
