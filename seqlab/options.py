@@ -40,10 +40,10 @@ class TextOptions(TypedDict, total=False):
     word or whitespace for word vectors. Characters learn spelling first and need long windows; words read well but know
     no new word."""
     vocab_size: int | None
-    """Largest vocabulary; None keeps every type (bpe: chosen from the size of the text). Default: None. Usual: 2,000
-    to 50,000. Smaller trains faster; with words, rarer ones become <unk>."""
+    """Largest vocabulary. By default every type is kept (bpe: chosen from the size of the text). Default: None. Usual:
+    2,000 to 50,000. Smaller trains faster; with words, rarer ones become <unk>."""
     min_count: int | None
-    """Types seen less often in the training split become <unk> (word, whitespace, char); None: 2 for word, else 1.
+    """Types seen less often in the training split become <unk> (word, whitespace, char). Default: 2 for word, else 1.
     Default: None. Usual: 1 to 5. Higher gives a smaller vocabulary and more unknown words."""
     lowercase: bool
     """Convert the text to lower case first (word tokenizer only). Default: False. Usual: true for small texts where
@@ -79,10 +79,10 @@ class LanguageModelOptions(TypedDict, total=False):
     word or whitespace for word vectors. Characters learn spelling first and need long windows; words read well but know
     no new word."""
     vocab_size: int | None
-    """Largest vocabulary; None keeps every type (bpe: chosen from the size of the text). Default: None. Usual: 2,000
-    to 50,000. Smaller trains faster; with words, rarer ones become <unk>."""
+    """Largest vocabulary. By default every type is kept (bpe: chosen from the size of the text). Default: None. Usual:
+    2,000 to 50,000. Smaller trains faster; with words, rarer ones become <unk>."""
     min_count: int | None
-    """Types seen less often in the training split become <unk> (word, whitespace, char); None: 2 for word, else 1.
+    """Types seen less often in the training split become <unk> (word, whitespace, char). Default: 2 for word, else 1.
     Default: None. Usual: 1 to 5. Higher gives a smaller vocabulary and more unknown words."""
     lowercase: bool
     """Convert the text to lower case first (word tokenizer only). Default: False. Usual: true for small texts where
@@ -142,7 +142,7 @@ class LanguageModelOptions(TypedDict, total=False):
     """Recurrent layers, one on top of the other. Default: 2. Usual: 1 to 4. Deeper learns more with enough time; each
     layer costs as much as the first."""
     last_dim: int | None
-    """Hidden units of the last layer; None: hidden_dim. Default: None. Usual: embed_dim. As wide as the embedding,
+    """Hidden units of the last layer; default: hidden_dim. Default: None. Usual: embed_dim. As wide as the embedding,
     tied weights need no projection between them."""
     residual: bool
     """Add a layer's input to its output where the widths agree (sru already does so itself). Default: False. Usual:
@@ -159,11 +159,12 @@ class LanguageModelOptions(TypedDict, total=False):
     """Drop the same units at all time steps of a window, instead of drawing them anew at each. Default: False. Usual:
     true for long training with much dropout. Regularises recurrent layers better at the same rate."""
     input_dropout: float | None
-    """Dropout after the embedding; None: dropout. Default: None. Usual: 0.1 to 0.65. As dropout, in one place."""
+    """Dropout after the embedding; default: dropout. Default: None. Usual: 0.1 to 0.65. As dropout, in one place."""
     hidden_dropout: float | None
-    """Dropout between layers; None: dropout. Default: None. Usual: 0.2 to 0.3. As dropout, in one place."""
+    """Dropout between layers; default: dropout. Default: None. Usual: 0.2 to 0.3. As dropout, in one place."""
     output_dropout: float | None
-    """Dropout before the output layer; None: dropout. Default: None. Usual: 0.1 to 0.6. As dropout, in one place."""
+    """Dropout before the output layer; default: dropout. Default: None. Usual: 0.1 to 0.6. As dropout, in one place.
+    """
     embedding_dropout: float
     """Share of the vocabulary whose input vectors are zero throughout a window of training. Default: 0.0. Usual: 0 to
     0.2. The model relies less on single words."""
@@ -180,8 +181,8 @@ class LanguageModelOptions(TypedDict, total=False):
     """Share of the target's probability spread over the vocabulary in training (full). Default: 0.0. Usual: 0 to 0.1.
     Less confident predictions; perplexity usually gets worse."""
     cutoffs: list[int] | None
-    """First id of each cluster of the adaptive softmax; None: the cheapest clusters for a vocabulary that follows
-    Zipf's law. Default: None. Usual: None. Moves words between the fast short list and the clusters."""
+    """First id of each cluster of the adaptive softmax; default: the cheapest clusters for a vocabulary that follows
+    Zipf's law. Default: None. Usual: the default. Moves words between the fast short list and the clusters."""
     mixture: int
     """Number of softmaxes in the mixture. Default: 4. Usual: 2 to 15. More can model more contexts; a step takes that
     many times longer."""
@@ -232,8 +233,8 @@ class LanguageModelOptions(TypedDict, total=False):
     """How the learning rate changes over the budget. Default: "cosine". Usual: cosine; plateau or constant for
     published SGD recipes. A rate that falls to almost zero gives the best weights at the end of the budget."""
     warmup: float | None
-    """Share of training during which the learning rate rises; None: 0.3 for one-cycle, 0.02 for the others. Default:
-    None. Usual: 0 to 0.1. Longer is safer with a high lr."""
+    """Share of training during which the learning rate rises; default: 0.3 for one-cycle, 0.02 for the others.
+    Default: None. Usual: 0 to 0.1. Longer is safer with a high lr."""
     final_lr: float
     """Learning rate at the end as a share of its peak (all schedules but constant and plateau). Default: 0.02. Usual:
     0 to 0.1. Lower converges more closely at the end."""
@@ -269,8 +270,8 @@ class LanguageModelOptions(TypedDict, total=False):
     """Share of its value that the average keeps in a step (ema). Default: 0.999. Usual: 0.99 to 0.9999. Higher
     averages over more steps."""
     average_start: float | None
-    """Share of training after which averaging begins; None: 0.75 for swa, 0.5 for asgd. Default: None. Usual: 0.5 to
-    0.9. Earlier averages over more, and worse, weights."""
+    """Share of training after which averaging begins; default: 0.75 for swa, 0.5 for asgd. Default: None. Usual: 0.5
+    to 0.9. Earlier averages over more, and worse, weights."""
     average_patience: int
     """Validations without a new best before averaging begins (nt-asgd). Default: 5. Usual: 5. Lower begins sooner."""
     epochs: float | None
@@ -321,10 +322,10 @@ class AutoencoderOptions(TypedDict, total=False):
     word or whitespace for word vectors. Characters learn spelling first and need long windows; words read well but know
     no new word."""
     vocab_size: int | None
-    """Largest vocabulary; None keeps every type (bpe: chosen from the size of the text). Default: None. Usual: 2,000
-    to 50,000. Smaller trains faster; with words, rarer ones become <unk>."""
+    """Largest vocabulary. By default every type is kept (bpe: chosen from the size of the text). Default: None. Usual:
+    2,000 to 50,000. Smaller trains faster; with words, rarer ones become <unk>."""
     min_count: int | None
-    """Types seen less often in the training split become <unk> (word, whitespace, char); None: 2 for word, else 1.
+    """Types seen less often in the training split become <unk> (word, whitespace, char). Default: 2 for word, else 1.
     Default: None. Usual: 1 to 5. Higher gives a smaller vocabulary and more unknown words."""
     lowercase: bool
     """Convert the text to lower case first (word tokenizer only). Default: False. Usual: true for small texts where
@@ -384,7 +385,7 @@ class AutoencoderOptions(TypedDict, total=False):
     """Recurrent layers, one on top of the other. Default: 2. Usual: 1 to 4. Deeper learns more with enough time; each
     layer costs as much as the first."""
     last_dim: int | None
-    """Hidden units of the last layer; None: hidden_dim. Default: None. Usual: embed_dim. As wide as the embedding,
+    """Hidden units of the last layer; default: hidden_dim. Default: None. Usual: embed_dim. As wide as the embedding,
     tied weights need no projection between them."""
     residual: bool
     """Add a layer's input to its output where the widths agree (sru already does so itself). Default: False. Usual:
@@ -401,11 +402,12 @@ class AutoencoderOptions(TypedDict, total=False):
     """Drop the same units at all time steps of a window, instead of drawing them anew at each. Default: False. Usual:
     true for long training with much dropout. Regularises recurrent layers better at the same rate."""
     input_dropout: float | None
-    """Dropout after the embedding; None: dropout. Default: None. Usual: 0.1 to 0.65. As dropout, in one place."""
+    """Dropout after the embedding; default: dropout. Default: None. Usual: 0.1 to 0.65. As dropout, in one place."""
     hidden_dropout: float | None
-    """Dropout between layers; None: dropout. Default: None. Usual: 0.2 to 0.3. As dropout, in one place."""
+    """Dropout between layers; default: dropout. Default: None. Usual: 0.2 to 0.3. As dropout, in one place."""
     output_dropout: float | None
-    """Dropout before the output layer; None: dropout. Default: None. Usual: 0.1 to 0.6. As dropout, in one place."""
+    """Dropout before the output layer; default: dropout. Default: None. Usual: 0.1 to 0.6. As dropout, in one place.
+    """
     embedding_dropout: float
     """Share of the vocabulary whose input vectors are zero throughout a window of training. Default: 0.0. Usual: 0 to
     0.2. The model relies less on single words."""
@@ -422,8 +424,8 @@ class AutoencoderOptions(TypedDict, total=False):
     """Share of the target's probability spread over the vocabulary in training (full). Default: 0.0. Usual: 0 to 0.1.
     Less confident predictions; perplexity usually gets worse."""
     cutoffs: list[int] | None
-    """First id of each cluster of the adaptive softmax; None: the cheapest clusters for a vocabulary that follows
-    Zipf's law. Default: None. Usual: None. Moves words between the fast short list and the clusters."""
+    """First id of each cluster of the adaptive softmax; default: the cheapest clusters for a vocabulary that follows
+    Zipf's law. Default: None. Usual: the default. Moves words between the fast short list and the clusters."""
     mixture: int
     """Number of softmaxes in the mixture. Default: 4. Usual: 2 to 15. More can model more contexts; a step takes that
     many times longer."""
@@ -474,8 +476,8 @@ class AutoencoderOptions(TypedDict, total=False):
     """How the learning rate changes over the budget. Default: "cosine". Usual: cosine; plateau or constant for
     published SGD recipes. A rate that falls to almost zero gives the best weights at the end of the budget."""
     warmup: float | None
-    """Share of training during which the learning rate rises; None: 0.3 for one-cycle, 0.02 for the others. Default:
-    None. Usual: 0 to 0.1. Longer is safer with a high lr."""
+    """Share of training during which the learning rate rises; default: 0.3 for one-cycle, 0.02 for the others.
+    Default: None. Usual: 0 to 0.1. Longer is safer with a high lr."""
     final_lr: float
     """Learning rate at the end as a share of its peak (all schedules but constant and plateau). Default: 0.02. Usual:
     0 to 0.1. Lower converges more closely at the end."""
@@ -511,8 +513,8 @@ class AutoencoderOptions(TypedDict, total=False):
     """Share of its value that the average keeps in a step (ema). Default: 0.999. Usual: 0.99 to 0.9999. Higher
     averages over more steps."""
     average_start: float | None
-    """Share of training after which averaging begins; None: 0.75 for swa, 0.5 for asgd. Default: None. Usual: 0.5 to
-    0.9. Earlier averages over more, and worse, weights."""
+    """Share of training after which averaging begins; default: 0.75 for swa, 0.5 for asgd. Default: None. Usual: 0.5
+    to 0.9. Earlier averages over more, and worse, weights."""
     average_patience: int
     """Validations without a new best before averaging begins (nt-asgd). Default: 5. Usual: 5. Lower begins sooner."""
     epochs: float | None
@@ -564,7 +566,7 @@ class AutoencoderOptions(TypedDict, total=False):
     """Read the line in both directions, with a stack of cells for each. Default: True. Usual: true. The point knows
     the beginning of a line as well as its end; encoding takes twice as long."""
     max_length: int | None
-    """Longest line in tokens, its end included; longer ones are left out. None: as long as 19 of 20 lines, 100 at
+    """Longest line in tokens, its end included; longer ones are left out. Default: as long as 19 of 20 lines, 100 at
     most. Default: None. Usual: 20 to 100. Longer lines are harder to remember in one point."""
     word_dropout: float
     """Share of the tokens that the decoder does not see while it learns to write the next one. Default: 0.0. Usual: 0
@@ -612,8 +614,8 @@ class EmbeddingsOptions(TypedDict, total=False):
     word or whitespace for word vectors. Characters learn spelling first and need long windows; words read well but know
     no new word."""
     vocab_size: int | None
-    """Largest vocabulary; None keeps every type (bpe: chosen from the size of the text). Default: None. Usual: 2,000
-    to 50,000. Smaller trains faster; with words, rarer ones become <unk>."""
+    """Largest vocabulary. By default every type is kept (bpe: chosen from the size of the text). Default: None. Usual:
+    2,000 to 50,000. Smaller trains faster; with words, rarer ones become <unk>."""
     min_count: int
     """Words seen less often get no vector. Default: 5. Usual: 1 to 10. Lower keeps rare words, whose vectors are poor.
     """
@@ -656,8 +658,8 @@ class EmbeddingsOptions(TypedDict, total=False):
     subwords, else the input vector. Default: "auto". Usual: auto. The sum gains 8 points of analogies for CBOW and
     loses similarity for skip-gram."""
     dim: int | None
-    """Width of a vector; None: 100, 200 for 5 million words or more, what suits the minutes, or that of init. Default:
-    None. Usual: 50 to 300. Wider holds more, and takes memory and time in proportion."""
+    """Width of a vector. By default 100, 200 for 5 million words or more, what suits the minutes, or that of init.
+    Default: None. Usual: 50 to 300. Wider holds more, and takes memory and time in proportion."""
     window: int
     """Largest distance of a context word. The actual distance is drawn from 1 to window for each word, so near words
     count more. Default: 5. Usual: 2 to 10. Narrow windows find words used alike, wide ones words on the same topic."""
@@ -671,28 +673,29 @@ class EmbeddingsOptions(TypedDict, total=False):
     """Distribution that noise words are drawn from: by count to the power 0.75, or by rank. Default: "unigram". Usual:
     unigram. log-uniform draws by rank alone."""
     epochs: float | None
-    """Passes over the text; None: 10 for half a million to 11 million words, more for less, fewer for more. Default:
-    None. Usual: 5 to 30. More than suit a text make vectors that know it by heart; the held-out loss rises then."""
+    """Passes over the text; default: 10 for half a million to 11 million words, more for less, fewer for more.
+    Default: None. Usual: 5 to 30. More than suit a text make vectors that know it by heart; the held-out loss rises
+    then."""
     minutes: float | None
     """Minutes of training, instead of epochs: passes, n-grams and width follow from this machine's rate, which is
     timed first. Default: None. Usual: 0.5 to 30. Few give up n-grams and width for more passes; more than the text is
     worth end sooner."""
     max_vocab: int | None
-    """At most so many words get vectors, the most frequent ones; None: all. Default: None. Usual: 30,000 to 1,000,000.
-    Limits memory."""
+    """At most so many words get vectors, the most frequent ones; default: all. Default: None. Usual: 30,000 to
+    1,000,000. Limits memory."""
     subwords: bool | None
-    """Learn vectors of character n-grams too: a word is the mean of its own and theirs. None: with skip-gram, unless
-    minutes are too few. Default: None. Usual: true. Unknown words are answered and inflections are better; semantic
-    analogies are a little worse."""
+    """Learn vectors of character n-grams too: a word is the mean of its own and theirs. Default: with skip-gram,
+    unless minutes are too few. Default: None. Usual: true. Unknown words are answered and inflections are better;
+    semantic analogies are a little worse."""
     min_ngram: int
     """Characters of the shortest n-gram, the marks < and > around the word included. Default: 4. Usual: 3 or 4. 3
     takes twice the time and was no better."""
     max_ngram: int
     """Characters of the longest n-gram. Default: 6. Usual: 5 or 6. Longer knows longer stems."""
     buckets: int | None
-    """Vectors that n-grams are hashed to; None: twelve a word up to 100,000, above that three for every two words, 2
-    million at most. Default: None. Usual: None, or 2,000,000 as in fastText. Fewer save memory; n-grams then share
-    vectors, which costs similarity in small texts."""
+    """Vectors that n-grams are hashed to. By default twelve a word up to 100,000, above that three for every two
+    words, 2 million at most. Default: None. Usual: the default, or 2,000,000 as in fastText. Fewer save memory; n-grams
+    then share vectors, which costs similarity in small texts."""
     phrases: int
     """Passes that join words which occur together unusually often (new york -> new_york); two passes also find phrases
     of three and four words. Default: 0. Usual: 0 to 2. Names of several words get vectors of their own."""
@@ -701,11 +704,11 @@ class EmbeddingsOptions(TypedDict, total=False):
     every pass before the last. Default: 200.0. Usual: 50 to 500. Lower joins more, also pairs such as can_be and
     have_been (word2phrase: 100)."""
     subsample: float | None
-    """Words more frequent than this share of the text are thinned out; 0 keeps all. None: 1e-4, or the share that each
-    word would have if all were equally frequent, where that is more. Default: None. Usual: 1e-5 to 1e-3. Lower is
+    """Words more frequent than this share of the text are thinned out; 0 keeps all. Default: 1e-4, or the share that
+    each word would have if all were equally frequent, where that is more. Default: None. Usual: 1e-5 to 1e-3. Lower is
     faster and gives rare words more weight."""
     lr: float | None
-    """Initial learning rate, which falls linearly to almost zero. None: 0.05 for skip-gram (0.1 where minutes are
+    """Initial learning rate, which falls linearly to almost zero. Default: 0.05 for skip-gram (0.1 where minutes are
     few), 0.2 for CBOW, 0.05 for CBOW as in word2vec. Default: None. Usual: 0.025 to 0.2. Too high loses similarity, too
     low needs more epochs."""
     workers: int
@@ -731,14 +734,14 @@ class GenerationOptions(TypedDict, total=False):
     """How text is generated."""
 
     length: int | None
-    """Tokens to generate at most; None: about 500 characters. Default: None. Usual: 50 to 2,000. Longer texts drift
+    """Tokens to generate at most; default: about 500 characters. Default: None. Usual: 50 to 2,000. Longer texts drift
     further from the prompt."""
     num: int
     """How many texts. Default: 1. Usual: 1 to 20. Several texts are generated side by side, much faster than one after
     the other."""
     temperature: float | None
-    """Divides the logits: below 1 safer, above 1 more varied, 0 always the likeliest token; None leaves the model as
-    it is. Default: None. Usual: 0.5 to 1.1. Lower repeats itself, higher makes mistakes."""
+    """Divides the logits: below 1 safer, above 1 more varied, 0 always the likeliest token. By default the model is
+    left as it is. Default: None. Usual: 0.5 to 1.1. Lower repeats itself, higher makes mistakes."""
     top_k: int | None
     """Draw from the K likeliest tokens. Default: None. Usual: 5 to 100. Lower is safer and more repetitive."""
     top_p: float | None
@@ -760,13 +763,13 @@ class GenerationOptions(TypedDict, total=False):
     """Exponent by which best_of and beam make up for length; 0 compares plain log-probabilities. Default: 0.0. Usual:
     0 to 1. Higher prefers longer texts."""
     seed: int | None
-    """Repeats a result; None draws a seed and reports it. Default: None. Usual: any whole number. The same model,
-    settings and seed give the same text."""
+    """Repeats a result; by default a seed is drawn and reported. Default: None. Usual: any whole number. The same
+    model, settings and seed give the same text."""
     stop: str | list[str]
     """Texts before which to stop. Default: []. Usual: a newline for one item a line. Generation ends early."""
     stop_at_eos: bool | None
-    """Stop at the end of a document; None: where the end-of-text token is not also the newline. Default: None. Usual:
-    None. False continues with the next document."""
+    """Stop at the end of a document; default: where the end-of-text token is not also the newline. Default: None.
+    Usual: the default. False continues with the next document."""
     allow_unknown: bool
     """Read unknown words of the prompt as <unk> instead of refusing them. Default: False. Usual: false. Any prompt is
     accepted; the model does not see those words."""
@@ -806,8 +809,8 @@ class MapOptions(TypedDict, total=False):
     """How many of the nearest words are listed for each word, and drawn around a highlighted one. Default: 8. Usual: 5
     to 20. More neighbours crowd the map around highlighted words."""
     title: str | None
-    """Title of the picture; None: the number of words and the name of the vectors. Default: None. Usual: a few words.
-    It stands above the map."""
+    """Title of the picture; default: the number of words and the name of the vectors. Default: None. Usual: a few
+    words. It stands above the map."""
     seed: int
     """Seed of the layout and of the groups. Default: 1. Usual: any whole number. The same seed draws the same map."""
 
