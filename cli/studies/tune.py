@@ -63,7 +63,7 @@ def tune(
     seconds_per_trial: Annotated[
         float | None,
         typer.Option(
-            help="Seconds of each short training; by default 16 of them, and four that are four times as long, take "
+            help="Seconds of each short training; by default 16 of them, and four that are twice as long, take "
             "--minutes.",
             rich_help_panel=SEARCH,
         ),

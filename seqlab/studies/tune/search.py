@@ -25,7 +25,7 @@ from .journal import STUDY, alive, lives, locked, optuna_module, storage
 from .record import StudyRecord, described, distributions
 from .tunables.base import Ended, Tunable, Unpromising
 
-FINALISTS, LONGER = 3, 4.0
+FINALISTS, LONGER = 3, 2.0
 """The best so many short trials are trained again, so many times as long, and the configuration without a search
 too."""
 DEFAULT_STAGE, COARSE, REFINE, GRID, LONG = "default", "coarse", "refine", "grid", "long"

@@ -12,7 +12,7 @@ import numpy as np
 from ...base.errors import InputError
 from ...config import Settings
 
-KEPT = 0.5
+KEPT = 0.75
 """Share of the first points in which a setting keeps its usual value: most defaults are good, so a point that changes
 all of them is seldom better."""
 NEAR = 0.1
@@ -101,6 +101,30 @@ def grid_of(settings: type[Settings], assignments: Mapping[str, Sequence[Any]]) 
         numbers = all(isinstance(one, int | float) and not isinstance(one, bool) for one in unique)
         found.append(Dimension(key, choices=tuple(sorted(unique) if numbers else unique)))
     return found
+
+
+LR = "training.lr"
+
+
+def first_points(
+    dimensions: Sequence[Dimension], usual: Mapping[str, Any], suggestion: float | None, number: int, seed: int
+) -> list[dict[str, Any]]:
+    """The usual point, the same with the learning rate of a range test and with the one half-way to it, and others
+    around it.
+
+    Args:
+        dimensions: that the points lie in.
+        usual: by key.
+        suggestion: of the range test, None where there was none.
+        number: of points beside the usual one.
+        seed: see `around`.
+    """
+    rates: list[float] = []
+    if suggestion is not None and LR in usual and not math.isclose(suggestion, usual[LR]):
+        rates = [suggestion, float(f"{math.sqrt(suggestion * usual[LR]):.4g}")]
+    others = [{**usual, LR: rate} for rate in rates]
+    more = [one for one in around(dimensions, usual, number, seed) if one not in others]
+    return [dict(usual), *others, *more][: number + 1]
 
 
 def around(dimensions: Sequence[Dimension], usual: Mapping[str, Any], number: int, seed: int) -> list[dict[str, Any]]:

@@ -20,11 +20,12 @@ from .journal import JOURNAL, LOCK, RECORD, locked, optuna_module
 from .record import StudyRecord
 from .results import Study, read_study, write_best
 from .search import FEWEST, FINALISTS, LONGER, helpers, take_part
-from .space import Dimension, around, grid_of
+from .space import Dimension, first_points, grid_of
 from .tunables.base import Effort, Measured, Planned
 
 USUAL_TRIALS = 16
-"""Short trials where only their length is named; with a time for the whole search, the long ones take as much again."""
+"""Short trials where only their length is named; with a time for the whole search, the long ones take half as much
+again."""
 SHORTEST = 5.0
 """Seconds of a short trial where only the time of the whole search is named."""
 OVERHEAD = 1.15
@@ -161,7 +162,7 @@ def begin(
         usual = {one.key: values[one.key] for one in dimensions}
         trials = number_of(effort, workers, length, seconds)
         coarse = max(1, round(COARSE * trials) - 1)
-        points = [usual, *around(dimensions, usual, coarse, seed)]
+        points = first_points(dimensions, usual, measured.suggestion, coarse, seed)
     record = StudyRecord(
         tunes=tunable.name,
         corpus=str(tunable.corpus.path),
