@@ -26,6 +26,7 @@ STEERING = re.compile("[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 """What JSON leaves as it is, and a terminal may not: controls, line ends, and turns of the writing direction."""
 
 SHAPES = "torch._meta_registrations"
+"""Registers, for tensors without numbers, the shapes that torch's operators give; its compiler comes with it."""
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 

@@ -12,6 +12,7 @@ import numpy as np
 from ...base.errors import InputError
 from ...config import Settings
 
+LR = "training.lr"
 KEPT = 0.75
 """Share of the first points in which a setting keeps its usual value: most defaults are good, so a point that changes
 all of them is seldom better."""
@@ -101,9 +102,6 @@ def grid_of(settings: type[Settings], assignments: Mapping[str, Sequence[Any]]) 
         numbers = all(isinstance(one, int | float) and not isinstance(one, bool) for one in unique)
         found.append(Dimension(key, choices=tuple(sorted(unique) if numbers else unique)))
     return found
-
-
-LR = "training.lr"
 
 
 def first_points(
