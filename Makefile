@@ -1,25 +1,27 @@
 # make demo: the whole story on the embedded corpus.   make docs: the documentation, into site/.
-# make check: style and types.   make smoke: a minute of tests, one for each room.   make test: check, and all tests.
+# make check: style and types.   make smoke: a minute of tests, one for each room.   make test: style, and all tests, types among them.
 # make faults: kills, damage and full disks for 20 minutes; FAULTS="--minutes 5 --only kills" for less.
 # All create .venv and install into it when needed.
 PYTHON ?= python3
 PIP_FLAGS = -qq --disable-pip-version-check -c constraints.txt
 BIN = .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 
-.PHONY: demo test smoke check faults docs clean
+.PHONY: demo test smoke style check faults docs clean
 demo: .venv/.installed
 	$(BIN)/seqlab demo
 
-test: .venv/.installed-dev check
+test: style
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup --durations=25
 
 smoke: .venv/.installed-dev
 	$(BIN)/python -m pytest -q @tests/smoke.txt
 
-check: .venv/.installed-dev
+style: .venv/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy seqlab cli
+
+check: style
+	$(BIN)/mypy
 
 faults: .venv/.installed-dev
 	$(BIN)/python -m benchmarks.faults $(FAULTS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,9 @@ os.environ.setdefault("SEQLAB_QUIET", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side; spinning threads would starve each other
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in the background of a shell, whose programs inherit this
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+sys.dont_write_bytecode = False  # hundreds of files are imported by several workers, and by many programs of tests
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 SHARED = Path(os.environ.get("SEQLAB_TEST_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
 
@@ -22,3 +26,8 @@ def shared_data() -> Path:
     if not SHARED.is_dir():
         pytest.skip("the shared corpora are not on this machine")
     return SHARED
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Those that take long come first."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 import tomllib
 from importlib.resources import files
 from typing import Any
@@ -18,10 +20,15 @@ def presets() -> dict[str, dict[str, Any]]:
     and from below its tokens (`over`), the `minutes` that were asked for, and the `passes` over it and `updates` that
     can be reached. "by_passes" lists settings that override these from so many passes on.
     """
-    return tomllib.loads((files("seqlab_data") / "presets.toml").read_text("utf-8"))
+    return copy.deepcopy(_shipped())
 
 
 def preset(name: str) -> dict[str, Any]:
     """The settings of a preset by section. Raises InputError listing the names for an unknown one."""
-    chosen = choose(option("preset"), name, presets())
-    return {section: chosen[section] for section in ("text", "model", "training") if section in chosen}
+    chosen = choose(option("preset"), name, _shipped())
+    return copy.deepcopy({section: chosen[section] for section in ("text", "model", "training") if section in chosen})
+
+
+@functools.cache
+def _shipped() -> dict[str, dict[str, Any]]:
+    return tomllib.loads((files("seqlab_data") / "presets.toml").read_text("utf-8"))

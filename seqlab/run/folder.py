@@ -14,6 +14,7 @@ Tensor files carry their own digest, so a run that was killed between two writes
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -416,6 +417,9 @@ def identity(config: LanguageModelConfig, tokenizer: Tokenizer, corpus: Mapping[
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
+_installed = functools.cache(version)
+
+
 def environment() -> dict[str, Any]:
     """What made the run: versions, command line, git commit of the working folder if there is one."""
     try:
@@ -425,8 +429,8 @@ def environment() -> dict[str, Any]:
     except (OSError, subprocess.TimeoutExpired):
         commit = ""
     return {
-        "seqlab": version("seqlab"),
-        "libraries": {name: version(name) for name in ("torch", "numpy", "tokenizers")},
+        "seqlab": _installed("seqlab"),
+        "libraries": {name: _installed(name) for name in ("torch", "numpy", "tokenizers")},
         "python": platform.python_version(),
         "git_commit": commit or None,
         "command": [os.path.basename(sys.argv[0]), *sys.argv[1:]],

@@ -52,6 +52,12 @@ def qualified(options):
     return [Layer("options", LanguageModelConfig.qualified(options))]
 
 
+@pytest.fixture
+def briefly(monkeypatch):
+    """Few steps at every rate: for what is not about rates."""
+    monkeypatch.setattr(rates, "STEPS", rates.FEWEST)
+
+
 @pytest.fixture(scope="module")
 def planned(text):
     return plan(text, quiet=True, given=qualified(SMALL))
@@ -121,7 +127,7 @@ def test_the_initial_loss_is_that_of_token_frequencies(checked, planned):
     assert (start.at_unigram, start.expected) == (True, start.unigram)
 
 
-def test_biases_that_start_at_zero_have_another_expectation(text):
+def test_biases_that_start_at_zero_have_another_expectation(text, briefly):
     found = seqlab.check(text, quiet=True, **{**SMALL, "output_bias": "zero", "softmax": "mixture"})
     start = found.figures.start
     assert (start.at_unigram, start.expected) == (False, start.uniform)
@@ -192,7 +198,7 @@ def test_the_order_of_a_text_is_known_where_it_was_made():
     assert order_of(ids[:1], 4) == 0.0
 
 
-def test_a_budget_reaches_what_it_says(checked, planned):
+def test_a_budget_reaches_what_it_says(checked, planned, briefly):
     reach, tokens = checked.figures.reach, 2000 * 8 * 16
     assert (reach.tokens, reach.steps) == (tokens, 2000)
     assert reach.passes == pytest.approx(tokens / len(planned.corpus.train))
@@ -204,7 +210,7 @@ def test_a_budget_reaches_what_it_says(checked, planned):
     assert by_time.tokens == pytest.approx(120 * by_time.tokens_per_second)
 
 
-def test_a_run_is_expected_to_know_its_text(text, tmp_path, capsys):
+def test_a_run_is_expected_to_know_its_text(text, tmp_path, capsys, briefly):
     out = tmp_path / "run"
     lm = seqlab.train_language_model(text, out, quiet=True, **{**SMALL, "steps": 150, "counts": False})
     found = seqlab.check(out, quiet=True)
@@ -221,7 +227,7 @@ def test_a_run_is_expected_to_know_its_text(text, tmp_path, capsys):
     assert not {"damaged-start", "initial-loss"} & {finding.name for finding in started.findings}
 
 
-def test_every_output_layer_and_odd_setting_can_be_checked(planned):
+def test_every_output_layer_and_odd_setting_can_be_checked(planned, briefly):
     for options in (
         {"softmax": "sampled", "samples": 16},
         {"softmax": "nce", "samples": 16},
@@ -231,11 +237,13 @@ def test_every_output_layer_and_odd_setting_can_be_checked(planned):
         {"cell": "qrnn", "optimizer": "momentum", "lr": 0.5, "accumulate": 2, "l2": 1e-7},
     ):
         found = seqlab.check(planned.corpus, quiet=True, **{**SMALL, **options})
-        assert [finding.name for finding in found.findings if finding.level == "problem"] == [], options
+        problems = {finding.name for finding in found.findings if finding.level == "problem"}
+        assert problems <= {"rate-too-low"}, options  # which the few steps may look like
+        assert found.figures.rates.gained.keys() >= set(rates.FACTORS)
 
 
 @pytest.mark.parametrize("content", ["ab\n", "to be or not to be\n" * 3])
-def test_a_tiny_text_can_be_checked(content, tmp_path, recwarn):
+def test_a_tiny_text_can_be_checked(content, tmp_path, recwarn, briefly):
     path = tmp_path / "tiny.txt"
     path.write_text(content, "utf-8")
     found = seqlab.check(path, quiet=True, hidden_dim=8, minutes=0.1)
@@ -244,7 +252,7 @@ def test_a_tiny_text_can_be_checked(content, tmp_path, recwarn):
     assert not [one for one in recwarn if "std()" in str(one.message)]
 
 
-def test_a_list_of_lines_and_a_model_of_spelling_can_be_checked(tmp_path):
+def test_a_list_of_lines_and_a_model_of_spelling_can_be_checked(tmp_path, briefly):
     path = tmp_path / "titles.txt"
     path.write_text("".join(f"{one.title()}\n" for one in sorted(topics)) * 12, "utf-8")
     options = {"hidden_dim": 16, "embed_dim": 16, "layers": 1, "steps": 50, "batch_size": 4, "bptt": 8, "threads": 1}

@@ -8,6 +8,7 @@ from pydoc_data.topics import topics
 import pytest
 
 from benchmarks.check import FAULTS, planted
+from seqlab.studies.check import check as checking
 from seqlab.studies.check.rules.table import RULES
 
 TEXT = "".join(topics.values())[:40_000]
@@ -18,8 +19,25 @@ UNPLANTED = {
 """Rules that no fault is to be named by: notes, what needs a full machine, and what other findings bring with them."""
 
 
+OF_RATES = {"rate-too-high", "rate-too-low"}
+"""Rules that need the short trainings at several rates, most of a check's time."""
+
+
 @pytest.mark.parametrize("name", FAULTS)
-def test_a_planted_fault_is_named(name):
+def test_a_planted_fault_is_named(name, monkeypatch):
+    if not OF_RATES & set(FAULTS[name].expected):
+        monkeypatch.setattr(checking, "RATES_END", 0.0)
+        monkeypatch.setattr(checking, "MEMORISE_END", 0.0)
+    check_named(name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name, fault in FAULTS.items() if not OF_RATES & set(fault.expected)])
+def test_a_planted_fault_is_named_by_a_whole_check(name):
+    check_named(name)
+
+
+def check_named(name):
     found = {finding.name: finding for finding in planted(name, TEXT, 1).findings}
     named = [found[one] for one in FAULTS[name].expected if one in found]
     assert named, f"{name}: {sorted(found)}"
