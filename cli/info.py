@@ -64,7 +64,7 @@ def info(
         facts = _unfinished_facts(path)
         say(f"{path}: {NOT_FINISHED} to continue.")
     else:
-        facts = _vector_facts(path)
+        facts = _vector_facts(path, json)
     found: Findings | None = facts.pop("diagnosis", None)
     if json:
         print_json(facts if found is None else {**facts, "diagnosis": found.to_json()})
@@ -207,14 +207,15 @@ def _progress(run: AnyRun, values: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _vector_facts(path: Path) -> dict[str, Any]:
+def _vector_facts(path: Path, json: bool) -> dict[str, Any]:
     from seqlab.opening import open_vectors
 
     vectors = open_vectors(path)
+    words = "words" if json else f"{vectors.noun}s"
     facts: dict[str, Any] = {
         "kind": "vectors",
         "diagnosis": _diagnosis_of_vectors(path) if path.is_dir() else None,
-        "words": len(vectors),
+        words: len(vectors),
         "dim": vectors.dim,
         "parameters": vectors.stored.size,
         "matrix_bytes": vectors.stored.nbytes,

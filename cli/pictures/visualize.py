@@ -57,6 +57,7 @@ def visualize(
     """
     arguments = dict(locals())
     check_one_stdin(VECTORS=vectors, only=only, labels=labels)
+    from seqlab.base.errors import counted
     from seqlab.config import MapConfig
     from seqlab.visualization import draw_map
     from seqlab.visualization.output import FORMATS, check_output
@@ -69,7 +70,7 @@ def visualize(
     picture = draw_map(open_vectors(vectors), source=vectors.resolve().name, **given)
     if missing := picture.missing:
         shown = ", ".join(printable(word) for word in missing[:10]) + (", ..." if len(missing) > 10 else "")
-        say(f"{len(missing)} of the words in {only} are not in the vectors: {shown}")
+        say(f"{len(missing)} of the {picture.noun}s in {only} are not in the vectors: {shown}")
     known = picture.notes
     for note in known:
         say(note)
@@ -77,7 +78,7 @@ def visualize(
     report = picture.to_json()
     for note in report["notes"][len(known) :]:
         say(note)
-    say(f"Wrote {output} with {report['words']:,} words: {FORMATS[report['format']]}.")
+    say(f"Wrote {output} with {counted(report['words'], picture.noun)}: {FORMATS[report['format']]}.")
     if as_json:
         print_json(report)
     else:

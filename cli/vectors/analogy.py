@@ -77,4 +77,4 @@ def analogy(
     if as_json:
         print_json({"method": method, "results": best.to_json()})
     else:
-        print_table(("word", "cosine" if method == "add" else "score"), best)
+        print_table((opened.noun, "cosine" if method == "add" else "score"), best)

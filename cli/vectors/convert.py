@@ -10,6 +10,7 @@ import typer
 from seqlab.base.printing import printable
 
 from ..console import JsonFlag, nothing_but, print_json, say
+from .neighbors import open_vectors
 
 
 def convert(
@@ -17,8 +18,8 @@ def convert(
         Path,
         typer.Argument(
             metavar="IN",
-            help="Seqlab folder, word2vec text or binary, GloVe, .vec, fastText .bin, .npz or Projector .tsv; "
-            "recognised by content, text also as .gz.",
+            help="Seqlab folder, word2vec text or binary, GloVe, .vec, fastText .bin, .npz or Projector .tsv, "
+            "recognised by content, text also as .gz; or a language-model RUN (its embedding).",
         ),
     ],
     target: Annotated[
@@ -44,11 +45,35 @@ def convert(
 
     Example: seqlab convert vectors vectors.txt --words 50000
     """
+    from seqlab.base.kinds import kind_of
     from seqlab.embeddings import convert_vectors
 
-    report = convert_vectors(source, target, format, words, allow_nonfinite)
+    if kind_of(source) == "run":
+        report = _convert_run(source, target, format, words)
+    else:
+        report = convert_vectors(source, target, format, words, allow_nonfinite)
     with nothing_but(target):
         _print(report, source, target, json)
+
+
+def _convert_run(source: Path, target: Path, format: str | None, words: int | None) -> dict[str, Any]:
+    """Write the embedding of a language model; the report is as that of `convert_vectors`."""
+    from seqlab.embeddings import save_vectors
+    from seqlab.embeddings.formats.table import FORMATS, format_of
+
+    name = format_of(target, format)
+    vectors = open_vectors(source)
+    vectors = vectors if words is None else vectors.subset(words)
+    notes = save_vectors(vectors, target, format)
+    return {
+        "from": "a language model",
+        "to": FORMATS[name].title,
+        "words": len(vectors),
+        "noun": vectors.noun,
+        "dim": vectors.dim,
+        "nonfinite": 0,
+        "notes": notes,
+    }
 
 
 def _print(report: dict[str, Any], source: Path, target: Path, json: bool) -> None:
@@ -62,5 +87,5 @@ def _print(report: dict[str, Any], source: Path, target: Path, json: bool) -> No
     if report["nonfinite"]:
         several = report["nonfinite"] > 1
         say(f"{source}: {report['nonfinite']:,} vector{'s hold' if several else ' holds'} NaN or infinity.")
-    size = f"{counted(report['words'], 'word')} of {counted(report['dim'], 'dimension')}"
+    size = f"{counted(report['words'], report['noun'])} of {counted(report['dim'], 'dimension')}"
     print(printable(f"{target}: {size}, {report['from']} to {report['to']}"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import unicodedata
 
 _IN_WORDS = frozenset(map(chr, (0xAD, 0x61C, 0x180E, *range(0x200C, 0x2010), 0x2060, *range(0xE0020, 0xE0080))))
@@ -40,6 +41,15 @@ def quoted(word: str) -> str:
     """A word in quotes for a sentence, its joiners as they are."""
     quote = '"' if "'" in word and '"' not in word else "'"
     return f"{quote}{printable(word)}{quote}"
+
+
+def with_margin(value: float, margin: float) -> str:
+    """A figure with half the width of its interval, no digit of it more than that is worth: "4.41 ± 0.06"."""
+    if not margin or not math.isfinite(margin):
+        return f"{value:.4g}"
+    place = math.floor(math.log10(margin))
+    digits = max(0, -place + (margin < 2 * 10**place))  # two digits of a margin that begins with 1
+    return f"{value:,.{digits}f} ± {margin:,.{digits}f}"
 
 
 def width(text: str) -> int:

@@ -99,7 +99,7 @@ def verdict(training: Training) -> str:
     best = float(valid.together_V.min())
     ended = "ended at its lowest" if valid.together_V[-1] - best <= valid.noise else "was lowest"
     where = "" if ended != "was lowest" else f" after {valid.shares_V[valid.together_V.argmin()]:.0%} of the training"
-    return f"{begun}: {fell}, and the validation loss {ended}{where}, {nats(best)}."
+    return f"{begun}: {fell}, and the validation loss {ended}{where}."
 
 
 def nats(loss: float) -> str:

@@ -70,7 +70,7 @@ class WordVectors(GensimNames):
         """The file or folder the vectors were read from or trained into, where there is one."""
 
     def __repr__(self) -> str:
-        facts = [counted(len(self), "word"), counted(self.dim, "dimension")]
+        facts = [counted(len(self), self.noun), counted(self.dim, "dimension")]
         if self.subwords is not None:
             facts.append(f"n-grams {self.subwords.shortest}-{self.subwords.longest}")
         if isinstance(self.stored, PackedMatrix):
@@ -268,7 +268,7 @@ class WordVectors(GensimNames):
         near = [", ".join(word for word, _ in best) for best in self.neighbors_of_each(first, 5)]
         counts: Sequence[int | None] = [None] * len(first) if self.counts is None else self.counts[:SHOWN].tolist()
         rows = [(word, count, words) for word, count, words in zip(first, counts, near, strict=True)]
-        return Table(("word", "count", "nearest words"), rows, repr(self))
+        return Table((self.noun, "count", f"nearest {self.noun}s"), rows, repr(self))
 
     def to_frame(self) -> pandas.DataFrame:
         """The matrix as a pandas data frame with the words as its index. Raises InputError without pandas."""

@@ -19,7 +19,7 @@ from ..text import TokenFile
 from .exact import TokenRanks, evaluate_language_model, first_tokens, scores
 from .scored_text import Addition, ScoredText, Scorer
 from .sources import Text
-from .tuning import CACHE_TOKENS
+from .tuning import CACHE_TOKENS, unseen_odds
 
 TUNING_TOKENS = 50_000
 """Tokens that weights are tuned on at most, from the start of the validation text."""
@@ -63,14 +63,20 @@ class Evaluator:
         self.scorer, self.additions, self.valid, self.quiet = scorer, list(additions), valid, quiet
         self._valid_log_p: dict[str, np.ndarray] = {}
 
-    def evaluate(self, tokens: TokenFile) -> dict[str, Any]:
-        """Scores of a text: those of the model as trained, of each of its members, and a section for each variant."""
+    def evaluate(self, tokens: TokenFile, fitted: bool = False) -> dict[str, Any]:
+        """Scores of a text: those of the model as trained, of each of its members, and a section for each variant.
+
+        Args:
+            tokens: the text.
+            fitted: whether it is the one that the gate of network and counts was fitted on. Each half of it then has
+                the gate of the other half, as a text that the gate has not seen.
+        """
         members = self.scorer.members
         if not self.additions and members.only != "counts" and not (members.mixed or members.used_cache):
             return evaluate_language_model(members.network, tokens, self.scorer.start_id, quiet=self.quiet)
-        return self.evaluate_tokens(tokens).report
+        return self.evaluate_tokens(tokens, fitted=fitted).report
 
-    def evaluate_tokens(self, tokens: TokenFile, ranked: bool = False) -> Evaluation:
+    def evaluate_tokens(self, tokens: TokenFile, ranked: bool = False, fitted: bool = False) -> Evaluation:
         """The same with the log-probability of every token, and if `ranked` its rank and entropy."""
         self._refuse_tuning_text(tokens)
         tuned = self.tuned
@@ -78,6 +84,10 @@ class Evaluator:
             text, ranks = self.scorer.read_ranked(tokens, self.quiet)
         else:
             text, ranks = self.scorer.read(tokens, False, self.quiet), None
+        if fitted and text.shares is not None and text.shares.counts_odds_N is not None:
+            odds_N = unseen_odds(self.scorer.members, tokens, self.scorer.start_id, text.shares.counts_odds_N)
+            shares = text.shares._replace(counts_odds_N=odds_N)
+            text = text._replace(shares=shares, log_p_N=shares.mixed_with(shares.network_N))
         log_p = {STATIC: text.log_p_N}
         static = scores(-float(text.log_p_N.sum()), tokens)
         report: dict[str, Any] = {**static, **member_scores(text)}

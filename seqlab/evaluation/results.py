@@ -159,7 +159,8 @@ class Scores(Result):
         lines += ["", variants.text(), ""]
         if "weights" in self.values:
             shares = ", ".join(f"{weight:.3f} {name}" for name, weight in self.values["weights"].items())
-            lines.append(f"mean weights: {shares}")
+            fitted = "; they were fitted on this text, so each half of it is mixed by those of the other half"
+            lines.append(f"mean weights: {shares}{fitted if self.split == 'valid' else ''}")
         if "tuned_on" in self.values:
             tuned_on = self.values["tuned_on"]
             lines.append(f"tuned on {printable(tuned_on['text'])}, the first {tuned_on['tokens']:,} tokens or fewer")

@@ -140,10 +140,10 @@ def evaluate_source(
         InputError: the text cannot be had, or is the one that was tuned on.
     """
     source = read_source(run, text, split, evaluator.scorer.network.reads_characters)
-    name = source.split or source.name
+    name, fitted = source.split or source.name, source.split == "valid"
     if token_scores is None:
-        return Scores(evaluator.evaluate(source.tokens), name, source.split)
-    evaluation = evaluator.evaluate_tokens(source.tokens, ranked=True)
+        return Scores(evaluator.evaluate(source.tokens, fitted), name, source.split)
+    evaluation = evaluator.evaluate_tokens(source.tokens, ranked=True, fitted=fitted)
     write_token_scores(token_scores, source.tokens, run.tokenizer, evaluation)
     return Scores(evaluation.report, name, source.split)
 

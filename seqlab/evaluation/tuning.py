@@ -20,13 +20,12 @@ from ..models.counts.kneser_ney import NGramModel
 from ..models.interpolated import Members
 from ..models.recent.cache import Cache, CacheTrial, odds_of, search
 from ..text import TokenFile
+from .estimates import BLOCK, TextEstimate, Yardstick, estimate, standard_error
 from .exact import evaluating, first_tokens, read_sample, scores
 from .scored_text import Scorer
 
 FITTED_TOKENS = 50_000
 """Validation tokens that the gate is fitted on at most."""
-BLOCK = 128
-"""Consecutive tokens that stay together when a text is halved, and whose mean is one observation of its scores."""
 DEVIATIONS = 2.0
 """Standard errors by which the counts, or the cache, must help."""
 CACHE_TOKENS = 30_000
@@ -45,7 +44,8 @@ class Together(NamedTuple):
 
 
 def halves(count: int) -> np.ndarray:
-    """Which half each of `count` consecutive tokens belongs to: (N,) of 0 and 1, blocks of BLOCK in turn."""
+    """Which half each of `count` consecutive tokens belongs to: (N,) of 0 and 1, blocks of BLOCK in turn, which stay
+    together."""
     length = BLOCK if count >= 2 * BLOCK else max(1, count // 2)
     return np.arange(count) // length % 2
 
@@ -70,24 +70,6 @@ def crossed(
         along_N = np.zeros(scored.sum()) if hidden_ND is None else hidden_ND[scored] @ gate.weight_D
         odds_N[scored] = gate.log_odds(known_N[scored], along_N)
     return odds_N
-
-
-def block_means(values_N: np.ndarray) -> np.ndarray:
-    """Means of consecutive blocks: neighbours in a text are alike, blocks hardly."""
-    count = max(2, len(values_N) // BLOCK)
-    return np.array([part.mean() for part in np.array_split(values_N, count)])
-
-
-def standard_error(values_N: np.ndarray) -> float:
-    """Of the mean of values along a text."""
-    means = block_means(values_N)
-    return float(means.std(ddof=1) / math.sqrt(len(means)))
-
-
-def interval(nats_N: np.ndarray) -> list[float]:
-    """The 95 % interval of the perplexity of the whole text, from a sample of it."""
-    mean, error = float(nats_N.mean()), standard_error(nats_N)
-    return [math.exp(min(700.0, mean - 1.96 * error)), math.exp(min(700.0, mean + 1.96 * error))]
 
 
 def tune_together(
@@ -124,14 +106,43 @@ def tune_together(
             places_N, every = read_sample(model, tokens, start_id, count, quiet=quiet, gates=[gate])
         counts_N, known_N = counts.score_places(tokens, places_N)
         network_N, odds_N = every.log_p_N, gate.log_odds(known_N, every.projected_GN[0])
-        rows_S = np.searchsorted(places_N, places_S).clip(max=len(places_N) - 1)
-        same_S = places_N[rows_S] == places_S
-        odds_N[rows_S[same_S]] = odds_S[same_S]
+        put_in_place(odds_N, places_N, odds_S, places_S)
     mixed_N = mix(network_N, counts_N, odds_N)
     gain_N = mixed_N - network_N
     if gain_N.mean() <= DEVIATIONS * standard_error(gain_N):
-        return Together(Members(model), {**_report(network_N, tokens), "counts_left_out": _report(counts_N, tokens)})
-    return Together(Members(model, counts, gate), _reports(network_N, counts_N, odds_N, tokens))
+        alone = Reports(counts, tokens, counts_N)
+        return Together(Members(model), {**alone.of(network_N), "counts_left_out": alone.of_counts()})
+    return Together(Members(model, counts, gate), Reports(counts, tokens, counts_N).of_all(network_N, odds_N))
+
+
+def unseen_odds(members: Members, tokens: TokenFile, start_id: int, odds_N: np.ndarray) -> np.ndarray:
+    """Log-odds of the counts along the text that their gate was fitted on, as if it had not been: of the tokens that it
+    may have been fitted on, each half has the gate of the other half.
+
+    Args:
+        members: network and counts.
+        tokens: that text.
+        start_id: read before the first token.
+        odds_N: log-odds by the members' own gate.
+    """
+    assert members.mixed is not None
+    counts, gate = members.mixed
+    if not gate.weight_D.any() and not np.ptp(gate.bias_K):  # of one member alone, nothing was fitted
+        return odds_N
+    with evaluating(members.network):
+        places_S, read = read_sample(members.network, tokens, start_id, FITTED_TOKENS, keep_hidden=True)
+    counts_S, known_S = counts.score_places(tokens, places_S)
+    odds_S = crossed(read.log_p_N, counts_S, known_S, read.hidden_ND.float().numpy(), counts.kinds)
+    places_N, unseen_N = np.arange(len(tokens)), odds_N.copy()
+    put_in_place(unseen_N, places_N, odds_S, places_S)
+    return unseen_N
+
+
+def put_in_place(odds_N: np.ndarray, places_N: np.ndarray, odds_S: np.ndarray, places_S: np.ndarray) -> None:
+    """Replace the log-odds at those of `places_N` that are among `places_S`."""
+    rows_S = np.searchsorted(places_N, places_S).clip(max=len(places_N) - 1)
+    same_S = places_N[rows_S] == places_S
+    odds_N[rows_S[same_S]] = odds_S[same_S]
 
 
 def tune_cache(
@@ -185,21 +196,46 @@ def score_together(scorer: Scorer, tokens: TokenFile, limit: int, quiet: bool = 
         return _report(read.log_p_N, tokens)
     counts, gate = members.mixed
     counts_N, known_N = counts.score_places(tokens, places_N)
-    return _reports(read.log_p_N, counts_N, gate.log_odds(known_N, read.projected_GN[0]), tokens)
+    odds_N = gate.log_odds(known_N, read.projected_GN[0])
+    return Reports(counts, tokens, counts_N).of_all(read.log_p_N, odds_N)
 
 
-def _reports(network_N: np.ndarray, counts_N: np.ndarray, odds_N: np.ndarray, tokens: TokenFile) -> dict[str, Any]:
-    weight = float(logistic(odds_N).mean())
-    return {
-        **_report(mix(network_N, counts_N, odds_N), tokens),
-        "network": _report(network_N, tokens),
-        "counts": _report(counts_N, tokens),
-        "weights": {"network": 1.0 - weight, "counts": weight},
-    }
+class Reports:
+    """Scores of a text, as `seqlab evaluate --json` prints them, by a sample of it that the counts have read too.
+
+    Args:
+        counts: of the training text.
+        tokens: the text.
+        counts_N: log-probabilities of the sample by the counts.
+    """
+
+    def __init__(self, counts: NGramModel, tokens: TokenFile, counts_N: np.ndarray):
+        self.tokens, self.counts_N, self.yardstick = tokens, counts_N, Yardstick(counts, tokens)
+
+    def of(self, log_p_N: np.ndarray) -> dict[str, Any]:
+        """Of a model, with "sample_of" and "interval" where it did not read all of the text."""
+        return _scores(self.yardstick.estimate(log_p_N, self.counts_N, self.tokens), len(log_p_N), self.tokens)
+
+    def of_counts(self) -> dict[str, Any]:
+        """Of the counts alone, which read all of it."""
+        return scores(self.yardstick.mean * len(self.tokens), self.tokens)
+
+    def of_all(self, network_N: np.ndarray, odds_N: np.ndarray) -> dict[str, Any]:
+        """Of network and counts together, mixed with these log-odds of the counts, of each alone, and their mean
+        weights."""
+        weight = float(logistic(odds_N).mean())
+        return {
+            **self.of(mix(network_N, self.counts_N, odds_N)),
+            "network": self.of(network_N),
+            "counts": self.of_counts(),
+            "weights": {"network": 1.0 - weight, "counts": weight},
+        }
 
 
 def _report(log_p_N: np.ndarray, tokens: TokenFile) -> dict[str, Any]:
-    found = scores(-float(log_p_N.sum()), tokens, len(log_p_N))
-    if len(log_p_N) < len(tokens):
-        found |= {"sample_of": len(tokens), "interval": interval(-log_p_N)}
-    return found
+    return _scores(estimate(log_p_N, tokens), len(log_p_N), tokens)
+
+
+def _scores(found: TextEstimate, count: int, tokens: TokenFile) -> dict[str, Any]:
+    report = scores(found.nats * count, tokens, count)
+    return report if count == len(tokens) else {**report, "sample_of": len(tokens), "interval": found.interval}

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..evaluation.estimates import TextEstimate, Yardstick, estimate
 from ..evaluation.exact import evaluating, first_tokens, negative_log_likelihood, read_sample, readable
 from ..evaluation.tuning import crossed
 from ..models import LanguageModel
@@ -43,6 +44,8 @@ class LanguageModelValidator(Validator[LanguageModel]):
         counts: that stand beside the network; None for a network alone.
     """
 
+    margins = True
+
     def __init__(
         self,
         model: LanguageModel,
@@ -54,6 +57,7 @@ class LanguageModelValidator(Validator[LanguageModel]):
         super().__init__(model, corpus, average, share)
         self.counts = counts
         self._counted: tuple[int, np.ndarray, np.ndarray] | None = None
+        self._yardstick: Yardstick | None = None
 
     def relative_cost(self) -> float:
         training, evaluation = flops_per_token(self.model)
@@ -64,25 +68,44 @@ class LanguageModelValidator(Validator[LanguageModel]):
         valid = self.corpus.valid
         assert valid is not None
         with evaluating(self.model):
-            places_N, scored = read_sample(self.model, valid, self.start_id, tokens, after_window=self.safe_point)
-        network = -float(scored.log_p_N.mean())
+            places_N, scored = read_sample(
+                self.model, valid, self.start_id, tokens, self.counts is not None, after_window=self.safe_point
+            )
+        network_N = scored.log_p_N
         if self.counts is None:
-            return Judged(network, network, {"valid_loss": network})
+            alone = estimate(network_N, valid)
+            return Judged(alone.nats, alone.nats, {"valid_loss": alone.nats, **with_error(alone)})
         if self._counted is None or self._counted[0] != tokens:
             self._counted = (tokens, *self.counts.score_places(valid, places_N))
+            self._yardstick = Yardstick(self.counts, valid)
         _, counts_N, known_N = self._counted
+        mixed_N, gate = self.mixed(network_N, counts_N, known_N, scored.hidden_ND.float().numpy())
+        assert self._yardstick is not None
+        together, network = (self._yardstick.estimate(log_p_N, counts_N, valid) for log_p_N in (mixed_N, network_N))
+        figures = {
+            "valid_loss": together.nats,
+            **with_error(together),
+            "valid_network_loss": network.nats,
+            "valid_counts_loss": self._yardstick.mean,
+        }
+        return Judged(together.nats, network.nats, figures, gate)
+
+    def mixed(
+        self, network_N: np.ndarray, counts_N: np.ndarray, known_N: np.ndarray, hidden_ND: np.ndarray
+    ) -> tuple[np.ndarray, Gate]:
+        """Log-probabilities (N,) of network and counts together, mixed as at the end of training; and a gate for until
+        then, which looks at what the counts know only. One member counts alone where a fitted gate is worse, as it can
+        be of members that are alike, or on little text."""
+        assert self.counts is not None
         kinds, width = self.counts.kinds, self.model.output.width
-        mixed_N = mix(scored.log_p_N, counts_N, crossed(scored.log_p_N, counts_N, known_N, None, kinds))
-        alone = float(max(scored.log_p_N.mean(), counts_N.mean()))
-        if mixed_N.mean() < alone:  # of members that are alike, or on little text, a fitted gate can be worse
-            gate = Gate.only(counts_N.mean() == alone, kinds, width)
-            mixed_N = mix(scored.log_p_N, counts_N, gate.log_odds(known_N, np.zeros(len(known_N))))
-            loss = -max(alone, float(mixed_N.mean()))
-        else:
-            gate = Gate.fit(scored.log_p_N, counts_N, known_N, None, kinds, width)
-            loss = -float(mixed_N.mean())
-        members = {"valid_network_loss": network, "valid_counts_loss": -float(counts_N.mean())}
-        return Judged(loss, network, {"valid_loss": loss, **members}, gate)
+        mixed_N = mix(network_N, counts_N, crossed(network_N, counts_N, known_N, hidden_ND, kinds))
+        by_counts = bool(counts_N.mean() >= network_N.mean())
+        alone_N = counts_N if by_counts else network_N
+        if mixed_N.mean() >= alone_N.mean():
+            return mixed_N, Gate.fit(network_N, counts_N, known_N, None, kinds, width)
+        gate = Gate.only(by_counts, kinds, width)
+        sharp_N = mix(network_N, counts_N, gate.log_odds(known_N, np.zeros(len(known_N))))
+        return max(sharp_N, alone_N, key=np.mean), gate
 
     @torch.inference_mode()
     def more(self) -> dict[str, Any]:
@@ -98,6 +121,11 @@ class LanguageModelValidator(Validator[LanguageModel]):
             hidden_1TD, _ = self.model.hidden(inputs_1T, self.model.init_state(1))
         self.model.train()
         return {"log_normalizer": output.log_normalizer(hidden_1TD[0])}
+
+
+def with_error(found: TextEstimate) -> dict[str, float]:
+    """What a line of metrics says of how surely a validation loss is known; nothing of one of the whole text."""
+    return {"valid_error": found.error} if found.error else {}
 
 
 class LanguageModelTrainer(Trainer[LanguageModel]):

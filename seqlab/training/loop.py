@@ -15,6 +15,7 @@ from torch import Tensor
 from ..base.contents.forms import take_over
 from ..base.errors import SeqlabError, option
 from ..base.interrupts import Abandoned, interruptible
+from ..base.printing import with_margin
 from ..base.progress import Progress, notify
 from ..config import TrainingConfig
 from ..models.counts.gate import Gate
@@ -115,6 +116,7 @@ class Trainer(ABC, Generic[M]):
         self.step = TrainingStep(model, self.config, self.new_windows(model), self.world, constraint)
         self.validator = self.new_validator()
         self.last_validation: dict[str, float] = {}
+        self.sampling_said = False
         self.sums = MetricSums(list(self.step.optimizer.parameters), model.device)
         self.activity = Activity(model)
         self.checkpoint = Checkpoint(
@@ -231,7 +233,20 @@ class Trainer(ABC, Generic[M]):
             return False
         if self.activity.watching or validation or (self.done() and self.sums.steps):
             self.write_line(progress, validation)
+        if validation and not self.sampling_said:
+            self.sampling_said = True
+            self.say_sampling(progress)
         return True
+
+    def say_sampling(self, progress: Progress) -> None:
+        """Say what the validation figures are of, where they are of a sample."""
+        used, valid = self.position.valid_tokens, self.corpus.valid
+        if valid is None or used >= len(valid):
+            return
+        margin = "; ± is the 95 % interval for all" if self.validator.margins else ""
+        progress.note(
+            f"validation reads about {used:,} of {len(valid):,} validation tokens, spread over the text{margin}"
+        )
 
     def warm_up(self) -> Threads:
         """Compile what a step needs and choose the number of threads, before the clock starts; training is as if this
@@ -470,8 +485,10 @@ class Trainer(ABC, Generic[M]):
         if self.model.output.exact:
             fields["ppl"] = math.exp(min(line["loss"], 700.0))
         if math.isfinite(self.position.best):
+            perplexity = math.exp(min(self.position.best, 700.0))
+            error = self.last_validation.get("valid_error", 0.0)
             fields["best valid"] = self.position.best
-            fields["valid ppl"] = math.exp(min(self.position.best, 700.0))
+            fields["valid ppl"] = with_margin(perplexity, 1.96 * error * perplexity)
             fields |= self.validation_fields()
         fields["lr"] = line["lr"]
         if self.budget.unit != "tokens":

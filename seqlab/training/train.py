@@ -7,13 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from ..base.devices import resolve_device, torch_globals_restored
 from ..base.errors import InputError
 from ..base.kinds import check_run_output
 from ..base.progress import notify
 from ..base.storage.lock import only_trainer
+from ..evaluation.estimates import Yardstick
 from ..models.counts.choice import count_text
 from ..models.counts.kneser_ney import NGramModel
 from ..models.interpolated import Members
@@ -26,8 +25,6 @@ from .report import report
 
 FEWEST_JUDGED = 10
 """Validation tokens without which nothing can be said of how network and counts go together."""
-SHOWN_TOKENS = 500_000
-"""Validation tokens that the first figure of counting alone is of at most."""
 
 
 class Trained(NamedTuple):
@@ -112,10 +109,9 @@ def counts_of(run: Run, corpus: Corpus, quiet: bool) -> NGramModel | None:
         counts = count_text(corpus.train, len(tokenizer.vocab), tokenizer.start_id, corpus.valid, quiet)
         run.save_counts(counts)
         if not quiet:
-            places = np.arange(min(len(corpus.valid), SHOWN_TOKENS))
-            perplexity = math.exp(-counts.score_places(corpus.valid, places)[0].mean())
+            perplexity = math.exp(Yardstick(counts, corpus.valid).mean)
             notify(
                 f"counted {counts.order}-grams of the training text ({counts.nbytes / 1e6:,.1f} MB): perplexity "
-                f"{perplexity:.1f} by counting alone; the network is trained to know what counts do not"
+                f"{perplexity:.4g} by counting alone; the network is trained to know what counts do not"
             )
     return counts

@@ -14,6 +14,7 @@ from seqlab_cli.main import run
 
 from seqlab.base.files import write_manifest
 from seqlab.config import ModelConfig
+from seqlab.embeddings import WordVectors
 from seqlab.models import LanguageModel
 from seqlab.nn import SOFTMAXES
 from seqlab.run import Run
@@ -211,3 +212,26 @@ def test_the_curves_of_a_run_are_explained_in_words(home, capsys):
     *_, table, paragraph = capsys.readouterr().out.rstrip("\n").split("\n\n")
     assert "diagnosis" not in table
     assert paragraph.startswith(("Healthy", *(one["seen"] for one in facts["diagnosis"])))
+
+
+def test_vectors_of_characters_are_called_characters(tmp_path, capsys):
+    """What has a vector is called by its name, on the command line and in Python."""
+    text = {"settings": {"text": {"tokenizer": "char"}}}
+    letters = WordVectors(list("abcdefgh"), np.random.default_rng(0).normal(size=(8, 5)), np.arange(8, 0, -1), text)
+    letters.save(tmp_path / "letters")
+    assert "8 characters" in repr(letters)
+    assert letters.table().headers[0] == "character"
+    calls = {
+        ("neighbors", "king"): (2, "'king' is not among the 8 characters of these vectors"),
+        ("info",): (0, "characters"),
+        ("analogy", "a", "b", "c"): (0, "character"),
+        ("visualize", "-o", str(tmp_path / "map.html")): (0, "with 8 characters"),
+        ("convert", str(tmp_path / "letters.vec")): (0, "8 characters of 5 dimensions"),
+    }
+    for (verb, *rest), (status, sentence) in calls.items():
+        assert run([verb, str(tmp_path / "letters"), *rest]) == status
+        printed = capsys.readouterr()
+        assert sentence in printed.out + printed.err
+        assert "word " not in printed.out + printed.err
+        assert "words" not in printed.out + printed.err
+    assert ">8 characters" in (tmp_path / "map.html").read_text("utf-8")

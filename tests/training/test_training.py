@@ -408,12 +408,13 @@ def test_a_model_worse_than_word_frequencies_is_told_so():
     valid = {"nats_per_token": 7.0, "perplexity": math.exp(7.0), "bits_per_char": 3.0}
     found = {"uniform": 9000.0, "unigram": 500.0, "kneser_ney": 200.0, "order": 5}
     sentence = validation_sentence(valid, found)
-    assert "(counts of 5 tokens alone: 200.0, token frequencies: 500.0)" in sentence
+    assert "(counts of 5 tokens alone: 200, token frequencies: 500)" in sentence
     assert "worse than token frequencies alone" in sentence
     together = validation_sentence({**valid, "network": {"perplexity": 300.0}, "perplexity": 150.0}, found)
-    assert "150.00 (network alone: 300.0, counts of 5 tokens alone: 200.0, token frequencies: 500.0)" in together
+    assert "150 (network alone: 300, counts of 5 tokens alone: 200, token frequencies: 500)" in together
     sampled = validation_sentence({**valid, "sample_of": 9000, "tokens": 2000, "interval": [990.0, 1200.0]}, found)
-    assert "from 2,000 of 9,000 tokens spread over the text, 95 % interval 990.0 to 1200.0" in sampled
+    assert "perplexity 1,097 ± 105 (" in sampled
+    assert "all 9,000 validation tokens, of which 2,000 were read" in sampled
     better = validation_sentence({**valid, "perplexity": 100.0}, {"uniform": 9000.0, "unigram": 500.0})
     assert "worse" not in better
     assert "counts of" not in better

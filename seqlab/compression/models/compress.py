@@ -14,9 +14,9 @@ from ...base.errors import InputError
 from ...base.kinds import check_run_output, kind_of
 from ...base.progress import notify
 from ...evaluation import Evaluator
+from ...evaluation.estimates import standard_error
 from ...evaluation.scored_text import Scorer
 from ...evaluation.sources import Text, read_source
-from ...evaluation.tuning import standard_error
 from ...models.interpolated import Members
 from ...run import Run, compressed_copy
 from ...text import Sources

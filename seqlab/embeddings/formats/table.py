@@ -21,6 +21,7 @@ from ...base.storage.outputs import check_file, check_folder, scratch
 from ...base.storage.streams import parked_as, reads_once
 from ..folder import STATE, TENSORS, VectorTable, Verify, block_rows, read_folder, write_folder
 from ..material.subwords import Subwords
+from ..queries.lexicon import noun_by
 from ..vectors import WordVectors
 from . import fasttext
 from .binary import LONGEST_WORD, read_npz, read_word2vec_binary, write_npz, write_word2vec_binary
@@ -376,7 +377,7 @@ def convert_vectors(
         allow_nonfinite: pass NaN and infinity on instead of refusing them; a seqlab folder never contains them.
 
     Returns:
-        {"from", "to", "words", "dim", "nonfinite", "notes"}.
+        {"from", "to", "words", "noun", "dim", "nonfinite", "notes"}; the noun is what has a vector.
 
     Raises:
         InputError: as `load_vectors` and `save_vectors` raise it.
@@ -411,6 +412,7 @@ def _convert(source: Path, target: Path, name: str, words: int | None, allow_non
         "from": opened_source.format,
         "to": FORMATS[name].title,
         "words": count,
+        "noun": noun_by(opened_source.meta or {}),
         "dim": opened_source.dim,
         "nonfinite": nonfinite,
         "notes": kept.notes() + _left_out(name, opened_source.subwords),

@@ -28,6 +28,18 @@ SUGGEST_FOR = 3
 """Words of one question, at most, for which a close spelling is searched."""
 
 
+NOUNS = {"char": "character", "byte": "byte", "bpe": "piece"}
+"""What the tokens of a tokenizer are called, where they are no words."""
+
+
+def noun_by(meta: Mapping[str, Any]) -> str:
+    """What has a vector, by how the vectors came to be: "word", "character", "byte", "piece" or "line"."""
+    if meta.get("of") == "lines":
+        return "line"
+    tokenizer = meta.get("settings", {}).get("text", {}).get("tokenizer")
+    return NOUNS.get(tokenizer, "word") if isinstance(tokenizer, str) else "word"
+
+
 class Lexicon:
     """Words and their vectors, most frequent first.
 
@@ -139,6 +151,11 @@ class Lexicon:
         """The matrix (V, D), so that numpy, pandas and scikit-learn take these vectors as they are."""
         return np.array(self.stored, dtype, copy=copy)
 
+    @property
+    def noun(self) -> str:
+        """What has a vector here: "word", "character", "byte", "piece" (of a word), or "line"."""
+        return noun_by(self.meta)
+
     def row(self, word: str) -> int:
         """Row of a word in the matrix. Raises InputError with suggestions when it is unknown."""
         [word] = as_words([word])
@@ -214,5 +231,5 @@ class Lexicon:
         return {row for row in rows if row >= 0}, vectors_ND
 
     def _unknown(self, word: str) -> UnknownWord:
-        known = counted(len(self), "word")
+        known = counted(len(self), self.noun)
         return UnknownWord(f"{quoted(word)} is not among the {known} of these vectors.{self.suggestion(word)}")

@@ -60,7 +60,7 @@ def named(
     asked about."""
     pairs = zip(rows_K.tolist(), scores_K.tolist(), strict=True)
     best = [(lexicon.words[row], score) for row, score in pairs if row not in left_out][:k]
-    return ScoredWords(best, lexicon.composed(asked))
+    return ScoredWords(best, lexicon.composed(asked), lexicon.noun)
 
 
 def asked(*terms: Terms | None) -> list[Term]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...base.errors import option
+from ...base.printing import with_margin
 from ...models.counts.kneser_ney import NGramModel
 from ...nn import unigram_log_probs
 from ...text import Corpus
@@ -44,27 +45,32 @@ def validation_sentence(
     """Scores on the validation text in words, against the baselines; and what a cache of recent tokens gains."""
     facts = []
     if "network" in valid:
-        facts.append(f"network alone: {valid['network']['perplexity']:.1f}")
+        facts.append(f"network alone: {perplexity_of(valid['network'])}")
     if "order" in found:
-        facts.append(f"counts of {found['order']} tokens alone: {found['kneser_ney']:.1f}")
-    facts.append(f"token frequencies: {found['unigram']:.1f}")
+        facts.append(f"counts of {found['order']} tokens alone: {found['kneser_ney']:.4g}")
+    facts.append(f"token frequencies: {found['unigram']:.4g}")
     sentence = (
-        f"validation: {valid['nats_per_token']:.4f} nats per token, perplexity {valid['perplexity']:.2f} "
-        f"({', '.join(facts)}), {valid['bits_per_char']:.3f} bits per character"
+        f"validation: perplexity {perplexity_of(valid)} ({', '.join(facts)}), {valid['nats_per_token']:.3f} nats per "
+        f"token, {valid['bits_per_char']:.3f} bits per character"
     )
     if "counts_left_out" in valid:
         sentence += "; the counts do not help this network beyond noise, so the run goes without them"
     if cache and cache["helps"]:
         sentence += f"; {-cache['change']:.0f} % lower with a cache of recent tokens (--cache)"
     if "sample_of" in valid:
-        low, high = valid["interval"]
         sentence += (
-            f"; from {valid['tokens']:,} of {valid['sample_of']:,} tokens spread over the text, 95 % interval "
-            f"{low:.1f} to {high:.1f} (all of them: seqlab evaluate RUN --split valid)"
+            f"; ± is the 95 % interval for all {valid['sample_of']:,} validation tokens, of which {valid['tokens']:,} "
+            "were read by the network (all of them: seqlab evaluate RUN --split valid)"
         )
     if valid["perplexity"] > found["unigram"]:
         sentence += "; worse than token frequencies alone: training diverged or was far too short"
     return sentence
+
+
+def perplexity_of(found: Mapping[str, Any]) -> str:
+    """A perplexity, with half of its interval where it is of a sample."""
+    low, high = found.get("interval", (0.0, 0.0))
+    return with_margin(found["perplexity"], (high - low) / 2)
 
 
 def unlike_sentence(counts_V: np.ndarray, unigram: float) -> str:

@@ -53,6 +53,9 @@ class Validator(ABC, Generic[M]):
         share: of the arithmetic.
     """
 
+    margins = False
+    """Whether figures of a sample come with how surely they are known, "valid_error"."""
+
     def __init__(self, model: M, corpus: Corpus, average: Average, share: float | None = None):
         self.model, self.corpus, self.average = model, corpus, average
         self.share = VALIDATION_SHARE if share is None else share

@@ -6,6 +6,7 @@ const webgl = Boolean(document.createElement("canvas").getContext("webgl"));
 const pen = document.createElement("canvas").getContext("2d");
 const message = document.getElementById("message");
 const entry = document.getElementById("word");
+entry.placeholder = entry.ariaLabel = `Find a ${data.noun}`;
 let chosen = data.highlighted, near = data.related;
 
 const hover = data.words.map((word, i) => {

@@ -55,7 +55,7 @@ COLORS: dict[str, Callable[[Sequence[str], np.ndarray], Coloring]] = {
 }
 
 
-def by_label(words: Sequence[str], labels: Mapping[str, str]) -> Coloring:
+def by_label(words: Sequence[str], labels: Mapping[str, str], noun: str = "word") -> Coloring:
     """One colour for each of the commonest labels; grey for all others, and for words that have none.
 
     Raises:
@@ -64,7 +64,9 @@ def by_label(words: Sequence[str], labels: Mapping[str, str]) -> Coloring:
     counted = Counter(labels[word] for word in words if word in labels)
     if not counted:
         first = ", ".join(map(quoted, list(labels)[:3]))
-        raise InputError(f"no word on the map has a label ({first} ... have); write words as the vectors have them.")
+        raise InputError(
+            f"no {noun} on the map has a label ({first} ... have); write {noun}s as the vectors have them."
+        )
     names = [name for name, _ in counted.most_common(len(PALETTE))]
     color_of = dict(zip(names, PALETTE, strict=False))
     colors_N = [color_of.get(labels.get(word, ""), QUIET) for word in words]

@@ -17,7 +17,7 @@ from ..page import Page
 from ..picture import Picture
 from .page import map_page
 from .projection import usable_perplexity
-from .wordmap import Mappable, WordMap, as_list, build_map, choose_words
+from .wordmap import Mappable, WordMap, as_list, build_map, choose_words, noun_of
 
 MOST_STILL = 2000
 """Words up to which a notebook gets a still map next to the page; of more, placing the labels takes longer."""
@@ -91,13 +91,18 @@ class MapPicture(Picture):
         from .figure import check_fonts, map_bytes
 
         if kind != "svg":  # an svg keeps text as text and is drawn with the reader's fonts
-            check_fonts([self._vectors.words[row] for row in self._rows_N])
+            check_fonts([self._vectors.words[row] for row in self._rows_N], self.noun)
         content, labels, notes = map_bytes(self.wordmap, kind)
         self._labels, self._drawn_notes = labels, notes
         return content
 
     def _repr_png_(self) -> bytes | None:
         return super()._repr_png_() if len(self._rows_N) <= MOST_STILL else None
+
+    @property
+    def noun(self) -> str:
+        """What is drawn: "word", "character", "line"."""
+        return noun_of(self._vectors)
 
     @property
     def notes(self) -> list[str]:
@@ -133,7 +138,7 @@ class MapPicture(Picture):
         source = f" of {self._source}" if self._source else ""
         layout = "PCA" if self._perplexity is None else f"t-SNE, perplexity {self._perplexity:.3g}"
         saved = "not saved" if self._path is None else str(self._path)
-        return line("MapPicture", [counted(len(self._rows_N), "word") + source, layout, saved])
+        return line("MapPicture", [counted(len(self._rows_N), self.noun) + source, layout, saved])
 
 
 def _fewer(vectors: Mappable, config: MapConfig, drawn: int) -> list[str]:
@@ -145,4 +150,4 @@ def _fewer(vectors: Mappable, config: MapConfig, drawn: int) -> list[str]:
     why = f"the vectors hold {known:,}"
     if not config.symbols and known > drawn:
         why += f", {known - drawn:,} of them symbols or control tokens, which are left out"
-    return [f"{drawn:,} of the {requested:,} requested words are drawn: {why}."]
+    return [f"{drawn:,} of the {requested:,} requested {noun_of(vectors)}s are drawn: {why}."]

@@ -46,7 +46,7 @@ class Sheet:
     labels: list[Label]
 
 
-def check_fonts(words: Sequence[str]) -> None:
+def check_fonts(words: Sequence[str], noun: str = "word") -> None:
     """Refuse a still picture whose words no installed font can show, before anything is computed.
 
     Raises:
@@ -56,7 +56,7 @@ def check_fonts(words: Sequence[str]) -> None:
     uncovered = font_families(texts)[1]
     if len(uncovered) > UNREADABLE * len(texts):
         raise InputError(
-            f"{len(uncovered):,} of {counted(len(texts), 'word')}, such as {quoted(uncovered[0])}, use characters "
+            f"{len(uncovered):,} of {counted(len(texts), noun)}, such as {quoted(uncovered[0])}, use characters "
             "that no installed font has. Save the map as .html or .svg, which the browser draws with its own fonts, or "
             "install a font for them, such as Noto Sans CJK for Chinese, Japanese and Korean."
         )
@@ -70,11 +70,11 @@ def map_bytes(wordmap: WordMap, kind: str) -> tuple[bytes, int, list[str]]:
     notes = []
     labelled = {label.word for label in sheet.labels}
     if left := len(set(wordmap.highlighted) - labelled):
-        notes.append(f"{counted(left, 'highlighted word')} found no room for a label; highlight fewer.")
+        notes.append(f"{counted(left, f'highlighted {wordmap.noun}')} found no room for a label; highlight fewer.")
     uncovered = font_families([sheet.texts[i] for i in sorted(labelled)])[1]
     if uncovered and kind != "svg":  # an svg keeps text as text and is drawn with the reader's fonts
         notes.append(
-            f"{counted(len(uncovered), 'word')}, such as {quoted(uncovered[0])}, use characters that no font here "
+            f"{counted(len(uncovered), wordmap.noun)}, such as {quoted(uncovered[0])}, use characters no font here "
             "covers and are drawn as boxes; an .html or .svg map shows them in the browser's fonts."
         )
     return content, len(labelled), notes

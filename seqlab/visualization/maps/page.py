@@ -12,6 +12,7 @@ LONGEST_WORD = 80
 def map_page(wordmap: WordMap) -> Page:
     """The interactive picture of a map."""
     data = {
+        "noun": wordmap.noun,
         "words": [label_text(word, LONGEST_WORD) for word in wordmap.words],
         "x": [round(float(x), 4) for x in wordmap.position_N2[:, 0]],
         "y": [round(float(y), 4) for y in wordmap.position_N2[:, 1]],

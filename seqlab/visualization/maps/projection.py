@@ -80,7 +80,7 @@ def tsne(
     vectors_ND = np.ascontiguousarray(unit_ND, dtype=np.float32)
     if quiet:
         return model.fit_transform(vectors_ND)
-    with Progress(f"laying out {len(unit_ND):,} words", ITERATIONS, "iterations") as progress, _reported(progress):
+    with Progress(f"laying out {len(unit_ND):,} points", ITERATIONS, "iterations") as progress, _reported(progress):
         return model.fit_transform(vectors_ND)
 
 

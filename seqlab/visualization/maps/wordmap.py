@@ -11,7 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
-from ...base.errors import InputError, option
+from ...base.errors import InputError, counted, option
 from ...base.printing import printable_lines
 from ...base.resources.memory import check_memory
 from ...config import MapConfig
@@ -71,6 +71,13 @@ class WordMap:
     """Places on the map of their neighbours, without themselves."""
     title: str
     caption: str
+    noun: str = "word"
+    """What they are: words, characters, lines."""
+
+
+def noun_of(vectors: Mappable) -> str:
+    """What has a vector: "word", unless the vectors say otherwise."""
+    return str(getattr(vectors, "noun", "word"))
 
 
 def as_list(words: str | Sequence[str]) -> list[str]:
@@ -105,8 +112,9 @@ def choose_words(vectors: Mappable, config: MapConfig) -> tuple[np.ndarray, list
     for near in vectors.neighbors_of_each(highlight, config.neighbors):
         chosen.update(vectors.index[word] for word, _ in near)
     if len(chosen) < 2:
-        lost = f" ({len(missing)} of the requested words are not in the vectors)" if missing else ""
-        raise InputError(f"A map needs at least 2 words; found {len(chosen)} to draw{lost}.")
+        noun = noun_of(vectors)
+        lost = f" ({len(missing)} of the requested {noun}s are not in the vectors)" if missing else ""
+        raise InputError(f"A map needs at least 2 {noun}s; found {len(chosen)} to draw{lost}.")
     return np.array([row for row in order.tolist() if row in chosen], dtype=np.int64), missing
 
 
@@ -137,7 +145,7 @@ def build_map(
     method, perplexity, seed = config.method, config.perplexity, config.seed
     neighbors = 3 * usable_perplexity(perplexity, len(rows_N)) if method == "tsne" else 0
     check_memory(
-        f"a map of {len(rows_N):,} words",
+        f"a map of {counted(len(rows_N), noun_of(vectors))}",
         len(rows_N) * (COPIES * vectors.dim + NEIGHBOR * neighbors),
         f"lower {option('words')}" + (f" or {option('perplexity')}" if neighbors else ""),
     )
@@ -150,9 +158,10 @@ def build_map(
     highlighted = list(dict.fromkeys(place[word] for word in as_list(config.highlight)))
     related = dict.fromkeys(place[word] for i in highlighted for word, _ in near[i] if word in place)
     cluster_N = cluster(unit_ND, seed)
-    coloring = COLORS[config.color](words, cluster_N) if config.labels is None else by_label(words, config.labels)
+    noun, labels = noun_of(vectors), config.labels
+    coloring = COLORS[config.color](words, cluster_N) if labels is None else by_label(words, labels, noun)
     origin = f"{source}: " if source else ""
-    size = f"{len(words):,} of {len(vectors.words):,} words, {vectors.dim} dimensions"
+    size = f"{len(words):,} of {counted(len(vectors.words), noun)}, {vectors.dim} dimensions"
     return WordMap(
         words=words,
         position_N2=PROJECTIONS[method](unit_ND, seed, perplexity, quiet),
@@ -162,8 +171,9 @@ def build_map(
         neighbors=near,
         highlighted=highlighted,
         related=[i for i in related if i not in set(highlighted)],
-        title=printable_lines(config.title or "") or f"{len(rows_N):,} words" + (f" of {source}" if source else ""),
+        title=printable_lines(config.title or "") or counted(len(rows_N), noun) + (f" of {source}" if source else ""),
         caption="  ·  ".join([origin + size, _method_note(method, len(words), perplexity, seed), coloring.caption]),
+        noun=noun,
     )
 
 
