@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -17,6 +18,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in the background of a 
 sys.dont_write_bytecode = False  # hundreds of files are imported by several workers, and by many programs of tests
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
+gc.disable()  # until all tests are collected: little of what collecting makes is ever garbage
+
 SHARED = Path(os.environ.get("SEQLAB_TEST_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
 
 
@@ -31,3 +34,9 @@ def shared_data() -> Path:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Those that take long come first."""
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
+def pytest_collection_finish() -> None:
+    """What is there now stays, and need not be looked through again and again."""
+    gc.freeze()
+    gc.enable()

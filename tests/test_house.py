@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 import typer
 
+pytestmark = pytest.mark.xdist_group("house")  # one process parses the files, not each
 ROOT = Path(__file__).resolve().parents[1]
 LIBRARY = ROOT / "seqlab"
 MOST_FILES = 12
@@ -63,11 +64,16 @@ def module_of(path: Path) -> str:
 MODULES = {module_of(path): path for path in FILES}
 
 
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"))
+
+
 def imports(path: Path) -> set[str]:
     """Modules of seqlab that a file imports, wherever in it and for whatever use, type checking included."""
     package = path.relative_to(ROOT).with_suffix("").parts[:-1]
     found = set()
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.ImportFrom):
             base = package[: len(package) - node.level + 1] if node.level else ()
             name = ".".join([*base, *([node.module] if node.module else [])])
@@ -78,13 +84,16 @@ def imports(path: Path) -> set[str]:
     return {name for name in found if name.split(".")[0] == "seqlab"} - {"seqlab", module_of(path)}
 
 
-IMPORTS = {name: imports(path) for name, path in MODULES.items()}
+@cache
+def all_imports() -> dict[str, set[str]]:
+    """What every module imports of seqlab."""
+    return {name: imports(path) for name, path in MODULES.items()}
 
 
 @pytest.mark.parametrize("name", [name for name in MODULES if name != "seqlab"])
 def test_a_room_imports_only_from_its_left(name):
     room = name.split(".")[1]
-    for other in (imported.split(".")[1] for imported in IMPORTS[name]):
+    for other in (imported.split(".")[1] for imported in all_imports()[name]):
         assert other == room or RANK[other] < RANK[room], f"{name} imports {other}"
 
 
@@ -94,13 +103,13 @@ def test_no_arrow_runs_back_inside_a_room(room):
     inside = {name: name.split(".")[2] for name in MODULES if name.startswith(f"seqlab.{room}.")}
     assert set(inside.values()) == set(rank), "SUBROOMS names every file and folder of a room"
     for name, part in inside.items():
-        for imported in IMPORTS[name]:
+        for imported in all_imports()[name]:
             other = inside.get(imported, part)
             assert rank[other] <= rank[part], f"{name} imports {imported}"
 
 
 def test_no_file_imports_itself_in_a_circle():
-    remaining = {name: set(names) for name, names in IMPORTS.items() if MODULES[name].name != "__init__.py"}
+    remaining = {name: set(names) for name, names in all_imports().items() if MODULES[name].name != "__init__.py"}
     while free := [name for name, names in remaining.items() if not names & remaining.keys()]:
         for name in free:
             del remaining[name]
@@ -124,7 +133,7 @@ def test_every_package_is_listed_and_explained():
     assert sorted(packages) == sorted({*folders, *commands, "seqlab_data"})
     assert {path.parent for path in FILES} == {path.parent for path in FILES if path.name == "__init__.py"}
     for path in FILES:
-        assert ast.get_docstring(ast.parse(path.read_text("utf-8"))), path
+        assert ast.get_docstring(tree_of(path)), path
 
 
 def test_help_and_library_import_stay_light():
@@ -226,7 +235,7 @@ def test_queries_and_opening_a_run_never_wait_for_numba() -> None:
 
 @cache
 def parsed(*tops: str) -> dict[Path, ast.Module]:
-    return {path: ast.parse(path.read_text("utf-8")) for top in tops for path in sorted((ROOT / top).rglob("*.py"))}
+    return {path: tree_of(path) for top in tops for path in sorted((ROOT / top).rglob("*.py"))}
 
 
 def test_one_class_name_means_one_thing():
@@ -310,7 +319,7 @@ def test_smoke_tests_exist_and_reach_every_folder_of_tests():
         path, _, name = line.partition("::")
         assert (ROOT / path).exists(), line
         if name:
-            tests = {getattr(node, "name", "") for node in ast.parse((ROOT / path).read_text("utf-8")).body}
+            tests = {getattr(node, "name", "") for node in tree_of(ROOT / path).body}
             assert name.split("[")[0] in tests, line
     rooms = {ROOT.joinpath(*path.relative_to(ROOT).parts[:2]) for path in (ROOT / "tests").glob("*/**/test_*.py")}
     reached = {ROOT.joinpath(*Path(line.split("::")[0]).parts[:2]) for line in lines}

@@ -64,7 +64,10 @@ def arguments() -> argparse.Namespace:
 
 def campaign(options: argparse.Namespace, place: Path) -> int:
     """Make the trials of the chosen parts one part after the other; the exit code."""
+    from seqlab.embeddings.training import loop
+
     commands.warm()
+    loop.SAVE_EVERY = 0.0
     commands.make_inputs(place / "inputs")
     chosen = [part for part in PARTS if part.name in options.only.split(",")]
     end = time.monotonic() + 60 * options.minutes

@@ -152,7 +152,7 @@ class Child:
         signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
         self.pid = os.fork()
         if not self.pid:
-            _become(command, [stream.fileno() for stream in self.streams], before)
+            become(command, [stream.fileno() for stream in self.streams], before)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
         self.watch = os.pidfd_open(self.pid)
 
@@ -200,7 +200,7 @@ def run_forked(
     return child.ended()
 
 
-def _become(command: list[str], streams: list[int], before: Callable[[], object] | None) -> NoReturn:
+def become(command: list[str], streams: list[int], before: Callable[[], object] | None) -> NoReturn:
     """In a forked copy: be the program that runs a command."""
     code = 1
     try:
@@ -338,7 +338,6 @@ def warm() -> None:
     import torch
 
     from seqlab import api  # noqa: F401
-    from seqlab.embeddings.training import loop
 
     for backend in ("agg", "svg", "pdf"):
         matplotlib.pyplot.switch_backend(backend)
@@ -348,5 +347,4 @@ def warm() -> None:
             importlib.import_module(f"encodings.{codec.name}")
 
     torch.set_num_threads(1)
-    loop.SAVE_EVERY = 0.0
     gc.freeze()

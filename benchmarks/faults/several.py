@@ -63,7 +63,8 @@ class Writers(Part):
                     return Outcome(f"{name}: code {ended.code}: {ended.err[-500:]}", counts)
             if not counts["succeeded"]:
                 return Outcome(f"{name}: both refused: {ends[0].err} {ends[1].err}", counts)
-            commands.run_forked(self.words(PAIRS[name], 1))  # the one that was refused, if it was
+            if counts["refused"]:
+                commands.run_forked(self.words(PAIRS[name], 1))  # the one that was refused, if it was this one
             wrong = commands.again(self.words(PAIRS[name], 2), folder, self.expected[name])
         return Outcome(wrong and f"{name}, {late:.3f} s apart: {wrong}", counts)
 

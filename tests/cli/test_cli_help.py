@@ -177,47 +177,64 @@ print(code, heavy, file=sys.stderr)
 """
 
 
-@pytest.mark.parametrize(
-    ("arguments", "sentence"),
-    [
-        ("train lm TEXT -o x --epochs 1 --minutes 2", "epochs and minutes both limit training; give one of them."),
-        ("train lm TEXT -o x --cell lsmt", "Did you mean 'lstm'?"),
-        ("train lm TEXT -o x --preset chra", "Did you mean 'char'?"),
-        ("train lm TEXT -o x --schedule step --set final_lr=0", "must be above 0 for the step schedule."),
-        ("train lm TEXT -o x --init nowhere", "nowhere: no such run folder."),
-        ("train lm TEXT -o x --embeddings nowhere", "nowhere: no such file or folder of word vectors."),
-        ("train lm TEXT -o FOLDER", "exists and is a folder that seqlab did not write, not a seqlab run;"),
-        ("train lm TEXT", "name the run folder to write with -o, such as -o runs/book."),
-        ("train lm TEXT -o x --lr fast", "Invalid value for '--lr': must be a number. See"),
-        ("train lm TEXT -o x --layers two", "Invalid value for '--layers': must be a whole number. See"),
-        ("convert a b --words 0", "Invalid value for '--words': must be greater than or equal to 1"),
-        ("check TEXT --cell lsmt", "Did you mean 'lstm'?"),
-        ("check TEXT --epochs 1 --steps 2", "epochs and steps both limit training; give one of them."),
-        ("check TEXT --init nowhere", "nowhere: no such run folder."),
-        ("train embeddings TEXT -o x --loss softmax --engine cpu", "the full softmax needs --engine torch"),
-        ("train embeddings TEXT -o x --epochs 2 --minutes 1", "--epochs and --minutes both limit training"),
-        ("train embeddings TEXT -o x --tokenizer bpe", "bpe does not make words; use word or whitespace."),
-        ("train embeddings TEXT -o x --set max_ngram=3", "min_ngram must not be above max_ngram."),
-        ("generate nowhere", "nowhere: no such run folder."),
-        ("generate FOLDER", "is a folder that seqlab did not write, not a language-model run."),
-        ("generate nowhere --beam 4 --top-k 3", "so top_k cannot apply; leave out one of the two."),
-        ("evaluate nowhere --text TEXT", "nowhere: no such run folder."),
-        ("evaluate nowhere --text TEXT --dynamic --dynamic-rule adam", "'adam' is not one of rms, sgd."),
-        ("settings lsmt", "Did you mean 'lstm'?"),
-    ],
-)
-def test_what_cannot_be_is_refused_before_anything_heavy_is_loaded(arguments, sentence, tmp_path):
-    (tmp_path / "text.txt").write_text("some words\n")
-    (tmp_path / "folder").mkdir()
-    (tmp_path / "folder" / "file").write_text("")
-    words = arguments.replace("TEXT", "text.txt").replace("FOLDER", "folder").split()
-    done = subprocess.run(
-        [sys.executable, "-c", LIGHT, *words], cwd=tmp_path, capture_output=True, text=True, check=True
-    )
-    *said, last = done.stderr.strip().splitlines()
-    assert sentence in " ".join(said)
-    assert last == "2 []"
-    assert not (tmp_path / "x").exists()
+REFUSED = {
+    "train lm TEXT -o x --epochs 1 --minutes 2": "epochs and minutes both limit training; give one of them.",
+    "train lm TEXT -o x --cell lsmt": "Did you mean 'lstm'?",
+    "train lm TEXT -o x --preset chra": "Did you mean 'char'?",
+    "train lm TEXT -o x --schedule step --set final_lr=0": "must be above 0 for the step schedule.",
+    "train lm TEXT -o x --init nowhere": "nowhere: no such run folder.",
+    "train lm TEXT -o x --embeddings nowhere": "nowhere: no such file or folder of word vectors.",
+    "train lm TEXT -o FOLDER": "exists and is a folder that seqlab did not write, not a seqlab run;",
+    "train lm TEXT": "name the run folder to write with -o, such as -o runs/book.",
+    "train lm TEXT -o x --lr fast": "Invalid value for '--lr': must be a number. See",
+    "train lm TEXT -o x --layers two": "Invalid value for '--layers': must be a whole number. See",
+    "convert a b --words 0": "Invalid value for '--words': must be greater than or equal to 1",
+    "check TEXT --cell lsmt": "Did you mean 'lstm'?",
+    "check TEXT --epochs 1 --steps 2": "epochs and steps both limit training; give one of them.",
+    "check TEXT --init nowhere": "nowhere: no such run folder.",
+    "train embeddings TEXT -o x --loss softmax --engine cpu": "the full softmax needs --engine torch",
+    "train embeddings TEXT -o x --epochs 2 --minutes 1": "--epochs and --minutes both limit training",
+    "train embeddings TEXT -o x --tokenizer bpe": "bpe does not make words; use word or whitespace.",
+    "train embeddings TEXT -o x --set max_ngram=3": "min_ngram must not be above max_ngram.",
+    "generate nowhere": "nowhere: no such run folder.",
+    "generate FOLDER": "is a folder that seqlab did not write, not a language-model run.",
+    "generate nowhere --beam 4 --top-k 3": "so top_k cannot apply; leave out one of the two.",
+    "evaluate nowhere --text TEXT": "nowhere: no such run folder.",
+    "evaluate nowhere --text TEXT --dynamic --dynamic-rule adam": "'adam' is not one of rms, sgd.",
+    "settings lsmt": "Did you mean 'lstm'?",
+}
+"""Command lines and what is said of them."""
+LIGHT_EACH = """
+import contextlib, io, json, sys
+import seqlab_cli.main as main
+for arguments in json.loads(sys.argv[1]):
+    with contextlib.redirect_stderr(io.StringIO()) as said:
+        code = main.run(arguments.split())
+    heavy = [name for name in ("torch", "numba", "sklearn", "tokenizers", "numpy", "rich") if name in sys.modules]
+    print(json.dumps([code, heavy, said.getvalue()]))
+"""
+
+
+@pytest.fixture(scope="module")
+def refusals(tmp_path_factory):
+    """What a program that gets all of these lines one after the other says of each."""
+    folder = tmp_path_factory.mktemp("refused")
+    (folder / "text.txt").write_text("some words\n")
+    (folder / "folder").mkdir()
+    (folder / "folder" / "file").write_text("")
+    lines = [line.replace("TEXT", "text.txt").replace("FOLDER", "folder") for line in REFUSED]
+    command = [sys.executable, "-c", LIGHT_EACH, json.dumps(lines)]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+    assert sorted(path.name for path in folder.iterdir()) == ["folder", "text.txt"]
+    return dict(zip(REFUSED, map(json.loads, done.stdout.splitlines()), strict=True))
+
+
+@pytest.mark.xdist_group("refused")
+@pytest.mark.parametrize("arguments", REFUSED)
+def test_what_cannot_be_is_refused_before_anything_heavy_is_loaded(arguments, refusals):
+    code, heavy, said = refusals[arguments]
+    assert REFUSED[arguments] in " ".join(said.strip().splitlines())
+    assert (code, heavy) == (2, [])
 
 
 class Terminal(io.StringIO):

@@ -36,11 +36,13 @@ def site(tmp_path_factory) -> Path:
     return out
 
 
+@pytest.mark.xdist_group("site")
 def test_it_builds_without_a_warning(site):
     assert (site / "index.html").is_file()
     assert len(list(site.rglob("*.html"))) > len(PAGES)
 
 
+@pytest.mark.xdist_group("site")
 def test_a_page_asks_no_other_machine_for_anything(site):
     fetched = re.compile(
         r'<(?:script|img|iframe)[^>]+src="(https?:)?//|<link[^>]+(?:stylesheet|preconnect)[^>]+"https?:'
@@ -49,6 +51,7 @@ def test_a_page_asks_no_other_machine_for_anything(site):
         assert not fetched.search(page.read_text("utf-8")), page
 
 
+@pytest.mark.xdist_group("site")
 def test_formulas_are_rendered(site):
     for page in (DOCS / "concepts").glob("*.md"):
         built = (site / "concepts" / f"{page.stem}.html").read_text("utf-8")
@@ -58,11 +61,13 @@ def test_formulas_are_rendered(site):
         assert not re.search(r"<m[io]>(&amp;|&#x00026;|&|\\\\\w*)</m", built), f"{page}: TeX that is not understood"
 
 
+@pytest.mark.xdist_group("site")
 def test_every_setting_has_a_place_in_the_reference(site):
     built = (site / "reference" / "settings.html").read_text("utf-8")
     assert not [name for name in SETTINGS if f">{name}</code>" not in built]
 
 
+@pytest.mark.xdist_group("site")
 def test_every_command_has_a_place_in_the_reference(site):
     built = (site / "reference" / "commands.html").read_text("utf-8")
     for command in ("train lm", "train embeddings", "generate", "evaluate", "neighbors", "data prepare", "visualize"):

@@ -527,7 +527,7 @@ def topics_engine(parts: WordParts | None = None, **knobs: Any) -> TorchEngine:
 @pytest.mark.parametrize("model", ["skipgram", "cbow"])
 @pytest.mark.parametrize("loss", LOSSES)
 def test_training_finds_the_topics_of_a_text(loss: str, model: str) -> None:
-    engine, ids = topics_engine(loss=loss, model=model, batch_size=32), topics_ids(8_000)
+    engine, ids = topics_engine(loss=loss, model=model, batch_size=32), topics_ids(5_000)
     losses = []
     for epoch in range(6):
         lr = (0.05 if model == "skipgram" else 0.15) * (1 - epoch / 6)

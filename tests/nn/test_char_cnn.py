@@ -361,6 +361,7 @@ def forget_spelling(path) -> None:
     write_manifest(path, [file.name for file in path.iterdir() if file.name != "manifest.json"])
 
 
+@pytest.mark.xdist_group("rare")
 def test_splits_read_unknown_words_as_given_texts_do(rare, capsys):
     """`evaluate --split test` and `evaluate --text test.txt` tell the same, with and without adaptations."""
     command = ["evaluate", str(rare / "new-run"), "--json"]
@@ -383,6 +384,7 @@ def test_splits_read_unknown_words_as_given_texts_do(rare, capsys):
     assert unread["perplexity"] > 1.05 * lm.evaluate(split="test").perplexity
 
 
+@pytest.mark.xdist_group("rare")
 def test_training_and_validation_read_rare_words_by_their_spelling(rare):
     """What follows a word that occurs once can be known from its end alone."""
     new, old = (api.load_language_model(rare / f"{name}-run") for name in ("new", "old"))
@@ -395,6 +397,7 @@ def test_training_and_validation_read_rare_words_by_their_spelling(rare):
     assert len(new.model.characters.words_VL) == len(new.tokenizer.vocab)
 
 
+@pytest.mark.xdist_group("rare")
 def test_a_run_that_was_stopped_reads_the_same_words(rare, tmp_path):
     whole = api.train_language_model(rare / "new", tmp_path / "whole", steps=6, lr=0.02, **SIZES)
     options = {**SIZES, "steps": 6, "lr": 0.02}
@@ -419,6 +422,7 @@ def test_a_run_that_was_stopped_reads_the_same_words(rare, tmp_path):
         torch.testing.assert_close(parts.model.state_dict()[name], weight, rtol=0, atol=0)
 
 
+@pytest.mark.xdist_group("rare")
 def test_corpora_of_earlier_versions_read_unknown_tokens(rare, capsys):
     corpus = Corpus.open(rare / "old")
     assert not corpus.keeps_spelling
@@ -438,6 +442,7 @@ def test_corpora_of_earlier_versions_read_unknown_tokens(rare, capsys):
     assert json.loads(capsys.readouterr().out)["splits"]["test"]["unknown_words"] == 300
 
 
+@pytest.mark.xdist_group("rare")
 def test_a_cached_corpus_without_spelling_is_made_again(rare, tmp_path, monkeypatch):
     monkeypatch.setenv("SEQLAB_CACHE", str(tmp_path))
     first = prepare(rare / "train.txt", quiet=True)

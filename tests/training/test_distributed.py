@@ -23,7 +23,7 @@ OPTIONS = {
     "layers": 1,
     "batch_size": 4,
     "bptt": 8,
-    "steps": 40,
+    "steps": 30,
     "softmax": "sampled",
     "samples": 8,
     "average": "ema",
@@ -52,7 +52,7 @@ class Killed(Exception):
     pass
 
 def dies(self):
-    if self.position.step == 27:
+    if self.position.step == 22:
         raise Killed
     step(self)
 
@@ -87,6 +87,7 @@ def launched(*command):
     return subprocess.run([*launch, *command], capture_output=True, text=True, env=environment, timeout=300)
 
 
+@pytest.mark.long
 def test_two_processes_equal_one_on_the_joint_batch_and_resume_exactly(corpus, tmp_path):
     script = tmp_path / "story.py"
     script.write_text(STORY)

@@ -41,7 +41,7 @@ STEPS = {"mogrifier-wt2": 200, "char-ptb": 200, "awd-lstm-ptb": 250, "awd-lstm-w
 SHORT = {"evaluations": 1, "batch_size": 20, "quiet": True}
 
 
-@pytest.mark.parametrize("name", ["awd-lstm-ptb", "awd-lstm-wt2"])
+@pytest.mark.parametrize("name", ["awd-lstm-ptb", pytest.param("awd-lstm-wt2", marks=pytest.mark.slow)])
 def test_a_narrower_awd_lstm_learns(name, text, tmp_path, monkeypatch):
     monkeypatch.setattr("seqlab.training.loop.LOG_LINES", 80)
     narrow = {"embed_dim": 50, "hidden_dim": 80, "last_dim": 50, "bptt": 20, "steps": 800}

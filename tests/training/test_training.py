@@ -7,12 +7,11 @@ import json
 import math
 import random
 import signal
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import torch
+from programs import Done, run_program
 
 from seqlab import api
 from seqlab.base.errors import InputError, SeqlabError
@@ -87,9 +86,6 @@ def test_budgets_are_kept(words, tmp_path, limit):
 def command(source, out, *more):
     flags = "--epochs 2 --embed-dim 12 --hidden-dim 12 --layers 2 --dropout 0.2 --batch-size 4 --bptt 8".split()
     return [
-        sys.executable,
-        "-m",
-        "seqlab_cli.main",
         "train",
         "lm",
         str(source),
@@ -102,13 +98,12 @@ def command(source, out, *more):
 
 KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows ends a process for any signal
 DYING = """
-import os, signal, sys
+import os, signal
 kill = getattr(signal, "SIGKILL", signal.SIGTERM)
 from seqlab.run import Run
 from seqlab.training import loop
-from seqlab_cli.main import run
 
-moment, left = sys.argv[1], int(sys.argv[2])
+moment, left = {moment!r}, {number}
 plain_replace, plain_log = os.replace, Run.log
 
 def now():
@@ -128,25 +123,25 @@ def log(self, line):
 
 os.replace, Run.log = replace, log
 loop.SAVE_EVERY = 1000 if moment == "interrupt" else 0
-sys.exit(run(sys.argv[3:]))
 """
-"""The command line in a process that is killed, or gets Ctrl-C, at the n-th save or line of metrics, on any machine."""
+"""What makes a program be killed, or get Ctrl-C, at the n-th save or line of metrics, on any machine."""
 
 
-def dying(moment: str, number: int, command: list[str]) -> subprocess.CompletedProcess[str]:
-    call = [sys.executable, "-c", DYING, moment, str(number), *command[3:]]
-    return subprocess.run(call, capture_output=True, text=True, check=False)
+def dying(moment: str, number: int, words: list[str]) -> Done:
+    return run_program(words, DYING.format(moment=moment, number=number))
 
 
-def test_a_killed_process_resumes_to_bit_identical_weights(text, words, tmp_path):
-    """The real thing once: SIGKILL between two steps and while saving; tests/test_resume.py goes through the modes."""
+def test_a_killed_process_resumes_to_bit_identical_weights(words, tmp_path):
+    """The real thing once: SIGKILL between two steps and while saving; test_resume.py goes through the modes."""
     more = ("--softmax", "sampled", "--samples", "16")
     more = (*more, "--tokenizer", "whitespace", "--quiet", "--epochs", "0.5")
-    subprocess.run(command(words.path, tmp_path / "whole", *more), check=True, capture_output=True)
+    whole = run_program(command(words.path, tmp_path / "whole", *more))
+    assert whole.returncode == 0, whole.stderr
     for moment, number in (("saving", 40), ("logging", 12)):
         killed = dying(moment, number, command(words.path, tmp_path / "killed", *more))
         assert abs(killed.returncode) == KILL, killed.stderr
-    done = subprocess.run(command(words.path, tmp_path / "killed", *more), check=True, capture_output=True, text=True)
+    done = run_program(command(words.path, tmp_path / "killed", *more))
+    assert done.returncode == 0, done.stderr
     whole, _ = load_tensors(tmp_path / "whole" / "model.safetensors")
     again, _ = load_tensors(tmp_path / "killed" / "model.safetensors")
     assert whole.keys() == again.keys()

@@ -229,9 +229,13 @@ def test_a_longer_training_gets_a_lower_rate_and_passes_are_counted_in_updates(t
     assert updates["minutes"] > 10_000
 
 
+@pytest.fixture(scope="module")
+def found(text):
+    return seqlab.find_lr(text, **SIZES, steps=40, device="cpu")
+
+
 @pytest.mark.parametrize("kind", ["png", "html", "svg"])
-def test_the_picture_is_drawn(text, tmp_path, kind):
-    found = seqlab.find_lr(text, **SIZES, steps=40, device="cpu")
+def test_the_picture_is_drawn(found, tmp_path, kind):
     picture = found.picture()
     path = picture.save(tmp_path / f"lr.{kind}")
     assert path.stat().st_size > 5_000

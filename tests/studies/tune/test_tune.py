@@ -7,7 +7,6 @@ import math
 import os
 import random
 import signal
-import subprocess
 import sys
 import time
 import tomllib
@@ -16,6 +15,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from programs import Program, run_program
 from seqlab_cli.main import run
 
 import seqlab
@@ -30,6 +30,7 @@ from seqlab.studies.tune.tunables import language_model
 from seqlab.studies.tune.tunables.base import Effort, Ended, Measured
 from seqlab.studies.tune.tunables.language_model import TunableLanguageModel
 
+pytestmark = pytest.mark.xdist_group("tune")  # one process makes the study that most tests look at
 SMALL = {"embed_dim": 8, "hidden_dim": 8, "layers": 1, "counts": False, "batch_size": 8, "bptt": 8, "threads": 1}
 FIXED = {**{name: value for name, value in SMALL.items() if name != "hidden_dim"}, "device": "cpu"}
 SET = [part for key, value in FIXED.items() for part in ("--set", f"{key}={str(value).lower()}")]
@@ -216,8 +217,8 @@ def test_a_tied_embedding_follows_the_width():
 def finished(text, tmp_path_factory):
     """A small study from beginning to end, with what it printed."""
     folder = tmp_path_factory.mktemp("studies") / "book"
-    command = [sys.executable, "-m", "seqlab_cli.main", *arguments(text, folder, "--trials", "10")]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = run_program(arguments(text, folder, "--trials", "10"))
+    assert done.returncode == 0, done.stderr
     return folder, json.loads(done.stdout)
 
 
@@ -504,9 +505,8 @@ def test_without_optuna_one_sentence_says_what_to_install(text, tmp_path, capsys
 # Stopped, killed, and several at once
 
 
-def begun(text, folder, trials: int, *more: str) -> subprocess.Popen:
-    command = [sys.executable, "-m", "seqlab_cli.main", *arguments(text, folder, "--trials", str(trials), *more)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def begun(text, folder, trials: int, *more: str) -> Program:
+    return Program(arguments(text, folder, "--trials", str(trials), *more))
 
 
 def wait_for_trials(folder: Path, number: int) -> None:
@@ -521,12 +521,12 @@ def wait_for_trials(folder: Path, number: int) -> None:
 
 def test_a_study_that_is_killed_again_and_again_ends_as_one_that_was_not(finished, text, tmp_path):
     folder = tmp_path / "s"
-    for wanted in (1, 3, 7):
+    for wanted in (1, 6):
         process = begun(text, folder, 10)
         wait_for_trials(folder, wanted)
         process.send_signal(signal.SIGKILL)
-        process.communicate()
-    out, err = begun(text, folder, 10).communicate()
+        process.done()
+    _, out, err = begun(text, folder, 10).done()
     found = json.loads(out)
     assert not err
     assert objectives(found) == objectives(finished[1])
@@ -564,23 +564,23 @@ def test_an_interrupt_is_answered_and_the_study_resumes(finished, text, tmp_path
     process = begun(text, folder, 10)
     wait_for_trials(folder, 2)
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate()
-    assert process.returncode == 130
-    assert "Traceback" not in err
-    out, _ = begun(text, folder, 10).communicate()
-    assert objectives(json.loads(out)) == objectives(finished[1])
+    stopped = process.done()
+    assert stopped.returncode == 130
+    assert "Traceback" not in stopped.stderr
+    again = begun(text, folder, 10).done()
+    assert objectives(json.loads(again.stdout)) == objectives(finished[1])
 
 
 def test_two_processes_and_two_commands_share_one_study_without_a_duplicate(finished, text, tmp_path):
     folder = tmp_path / "s"
-    first = begun(text, folder, 14, "--workers", "2")
+    first = begun(text, folder, 10, "--workers", "2")
     wait_for_trials(folder, 1)
-    second = begun(text, folder, 14, "--workers", "2")
-    outputs = [process.communicate() for process in (first, second)]
-    assert [process.returncode for process in (first, second)] == [0, 0], outputs
+    second = begun(text, folder, 10, "--workers", "2")
+    outputs = [process.done() for process in (first, second)]
+    assert [one.returncode for one in outputs] == [0, 0], outputs
     found = read_study(folder, StudyRecord.load(folder))
     kept = [one for one in found.trials if one.state != "interrupted"]
-    assert len(kept) == 14 + 4
+    assert len(kept) == 10 + 4
     assert len({json.dumps([one.stage, one.values], sort_keys=True) for one in kept}) == len(kept)
     coarse = [one.values for one in kept if one.stage in ("default", "coarse")]
     assert coarse[:5] == [one["values"] for one in finished[1]["trials"][:5]], "the same points come first"
