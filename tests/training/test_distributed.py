@@ -149,6 +149,7 @@ def test_batches_that_can_be_shared_are_not_refused():
     check_batches(TrainingConfig(batch_size=5, batch_schedule=[(0.0, 4), (0.5, 8)], accumulate=2), 2, tokens=8)
 
 
+@pytest.mark.slow
 def test_a_refused_batch_is_one_sentence_and_leaves_no_run_behind(corpus, tmp_path):
     sizes = "--embed-dim 8 --hidden-dim 8 --layers 1 --batch-size 4 --bptt 8 --steps 5 --set accumulate=4".split()
     done = launched("-m", "seqlab_cli.main", "train", "lm", str(corpus.path), "-o", str(tmp_path / "run"), *sizes)
