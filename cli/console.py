@@ -122,17 +122,6 @@ def load_torch(whole: bool = True) -> None:
         own._set_generator_metaclass(import_module("torch._opaque_base").OpaqueBaseMeta)
 
 
-def load_numba() -> None:
-    """Import numba likewise, and without scipy.linalg, in which it looks for products that no kernel of ours uses."""
-    if "numba" in sys.modules or "scipy.linalg" in sys.modules:
-        return
-    sys.modules["scipy.linalg"] = None  # type: ignore[assignment]
-    try:
-        _load("numba.np.arraymath")
-    finally:
-        del sys.modules["scipy.linalg"]
-
-
 def _load(name: str) -> None:
     if name in sys.modules:
         return

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .console import JsonFlag, check_run, load_numba, load_torch, print_json, say, unescaped
+from .console import JsonFlag, check_run, load_torch, print_json, say, unescaped
 from .flags import FILES, PANELS, CacheFlag, CountsOnlyFlag, NetworkOnlyFlag, member_of
 
 if TYPE_CHECKING:
@@ -144,13 +144,10 @@ def generate(
     check_run(run)
     load_torch(whole=False)
     from seqlab.generation import TextGenerator
-    from seqlab.generation.rules import LARGE
     from seqlab.run import Run
 
     opened = Run.open(run)
     counted = opened.has_counts and member != "network"
-    if counted or len(opened.tokenizer.vocab) >= LARGE:
-        load_numba()
     members = opened.load_members(device, counts=counted)._replace(only=member)
     if cache:
         from seqlab.evaluation import cached_members

@@ -164,16 +164,11 @@ def memory(path: str, other: str, table: str | None) -> None:
         method = (Run.open(name).compressed or {"method": "float32"})["method"]
         lines[method] = {"peak memory [MB]": statistics.median(taken)}
     _print(lines)
-    rows.record(table, lines, "float32", "peak of the process less what its imports and compiled kernels take")
+    rows.record(table, lines, "float32", "peak of the process less what its imports take")
 
 
 def child(path: str) -> None:
     """Print the megabytes that a run takes."""
-    import seqlab.generation.kernels
-    import seqlab.nn.kernels.affine_kernels
-    import seqlab.nn.kernels.lstm_kernels
-    import seqlab.nn.packed.kernels  # noqa: F401
-
     torch.set_num_threads(1)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     network = Run.open(path).load_members(counts=False).network

@@ -16,9 +16,10 @@ import torch
 from torch import Tensor
 
 from ..base.errors import SeqlabError
+from ..base.native import DOUBLES, FLOATS, INT, INTS, Native
 from ..text.tokenizers.unfinished import Unfinished
 from .healing import Healing
-from .rules import Ban, Rule, apply_rules, is_compiled
+from .rules import BLOCK, KERNELS, Ban, Rule, apply_rules, is_compiled
 from .stepping import StepModel
 
 LARGEST_LOGITS = 1 << 22  # elements
@@ -27,6 +28,8 @@ BELOW_ONE = 1 - 2**-50  # so that no rounding makes a share of a total the total
 IN_CACHE = 1 << 17
 """Logits that rules and draws pass through at a time: half a megabyte stays in cache, and so does what rules make."""
 NONE = np.empty(0, np.int64)
+CHOOSE = Native(KERNELS, "choose", (FLOATS, INTS, INT, FLOATS, INT, INT, DOUBLES, INTS, DOUBLES, DOUBLES, FLOATS))
+DESCRIBE = Native(KERNELS, "describe", (FLOATS, INT, INT, INTS, DOUBLES))
 
 
 @dataclass(frozen=True)
@@ -138,10 +141,8 @@ def draw(logits_BV: Tensor, uniform_B: Tensor) -> Tensor:
 def describe(logits_BV: Tensor, token_B: Tensor) -> Tensor:
     """Log-probability (nats) and rank of a token of each row, and the row's entropy (nats): (B, 3) float64."""
     if is_compiled(logits_BV):
-        from . import kernels
-
         figures_B3 = torch.empty(len(logits_BV), 3, dtype=torch.float64)
-        kernels.describe(logits_BV.numpy(), token_B.numpy(), figures_B3.numpy())
+        DESCRIBE(logits_BV.contiguous(), *logits_BV.shape, token_B.contiguous(), figures_B3)
         return figures_B3
     log_probs_BV = logits_BV.log_softmax(-1)
     chosen_B1 = log_probs_BV.gather(1, token_B[:, None])
@@ -156,19 +157,20 @@ def choose(logits_BV: Tensor, history_BT: Tensor, uniform_B: Tensor, rules: Sequ
     if not is_compiled(logits_BV):
         token_B = draw(apply_rules(rules, logits_BV, history_BT), uniform_B)
         return token_B, describe(logits_BV, token_B)
-    from . import kernels
-
     banned_N = NONE
     if len(rules) == 1 and isinstance(rules[0], Ban) and rules[0].most < logits_BV.shape[1]:
         banned_N, rules = rules[0].array_N, []
     token_B = torch.empty(len(logits_BV), dtype=torch.int64)
     figures_B3 = torch.empty(len(logits_BV), 3, dtype=torch.float64)
-    logits, *out = (part.numpy() for part in (logits_BV, uniform_B, token_B, figures_B3))
-    rows = max(1, IN_CACHE // logits_BV.shape[1])
+    types = logits_BV.shape[1]
+    logits_BV, out = logits_BV.contiguous(), (uniform_B.contiguous(), token_B, figures_B3)
+    scratch = torch.empty(-(-types // BLOCK), dtype=torch.float64), torch.empty(len(banned_N))
+    rows = max(1, IN_CACHE // types)
     for start in range(0, len(logits_BV), rows):
         part = slice(start, start + rows)
-        allowed = apply_rules(rules, logits_BV[part], history_BT[part]).numpy() if rules else logits[part]
-        kernels.choose(allowed, banned_N, logits[part], *(array[part] for array in out))
+        logits = logits_BV[part]
+        allowed = apply_rules(rules, logits, history_BT[part]).contiguous() if rules else logits
+        CHOOSE(allowed, banned_N, len(banned_N), logits, len(logits), types, *(one[part] for one in out), *scratch)
     return token_B, figures_B3
 
 

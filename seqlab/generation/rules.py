@@ -30,12 +30,18 @@ import torch
 from torch import Tensor
 
 from ..base.errors import InputError, choose
+from ..base.native import DOUBLE, FLOATS, INT, INTS, Native
 
 Rule = Callable[[Tensor, Tensor], Tensor]
 
 MAX_PENALTY = 1e4
 LARGE = 1 << 11
 """Types from which compiled code is worth loading."""
+BLOCK = 1024
+"""Tokens that compiled code adds in float32; blocks are added in float64."""
+KERNELS = "seqlab.generation.kernels"
+KEEP_LARGEST = Native(KERNELS, "keep_largest", (FLOATS, INT, INT, INTS, FLOATS, FLOATS))
+NUCLEUS = Native(KERNELS, "nucleus", (FLOATS, INT, INT, DOUBLE, INTS, FLOATS, FLOATS))
 
 
 def apply_rules(rules: Sequence[Rule], logits_BV: Tensor, history_BT: Tensor) -> Tensor:
@@ -86,17 +92,15 @@ def _keep(logits_BV: Tensor, keep_BV: Tensor) -> Tensor:
 
 def is_compiled(logits_BV: Tensor) -> bool:
     """Whether `kernels` are to work on such logits."""
-    return logits_BV.device.type == "cpu" and logits_BV.shape[1] >= LARGE
+    return logits_BV.device.type == "cpu" and logits_BV.dtype == torch.float32 and logits_BV.shape[1] >= LARGE
 
 
 def _keep_largest(logits_BV: Tensor, count_B1: Tensor, threshold_B1: Tensor) -> Tensor:
     """The `count_B1` largest of each row, none below `threshold_B1`; lower ids win ties."""
     if is_compiled(logits_BV):
-        from . import kernels
-
-        kept_BV = torch.empty_like(logits_BV)
-        bounds = (part_B1[:, 0].contiguous().numpy() for part_B1 in (count_B1, threshold_B1))
-        kernels.keep_largest(logits_BV.numpy(), *bounds, kept_BV.numpy())
+        logits_BV = logits_BV.contiguous()
+        kept_BV, bounds = torch.empty_like(logits_BV), (count_B1.contiguous(), threshold_B1.contiguous())
+        KEEP_LARGEST(logits_BV, *logits_BV.shape, *bounds, kept_BV)
         return kept_BV
     above_BV = logits_BV > threshold_B1
     tied_BV = logits_BV == threshold_B1
@@ -250,11 +254,11 @@ def top_p(mass: Any) -> Rule:
         if mass == 1:
             return logits_BV
         if is_compiled(logits_BV):
-            from . import kernels
-
+            logits_BV = logits_BV.contiguous()
             count_B1 = torch.empty(len(logits_BV), 1, dtype=torch.int64)
             threshold_B1 = logits_BV.new_empty(len(logits_BV), 1)
-            kernels.nucleus(logits_BV.numpy(), mass, count_B1[:, 0].numpy(), threshold_B1[:, 0].numpy())
+            weights_V = logits_BV.new_empty(logits_BV.shape[1])
+            NUCLEUS(logits_BV, *logits_BV.shape, mass, count_B1, threshold_B1, weights_V)
             return _keep_largest(logits_BV, count_B1, threshold_B1)
         sorted_BV = logits_BV.sort(-1, descending=True).values
         probs_BV = sorted_BV.softmax(-1)

@@ -14,11 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqlab.base.errors import InputError
-from seqlab.models.counts import kneser_ney
+from seqlab.models.counts import COUNT_BINS, kneser_ney
 from seqlab.models.counts.kneser_ney import FALLBACK, NGramModel, estimate_discounts, memory_bound
 from seqlab.models.counts.mixture import fit_weights, interpolate, uniform_log_probs
 from seqlab.models.counts.ngrams import count_ngrams
-from seqlab.models.counts.trie import COUNT_BINS
 from seqlab.nn import unigram_log_probs
 from seqlab.text import TokenFile, prepare
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from seqlab.config import ModelConfig
 from seqlab.models import LanguageModel
-from seqlab.nn.cells.stack import StackState
+from seqlab.nn.cells.stack import StackState, line
+from seqlab.nn.kernels.matrices import FLOAT32, multiply
 from seqlab.nn.packed import FORMS, is_packed, unpack_
 from seqlab.run import set_weights
 
@@ -55,7 +56,7 @@ SHAPES = [
 ]
 
 
-@pytest.mark.parametrize("form", [None, "int8"])
+@pytest.mark.parametrize("form", [None, "int8", "int4", "ternary", "binary", "codebook"])
 @pytest.mark.parametrize("config", SHAPES)
 @pytest.mark.parametrize("rows", [1, 5])
 def test_a_compiled_step_is_that_of_float64(config, form, rows):
@@ -178,10 +179,8 @@ def test_a_copy_of_a_model_reads_its_own_weights():
 @settings(max_examples=60, deadline=None)
 @given(rows=st.integers(1, 70), width=st.integers(1, 70), texts=st.integers(1, 4), seed=st.integers(0, 99))
 def test_products_of_every_shape_are_those_of_float64(rows, width, texts, seed):
-    from seqlab.nn.kernels.affine_kernels import multiply_few
-
     generator = torch.Generator().manual_seed(seed)
     weight, hidden = torch.randn(rows, width, generator=generator), torch.randn(texts, width, generator=generator)
     bias, out = torch.randn(rows, generator=generator), torch.full((texts, rows), torch.nan)
-    multiply_few(*(part.numpy() for part in (hidden, weight, bias, out)))
+    multiply(FLOAT32.products, line(weight, bias, first=False), hidden, out)
     torch.testing.assert_close(out.double(), hidden.double() @ weight.double().T + bias.double(), rtol=1e-5, atol=2e-5)

@@ -62,26 +62,24 @@ class _Codes:
 
 @primitive
 def dots(
-    typing: Any, sums: Any, matrix: Any, n: Any, gap: Any, hidden: Any, m: Any, dim: Any, lanes: Any, paired: Any
+    typing: Any, sums: Any, matrix: Any, gap: Any, hidden: Any, dim: Any, lanes: Any, paired: Any
 ) -> tuple[Any, Codegen]:
-    """dots(sums, matrix, n, gap, hidden, m, dim, lanes, paired): sums = matrix[n :: gap][:lanes] @ hidden[m].
+    """dots(sums, matrix, gap, hidden, dim, lanes, paired): products of a vector with `lanes` rows of a matrix.
 
     Args:
-        sums: (lanes,), float32, or int32 for codes.
-        matrix: (N, dim), float32, or 8-bit codes.
-        n: first row.
-        gap: rows from each row to the next; the last is n + (lanes - 1) gap.
-        hidden: (M, dim), float32, or int16 for codes.
-        m: which of its rows.
-        dim: above `lanes`, for codes above twice that.
+        sums: pointer to room for `lanes` sums, float32, or int32 for codes.
+        matrix: pointer to the first of the rows, float32, or 8-bit codes.
+        gap: numbers from the beginning of each row to that of the next.
+        hidden: pointer to the vector, float32, or int16 for codes.
+        dim: numbers of a row, above `lanes`, for codes above twice that.
         lanes: of a vector of sums, a constant.
         paired: 1 where the CPU adds products of neighbours in one instruction (`simd.PAIRED`), a constant.
     """
-    signature = types.void(sums, matrix, types.int64, types.int64, hidden, types.int64, types.int64, lanes, paired)
+    signature = types.void(sums, matrix, types.int64, hidden, types.int64, lanes, paired)
 
     def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        kinds, dim = signature.args, values[6]
-        lane_count, together = kinds[7].literal_value, kinds[8].literal_value
+        kinds, (out, first, stride, vector, dim, *_) = signature.args, values
+        lane_count, together = kinds[5].literal_value, kinds[6].literal_value
         simd = Emitter(context, builder, lane_count)
         kind = _Floats(simd) if kinds[1].dtype is types.float32 else _Codes(simd, together)
 
@@ -99,9 +97,6 @@ def dots(
             offset = builder.mul(number, constant(kind.count))
             return add_chunk(offset, vector_at(offset), totals)
 
-        vector = builder.gep(simd.data(kinds[4], values[4]), [builder.mul(values[5], dim)])
-        first = builder.gep(simd.data(kinds[1], values[1]), [builder.mul(values[2], dim)])
-        stride = builder.mul(values[3], dim)
         starts = [builder.gep(first, [builder.mul(stride, constant(row))]) for row in range(lane_count)]
         times = builder.sdiv(builder.sub(dim, constant(1)), constant(kind.count))
         totals = simd.loop(times, [kind.zero] * lane_count, chunk)
@@ -116,8 +111,7 @@ def dots(
         fresh = builder.icmp_signed(">=", ir.Constant(kind.places, list(range(kind.count))), added)
         rest = builder.select(fresh, vector_at(last), ir.Constant(kind.vector, None))
         found = simd.lane_sums(add_chunk(last, rest, totals))
-        target = builder.bitcast(simd.data(kinds[0], values[0]), found.type.as_pointer())
-        builder.store(found, target, align=4)
+        builder.store(found, builder.bitcast(out, found.type.as_pointer()), align=4)
         return context.get_dummy_value()
 
     return signature, emit

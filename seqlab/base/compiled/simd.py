@@ -33,6 +33,11 @@ AVX2_NAMES = re.compile("avx2|x86-64-v[34]|haswell|broadwell|lake|rapids|znver")
 """LLVM's names of processors with AVX2."""
 
 
+def is_arm(machine: str) -> bool:
+    """Whether `platform.machine()` is a 64-bit ARM, which always has NEON."""
+    return machine.lower() in ("arm64", "aarch64")
+
+
 def vector_lanes(machine: str, cpu: str | None, features: str) -> int:
     """Choose how many floats a vector of the kernels holds, so that a loop's sums fit the machine's registers.
 
@@ -51,7 +56,7 @@ def vector_lanes(machine: str, cpu: str | None, features: str) -> int:
         cpu: LLVM's name of the CPU that NUMBA_CPU_NAME asks for, None for this one.
         features: LLVM's features, as "+avx2,-avx512f".
     """
-    if machine.lower() in ("arm64", "aarch64"):
+    if is_arm(machine):
         return 8
     named_without = cpu is not None and (not AVX512_NAMES.search(cpu) or bool(WITHOUT_AVX512.search(cpu)))
     present = set(features.split(","))
@@ -123,8 +128,13 @@ class Emitter:
     def multiply_add(self, a: Any, b: Any, c: Any) -> Any:
         return self.builder.fadd(self.builder.fmul(a, b, flags=CONTRACT), c, flags=CONTRACT)
 
-    def loop(self, times: Any, start: Sequence[Any], body: Callable[[Any, list[Any]], list[Any]]) -> list[Any]:
-        """Repeat `body(k, carried)` for k = 0 .. times - 1 (at least once); what it returns is passed to the next."""
+    def loop(
+        self, times: Any, start: Sequence[Any], body: Callable[[Any, list[Any]], list[Any]], once: bool = False
+    ) -> list[Any]:
+        """Repeat `body(k, carried)` for k = 0 .. times - 1 (at least once); what it returns is passed to the next.
+
+        once: LLVM is not to write the body several times, as it does with most loops, nor to make vectors of it.
+        """
         builder, before = self.builder, self.builder.block
         inside, after = builder.append_basic_block("loop"), builder.append_basic_block("loop.end")
         builder.branch(inside)
@@ -134,7 +144,9 @@ class Emitter:
         result = body(k, carried)
         following = builder.add(k, ir.Constant(INT64, 1))
         last = builder.block
-        builder.cbranch(builder.icmp_signed("<", following, times), inside, after)
+        branch = builder.cbranch(builder.icmp_signed("<", following, times), inside, after)
+        if once:
+            branch.set_metadata("llvm.loop", _loop_written_once(builder.module))
         k.add_incoming(ir.Constant(INT64, 0), before)
         k.add_incoming(following, last)
         for phi, first, value in zip(carried, start, result, strict=True):
@@ -163,6 +175,19 @@ class Emitter:
             halves = [(self.shuffle(a, b, lower), self.shuffle(a, b, upper)) for a, b in pairs]
             vectors = [self.builder.add(*two) if whole else self.builder.fadd(*two, flags=CONTRACT) for two in halves]
         return vectors[0]
+
+
+def _loop_written_once(module: Any) -> Any:
+    """What LLVM is told of a loop (https://llvm.org/docs/LangRef.html#llvm-loop): by its first entry, itself, a loop is
+    known from others."""
+    no = ir.Constant(ir.IntType(1), 0)
+    entries = [
+        module.add_metadata([ir.MetaDataString(module, "llvm.loop.unroll.disable")]),
+        module.add_metadata([ir.MetaDataString(module, "llvm.loop.vectorize.enable"), no]),
+    ]
+    node = ir.MDValue(module, [], name=str(len(module.metadata)))
+    node.operands = (node, *entries)
+    return node
 
 
 def padded(count: int, lanes: int = LANES) -> int:

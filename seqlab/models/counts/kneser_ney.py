@@ -25,8 +25,10 @@ import numpy as np
 
 from ...base.errors import InputError
 from ...base.files import load_tensors, save_tensors
+from ...base.native import BYTES, DOUBLE, DOUBLES, FLOAT, FLOATS, INT, INTS, INTS32, UINTS, Native, address_of
 from ...base.progress import Progress
 from ...text import TokenFile
+from . import COUNT_BINS, UNSEEN
 from .checks import ARRAYS, wrong_counts
 from .ngrams import WORD_BITS, WORD_MASK, NGrams, count_ngrams
 
@@ -41,6 +43,23 @@ BLOCK = 1 << 18
 """Tokens scored at a time."""
 SHORTEST_PRUNED = 3
 """Shorter n-grams are never left out."""
+
+TRIE = "seqlab.models.counts.trie"
+BACKOFFS = Native(TRIE, "backoffs", (INTS, INT, INTS, DOUBLES), fastmath=())
+STEP = Native(TRIE, "step", (INTS, INT, INTS, INTS, INT, INTS))
+TRACE = Native(TRIE, "trace", (INT, INTS, INT, INTS, BYTES, INTS, INTS, INT, INTS))
+WALK = Native(TRIE, "walk", (INTS, INT, DOUBLE, INTS, BYTES, INTS, INTS, INT, DOUBLES, INTS32), fastmath=())
+DISTRIBUTIONS = {
+    np.dtype(name): Native(TRIE, "distributions", (INTS, INT, DOUBLES, INT, INTS, INT, kind, INTS32), fastmath=())
+    for name, kind in (("float32", FLOATS), ("float64", DOUBLES))
+}
+"""By the numbers that are written."""
+MIXED_STEP = Native(
+    TRIE, "mixed_step",
+    (
+        INT, INTS, INT, FLOATS, INT, INTS, INTS, INT, FLOATS, FLOATS, INT, FLOATS, FLOAT, INT, INTS, FLOATS,
+    ),
+)  # fmt: skip
 
 
 def estimate_discounts(counts_G: np.ndarray) -> tuple[float, float, float] | None:
@@ -103,11 +122,9 @@ class NGramModel:
     @cached_property
     def backoffs_C(self) -> np.ndarray:
         """B(h) of every context (C,): what its continuations leave of its mass; 1 for one never continued."""
-        from .trie import backoffs
-
         backoffs_C = np.ones(len(self.totals_C))
-        ends_n = np.cumsum([1, *self.ngrams[:-1]])
-        backoffs(self.counts_G, self.starts_C, self.totals_C, self.discounts_n4, ends_n, backoffs_C)
+        ends_n = np.cumsum([1, *self.ngrams[:-1]], dtype=np.int64)
+        BACKOFFS(self._table_of(backoffs_C), self.order, ends_n, backoffs_C)
         return backoffs_C
 
     @classmethod
@@ -206,8 +223,6 @@ class NGramModel:
     @property
     def kinds(self) -> int:
         """How many kinds of knowledge `score` and `distributions` tell apart."""
-        from .trie import COUNT_BINS
-
         return self.order * COUNT_BINS
 
     def log_probs(self, tokens: TokenFile, quiet: bool = True) -> np.ndarray:
@@ -253,10 +268,9 @@ class NGramModel:
         Returns:
             What the counts knew before each, (B,) int32.
         """
-        from .trie import distributions
-
         known_B = np.empty(len(state_Bn), np.int32)
-        distributions(self._tables, self._unigram_V, state_Bn, p_BV, known_B)
+        unigram_V, kernel = self._unigram_V, DISTRIBUTIONS[p_BV.dtype]
+        kernel(self._table, self.order, unigram_V, len(unigram_V), state_Bn, len(state_Bn), p_BV, known_B)
         return known_B
 
     def mixed_step(
@@ -281,13 +295,10 @@ class NGramModel:
         Returns:
             The states of the counts after the token.
         """
-        from .trie import mixed_step
-
         after_Bn = np.empty_like(state_Bn)
-        bias_K, weight_D = gate
-        unigram_V, bound = self._unigram_float32_V, np.float32(BOUND)
-        mixed = hidden_BD, weight_D, bias_K, bound, logarithms
-        mixed_step(self._tables, unigram_V, state_Bn, ids_B, *mixed, after_Bn, p_BV)
+        (bias_K, weight_D), unigram_V = gate, self._unigram_float32_V
+        counted = STEP.address, self._table, self.order, unigram_V, len(unigram_V), state_Bn, ids_B, len(ids_B)
+        MIXED_STEP(*counted, hidden_BD, weight_D, len(weight_D), bias_K, BOUND, int(logarithms), after_Bn, p_BV)
         return after_Bn
 
     @cached_property
@@ -296,29 +307,24 @@ class NGramModel:
 
     def read(self, ids: Sequence[int]) -> np.ndarray:
         """The state after some ids: nodes of the n-grams of length 0 to n - 1 that end there, (n,) int64."""
-        from .trie import UNSEEN
-
-        state_1n = np.full((1, self.order), UNSEEN)
+        state_1n = np.full((1, self.order), UNSEEN, np.int64)
         state_1n[0, 0] = 0
         for id in ids[-(self.order - 1) :] if self.order > 1 else []:
-            state_1n = self.step(state_1n, np.array([id]))
+            state_1n = self.step(state_1n, np.array([id], np.int64))
         return state_1n[0]
 
     def step(self, state_Bn: np.ndarray, ids_B: np.ndarray) -> np.ndarray:
         """The states of several texts after one more id each."""
-        from .trie import step
-
         after_Bn = np.empty_like(state_Bn)
-        step(self._tables, state_Bn, ids_B, after_Bn)
+        STEP(self._table, self.order, state_Bn, ids_B, len(ids_B), after_Bn)
         return after_Bn
 
     def states_before(self, tokens: TokenFile, part: slice, state_n: np.ndarray) -> np.ndarray:
         """The states before each token of a part of a text, read after `state_n`, which moves on: (T, n) int64."""
-        from .trie import trace
-
         ids_T, fresh_T = tokens[part].astype(np.int64), self._fresh(tokens, part)
         before_Tn = np.empty((len(ids_T), self.order), np.int64)
-        trace(self._tables, self._first_n, fresh_T, state_n, ids_T, before_Tn)
+        text = fresh_T.view(np.int8), state_n, ids_T, len(ids_T)
+        TRACE(STEP.address, self._table, self.order, self._first_n, *text, before_Tn)
         return before_Tn
 
     @cached_property
@@ -336,10 +342,15 @@ class NGramModel:
             fresh_T[tokens.documents[low:high] - start] = True
         return fresh_T
 
+    def _table_of(self, backoffs_C: np.ndarray) -> np.ndarray:
+        """Where the walks over the trie find its arrays."""
+        arrays = self.words_G, self.counts_G, self.starts_C, self.totals_C, backoffs_C, self.discounts_n4
+        kinds = [*[UINTS] * 4, DOUBLES, DOUBLES]
+        return np.array([address_of(*one) for one in zip(arrays, kinds, strict=True)], np.int64)
+
     @cached_property
-    def _tables(self) -> tuple[np.ndarray, ...]:
-        """What the walks over the trie read."""
-        return self.words_G, self.counts_G, self.starts_C, self.totals_C, self.backoffs_C, self.discounts_n4
+    def _table(self) -> np.ndarray:
+        return self._table_of(self.backoffs_C)
 
     @cached_property
     def _unigram_V(self) -> np.ndarray:
@@ -354,8 +365,6 @@ class NGramModel:
         self, state_n: np.ndarray, tokens: TokenFile, start: int, stop: int, p_T: np.ndarray, known_T: np.ndarray
     ) -> None:
         """Probabilities of a stretch of a text read after `state_n`, which moves on."""
-        from .trie import walk
-
         part = slice(start, stop)
         ids_T = tokens[part].astype(np.int64)
         if len(ids_T) and int(ids_T.max()) >= self.vocab_size:
@@ -364,7 +373,8 @@ class NGramModel:
                 "use the tokenizer the model was trained with."
             )
         lowest, fresh_T = 1.0 / self.vocab_size, self._fresh(tokens, part)
-        walk(self._tables, lowest, self._first_n, fresh_T, state_n, ids_T, p_T, known_T)
+        text = fresh_T.view(np.int8), state_n, ids_T, len(ids_T)
+        WALK(self._table, self.order, lowest, self._first_n, *text, p_T, known_T)
 
     def save(self, path: str | Path) -> None:
         """Write the counts to one file that verifies itself."""

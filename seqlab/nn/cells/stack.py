@@ -1,6 +1,6 @@
 """A whole model as one compiled step of a few texts, where its parts have such steps (see `stack_kernels`).
 
-Shapes: B texts, D width of the output layer, K numbers of all parts of a state, V vocabulary.
+Shapes: B texts, D width of the output layer, V vocabulary.
 """
 
 from __future__ import annotations
@@ -12,22 +12,37 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ...base.native import FLOATS, INT, INTS, Native
 from ..kernels.affine import FEW, LARGE, PLAIN
-from ..packed import Int8, is_packed
+from ..kernels.matrices import ALIGNED, FLOAT32, LENGTH, line_of, scratch_size
+from ..packed import is_packed
 from .base import Cell, State
+
+MATRIX_FIELDS, LAYER_FIELDS = LENGTH + 1, 3
+"""Of a line of the tables."""
+CELL, ADDS, PARTS = range(LAYER_FIELDS)
+"""Fields of a layer: the kernel of its cell, whether its input is added to its output, and how many parts, each as wide
+as its output, the state has. A layer has two matrices, for its input and for its state, each with a bias of its own."""
+
+KERNELS = "seqlab.nn.cells.stack_kernels"
+STEP = Native(KERNELS, "stack_step", (INTS, INT, INTS, INT, INTS, INT, FLOATS, FLOATS, FLOATS, FLOATS, INT, FLOATS))
+CELL_KERNELS = {
+    name: Native(KERNELS, f"cell_{name}", (FLOATS, FLOATS, FLOATS, FLOATS, INT, INT)) for name in ("lstm", "gru")
+}
+"""By what `Cell.compiled_step` names."""
 
 
 class StackState(list[State]):
-    """A state whose parts lie side by side.
+    """A state whose parts lie one after another.
 
     Attributes:
-        numbers_BK: all of them; the tensors of the list are views of it.
+        numbers: all of them; the tensors of the list are views of it.
     """
 
-    def __init__(self, numbers_BK: np.ndarray, widths: Sequence[Sequence[int]]):
-        views = iter(torch.from_numpy(numbers_BK).split([width for layer in widths for width in layer], dim=1))
-        super().__init__(tuple(next(views) for _ in layer) for layer in widths)
-        self.numbers_BK = numbers_BK
+    def __init__(self, numbers: Tensor, widths: Sequence[Sequence[int]], texts: int):
+        parts = iter(numbers.split([texts * width for layer in widths for width in layer]))
+        super().__init__(tuple(next(parts).view(texts, width) for width in layer) for layer in widths)
+        self.numbers = numbers
 
 
 class StackParts(NamedTuple):
@@ -89,17 +104,25 @@ class Stack:
             return False
         if not readable(bias for _, bias in matrices):
             return False
-        from . import stack_kernels
-
-        codes = {"lstm": stack_kernels.LSTM, "gru": stack_kernels.GRU}
         adds = [parts.adds and cell.input_dim == cell.hidden_dim for cell in parts.cells]
-        self._step = stack_kernels.stack_step
-        self._matrices_XF = np.array([line_of(*one) for one in matrices], np.int64)
-        self._layers_LF = np.array([(codes[name], add) for (name, _), add in zip(found, adds, strict=True)], np.int64)
-        self._zeros = zeros
+        self._matrices_XF = np.array([line(*one, first=not place) for place, one in enumerate(matrices)], np.int64)
+        self._layers_LF = np.array(
+            [
+                (CELL_KERNELS[name].address, add, cell.parts)
+                for (name, _), add, cell in zip(found, adds, parts.cells, strict=True)
+            ],
+            np.int64,
+        )
+        self._zeros, self._known = zeros, len(weights[0])
         self._widths = [[cell.hidden_dim] * cell.parts for cell in parts.cells]
         self._sizes = sum(map(sum, self._widths)), weights[-1].shape[1], len(weights[-1])
-        self.most = Int8.few if any(map(is_packed, weights)) else FEW
+        inner = [weights[0].shape[1], *(len(weight) for weight in weights[1:-1])]
+        self._widest = -(-max(inner) // ALIGNED) * ALIGNED
+        self._scratch = [
+            3 * texts * self._widest + max(scratch_size(texts, weight.shape[1]) for weight in weights)
+            for texts in range(FEW + 1)
+        ]
+        self.most = min([FEW, *(one.few for one in weights if is_packed(one))])
         return True
 
     def step(self, token_B: Tensor, state: Sequence[State]) -> tuple[Tensor, Tensor, StackState]:
@@ -115,33 +138,36 @@ class Stack:
         Raises:
             IndexError: an id is none of the vocabulary.
         """
+        if not all(0 <= id < self._known for id in token_B.tolist()):
+            raise IndexError(f"ids {token_B.tolist()} are not all below {self._known:,}, the vocabulary.")
         if isinstance(state, StackState):
-            before_BK = state.numbers_BK
+            before = state.numbers
         else:
-            before_BK = torch.cat([part for layer in state for part in layer], dim=1).numpy()
-        rows, (numbers, width, types) = len(token_B), self._sizes
-        after_BK, hidden_BD, logits_BV = (np.empty((rows, size), np.float32) for size in (numbers, width, types))
-        arrays = token_B.numpy(), before_BK, after_BK, hidden_BD, logits_BV
-        if not self._step(self._matrices_XF, self._layers_LF, *arrays):
-            raise IndexError(f"ids {token_B.tolist()} are not all below {self._matrices_XF[0, 4]:,}, the vocabulary.")
-        return torch.from_numpy(hidden_BD), torch.from_numpy(logits_BV), StackState(after_BK, self._widths)
+            before = torch.cat([part.reshape(-1) for layer in state for part in layer])
+        texts, (numbers, width, types) = len(token_B), self._sizes
+        after = torch.empty(texts * numbers)
+        hidden_BD, logits_BV = torch.empty(texts, width), torch.empty(texts, types)
+        tables = self._matrices_XF, len(self._matrices_XF), self._layers_LF, len(self._layers_LF)
+        arrays = token_B.contiguous(), texts, before, after, hidden_BD, logits_BV
+        STEP(*tables, *arrays, self._widest, torch.empty(self._scratch[texts]))
+        return hidden_BD, logits_BV, StackState(after, self._widths, texts)
 
 
 def readable(weights: Iterable[Tensor]) -> bool:
-    """Whether the kernel can read weights where they lie."""
+    """Whether compiled kernels can read weights where they lie."""
     return all(
-        isinstance(one, Int8)
-        or (type(one) in PLAIN and one.device.type == "cpu" and one.dtype == torch.float32 and one.is_contiguous())
+        one.kernels is not None
+        if is_packed(one)
+        else (type(one) in PLAIN and one.device.type == "cpu" and one.dtype == torch.float32 and one.is_contiguous())
         for one in weights
     )
 
 
-def line_of(weight: Tensor, bias: Tensor) -> tuple[int, ...]:
-    """The line of a matrix in the kernel's table."""
-    from .stack_kernels import FLOAT32, INT8
-
-    if isinstance(weight, Int8):
-        addresses = INT8, weight.parts["codes"].data_ptr(), weight.parts["scales"].data_ptr()
-    else:
-        addresses = FLOAT32, weight.data_ptr(), 0
-    return *addresses, bias.data_ptr(), *weight.shape
+def line(weight: Tensor, bias: Tensor, first: bool) -> list[int]:
+    """The line of a matrix in the kernel's table: rows of the first are read, by all others is multiplied."""
+    kernels = weight.kernels if is_packed(weight) else FLOAT32
+    assert kernels is not None
+    kernel = kernels.rows if first else kernels.products
+    if is_packed(weight):
+        return weight.line(kernel, bias)
+    return line_of(kernel, weight.data_ptr(), 0, bias, weight.shape, 0)

@@ -3,155 +3,124 @@
 Between two passes over a large matrix nothing is left in a CPU's caches, and every call of Python or torch starts from
 memory: some forty of them took a fifth of a step in float32, and half of one in 8 bits.
 
-The matrices are read where they lie. A table of integers has a line for each of them, and one for each layer: so one
-compiled function serves models of any number of layers.
+The matrices are read where they lie. A table has a line for each of them and one for each layer, which name the kernels
+to call by their addresses: so one compiled function serves models of any number of layers, cells and forms of weights,
+and only the kernels that a model needs are compiled.
 
 Shapes: B texts, E embedding width, D width of the output layer, K numbers of all parts of a state, V vocabulary, H
-hidden width, F fields of a line of the table.
+hidden width, G numbers of all gates, F fields of a line of a table, X matrices, L layers.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-from llvmlite import ir  # type: ignore[import-untyped]
-from numba import carray
-from numba.core import types
-
-from ...base.compiled.simd import primitive
-from ..kernels.affine_kernels import compiled, products, step
-from ..kernels.gru_kernels import gru_states
-from ..kernels.lstm_kernels import lstm_states
-from ..packed.kernels import products_int8
-
-FORM, WEIGHT, SCALES, BIAS, ROWS, WIDTH = range(6)
-"""Fields of a matrix: its form, the addresses of its numbers, of their scales and of what is added, and its shape."""
-FLOAT32, INT8 = range(2)
-"""Forms of a matrix."""
-CELL, ADDS = range(2)
-"""Fields of a layer: its cell, and whether its input is added to its output."""
-LSTM, GRU = range(2)
-"""Cells. A layer has two matrices, for its input and for its state, each with a bias of its own."""
+from ...base.compiled.formulas import Number, vector_loop
+from ...base.compiled.pointers import after, call
+from ...base.numerics import emit_logistic, emit_tanh
+from ..kernels.matrices import FUNCTION, WIDTH
+from .stack import ADDS, CELL, LAYER_FIELDS, MATRIX_FIELDS, PARTS
 
 
-@primitive
-def pointer(typing: Any, address: Any) -> Any:
-    """The pointer to an address."""
-
-    def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        return builder.inttoptr(values[0], ir.IntType(8).as_pointer())
-
-    return types.voidptr(types.int64), emit
+@vector_loop()
+def copied(x: Number) -> Sequence[Number]:
+    return [x]
 
 
-@compiled
-def floats(address: Any, count: Any) -> Any:
-    return carray(pointer(address), (count,), np.float32)
+@vector_loop()
+def added(x: Number, y: Number) -> Sequence[Number]:
+    return [x + y]
 
 
-@compiled
-def float_rows(matrix_F: Any) -> Any:
-    return carray(pointer(matrix_F[WEIGHT]), (matrix_F[ROWS], matrix_F[WIDTH]), np.float32)
+@vector_loop()
+def lstm(*numbers: Number) -> Sequence[Number]:
+    """h and c from c before, the parts of i, f, g and o that come from the input, and those from the state."""
+    c, (i, f, g, o) = numbers[0], (x + u for x, u in zip(numbers[1:5], numbers[5:], strict=True))
+    c = emit_logistic(f) * c + emit_logistic(i) * emit_tanh(g)
+    return [emit_logistic(o) * emit_tanh(c), c]
 
 
-@compiled
-def code_rows(matrix_F: Any) -> Any:
-    return carray(pointer(matrix_F[WEIGHT]), (matrix_F[ROWS], matrix_F[WIDTH]), np.int8)
+@vector_loop()
+def gru(*numbers: Number) -> Sequence[Number]:
+    """h from h before, the parts of r, z and n that come from the input, and those from the state."""
+    h, r_x, z_x, n_x, r_u, z_u, n_u = numbers
+    n = emit_tanh(n_x + emit_logistic(r_x + r_u) * n_u)
+    return [n + emit_logistic(z_x + z_u) * (h - n)]
 
 
-@compiled
-def take(matrix_F: Any, n: Any, out_D: Any) -> None:
-    """A row of a matrix."""
-    if matrix_F[FORM] == FLOAT32:
-        weight_D = float_rows(matrix_F)[n]
-        for d in range(out_D.size):
-            out_D[d] = weight_D[d]
-    else:
-        codes_D, scale = code_rows(matrix_F)[n], floats(matrix_F[SCALES], matrix_F[ROWS])[n]
-        for d in range(out_D.size):
-            out_D[d] = np.float32(codes_D[d]) * scale
+def cell_lstm(from_input_BG: Any, from_state_BG: Any, before: Any, beyond: Any, texts: int, width: int) -> None:
+    """The state of a layer after a token: h of all texts, then c of all texts."""
+    for b in range(texts):
+        x_G, u_G = after(from_input_BG, 4 * b * width), after(from_state_BG, 4 * b * width)
+        h, c = b * width, (texts + b) * width
+        lstm(
+            0,
+            width,
+            (after(beyond, h), after(beyond, c)),
+            (
+                after(before, c), x_G, after(x_G, width), after(x_G, 2 * width), after(x_G, 3 * width),
+                u_G, after(u_G, width), after(u_G, 2 * width), after(u_G, 3 * width),
+            ),
+        )  # fmt: skip
 
 
-@compiled
-def copy_columns(source_BK: Any, at: Any, out_BD: Any) -> None:
-    """Columns from `at` on."""
-    for b in range(len(out_BD)):
-        for d in range(out_BD.shape[1]):
-            out_BD[b, d] = source_BK[b, at + d]
+def cell_gru(from_input_BG: Any, from_state_BG: Any, before: Any, beyond: Any, texts: int, width: int) -> None:
+    """The state of a layer after a token: h of all texts."""
+    for b in range(texts):
+        x_G, u_G, h = after(from_input_BG, 3 * b * width), after(from_state_BG, 3 * b * width), b * width
+        gru(
+            0,
+            width,
+            (after(beyond, h),),
+            (
+                after(before, h), x_G, after(x_G, width), after(x_G, 2 * width),
+                u_G, after(u_G, width), after(u_G, 2 * width),
+            ),
+        )  # fmt: skip
 
 
-@compiled
-def multiplied(matrix_F: Any, hidden_MD: Any, out_MN: Any) -> None:
-    """out = hidden W^T + b."""
-    bias_N = floats(matrix_F[BIAS], matrix_F[ROWS])
-    if matrix_F[FORM] == FLOAT32:
-        products(hidden_MD, float_rows(matrix_F), bias_N, out_MN)
-    else:
-        products_int8(hidden_MD, code_rows(matrix_F), floats(matrix_F[SCALES], matrix_F[ROWS]), bias_N, out_MN)
-
-
-@compiled
-def new_state(
-    cell: Any, from_input_G: Any, from_state_G: Any, before_K: Any, at: Any, width: Any, after_K: Any, y_H: Any
-) -> None:
-    """The new state of a text in a layer, whose parts begin at column `at`, and its output."""
-    if cell == LSTM:
-        for g in range(from_input_G.size):
-            from_input_G[g] += from_state_G[g]
-        lstm_states(from_input_G, before_K[at + width : at + 2 * width], y_H, after_K[at + width : at + 2 * width])
-    else:
-        gru_states(from_input_G, from_state_G, before_K[at : at + width], y_H)
-    for j in range(width):
-        after_K[at + j] = y_H[j]
-
-
-@step
 def stack_step(
-    matrices_XF: Any, layers_LF: Any, token_B: Any, state_BK: Any, after_BK: Any, hidden_BD: Any, logits_BV: Any
-) -> bool:
+    matrices_XF: Any, matrices: int, layers_LF: Any, layers: int, token_B: Any, texts: int, before: Any, beyond: Any,
+    hidden_BD: Any, logits_BV: Any, widest: int, scratch: Any,
+) -> None:  # fmt: skip
     """Read a token of every text.
 
     Args:
         matrices_XF: the embedding, two of each layer, the bridge where there is one, the output layer.
+        matrices: X.
         layers_LF: the layers.
+        layers: L.
         token_B: ids.
-        state_BK: the state before them, the parts of all layers side by side.
-        after_BK: room for the state after them.
+        texts: B.
+        before: the state before them, (B, H) of each part of each layer in turn.
+        beyond: room for the state after them.
         hidden_BD: room for what the output layer reads.
         logits_BV: room for the logits.
-
-    Returns:
-        False where an id is none of the vocabulary; nothing is written then.
+        widest: numbers of the largest of all vectors between embedding and logits.
+        scratch: room for (3 B, widest) and `matrices.scratch_size`.
     """
-    batch, last = len(token_B), len(matrices_XF) - 1
-    x_BD = np.empty((batch, matrices_XF[0, WIDTH]), np.float32)
-    for b in range(batch):
-        if not 0 <= token_B[b] < matrices_XF[0, ROWS]:
-            return False
-        take(matrices_XF[0], token_B[b], x_BD[b])
-    at, from_input_BG = 0, x_BD
-    for place in range(1, last + 1):  # one call of `multiplied`, so that it is compiled once
-        layer, ends_layer = (place - 1) // 2, place % 2 == 0 and place <= 2 * len(layers_LF)
-        right_BD, width = x_BD, matrices_XF[place, WIDTH]
+    x_BD, from_input_BG, from_state_BG = scratch, after(scratch, texts * widest), after(scratch, 2 * texts * widest)
+    free = after(scratch, 3 * texts * widest)
+    call(matrices_XF[FUNCTION], matrices_XF, token_B, texts, x_BD)
+    read_BD, layer, at = x_BD, 0, 0
+    for place in range(1, matrices):
+        matrix_F, layer_F = after(matrices_XF, place * MATRIX_FIELDS), after(layers_LF, layer * LAYER_FIELDS)
+        ends_layer = layer < layers and place % 2 == 0
+        width = matrix_F[WIDTH]
+        right_BD, made_BN = read_BD, from_input_BG
         if ends_layer:
-            right_BD = np.empty((batch, width), np.float32)
-            copy_columns(state_BK, at, right_BD)
-        elif place == last:
-            copy_columns(x_BD, 0, hidden_BD)
-        made_BN = logits_BV if place == last else np.empty((batch, matrices_XF[place, ROWS]), np.float32)
-        multiplied(matrices_XF[place], right_BD, made_BN)
+            right_BD, made_BN = after(before, at), from_state_BG
+        elif place == matrices - 1:
+            copied(0, texts * width, (hidden_BD,), (read_BD,))
+            made_BN = logits_BV
+        call(matrix_F[FUNCTION], matrix_F, right_BD, texts, made_BN, free)
         if ends_layer:
-            y_BH = np.empty((batch, width), np.float32)
-            for b in range(batch):
-                cell = layers_LF[layer, CELL]
-                new_state(cell, from_input_BG[b], made_BN[b], state_BK[b], at, width, after_BK[b], y_BH[b])
-                for j in range(width * layers_LF[layer, ADDS]):
-                    y_BH[b, j] += x_BD[b, j]
-            x_BD = y_BH
-            at += width * (2 if layers_LF[layer, CELL] == LSTM else 1)
-        elif layer < len(layers_LF):
-            from_input_BG = made_BN
-        else:
-            x_BD = made_BN
-    return True
+            y_BH = after(beyond, at)
+            call(layer_F[CELL], from_input_BG, from_state_BG, after(before, at), y_BH, texts, width)
+            if layer_F[ADDS]:
+                added(0, texts * width, (x_BD,), (read_BD, y_BH))
+                y_BH = x_BD
+            read_BD, layer, at = y_BH, layer + 1, at + texts * width * layer_F[PARTS]
+        elif layer == layers:
+            read_BD = made_BN

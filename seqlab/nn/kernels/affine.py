@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..products import fast_float32
+from .matrices import FLOAT32, line_of, multiply
 
 FEW, MANY = 12, 128
 PLAIN = (Tensor, nn.Parameter)
@@ -54,13 +55,15 @@ def affine(hidden: Tensor, weight_ND: Tensor, bias_N: Tensor) -> Tensor:
 
 
 def _compiled(hidden_MD: Tensor, weight_ND: Tensor, bias_N: Tensor) -> Tensor:
-    from .affine_kernels import TILE, multiply_few, multiply_many
-
     out_MN = hidden_MD.new_empty(len(hidden_MD), len(weight_ND))
-    hidden, weight, bias, out = (part.numpy(force=True) for part in (hidden_MD, weight_ND, bias_N, out_MN))
-    if len(hidden) <= FEW:
-        multiply_few(hidden, weight, bias, out)
+    if len(hidden_MD) <= FEW:
+        weight_ND, bias_N = weight_ND.contiguous(), bias_N.contiguous()
+        line = line_of(FLOAT32.products, weight_ND.data_ptr(), 0, bias_N, weight_ND.shape, 0)
+        multiply(FLOAT32.products, line, hidden_MD, out_MN)
         return out_MN
+    from .affine_kernels import TILE, multiply_many
+
+    hidden, weight, bias, out = (part.numpy(force=True) for part in (hidden_MD, weight_ND, bias_N, out_MN))
     by_threads(len(weight), TILE, lambda begin, end: multiply_many(hidden, weight, bias, begin, end, out))
     return out_MN
 

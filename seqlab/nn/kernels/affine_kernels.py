@@ -1,6 +1,6 @@
 """A matrix times a few rows, or some more, compiled: it is read as it lies in memory, and only once.
 
-Shapes: M rows, D width, N numbers out; B blocks of WIDTH rows.
+Shapes: M rows, D width, N numbers out; B blocks of ACROSS rows.
 """
 
 from __future__ import annotations
@@ -12,14 +12,16 @@ from numba import njit
 from numba.extending import register_jitable
 
 from ...base.compiled.dots import dots
+from ...base.compiled.pointers import after, pointer, room
 from ...base.compiled.simd import LANES, PAIRED, multiply_rows
+from .matrices import BIAS, ROWS, WEIGHT, WIDTH
 
 SUMS = {"contract", "reassoc"}
 """Lets LLVM fuse multiplications with additions and add in vectors; anything more could hide a NaN."""
 compiled = register_jitable(fastmath=SUMS, error_model="numpy")
 step: Any = njit(cache=True, nogil=True, fastmath=SUMS, error_model="numpy")
 
-WIDTH = 2 * LANES
+ACROSS = 2 * LANES
 """Rows of a tile: two vector registers."""
 TILE = 12 if LANES == 16 else 6
 """Rows of the matrix in a tile: with twice as many sums as these the registers are full."""
@@ -27,42 +29,43 @@ SPAN = 8 * TILE
 """Numbers that are made for every row before they are written side by side."""
 
 
-@compiled
-def products(hidden_MD: Any, weight_ND: Any, bias_N: Any, out_MN: Any) -> None:
-    """out = hidden W^T + b."""
-    rows, dim = weight_ND.shape
+def products_float32(matrix_F: Any, hidden_MD: Any, texts: int, out_MN: Any, scratch: Any) -> None:
+    """out = hidden W^T + b, as `matrices` has it."""
+    weight_ND, bias_N = pointer(matrix_F[WEIGHT], "float32"), pointer(matrix_F[BIAS], "float32")
+    rows, dim = matrix_F[ROWS], matrix_F[WIDTH]
     gap = rows // LANES if dim > LANES else 0
-    sums = np.empty(LANES, np.float32)
+    sums = room(LANES, "float32")
     for n in range(gap):
-        for m in range(len(hidden_MD)):
-            dots(sums, weight_ND, n, gap, hidden_MD, m, dim, LANES, PAIRED)
+        for m in range(texts):
+            dots(sums, after(weight_ND, n * dim), gap * dim, after(hidden_MD, m * dim), dim, LANES, PAIRED)
             for i in range(LANES):
-                out_MN[m, n + i * gap] = sums[i] + bias_N[n + i * gap]
+                out_MN[m * rows + n + i * gap] = sums[i] + bias_N[n + i * gap]
     for n in range(gap * LANES, rows):
-        weight_D = weight_ND[n]
-        for m in range(len(hidden_MD)):
-            hidden_D, total = hidden_MD[m], bias_N[n]
-            for d in range(weight_D.size):
-                total += weight_D[d] * hidden_D[d]
-            out_MN[m, n] = total
+        for m in range(texts):
+            total = bias_N[n]
+            for d in range(dim):
+                total += weight_ND[n * dim + d] * hidden_MD[m * dim + d]
+            out_MN[m * rows + n] = total
 
 
-@step
-def multiply_few(hidden_MD: Any, weight_ND: Any, bias_N: Any, out_MN: Any) -> None:
-    """out = hidden W^T + b."""
-    products(hidden_MD, weight_ND, bias_N, out_MN)
+def rows_float32(matrix_F: Any, ids_R: Any, count: int, out_RD: Any) -> None:
+    """Some rows."""
+    weight_ND, dim = pointer(matrix_F[WEIGHT], "float32"), matrix_F[WIDTH]
+    for r in range(count):
+        for d in range(dim):
+            out_RD[r * dim + d] = weight_ND[ids_R[r] * dim + d]
 
 
 @step
 def multiply_many(hidden_MD: Any, weight_ND: Any, bias_N: Any, begin: int, end: int, out_MN: Any) -> None:
     """Columns `begin` to `end` of out = hidden W^T + b, in tiles whose sums stay in registers."""
     rows, dim = hidden_MD.shape
-    blocks = (rows + WIDTH - 1) // WIDTH
-    blocks_BDW = np.zeros((blocks, dim, WIDTH), np.float32)
+    blocks = (rows + ACROSS - 1) // ACROSS
+    blocks_BDW = np.zeros((blocks, dim, ACROSS), np.float32)
     for m in range(rows):
         for d in range(dim):
-            blocks_BDW[m // WIDTH, d, m % WIDTH] = hidden_MD[m, d]
-    tile = np.empty((TILE, WIDTH), np.float32)
+            blocks_BDW[m // ACROSS, d, m % ACROSS] = hidden_MD[m, d]
+    tile = np.empty((TILE, ACROSS), np.float32)
     made_MS = np.empty((rows, SPAN), np.float32)
     whole = begin + (end - begin) // TILE * TILE
     for first in range(begin, whole, SPAN):
@@ -70,9 +73,9 @@ def multiply_many(hidden_MD: Any, weight_ND: Any, bias_N: Any, begin: int, end: 
         for start in range(0, span, TILE):
             for b in range(blocks):
                 multiply_rows(tile, weight_ND, first + start, blocks_BDW, b, dim, TILE, LANES)
-                for i in range(min(WIDTH, rows - b * WIDTH)):
+                for i in range(min(ACROSS, rows - b * ACROSS)):
                     for r in range(TILE):
-                        made_MS[b * WIDTH + i, start + r] = tile[r, i]
+                        made_MS[b * ACROSS + i, start + r] = tile[r, i]
         bias_S = bias_N[first : first + span]
         for m in range(rows):
             made_S, out_S = made_MS[m, :span], out_MN[m, first : first + span]

@@ -17,12 +17,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils._pytree import tree_map
 
+from ...base.native import Native
+from ..kernels.matrices import MatrixKernels, multiply
 from ..products import fast_float32
 
 FEW = 12
 """Positions up to which it pays to go through the packed numbers for each of them."""
 BLOCK = 1 << 18
 """Numbers unpacked at a time, so that they are still in cache when they are multiplied."""
+
+KERNELS = "seqlab.nn.packed.kernels"
+"""Where the compiled kernels are."""
 
 Shape = tuple[int, ...]
 Model = TypeVar("Model", bound=nn.Module)
@@ -40,6 +45,8 @@ class PackedWeight(Tensor):
     meaning: ClassVar[str]
     types: ClassVar[dict[str, tuple[torch.dtype, ...]]]
     """What its parts may be made of."""
+    kernels: ClassVar[MatrixKernels | None] = None
+    """The compiled ones, of forms that have some."""
     few: ClassVar[int] = FEW
     """Positions up to which `products` is sooner than `products_of_many`."""
     parts: dict[str, Tensor]
@@ -81,11 +88,13 @@ class PackedWeight(Tensor):
 
     def rows(self, ids: Tensor) -> Tensor:
         """Rows of the matrix (..., D) for ids (...)."""
-        return self.taken(ids.flatten()).unpacked().view(*ids.shape, self.shape[1])
-
-    def taken(self, ids_K: Tensor) -> PackedWeight:
-        """Some rows, packed."""
-        return type(self)({name: part[ids_K] for name, part in self.parts.items()}, (len(ids_K), self.shape[1]))
+        assert self.kernels is not None
+        if ids.numel() and not 0 <= int(ids.min()) <= int(ids.max()) < len(self):
+            raise IndexError(f"rows {ids.tolist()} are not all among the {len(self):,} there are.")
+        out_RD = torch.empty(ids.numel(), self.shape[1])
+        line = np.array(self.line(self.kernels.rows), np.int64)
+        self.kernels.rows(line, ids.reshape(-1).contiguous(), ids.numel(), out_RD)
+        return out_RD.view(*ids.shape, self.shape[1])
 
     def sliced(self, first: int, last: int) -> PackedWeight:
         """Rows `first` to `last`, packed, without a copy."""
@@ -95,9 +104,14 @@ class PackedWeight(Tensor):
         """The same matrix with the numbers it stores in another form."""
         return form.pack(self.unpacked())
 
-    def products(self, hidden_MD: np.ndarray, bias_N: np.ndarray, out_MN: np.ndarray) -> None:
-        """out = hidden W^T + b of a few positions, from the packed numbers."""
+    def line(self, kernel: Native, bias_N: Tensor | None = None) -> list[int]:
+        """Its line for a compiled kernel (see `kernels.matrices`)."""
         raise NotImplementedError
+
+    def products(self, hidden_MD: Tensor, bias_N: Tensor, out_MN: Tensor) -> None:
+        """out = hidden W^T + b of a few positions, from the packed numbers."""
+        assert self.kernels is not None
+        multiply(self.kernels.products, self.line(self.kernels.products, bias_N), hidden_MD, out_MN)
 
     def products_of_many(self, hidden_MD: Tensor, bias_N: Tensor, out_MN: Tensor) -> None:
         """The same of more positions: here from blocks of rows, unpacked in turn."""
@@ -113,7 +127,7 @@ class PackedWeight(Tensor):
             bias_N = hidden_MD.new_zeros(len(self))
         out_MN = hidden_MD.new_empty(len(hidden_MD), len(self))
         if len(hidden_MD) <= self.few:
-            self.products(*(part.numpy(force=True) for part in (hidden_MD, bias_N.contiguous(), out_MN)))
+            self.products(hidden_MD, bias_N.contiguous(), out_MN)
         else:
             self.products_of_many(hidden_MD, bias_N, out_MN)
         return out_MN.view(*hidden.shape[:-1], -1)

@@ -13,7 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .base import PackedWeight, Shape
+from ...base.native import Native
+from ..kernels.matrices import kernels_of, line_of
+from .base import KERNELS, PackedWeight, Shape
 
 VALUES = 16
 ROUNDS, FOLLOWING = 30, 3
@@ -72,6 +74,7 @@ class Codebook(PackedWeight):
     """W = values[code], two codes in a byte: column k in the low bits, column k + B in the high ones."""
 
     form = "codebook"
+    kernels = kernels_of(KERNELS, form)
     meaning = "16 values that all weights of a matrix share: an eighth of the size"
     types: ClassVar = {"codes": (torch.uint8,), "values": (torch.float32,)}
 
@@ -89,19 +92,11 @@ class Codebook(PackedWeight):
         return {"codes": (shape[0], math.ceil(shape[1] / 2)), "values": (VALUES,)}
 
     def unpacked(self) -> Tensor:
-        from .kernels import codebook_rows
-
-        weight_ND = torch.empty(self.shape)
-        codebook_rows(self.parts["codes"].numpy(), self.parts["values"].numpy(), weight_ND.numpy())
-        return weight_ND
-
-    def taken(self, ids_K: Tensor) -> PackedWeight:
-        return type(self)({**self.parts, "codes": self.parts["codes"][ids_K]}, (len(ids_K), self.shape[1]))
+        return self.rows(torch.arange(len(self)))
 
     def sliced(self, first: int, last: int) -> PackedWeight:
         return type(self)({**self.parts, "codes": self.parts["codes"][first:last]}, (last - first, self.shape[1]))
 
-    def products(self, hidden_MD: np.ndarray, bias_N: np.ndarray, out_MN: np.ndarray) -> None:
-        from .kernels import multiply_codebook
-
-        multiply_codebook(hidden_MD, self.parts["codes"].numpy(), self.parts["values"].numpy(), bias_N, out_MN)
+    def line(self, kernel: Native, bias_N: Tensor | None = None) -> list[int]:
+        codes, values = (self.parts[name].data_ptr() for name in ("codes", "values"))
+        return line_of(kernel, codes, values, bias_N, self.shape, self.shape[1])

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -72,5 +71,5 @@ class Factors(PackedWeight):
         narrow = affine(hidden.float(), right, hidden.new_zeros(len(right)))
         return affine(narrow, left, hidden.new_zeros(len(left)) if bias_N is None else bias_N)
 
-    def products(self, hidden_MD: np.ndarray, bias_N: np.ndarray, out_MN: np.ndarray) -> None:
-        out_MN[:] = self.affine(torch.from_numpy(hidden_MD), torch.from_numpy(bias_N)).numpy()
+    def products(self, hidden_MD: Tensor, bias_N: Tensor, out_MN: Tensor) -> None:
+        out_MN[:] = self.affine(hidden_MD, bias_N)

@@ -16,8 +16,10 @@ from numba import njit
 from numba.extending import register_jitable
 
 from ...base.compiled.dots import dots
+from ...base.compiled.pointers import after, pointer, room
 from ...base.compiled.simd import PAIRED, WORDS
-from .planes import BLOCK, dot_planes
+from ..kernels.matrices import BIAS, LENGTH, ROWS, SCALES, WEIGHT, WIDTH
+from .planes import BLOCK, HALVED, LOOKS_UP, TOGETHER, dot_planes, dot_values
 
 SUMS = {"contract", "reassoc"}
 """Lets LLVM fuse multiplications with additions and add in vectors; anything more could hide a NaN."""
@@ -26,133 +28,166 @@ step: Any = njit(cache=True, nogil=True, fastmath=SUMS, error_model="numpy")
 
 FINEST = 8191
 LARGEST_SUM = 2**31 - 1
+VALUES, TABLE, LARGEST_VALUE = 16, 32, 2**15 - 1
+"""Of a codebook: how many there are, the bytes of a table of them, and the largest in it."""
 
 
 @compiled
-def rounded(hidden_D: Any, largest_sum: Any, codes_P: Any) -> Any:
-    """A row as integers, so small that one times a sum of codes, `largest_sum` at most, stays below 2^31. Returns what
-    one of them stands for, NaN where a number of the row is NaN or infinite."""
+def rounded(hidden_D: Any, width: int, largest_sum: int, finest: int, codes_P: Any) -> Any:
+    """A row as integers up to `finest`, and so small that one times a sum of codes, `largest_sum` at most, stays below
+    2^31. Returns what one of them stands for, NaN where a number of the row is NaN or infinite."""
     top, odd = np.float32(0), np.float32(0)
-    for d in range(hidden_D.size):
-        top = max(top, abs(hidden_D[d]))
+    for d in range(width):
+        size = abs(hidden_D[d])
+        top = size if size > top else top
         odd += hidden_D[d] - hidden_D[d]
-    finest = min(FINEST, LARGEST_SUM // largest_sum)
-    unit = top / np.float32(finest)
+    most = LARGEST_SUM // largest_sum
+    unit = top / np.float32(most if most < finest else finest)
     inverse = np.float32(1) / unit if unit > 0 else np.float32(0)
-    for d in range(hidden_D.size):
+    for d in range(width):
         codes_P[d] = np.int16(np.rint(hidden_D[d] * inverse))
     return unit + odd
 
 
-@compiled
-def products_int8(hidden_MD: Any, codes_ND: Any, scales_N: Any, bias_N: Any, out_MN: Any) -> None:
-    """out = hidden W^T + b for W = scale * codes."""
-    rows, width = codes_ND.shape
-    hidden_codes_MD, units_M = np.empty((len(hidden_MD), width), np.int16), np.empty(len(hidden_MD), np.float32)
-    for m in range(len(hidden_MD)):
-        units_M[m] = rounded(hidden_MD[m], 127 * width, hidden_codes_MD[m])
+def products_int8(matrix_F: Any, hidden_MD: Any, texts: int, out_MN: Any, scratch: Any) -> None:
+    """out = hidden W^T + b for W = scale * code, as `kernels.matrices` has it."""
+    codes_ND, scales_N = pointer(matrix_F[WEIGHT], "int8"), pointer(matrix_F[SCALES], "float32")
+    bias_N, rows, width = pointer(matrix_F[BIAS], "float32"), matrix_F[ROWS], matrix_F[WIDTH]
+    units_M, numbers_MD = scratch, pointer(after(scratch, texts), "int16")
+    for m in range(texts):
+        units_M[m] = rounded(after(hidden_MD, m * width), width, 127 * width, FINEST, after(numbers_MD, m * width))
     gap = rows // WORDS if width > 2 * WORDS else 0
-    sums = np.empty(WORDS, np.int32)
+    sums = room(WORDS, "int32")
     for n in range(gap):
-        for m in range(len(hidden_MD)):
-            dots(sums, codes_ND, n, gap, hidden_codes_MD, m, width, WORDS, PAIRED)
+        for m in range(texts):
+            dots(sums, after(codes_ND, n * width), gap * width, after(numbers_MD, m * width), width, WORDS, PAIRED)
             for i in range(WORDS):
                 k = n + i * gap
-                out_MN[m, k] = np.float32(sums[i]) * (scales_N[k] * units_M[m]) + bias_N[k]
+                out_MN[m * rows + k] = np.float32(sums[i]) * (scales_N[k] * units_M[m]) + bias_N[k]
     for n in range(gap * WORDS, rows):
-        codes_D = codes_ND[n]
-        for m in range(len(hidden_MD)):
-            hidden_D, total = hidden_codes_MD[m], np.int32(0)
-            for d in range(codes_D.size):
-                total = np.int32(total + np.int32(np.int32(codes_D[d]) * np.int32(hidden_D[d])))
-            out_MN[m, n] = np.float32(total) * (scales_N[n] * units_M[m]) + bias_N[n]
+        for m in range(texts):
+            total = np.int32(0)
+            for d in range(width):
+                total += np.int32(codes_ND[n * width + d]) * np.int32(numbers_MD[m * width + d])
+            out_MN[m * rows + n] = np.float32(total) * (scales_N[n] * units_M[m]) + bias_N[n]
 
 
-@step
-def multiply_int8(hidden_MD: Any, codes_ND: Any, scales_N: Any, bias_N: Any, out_MN: Any) -> None:
-    """out = hidden W^T + b."""
-    products_int8(hidden_MD, codes_ND, scales_N, bias_N, out_MN)
+def rows_int8(matrix_F: Any, ids_R: Any, count: int, out_RD: Any) -> None:
+    """Some rows."""
+    codes_ND, scales_N = pointer(matrix_F[WEIGHT], "int8"), pointer(matrix_F[SCALES], "float32")
+    width = matrix_F[WIDTH]
+    for r in range(count):
+        scale = scales_N[ids_R[r]]
+        for d in range(width):
+            out_RD[r * width + d] = np.float32(codes_ND[ids_R[r] * width + d]) * scale
 
 
-def planes_kernel(bits: int) -> Any:
-    """The kernel of codes of so many bits, a constant of it."""
+def planes_kernels(bits: int, zero: float) -> Any:
+    """The kernels of codes of so many bits: W = scale * (code - zero)."""
+    planes, mask, middle = 8 // bits, 2**bits - 1, np.float32(zero)
 
-    @step
-    def multiply(hidden_MD: Any, codes_NB: Any, scales_NG: Any, zero: Any, bias_N: Any, out_MN: Any) -> None:
-        """out = hidden W^T + b for W = scale * (codes - zero), codes as `planes` has them."""
-        rows, groups, row = len(hidden_MD), scales_NG.shape[1], codes_NB.shape[1]
-        span = row // groups
-        group, blocks = span * (8 // bits), span // BLOCK
-        hidden_codes_MP, units_M = np.zeros((rows, groups * group), np.int16), np.empty(rows, np.float32)
-        sums_MG = np.zeros((rows, groups), np.float32)
-        for m in range(rows):
-            units_M[m] = rounded(hidden_MD[m], 512 * blocks, hidden_codes_MP[m])
+    def products(matrix_F: Any, hidden_MD: Any, texts: int, out_MN: Any, scratch: Any) -> None:
+        """out = hidden W^T + b, as `kernels.matrices` has it; the codes as `planes` has them."""
+        codes, scales = pointer(matrix_F[WEIGHT], "uint8"), pointer(matrix_F[SCALES], "float32")
+        bias_N, rows, width = pointer(matrix_F[BIAS], "float32"), matrix_F[ROWS], matrix_F[WIDTH]
+        length = matrix_F[LENGTH]
+        groups, blocks = (width + length - 1) // length, length // (BLOCK * planes)
+        row, numbers = groups * blocks * BLOCK, groups * length
+        units_M, offsets_MG = scratch, after(scratch, texts)
+        numbers_MP = pointer(after(offsets_MG, texts * groups), "int16")
+        for m in range(texts):
+            numbers_P = after(numbers_MP, m * numbers)
+            units_M[m] = rounded(after(hidden_MD, m * width), width, 512 * blocks, FINEST, numbers_P)
+            for d in range(width, numbers):
+                numbers_P[d] = np.int16(0)
             for g in range(groups):
-                total = 0
-                for d in range(g * group, (g + 1) * group):
-                    total += hidden_codes_MP[m, d]
-                sums_MG[m, g] = np.float32(total) * zero
-        for n in range(len(codes_NB)):
-            for m in range(rows):
-                hidden_P, whole = hidden_codes_MP[m], np.float32(0)
-                for g in range(groups):
-                    dot = dot_planes(codes_NB, n * row + g * span, hidden_P, g * group, blocks, bits, PAIRED)
-                    whole += scales_NG[n, g] * (np.float32(dot) - sums_MG[m, g])
-                out_MN[m, n] = whole * units_M[m] + bias_N[n]
+                total = np.int32(0)
+                for d in range(g * length, (g + 1) * length):
+                    total += np.int32(numbers_P[d])
+                offsets_MG[m * groups + g] = np.float32(total) * middle
+        sums, gap = room(TOGETHER, "float32"), rows // TOGETHER
+        for one in range(gap + rows - gap * TOGETHER):
+            # rows that are left over are multiplied one by one: eight times the same
+            n, apart, made = (one, gap, TOGETHER) if one < gap else (gap * TOGETHER + one - gap, 0, 1)
+            for m in range(texts):
+                dot_planes(
+                    sums, after(codes, n * row), apart * row, after(scales, n * groups), apart * groups,
+                    after(numbers_MP, m * numbers), after(offsets_MG, m * groups), groups, blocks, bits, PAIRED,
+                )  # fmt: skip
+                for i in range(made):
+                    k = n + i * apart
+                    out_MN[m * rows + k] = sums[i] * units_M[m] + bias_N[k]
 
-    return multiply
-
-
-def rows_kernel(bits: int) -> Any:
-    """The kernel that unpacks rows of codes of so many bits."""
-
-    @step
-    def unpack(codes_NB: Any, scales_NG: Any, zero: Any, ids_R: Any, out_RD: Any) -> None:
-        """out = scale * (code - zero) of some rows."""
-        planes, mask = 8 // bits, 2**bits - 1
-        group = codes_NB.shape[1] * planes // scales_NG.shape[1]
-        for r in range(len(ids_R)):
-            n = ids_R[r]
-            for d in range(out_RD.shape[1]):
+    def rows(matrix_F: Any, ids_R: Any, count: int, out_RD: Any) -> None:
+        """Some rows."""
+        codes, scales = pointer(matrix_F[WEIGHT], "uint8"), pointer(matrix_F[SCALES], "float32")
+        width, length = matrix_F[WIDTH], matrix_F[LENGTH]
+        groups = (width + length - 1) // length
+        row = groups * length // planes
+        for r in range(count):
+            codes_B, scales_G = after(codes, ids_R[r] * row), after(scales, ids_R[r] * groups)
+            for d in range(width):
                 block, place = d // (BLOCK * planes), d % (BLOCK * planes)
-                byte = np.int32(codes_NB[n, block * BLOCK + place % BLOCK])
-                code = (byte >> (place // BLOCK * bits)) & mask
-                out_RD[r, d] = scales_NG[n, d // group] * (np.float32(code) - zero)
+                code = (np.int32(codes_B[block * BLOCK + place % BLOCK]) >> (place // BLOCK * bits)) & mask
+                out_RD[r * width + d] = scales_G[d // length] * (np.float32(code) - middle)
 
-    return unpack
-
-
-rows_int4, rows_ternary, rows_binary = (rows_kernel(bits) for bits in (4, 2, 1))
-multiply_int4, multiply_ternary, multiply_binary = (planes_kernel(bits) for bits in (4, 2, 1))
+    return products, rows
 
 
-@step
-def multiply_codebook(hidden_MD: Any, codes_NB: Any, values_K: Any, bias_N: Any, out_MN: Any) -> None:
-    """out = hidden W^T + b for W = values[code], two codes in a byte: a table of a byte's two values is looked into."""
-    half = codes_NB.shape[1]
-    low_V, high_V = np.empty(256, np.float32), np.empty(256, np.float32)
-    for v in range(256):
-        low_V[v], high_V[v] = values_K[v & 15], values_K[v >> 4]
-    for m in range(len(hidden_MD)):
-        hidden_P = np.zeros(2 * half, np.float32)
-        hidden_P[: hidden_MD.shape[1]] = hidden_MD[m]
-        first_B, second_B = hidden_P[:half], hidden_P[half:]
-        for n in range(len(codes_NB)):
-            codes_B, total = codes_NB[n], bias_N[n]
-            for k in range(codes_B.size):
-                total += low_V[codes_B[k]] * first_B[k] + high_V[codes_B[k]] * second_B[k]
-            out_MN[m, n] = total
+products_int4, rows_int4 = planes_kernels(4, 8.0)
+products_ternary, rows_ternary = planes_kernels(2, 1.0)
+products_binary, rows_binary = planes_kernels(1, 0.5)
 
 
-@step
-def codebook_rows(codes_NB: Any, values_K: Any, out_ND: Any) -> None:
-    """out = values[code] of all rows."""
-    half = codes_NB.shape[1]
-    for n in range(len(codes_NB)):
+def products_codebook(matrix_F: Any, hidden_MD: Any, texts: int, out_MN: Any, scratch: Any) -> None:
+    """out = hidden W^T + b for W = values[code], two codes in a byte; the values are rounded to 16 bits."""
+    codes_NB, values_K = pointer(matrix_F[WEIGHT], "uint8"), pointer(matrix_F[SCALES], "float32")
+    bias_N, rows, width = pointer(matrix_F[BIAS], "float32"), matrix_F[ROWS], matrix_F[WIDTH]
+    half = (width + 1) // 2
+    numbers_K, table = room(VALUES, "int16"), room(TABLE, "int8")
+    unit = rounded(values_K, VALUES, 1, LARGEST_VALUE, numbers_K)
+    for k in range(VALUES):
+        table[k], table[VALUES + k] = np.int8(numbers_K[k] >> 8), np.int8(numbers_K[k] & 255)
+    units_M, numbers_MP = scratch, pointer(after(scratch, texts), "int16")
+    rest_MR = after(numbers_MP, texts * 2 * half)
+    looks_up = LOOKS_UP and half >= BLOCK
+    for m in range(texts):
+        numbers_P, rest_R = after(numbers_MP, m * 2 * half), after(rest_MR, m * 2 * BLOCK)
+        numbers_P[2 * half - 1] = np.int16(0)
+        units_M[m] = unit * rounded(after(hidden_MD, m * width), width, 256 * width, FINEST, numbers_P)
+        for r in range(2 * BLOCK if looks_up else 0):
+            k = half - BLOCK + r % BLOCK
+            rest_R[r] = numbers_P[r // BLOCK * half + k] if k >= half // BLOCK * BLOCK else np.int16(0)
+    gap, sums = rows // HALVED if looks_up else 0, room(TOGETHER, "int32")
+    for n in range(gap):
+        for m in range(texts):
+            numbers_P, rest_R = after(numbers_MP, m * 2 * half), after(rest_MR, m * 2 * BLOCK)
+            dot_values(sums, after(codes_NB, n * half), gap * half, table, numbers_P, rest_R, half, PAIRED)
+            for i in range(HALVED):
+                k = n + i * gap
+                total = np.float32(256) * np.float32(sums[i]) + np.float32(sums[HALVED + i])
+                out_MN[m * rows + k] = total * units_M[m] + bias_N[k]
+    for n in range(gap * HALVED, rows):
+        for m in range(texts):
+            numbers_P, total = after(numbers_MP, m * 2 * half), np.float32(0)
+            for k in range(half):
+                code = codes_NB[n * half + k]
+                total += np.float32(numbers_K[code & 15]) * np.float32(numbers_P[k])
+                total += np.float32(numbers_K[code >> 4]) * np.float32(numbers_P[half + k])
+            out_MN[m * rows + n] = total * units_M[m] + bias_N[n]
+
+
+def rows_codebook(matrix_F: Any, ids_R: Any, count: int, out_RD: Any) -> None:
+    """Some rows."""
+    codes_NB, values_K = pointer(matrix_F[WEIGHT], "uint8"), pointer(matrix_F[SCALES], "float32")
+    width = matrix_F[WIDTH]
+    half = (width + 1) // 2
+    for r in range(count):
+        codes_B = after(codes_NB, ids_R[r] * half)
         for k in range(half):
-            out_ND[n, k] = values_K[codes_NB[n, k] & 15]
-        for k in range(out_ND.shape[1] - half):
-            out_ND[n, half + k] = values_K[codes_NB[n, k] >> 4]
+            out_RD[r * width + k] = values_K[codes_B[k] & 15]
+        for k in range(width - half):
+            out_RD[r * width + half + k] = values_K[codes_B[k] >> 4]
 
 
 @step

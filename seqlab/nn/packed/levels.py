@@ -15,8 +15,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ...base.native import Native
 from ..kernels.affine import by_threads
-from .base import PackedWeight, Shape
+from ..kernels.matrices import kernels_of, line_of
+from .base import KERNELS, PackedWeight, Shape
 
 GROUP = 64
 """Most numbers that share a scale where four bits have to do."""
@@ -64,6 +66,11 @@ class _Coded(PackedWeight):
             arrays = (*rounded, codes, scales_NG, np.float32(self.ZERO), bias, out)
             by_threads(len(codes), tiles.TILE, partial(tiles.multiply_many[self.BITS], *arrays))
 
+    @property
+    def addresses(self) -> tuple[int, int]:
+        """Where codes and scales lie."""
+        return self.parts["codes"].data_ptr(), self.parts["scales"].data_ptr()
+
     def _arrays(self) -> list[np.ndarray]:
         return [self.parts[name].numpy() for name in ("codes", "scales")]
 
@@ -72,6 +79,7 @@ class Int8(_Coded):
     """W = scale * code, code in -127 .. 127, a scale for each row."""
 
     form = "int8"
+    kernels = kernels_of(KERNELS, form)
     meaning = "8-bit numbers with a scale for each row: a quarter of the size"
     types: ClassVar = {"codes": (torch.int8,), "scales": (torch.float32,)}
     BITS, LEVELS = 8, 127
@@ -90,13 +98,8 @@ class Int8(_Coded):
     def unpacked(self) -> Tensor:
         return self.parts["codes"].float() * self.parts["scales"][:, None]
 
-    def rows(self, ids: Tensor) -> Tensor:
-        return self.parts["codes"][ids].float() * self.parts["scales"][ids].unsqueeze(-1)
-
-    def products(self, hidden_MD: np.ndarray, bias_N: np.ndarray, out_MN: np.ndarray) -> None:
-        from .kernels import multiply_int8
-
-        multiply_int8(hidden_MD, *self._arrays(), bias_N, out_MN)
+    def line(self, kernel: Native, bias_N: Tensor | None = None) -> list[int]:
+        return line_of(kernel, *self.addresses, bias_N, self.shape, self.shape[1])
 
 
 class _Planes(_Coded):
@@ -146,19 +149,8 @@ class _Planes(_Coded):
         weight_NGL = (codes_NGL.float() - self.ZERO) * scales_NG[:, :, None]
         return weight_NGL.flatten(1)[:, : self.shape[1]].contiguous()
 
-    def products(self, hidden_MD: np.ndarray, bias_N: np.ndarray, out_MN: np.ndarray) -> None:
-        from . import kernels
-
-        multiply = getattr(kernels, f"multiply_{self.form}")
-        multiply(hidden_MD, *self._arrays(), np.float32(self.ZERO), bias_N, out_MN)
-
-    def rows(self, ids: Tensor) -> Tensor:
-        from . import kernels
-
-        out = np.empty((ids.numel(), self.shape[1]), np.float32)
-        unpack = getattr(kernels, f"rows_{self.form}")
-        unpack(*self._arrays(), np.float32(self.ZERO), ids.reshape(-1).numpy(), out)
-        return torch.from_numpy(out).view(*ids.shape, self.shape[1])
+    def line(self, kernel: Native, bias_N: Tensor | None = None) -> list[int]:
+        return line_of(kernel, *self.addresses, bias_N, self.shape, self.group_length(self.shape[1]))
 
 
 class Int4(_Planes):
@@ -166,6 +158,7 @@ class Int4(_Planes):
     error."""
 
     form = "int4"
+    kernels = kernels_of(KERNELS, form)
     meaning = "4-bit numbers with a scale for each 64: about a sixth of the size"
     BITS, ZERO, LEVELS, GROUPED = 4, 8.0, 7, True
 
@@ -183,6 +176,7 @@ class Ternary(_Planes):
     """
 
     form = "ternary"
+    kernels = kernels_of(KERNELS, form)
     meaning = "-1, 0 or 1 times a scale for each row: a fourteenth of the size; needs retraining"
     BITS, ZERO, LEVELS = 2, 1.0, 1
     THRESHOLD = 0.7
@@ -207,6 +201,7 @@ class Binary(_Planes):
     https://arxiv.org/abs/1603.05279."""
 
     form = "binary"
+    kernels = kernels_of(KERNELS, form)
     meaning = "-1 or 1 times a scale for each row: a 25th of the size; needs retraining"
     BITS, ZERO, LEVELS = 1, 0.5, 1
 

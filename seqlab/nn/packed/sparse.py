@@ -80,10 +80,11 @@ class Sparse(PackedWeight):
         parts = {**self.parts, "values": torch.from_numpy(codes), "scales": torch.from_numpy(scales)}
         return type(self)(parts, tuple(self.shape))
 
-    def products(self, hidden_MD: np.ndarray, bias_N: np.ndarray, out_MN: np.ndarray) -> None:
+    def products(self, hidden_MD: Tensor, bias_N: Tensor, out_MN: Tensor) -> None:
         from .kernels import multiply_sparse
 
-        multiply_sparse(hidden_MD, *self._arrays(), bias_N, out_MN)
+        hidden, bias, out = (part.numpy(force=True) for part in (hidden_MD, bias_N, out_MN))
+        multiply_sparse(hidden, *self._arrays(), bias, out)
 
     def _arrays(self) -> list[Any]:
         return [self.parts[name].numpy() for name in ("values", "columns", "starts", "scales")]

@@ -17,7 +17,7 @@ from llvmlite import ir  # type: ignore[import-untyped]
 from numba.core import types
 
 from ...base.compiled.simd import PAIRED, WORDS, primitive
-from .kernels import compiled, rounded, step
+from .kernels import FINEST, compiled, rounded, step
 from .planes import BLOCK
 
 FLOAT = ir.FloatType()
@@ -170,7 +170,7 @@ def blocks_of(hidden_MD: Any, largest_sum: int, groups: int, pairs: int) -> Any:
     blocks = np.zeros(((rows + WIDTH - 1) // WIDTH * groups, pairs, WIDTH, 2), np.int16)
     units_M, codes_D = np.empty(rows, np.float32), np.empty(width, np.int16)
     for m in range(rows):
-        units_M[m] = rounded(hidden_MD[m], largest_sum, codes_D)
+        units_M[m] = rounded(hidden_MD[m], width, largest_sum, FINEST, codes_D)
         for d in range(width):
             block = m // WIDTH * groups + d // (2 * pairs)
             blocks[block, d // 2 % pairs, m % WIDTH, d % 2] = codes_D[d]
