@@ -109,6 +109,8 @@ MODES = {
         "dropout": 0.2,
     },
 }
+COUNTED = ("defaults", "documents", "lines", "awd-lstm", "everything")
+"""Modes in which counts, too, are made, tuned and kept."""
 MEASURED = {"seconds", "tokens_per_second"}
 
 
@@ -182,7 +184,7 @@ def test_killed_again_and_again_it_ends_with_the_same_bits(words, items, tmp_pat
 
 
 def check_kills(words, tmp_path, monkeypatch, mode, number):
-    options = {**SIZES, **MODES[mode], "quiet": True}
+    options = {**SIZES, **MODES[mode], "counts": mode in COUNTED, "quiet": True}
     kill_at(monkeypatch, [], 7)
     whole = api.train_language_model(words, tmp_path / "whole", **options).run
     steps = whole.metrics()[-1]["step"]

@@ -186,19 +186,18 @@ def find_lr(
         return range_test(trainer, quiet)
 
 
-def range_test(trainer: LanguageModelTrainer, quiet: bool = True, steps: int = STEPS) -> RangeTest:
+def range_test(trainer: LanguageModelTrainer, quiet: bool = True) -> RangeTest:
     """The range test of a training that has not begun, which is afterwards as it was.
 
     Args:
         trainer: a training, at its start.
         quiet: show no progress.
-        steps: of the ramp.
 
     Raises:
         InputError: the weights are not fresh.
         SeqlabError: the loss fell at no rate.
     """
-    config = trainer.config
+    config, steps = trainer.config, STEPS
     if trainer.position.step or config.init:
         raise InputError(
             f"{config.init or trainer.run.path}: its weights are trained already, and a rising rate would only destroy "

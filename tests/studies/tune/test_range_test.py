@@ -40,6 +40,12 @@ def text(tmp_path_factory):
     return path
 
 
+@pytest.fixture
+def short(monkeypatch):
+    """A ramp of fewer steps: for what is not about the suggestion."""
+    monkeypatch.setattr(tested, "STEPS", 80)
+
+
 def trainer_of(text, **options) -> LanguageModelTrainer:
     given = seqlab.config.LanguageModelConfig.qualified({**SIZES, **options} | {"device": "cpu"})
     given.pop("quiet")
@@ -208,7 +214,7 @@ def test_find_lr_suggests_a_rate_that_learns(text, optimizer):
     assert found.to_frame().shape == (5, 2)
 
 
-def test_the_suggestion_follows_the_schedule(text):
+def test_the_suggestion_follows_the_schedule(text, short):
     found = {
         name: seqlab.find_lr(text, **SIZES, steps=40, device="cpu", schedule=name) for name in ("constant", "cosine")
     }
@@ -216,7 +222,7 @@ def test_the_suggestion_follows_the_schedule(text):
     assert found["constant"].suggestion < found["cosine"].suggestion
 
 
-def test_a_longer_training_gets_a_lower_rate_and_passes_are_counted_in_updates(text):
+def test_a_longer_training_gets_a_lower_rate_and_passes_are_counted_in_updates(text, short):
     found = {
         name: seqlab.find_lr(text, **SIZES, device="cpu", **{name: value})
         for name, value in (("steps", 400), ("epochs", 100), ("minutes", 1000))
@@ -248,7 +254,7 @@ def small_set() -> list[str]:
     return [part for key in ("embed_dim", "hidden_dim", "layers", "bptt") for part in ("--set", f"{key}={SIZES[key]}")]
 
 
-def test_the_command(text, tmp_path, capsys):
+def test_the_command(text, tmp_path, capsys, short):
     picture = tmp_path / "lr.png"
     command = ["tune", str(text), "--find-lr", *small_set(), "--batch-size", "4", "--schedule", "one-cycle"]
     assert run([*command, "-o", str(picture), "--json"]) == 0
@@ -262,7 +268,7 @@ def test_the_command(text, tmp_path, capsys):
     assert sorted(tmp_path.iterdir()) == [picture], "nothing but the picture is written"
 
 
-def test_the_next_command_reads_the_text_as_this_one_did(tmp_path, capsys):
+def test_the_next_command_reads_the_text_as_this_one_did(tmp_path, capsys, short):
     table = tmp_path / "my table.csv"
     lines = [f"{number},the cat number {number} sat on mat {number % 7}" for number in range(300)]
     table.write_text("\n".join(["id,the text", *lines]) + "\n")
