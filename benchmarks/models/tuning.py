@@ -4,6 +4,7 @@
     python -m benchmarks.models.tuning together --rows tune/together
     python -m benchmarks.models.tuning worth --text wikitext-2 --minutes 20 --train 3 --rows tune/worth-wikitext-2
     python -m benchmarks.models.tuning near --text shakespeare --steps 1600 --rows tune/near-shakespeare
+    python -m benchmarks.models.tuning near --text wikitext-2 --preset word --steps 2500 --try '{"model.layers": 1}'
     python -m benchmarks.models.tuning vectors --minutes 5 --rows tune/vectors
     python -m benchmarks.models.tuning batches --steps 2000 --rows tune/batches
 
@@ -197,20 +198,20 @@ NEAR: tuple[tuple[str, float], ...] = (
     ("model.hidden_dim", 1.5),
 )
 """Settings, and what they are multiplied by."""
+OTHERS: list[dict[str, Any]] = [{"model.dropout": 0.1}, {"model.layers": 1}, {"model.cell": "gru"}]
 
 
-def near(name: str, steps: int) -> dict[str, dict[str, float | None]]:
-    """The default and its neighbours at equal time: so many updates of the default."""
+def near(name: str, steps: int, tried: list[str], preset: str | None) -> dict[str, dict[str, float | None]]:
+    """The default and its neighbours, or what is `tried`, at equal time: so many updates of the default."""
     text, valid = texts(name)
     layers = [Layer("given", {"training": {"threads": 1, "minutes": 3}})]
-    tunable = plan_language_model(text, Effort(), True, valid=valid, given=layers).tunable
+    tunable = plan_language_model(text, Effort(), True, valid=valid, preset=preset, given=layers).tunable
     tunable.about |= {"valid_tokens": 20_000, "by_arithmetic": False}
     usual = flat(tunable.config.model_dump())
-    variants: dict[str, dict[str, Any]] = {"default": {}, "dropout 0.1": {"model.dropout": 0.1}}
-    for key, factor in NEAR:
-        value = factor * usual[key]
-        value = value if isinstance(usual[key], float) else round(value)
-        variants[f"{key.partition('.')[2]} {value:g}"] = {key: value}
+    around = [{key: type(usual[key])(factor * usual[key])} for key, factor in NEAR] + OTHERS
+    around = [json.loads(one) for one in tried] or around
+    variants = {", ".join(f"{key.partition('.')[2]} {values[key]}" for key in values): values for values in around}
+    variants = {"default": {}} | variants
     lines: dict[str, dict[str, float | None]] = {}
     for label, values in variants.items():
         cost = tunable.cost(values) if values else 1.0
@@ -267,6 +268,8 @@ def main() -> None:
     parser.add_argument("--train", type=float, default=5.0, help="minutes of the trainings that are compared")
     parser.add_argument("--steps", type=int, default=2000, help="of the small batch, or of the default")
     parser.add_argument("--seconds", type=float, help="of a trial")
+    parser.add_argument("--try", dest="tried", nargs="*", default=[], help="near: settings as JSON, not its own list")
+    parser.add_argument("--preset", help="near: of the default; as the text has it where left out")
     parser.add_argument("--text", choices=list(TEXTS), default="shakespeare")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--where", default="", help="a note on the machine")
@@ -277,7 +280,7 @@ def main() -> None:
     elif asked.what == "together":
         lines, peer = together(asked.trials), None
     elif asked.what == "near":
-        lines, peer = near(asked.text, asked.steps), "default"
+        lines, peer = near(asked.text, asked.steps, asked.tried, asked.preset), "default"
     elif asked.what == "vectors":
         lines, peer = vectors(asked.minutes, asked.workers), None
     elif asked.what == "batches":

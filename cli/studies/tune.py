@@ -137,9 +137,9 @@ def tune(
 
     Example: seqlab tune book.txt --study batch-size --steps-per-trial 2000 -o batches.html
 
-    Searched are learning rate, weight decay, dropout, width and batch size, unless you set them: the first trial is
-    what you would get without a search, then come points around it, then around the best. The best few are trained
-    again for longer, and that decides. The best settings are in STUDY/best.toml, for seqlab train lm --config.
+    Searched are learning rate, weight decay, dropout, layers, width and batch size, unless you set them: the first
+    trial is what you would get without a search, then come points around it, then around the best. The best few are
+    trained again for longer, and that decides. The best settings are in STUDY/best.toml, for seqlab train lm --config.
     With --vectors: learning rate, width, noise words and n-grams; with --questions also window and thinning.
     The same command resumes a study that was stopped; in a second terminal it takes part.
     """

@@ -110,10 +110,10 @@ def tune(
 ) -> Study:
     """Search the settings that suit a language model of a text, or resume the unfinished search at `out`.
 
-    A range test places the learning rate; then learning rate, weight decay, dropout, width and batch size are searched,
-    those that `config` sets left out: first the configuration that the text gets without a search, then points around
-    it, then points around the best, all with the same small budget. The best few and the configuration without a
-    search are then trained twice as long, and that decides. It needs Optuna (`pip install "seqlab[tune]"`).
+    A range test places the learning rate; then learning rate, weight decay, dropout, layers, width and batch size are
+    searched, those that `config` sets left out: first the configuration that the text gets without a search, then
+    points around it, then points around the best, all with the same small budget. The best few and the configuration
+    without a search are then trained twice as long, and that decides. It needs Optuna (`pip install "seqlab[tune]"`).
 
     Args:
         source: text file(s), a folder, a corpus name, or a prepared `Corpus`.

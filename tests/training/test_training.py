@@ -332,9 +332,11 @@ def test_every_preset_is_a_valid_configuration(name):
         ("word", 300, 1_000_000, 1e5, "word-small-fast", 0.0),
         ("bpe", 4000, 300_000, 4e6, "word-small-vocabulary", 0.3),
         ("whitespace", 33_278, 2_000_000, 2e5, "word-fast", 0.0),
-        ("whitespace", 33_278, 2_000_000, 2e6, "word", 0.0),
+        ("whitespace", 33_278, 2_000_000, 1e6, "word-fast", 0.0),
+        ("whitespace", 33_278, 2_000_000, 2e6, "word-medium", 0.0),
+        ("whitespace", 33_278, 2_000_000, 5e6, "word", 0.0),
         ("whitespace", 33_278, 2_000_000, 1.2e7, "word", 0.2),
-        ("whitespace", 33_278, 2_000_000, 3e7, "word", 0.3),
+        ("whitespace", 33_278, 2_000_000, 3e7, "word", 0.4),
         ("char", 5000, 10_000_000, 1e7, "word-large", 0.0),
     ],
 )
@@ -457,7 +459,7 @@ def test_what_starts_from_a_run_reads_text_as_it_does(text, tmp_path):
 def test_a_batch_is_checked_with_the_size_of_the_preset(words):
     given = {"training": {"accumulate": 5, "steps": 1}}
     assert plan(words, None, None, True, "example-2x200", given).config.training.batch_size == 20
-    with pytest.raises(InputError, match="accumulate = 5 does not divide a batch of 16 streams"):
+    with pytest.raises(InputError, match="accumulate = 5 does not divide a batch of 32 streams"):
         plan(words, None, None, True, "word", given)
 
 

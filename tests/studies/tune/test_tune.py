@@ -72,10 +72,11 @@ def dimensions(config: LanguageModelConfig, suggestion: float = 1e-2, fixed=(), 
 def test_the_space_holds_the_configuration_and_the_suggestion():
     config = LanguageModelConfig.build({"model": {"dropout": 0.2}, "training": {"lr": 4e-3, "minutes": 1}})
     for suggestion in (1e-4, 4e-3, 0.5):
-        lr, decay, dropout, width, batch = dimensions(config, suggestion)
+        lr, decay, dropout, layers, width, batch = dimensions(config, suggestion)
         assert lr.low <= min(4e-3, suggestion) / 2 <= max(4e-3, suggestion) * 2 <= lr.high
         assert config.training.weight_decay in decay.choices
         assert dropout.low <= 0.2 <= dropout.high
+        assert layers.choices == (1, 2, 3)
         assert config.model.hidden_dim in width.choices
         assert config.training.batch_size in batch.choices
 
@@ -83,7 +84,7 @@ def test_the_space_holds_the_configuration_and_the_suggestion():
 def test_what_a_person_sets_is_not_searched(text, tmp_path, capsys):
     config = LanguageModelConfig.build({"training": {"minutes": 1}})
     keys = {one.key for one in dimensions(config, fixed=["training.lr", "model.dropout"])}
-    assert keys == {"training.weight_decay", "model.hidden_dim", "training.batch_size"}
+    assert keys == {"training.weight_decay", "model.layers", "model.hidden_dim", "training.batch_size"}
     assert dimensions(config, fixed={"training.lr", *keys, "model.dropout"}) == []
     everything = [part for one in ("lr=0.01", "weight_decay=0", "dropout=0", "hidden_dim=8") for part in ("--set", one)]
     assert run([*arguments(text, tmp_path / "s", "--trials", "2"), *everything]) == 2

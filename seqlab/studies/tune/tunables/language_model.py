@@ -1,5 +1,5 @@
-"""Studies of language models: learning rate, weight decay, dropout, width and batch size, judged by the held-out loss
-of the network."""
+"""Studies of language models: learning rate, weight decay, dropout, layers, width and batch size, judged by the
+held-out loss of the network."""
 
 from __future__ import annotations
 
@@ -23,8 +23,15 @@ from ..space import Dimension
 from ..trainings import RUNGS, Setup, train
 from .base import AfterValidation, Effort, Ended, Measured, Planned, Tunable
 
-SEARCHED = ("training.lr", "training.weight_decay", "model.dropout", "model.hidden_dim", "training.batch_size")
-"""Settings that are searched unless a person sets them; the tuning playbook's, and the width."""
+SEARCHED = (
+    "training.lr",
+    "training.weight_decay",
+    "model.dropout",
+    "model.layers",
+    "model.hidden_dim",
+    "training.batch_size",
+)
+"""Settings that are searched unless a person sets them; the tuning playbook's, and the network's size."""
 SAME_COST = ("training.lr", "training.weight_decay")
 """Settings that a step costs the same with."""
 AROUND = 3.0
@@ -87,6 +94,7 @@ class TunableLanguageModel(Tunable):
         lr, dropout, suggestion = training.lr, model.dropout, measured.suggestion or training.lr
         decays = DECOUPLED_DECAYS if training.optimizer == "adamw" else DECAYS
         widths = {8 * max(1, round(share * model.hidden_dim / 8)) for share in WIDTHS} | {model.hidden_dim}
+        layers = {max(1, model.layers - 1), model.layers, model.layers + 1}
         batches = {max(1, round(share * training.batch_size)) for share in BATCHES}
         long_enough = {size for size in batches if size * training.bptt * 4 <= len(self.corpus.train)}
         multiple = math.isclose(dropout / DROPOUT_STEP, round(dropout / DROPOUT_STEP))
@@ -100,6 +108,7 @@ class TunableLanguageModel(Tunable):
                 step=DROPOUT_STEP if multiple else None,
                 natural=(0.0,),
             ),
+            Dimension("model.layers", choices=tuple(sorted(layers)), natural=(1,)),
             Dimension("model.hidden_dim", choices=tuple(sorted(widths))),
             Dimension("training.batch_size", choices=tuple(sorted(long_enough | {training.batch_size})), natural=(1,)),
         ]
