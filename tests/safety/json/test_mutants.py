@@ -19,7 +19,10 @@ from seqlab.run import CONFIG, MODEL, STATE, TOKENIZER, Run
 
 TEXT = "a heron stood in the reeds . the reeds stood in the pond , and a heron saw the pond . " * 50
 SIZES = ["--hidden-dim", "8", "--embed-dim", "8", "--batch-size", "4", "--bptt", "8", "--threads", "1", "-q"]
-SEEDS = 40
+QUICK, ALL = range(20), range(20, 120)
+"""Seeds of the changes that are always tried, and of those that are slow."""
+SEEDS = pytest.mark.parametrize("seeds", [QUICK, pytest.param(ALL, marks=pytest.mark.slow)], ids=["few", "many"])
+pytestmark = pytest.mark.xdist_group("mutants")  # one process trains what they change
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +69,7 @@ def about(folder: Path) -> None:
     assert command(["info", str(folder)]) in (0, 2)
 
 
+@SEEDS
 @pytest.mark.parametrize(
     ("kind", "name", "use"),
     [
@@ -81,12 +85,18 @@ def about(folder: Path) -> None:
     ],
 )
 def test_a_changed_file_is_opened_or_named(
-    kind: str, name: str, use: Callable[[Path], None], home: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    kind: str,
+    name: str,
+    use: Callable[[Path], None],
+    seeds: range,
+    home: Path,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     folder = Path(shutil.copytree(home / kind, tmp_path / kind))
     original, manifest = json.loads((folder / name).read_bytes()), (folder / "manifest.json").read_bytes()
     sentences = dict[str, str]()
-    for seed in range(SEEDS):
+    for seed in seeds:
         (folder / "manifest.json").write_bytes(manifest)
         what = write_mutant(folder, name, original, seed)
         try:
@@ -99,9 +109,10 @@ def test_a_changed_file_is_opened_or_named(
     assert {what: said for what, said in sentences.items() if str(folder) not in said or "\n" in said} == {}
 
 
+@SEEDS
 @pytest.mark.parametrize("kind", ["char", "vectors"])
 def test_a_changed_state_is_resumed_or_named(
-    kind: str, home: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    kind: str, seeds: range, home: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     text = str(home / "text.txt")
     commands = {
@@ -109,7 +120,7 @@ def test_a_changed_state_is_resumed_or_named(
         "vectors": ["train", "embeddings", text, "--epochs", "1", "--min-count", "1", "--dim", "8", "-q"],
     }
     codes = []
-    for seed in range(24):
+    for seed in seeds[:14]:
         folder = Path(shutil.copytree(home / kind, tmp_path / f"{kind}{seed}"))
         arrays, texts = load_tensors(folder / STATE)
         values = json.loads(texts["values"])
