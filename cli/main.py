@@ -6,7 +6,6 @@ import errno
 import gc
 import io
 import os
-import re
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,7 +15,7 @@ from seqlab.base.printing import printable_lines
 
 from . import end_at_once
 from .flags import Verbs, settings_of
-from .pages import Program
+from .pages import Program, usage_sentence
 
 if TYPE_CHECKING:
     from threading import Event
@@ -32,8 +31,6 @@ app = Program(
 )
 
 INTERRUPTED = 130
-KINDS = {"integer": "whole number", "number": "number"}
-"""What typer calls the values of an option, in words."""
 WINDOWS = os.name == "nt"
 _debug = False
 
@@ -107,9 +104,10 @@ def run(arguments: list[str] | None = None, interrupted: Event | None = None) ->
             return _fail("interrupted.", INTERRUPTED)
         return code if isinstance(code, int) else 0
     except TyperException as error:
-        if type(error).__name__ == "NoArgsIsHelpError":  # the help page was the answer
+        if type(error).__name__ == "NoArgsIsHelpError":
+            typer.echo(str(error), nl=False)  # the help page
             return 2
-        return _fail(_usage_sentence(error), getattr(error, "exit_code", 2))
+        return _fail(usage_sentence(error), getattr(error, "exit_code", 2))
     except SeqlabError as error:
         if _debug:
             raise
@@ -141,16 +139,6 @@ def _without_reader() -> int:
     """Whoever read the output has gone, as `head` does: that is no error."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
-
-
-def _usage_sentence(error: Exception) -> str:
-    text = error.format_message() if hasattr(error, "format_message") else str(error)
-    text = re.sub("Input should be (?:a valid )?", "must be ", text.replace("Value error, ", ""))
-    text = re.sub("must be (integer|number), unable to parse .*", lambda found: f"must be a {KINDS[found[1]]}", text)
-    context = getattr(error, "ctx", None)
-    help_hint = f" See '{context.command_path} --help'." if context is not None else ""
-    stop = "" if text.rstrip(".").endswith("?") else "."
-    return f"{text.rstrip('.')}{stop}{help_hint}"
 
 
 def _fail(message: str, code: int) -> int:

@@ -1,4 +1,5 @@
-"""Help pages in plain text, a section for each panel: no page waits for rich, which costs more than all the rest."""
+"""Help pages in plain text, a section for each panel, and what is wrong with a command line, in words: neither waits
+for rich, which costs more than all the rest."""
 
 from __future__ import annotations
 
@@ -12,6 +13,8 @@ from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
+
+from seqlab.base.errors import did_you_mean
 
 WIDEST = 100
 NAMES = 30
@@ -149,3 +152,78 @@ def _wrapped(text: str, width: int, first: str = "", others: str = "") -> str:
 def _bold(text: str) -> str:
     """`text` in bold; typer drops the codes where the page does not go to a terminal."""
     return text if os.environ.get("NO_COLOR") else typer.style(text, bold=True)
+
+
+KINDS = {"integer": "whole number", "number": "number"}
+"""What typer calls the values of an option, in words."""
+
+
+def usage_sentence(error: Any) -> str:
+    """What is wrong with a command line, and what to type instead.
+
+    Args:
+        error: as typer raised it.
+    """
+    context, name = getattr(error, "ctx", None), type(error).__name__
+    text = error.format_message() if hasattr(error, "format_message") else str(error)
+    param, see = getattr(error, "param", None), f" See '{context.command_path} --help'." if context else ""
+    if found := re.match(r"Option '(.*?)' requires (an argument|\d+ arguments)", text):
+        values = "a value" if found[2] == "an argument" else found[2].replace("argument", "value")
+        return f"{found[1]} needs {values}.{see}"
+    if found := re.match("Option '(.*?)' does not take a value", text):
+        return f"{found[1]} takes no value.{see}"
+    if context is None:
+        return f"{text.rstrip('.')}."
+    command = context.command
+    if name == "MissingParameter" and param is not None:
+        example = _example(command, param)
+        return f"{_named(param, context)} is missing.{f' For example: {example}' if example else see}"
+    if name == "NoSuchOption":
+        flags = [flag for one in command.get_params(context) for flag in one.opts if flag.startswith("--")]
+        return f"there is no option {error.option_name}.{did_you_mean(error.option_name, flags)}{see}"
+    if found := re.match(r"No such command ['\"](.*?)['\"]", text):
+        verbs = command.list_commands(context)
+        suggestion = did_you_mean(found[1], verbs)
+        if len(verbs) <= FEW and not suggestion:
+            suggestion = f" Choose one of: {', '.join(verbs)}."
+        return f"there is no command '{context.command_path} {found[1]}'.{suggestion}{see}"
+    if found := re.match(r"Got unexpected extra argument\(s\) \((.*)\)", text):
+        return f"{found[1]!r} is more than this command takes; put words that belong together in quotes.{see}"
+    if name == "BadParameter" and param is not None:
+        return f"{_flag(param)}{_wrong_value(error.message)}.{see}"
+    return f"{text.rstrip('.')}.{see}"
+
+
+FEW = 6
+"""Commands that a sentence has room for."""
+
+
+def _wrong_value(message: str) -> str:
+    """What is wrong with a value, as it follows the name of the option."""
+    text = re.sub("Input should be (?:a valid )?", "must be ", message.replace("Value error, ", "").rstrip("."))
+    text = re.sub("must be (integer|number), unable to parse .*", lambda found: f"must be a {KINDS[found[1]]}", text)
+    text = text.replace("must be greater than or equal to", "must be at least")
+    text = text.replace("must be less than or equal to", "must be at most")
+    return f" {text}" if text.startswith("must be") else f": {text}"
+
+
+def _named(param: Any, context: Any) -> str:
+    """An option with what follows it, or an argument, as help pages name them."""
+    if param.param_type_name != "option":
+        return _flag(param)
+    _, _, metavar = _row_of("option", *param.get_help_record(context))[0].rpartition(" ")
+    return f"{_flag(param)} {metavar}"
+
+
+def _flag(param: Any) -> str:
+    """An option by its short name where there is one; an argument by its own."""
+    if param.param_type_name != "option":
+        return str(param.metavar or param.name).upper().removesuffix(" ...")
+    return str(min(param.opts, key=len))
+
+
+def _example(command: Any, param: Any) -> str:
+    """The first example of a verb's help that shows the option, or any where an argument is missing."""
+    found = re.findall(r": (seqlab .*)", " \n".join(line.strip() for line in (command.help or "").split("\n")))
+    fitting = [one.strip() for one in found if param.param_type_name != "option" or set(param.opts) & set(one.split())]
+    return fitting[0] if fitting else ""

@@ -168,7 +168,7 @@ def test_prepare(capsys: pytest.CaptureFixture[str], book: Path, tmp_path: Path)
         (("--valid-fraction", "1"), "valid_fraction: must be below 1"),
         (("--min-count", "500", "--tokenizer", "word"), "lower --min-count"),
         (("--valid", "missing.txt"), "missing.txt: no such file"),
-        (("--vocab-siz", "5"), "No such option"),
+        (("--vocab-siz", "5"), "there is no option --vocab-siz. Did you mean '--vocab-size'?"),
     ],
 )
 def test_prepare_on_bad_input(

@@ -186,9 +186,9 @@ REFUSED = {
     "train lm TEXT -o x --embeddings nowhere": "nowhere: no such file or folder of word vectors.",
     "train lm TEXT -o FOLDER": "exists and is a folder that seqlab did not write, not a seqlab run;",
     "train lm TEXT": "name the run folder to write with -o, such as -o runs/book.",
-    "train lm TEXT -o x --lr fast": "Invalid value for '--lr': must be a number. See",
-    "train lm TEXT -o x --layers two": "Invalid value for '--layers': must be a whole number. See",
-    "convert a b --words 0": "Invalid value for '--words': must be greater than or equal to 1",
+    "train lm TEXT -o x --lr fast": "--lr must be a number. See",
+    "train lm TEXT -o x --layers two": "--layers must be a whole number. See",
+    "convert a b --words 0": "--words must be at least 1.",
     "check TEXT --cell lsmt": "Did you mean 'lstm'?",
     "check TEXT --epochs 1 --steps 2": "epochs and steps both limit training; give one of them.",
     "check TEXT --init nowhere": "nowhere: no such run folder.",
@@ -261,3 +261,42 @@ def test_a_summary_is_a_table_on_a_terminal_and_json_elsewhere(terminal, as_json
 @pytest.mark.parametrize(("typed", "text"), [(r"a\nb", "a\nb"), (r"a\\nb", r"a\nb"), (r"\t", r"\t"), ("é\\", "é\\")])
 def test_a_newline_can_be_typed(typed, text):
     assert console.unescaped(typed) == text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ("neighbors", "VECTORS is missing. For example: seqlab neighbors vectors king queen -k 5"),
+        ("neighbors vectors", "WORD is missing. For example: seqlab neighbors vectors king queen -k 5"),
+        ("visualize vectors", "-o FILE is missing. For example: seqlab visualize vectors -o map.html"),
+        ("compare", "RUN|VECTORS is missing. For example: seqlab compare"),
+        ("evalute", "evalute'. Did you mean 'evaluate'? See"),
+        ("train ml text.txt", "Choose one of: lm, embeddings, autoencoder. See"),
+        ("generate run --lenght 3", "there is no option --lenght. Did you mean '--length'? See"),
+        ("generate run --length", "--length needs a value."),
+        ("neighbors vectors word --json=3", "--json takes no value."),
+        ("generate run to be", "'to be' is more than this command takes; put words that belong together in quotes."),
+        ("neighbors vectors word -k 0", "-k must be at least 1. See"),
+        ("analogy vectors a b c --method dot", "--method: 'dot' is not one of 'add', 'mul'. See"),
+    ],
+)
+def test_a_command_line_that_cannot_be_is_answered_in_our_words(arguments, sentence, capsys):
+    assert run(arguments.split()) == 2
+    printed = capsys.readouterr()
+    assert sentence in printed.err
+    assert not re.search("Missing|No such|Got |Invalid|requires", printed.err)
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_what_a_verb_cannot_do_without_has_an_example(name, capsys):
+    needed = [param for param in VERBS[name].params if param.required]
+    if not needed:
+        return
+    assert run(name.split()) == 2
+    assert " is missing. For example: seqlab " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", ["", "train", "data"])
+def test_a_group_of_verbs_alone_answers_with_its_page(arguments, capsys):
+    assert run(arguments.split()) == 2
+    assert capsys.readouterr().out.startswith("Usage: ")
