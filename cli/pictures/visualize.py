@@ -23,6 +23,7 @@ def visualize(
         ),
     ],
     words: Annotated[int | None, typer.Option(metavar="N")] = None,
+    skip: Annotated[int | None, typer.Option(metavar="N")] = None,
     only: Annotated[
         str | None,
         typer.Option(

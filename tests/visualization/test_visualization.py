@@ -181,6 +181,8 @@ def test_words_are_chosen_by_count_and_symbols_are_left_out() -> None:
     assert missing == []
     rows, _ = choose_words(vectors, MapConfig(words=3, symbols=True))
     assert [words[row] for row in rows] == [".", "<unk>", "often"]
+    rows, _ = choose_words(vectors, MapConfig(words=2, skip=1))
+    assert [words[row] for row in rows] == ["50", "été"]
     rows, missing = choose_words(vectors, MapConfig(only=["rare", "often", "never", ".", "rare", "never"]))
     assert [words[row] for row in rows] == [".", "often", "rare"]
     assert missing == ["never"]

@@ -22,6 +22,15 @@ class MapConfig(Settings):
         ge=2,
         le=10**6,
     )
+    skip: int = knob(
+        0,
+        "How many of the most frequent words are left out: the, of, and, which say little of a subject.",
+        tier="essential",
+        usual="100 to 200 for a novel",
+        effect="The map shows more names and subjects, and less grammar.",
+        ge=0,
+        le=10**6,
+    )
     only: str | list[str] | None = knob(
         None,
         "The words to draw instead of the most frequent ones.",

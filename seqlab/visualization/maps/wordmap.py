@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Protocol
 
 import numpy as np
@@ -103,7 +104,7 @@ def choose_words(vectors: Mappable, config: MapConfig) -> tuple[np.ndarray, list
     highlight = as_list(config.highlight)
     if config.only is None:
         readable = (row for row in order if config.symbols or is_readable(vectors.words[row]))
-        chosen = {row for row, _ in zip(readable, range(config.words), strict=False)}
+        chosen = set(islice(readable, config.skip, config.skip + config.words))
     else:
         requested = dict.fromkeys(as_list(config.only))
         missing = [word for word in requested if word not in vectors.index]
@@ -162,6 +163,8 @@ def build_map(
     coloring = COLORS[config.color](words, cluster_N) if labels is None else by_label(words, labels, noun)
     origin = f"{source}: " if source else ""
     size = f"{len(words):,} of {counted(len(vectors.words), noun)}, {vectors.dim} dimensions"
+    if config.skip and config.only is None:
+        size += f"  ·  without the {config.skip:,} most frequent"
     return WordMap(
         words=words,
         position_N2=PROJECTIONS[method](unit_ND, seed, perplexity, quiet),
