@@ -29,6 +29,7 @@ from ..sources.readers import (
     ReadReport,
     SourceFile,
     Sources,
+    check_field,
     check_one_stdin,
     corpus_name,
     read_documents,
@@ -81,6 +82,7 @@ def inspect(
     given = {"train": sources, **_comparisons(sources, valid, test)}
     files = {name: resolve_sources(source) for name, source in given.items()}
     check_one_stdin(files)
+    check_field(files["train"], field)
     with read_once(), tempfile.TemporaryDirectory(prefix="seqlab-") as folder:
         return Inspection(_report(*_read(Path(folder), files, field, quiet, workers)))
 

@@ -137,7 +137,7 @@ def check_field(files: Sequence[SourceFile], field: str) -> None:
     """Refuse a field or column where no file has any. Raises InputError naming the first file."""
     if field != FIELD and files and not any(file.is_records for file in files):
         raise InputError(
-            f"{files[0].name}: is read as plain text, which has no field {field!r}; a table is named .csv or .tsv, "
+            f"{files[0].name}: is read as running text, which has no field {field!r}; a table is named .csv or .tsv, "
             f"records .jsonl or .json; else leave {option('field')} out."
         )
 

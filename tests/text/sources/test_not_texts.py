@@ -223,8 +223,9 @@ def test_text_looks_like_text(content):
     assert looks_like(content) == ""
 
 
-def test_a_field_of_a_plain_text_is_refused(tmp_path, capsys):
+@pytest.mark.parametrize("verb", ["prepare", "inspect"])
+def test_a_field_of_a_plain_text_is_refused(verb, tmp_path, capsys):
     (tmp_path / "a.txt").write_text(STORY)
-    command = ["data", "prepare", str(tmp_path / "a.txt"), "-o", str(tmp_path / "c"), "--field", "body"]
-    assert run(command) == 2
-    assert "a.txt: is read as plain text, which has no field 'body'" in capsys.readouterr().err
+    out = ["-o", str(tmp_path / "c")] if verb == "prepare" else []
+    assert run(["data", verb, str(tmp_path / "a.txt"), *out, "--field", "body"]) == 2
+    assert "a.txt: is read as running text, which has no field 'body'" in capsys.readouterr().err
