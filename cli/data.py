@@ -152,7 +152,7 @@ def prepare_text(
 def _text_config(arguments: Mapping[str, Any]) -> TextConfig:
     """The settings among `arguments`. A value that is no choice is answered with the choices."""
     from seqlab.base.errors import InputError, did_you_mean
-    from seqlab.config import TextConfig
+    from seqlab.config import FLAGS, TextConfig
 
     values = {name: arguments[name] for name in TextConfig.model_fields if arguments.get(name) is not None}
     for name in ("tokenizer", "errors"):
@@ -162,4 +162,4 @@ def _text_config(arguments: Mapping[str, Any]) -> TextConfig:
                 f"--{name}: must be {', '.join(choices[:-1])} or {choices[-1]}, not {values[name]!r}."
                 f"{did_you_mean(values[name], choices)}"
             )
-    return TextConfig.build(values, "flags")
+    return TextConfig.build(values, FLAGS)

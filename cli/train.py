@@ -66,7 +66,7 @@ def layers_of(
     Raises:
         InputError: naming file, flag or key.
     """
-    from seqlab.config import merge, parse_set, read_config
+    from seqlab.config import FLAGS, merge, parse_set, read_config
 
     names = {key.rpartition(".")[2] for key in kind.keys()}  # noqa: SIM118
     flags = {name: value for name, value in arguments.items() if name in names and value is not None}
@@ -74,7 +74,7 @@ def layers_of(
     layers = []
     for origin, values in (
         (str(config), read_config(config) if config else {}),
-        ("flags", flags),
+        (FLAGS, flags),
         ("--set", parse_set(settings or [])),
     ):
         qualified = kind.qualified(values)

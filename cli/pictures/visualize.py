@@ -59,7 +59,7 @@ def visualize(
     arguments = dict(locals())
     check_one_stdin(VECTORS=vectors, only=only, labels=labels)
     from seqlab.base.errors import counted
-    from seqlab.config import MapConfig
+    from seqlab.config import FLAGS, MapConfig
     from seqlab.visualization import draw_map
     from seqlab.visualization.output import FORMATS, check_output
 
@@ -67,7 +67,7 @@ def visualize(
     given = {name: arguments[name] for name in MapConfig.keys() if arguments[name] is not None}  # noqa: SIM118
     given |= {} if only is None else {"only": [line for _, line in _lines_of(only)]}
     given |= {} if labels is None else {"labels": _labels(labels)}
-    MapConfig.build(given, "visualize")
+    MapConfig.build(given, FLAGS)
     picture = draw_map(open_vectors(vectors), source=vectors.resolve().name, **given)
     if missing := picture.missing:
         shown = ", ".join(printable(word) for word in missing[:10]) + (", ..." if len(missing) > 10 else "")

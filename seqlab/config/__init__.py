@@ -14,9 +14,10 @@ from .groups.model import ModelConfig
 from .groups.text import TextConfig
 from .groups.training import TrainingConfig
 from .names import NAMES
-from .settings import Knob, Seed, Settings, merge, parse_set, read_config
+from .settings import FLAGS, Knob, Seed, Settings, merge, parse_set, read_config
 
 __all__ = [
+    "FLAGS",
     "NAMES",
     "AutoencoderConfig",
     "EmbeddingsConfig",

@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from ..base.errors import InputError, did_you_mean
+from ..base.errors import InputError, did_you_mean, option
 from .names import Tier
 
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
@@ -24,6 +24,8 @@ WIDEST = 1 << 16
 """Numbers of a vector or a hidden state beyond which a setting is a slip: four times the widest models published."""
 
 MEASURED = "measured here, see benchmarks/"
+FLAGS = "flags"
+"""The source of settings that a person typed as options, by whose names errors then speak."""
 PRACTICE = "common practice, not measured here"
 YOURS = "depends on your text, your machine or your wish"
 """Sources of a default that comes from no paper."""
@@ -71,7 +73,11 @@ class Settings(BaseModel):
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            raise InputError(f"{source}: {_sentence(cls, error)}") from None
+            sentence = _sentence(cls, error)
+            if source == FLAGS:
+                key, colon, rest = sentence.partition(": ")
+                raise InputError(f"{option(key.rpartition('.')[2])}{colon}{rest}") from None
+            raise InputError(f"{source}: {sentence}") from None
 
     @classmethod
     def of_record(cls, values: Mapping[str, Any], source: str) -> Self:

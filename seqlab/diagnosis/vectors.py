@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from ..base.errors import option
@@ -12,6 +14,8 @@ RISEN = 1.08
 """A held-out loss that ends at so many times its lowest is worth a sentence."""
 CLIMBED = 1.02
 """The same of the training loss, which falls from pass to pass in a healthy training."""
+FEW, JUMPS = 5, 5.0
+"""Of more passes than so many, the climb must be so many times what the loss usually changes from pass to pass."""
 GAIN = 0.01
 """Share of the held-out loss by which the last pass must lower it to be worth another one."""
 
@@ -57,6 +61,9 @@ def _risen(held_out: Losses, epochs: float) -> Finding | None:
 
 def _climbed(losses: list[float]) -> Finding | None:
     if len(losses) < 2 or losses[-1] <= CLIMBED * min(losses):
+        return None
+    jump = statistics.median(abs(after - before) for before, after in pairwise(losses))
+    if len(losses) > FEW and losses[-1] - min(losses) <= JUMPS * jump:  # short texts: chance
         return None
     seen = f"The training loss rose from {min(losses):.3f} to {losses[-1]:.3f} nats per prediction."
     remedy = f"Try a smaller {option('lr')}."

@@ -151,7 +151,7 @@ def test_the_same_seed_draws_the_same_page(vectors: Path, tmp_path: Path) -> Non
     ("arguments", "sentence"),
     [
         (["-o", "map.gif"], "the name of a picture ends in .html, .png, .svg, .pdf."),
-        (["-o", "map.png", "--method", "umap"], "visualize: method: 'umap' is not one of tsne, pca."),
+        (["-o", "map.png", "--method", "umap"], "--method: 'umap' is not one of tsne, pca."),
         (["-o", "map.png", "--words", "1"], "visualize: words: must be 2 or more, not 1."),
         (["-o", "map.png", "--highlight", "kinf"], "Did you mean 'king'"),
         (["-o", "map.png", "--perplexity", "-3"], "visualize: perplexity: must be above 0, not -3.0."),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from seqlab.diagnosis import Finding, Findings
+from seqlab.diagnosis import Finding, Findings, diagnose_vectors
 
 NOTE = Finding("short", "note", "The text has 12 tokens.", "fewer than 100 tokens", "", "")
 PROBLEM = Finding(
@@ -43,3 +43,10 @@ def test_findings_become_plain_values_and_rows():
         }
     ]
     assert found.table().rows[0][0] == "divergence"
+
+
+def test_passes_that_differ_by_chance_are_no_climb():
+    losses = [2.57, 2.61, 2.64, 2.56, 2.61, 2.60, 2.45, 2.47, 2.41, 2.46, 2.47, 2.45, 2.44, 2.47]
+    assert not list(diagnose_vectors(losses, [None] * len(losses)))
+    climbing = [2.57, 2.41, 2.40, 2.39, 2.38, 2.38, 2.41, 2.47, 2.54]
+    assert [one.name for one in diagnose_vectors(climbing, [None] * 9)] == ["rate-too-high"]

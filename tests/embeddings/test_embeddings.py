@@ -483,7 +483,7 @@ def test_rare_words_and_control_tokens_get_no_vector(tmp_path: Path) -> None:
     loaded = load_vectors(tmp_path / "vectors")
     assert loaded.meta["settings"]["min_count"] == 5
     assert loaded.meta["report"]["words"] == report["words"]
-    with pytest.raises(InputError, match=r"min_count: 0 of the .* different words .* \(the most frequent one 100"):
+    with pytest.raises(InputError, match=r"different words, of which 0 occur .* \(the most frequent one 100"):
         train_embeddings(corpus, QUICK.updated({"min_count": 1_000}), quiet=True)
 
 

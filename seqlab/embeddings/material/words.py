@@ -52,10 +52,12 @@ def choose_words(text: TrainingText, min_count: int, max_vocab: int | None = Non
     ids = ids[np.argsort(-vocab.counts[ids], kind="stable")][:max_vocab]
     if len(ids) < 2:
         most = int(vocab.counts[is_word].max()) if is_word.any() else 0
+        different = counted(int(is_word.sum()), "different word")
+        if min_count <= 1:
+            raise InputError(f"the text has {different}; vectors need two or more that occur beside one another.")
         raise InputError(
-            f"min_count: {len(ids)} of the {int(is_word.sum()):,} different words of this text occur "
-            f"{min_count} times or more (the most frequent one {counted(most, 'time')}); take a smaller "
-            f"{option('min_count')} or a longer text."
+            f"the text has {different}, of which {len(ids)} occur {min_count} times or more (the most frequent one "
+            f"{counted(most, 'time')}); take a smaller {option('min_count')} or a longer text."
         )
     rows = np.full(len(vocab), -1, np.int32)
     rows[ids] = np.arange(len(ids))
