@@ -38,6 +38,8 @@ def compare_models(
     """
     if len(groups) < 2:
         raise InputError("compare: give two models or more.")
+    if text is not None:
+        check_same_way(list(chain.from_iterable(groups)))
     readings = [[read_model(one, text, split, quiet) for one in group] for group in groups]
     check_same_text(readings, text)
     first, *others = readings
@@ -73,6 +75,21 @@ def text_name(text: Sources | None, split: str | None, first: TextReading) -> st
     return f"their {split} text" if split else "their own test or validation text"
 
 
+def check_same_way(models: Sequence[TrainedLanguageModel]) -> None:
+    """Refuse, before anything is read, models of which some read a text as a list of lines and others do not.
+
+    Raises:
+        InputError: naming two of them.
+    """
+    first = models[0]
+    for one in models:
+        if one.run.lines != first.run.lines:
+            raise InputError(
+                f"{one.run.path} and {first.run.path} read a text in different ways, one as a list of lines; compare "
+                "runs that read it alike."
+            )
+
+
 def check_same_text(readings: Sequence[Sequence[TextReading]], text: Sources | None) -> None:
     """Refuse what is not one text for all: splits of different corpora, a text of a single token.
 
@@ -96,11 +113,8 @@ def check_same_text(readings: Sequence[Sequence[TextReading]], text: Sources | N
                 f"{one.name} and {first.name} have no test or validation text in common; name a text that neither was "
                 "trained on: --text F (in Python, text=)."
             )
-        if same or one.tokens.lines != first.tokens.lines:
-            raise InputError(
-                f"{one.name} and {first.name} read this text in different ways, one as a list of lines; compare runs "
-                "that read it alike."
-            )
+        if same:
+            raise InputError(f"{one.name} and {first.name} read this text in different ways; compare runs that agree.")
 
 
 class Cuts:
