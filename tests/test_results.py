@@ -52,7 +52,15 @@ def test_without_pandas_one_sentence_says_what_to_install(monkeypatch):
 
 @pytest.mark.parametrize(
     ("number", "text"),
-    [(4096, "4,096"), (1_020_000, "1.02 M"), (999_999, "1,000 k"), (2.5e9, "2.5 G"), (12.345, "12.3"), (0, "0")],
+    [
+        (4096, "4,096"),
+        (89400.3, "89,400"),
+        (1_020_000, "1.02 M"),
+        (999_999, "1,000 k"),
+        (2.5e9, "2.5 G"),
+        (12.345, "12.3"),
+        (0, "0"),
+    ],
 )
 def test_numbers_are_abbreviated(number, text):
     assert abbreviated(number) == text

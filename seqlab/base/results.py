@@ -29,7 +29,8 @@ def abbreviated(number: float, digits: int = 3) -> str:
         if abs(number) >= limit:
             scaled = number / (1e3 if suffix == " k" else limit)
             return f"{scaled:,.0f}{suffix}" if abs(scaled) >= 100 else f"{scaled:.{digits}g}{suffix}"
-    return f"{number:,}" if isinstance(number, int) else f"{number:,.{digits}g}"
+    whole = isinstance(number, int) or abs(number) >= 1000
+    return f"{number:,.0f}" if whole else f"{number:.{digits}g}"
 
 
 def cell(value: Any) -> str:

@@ -152,10 +152,10 @@ def test_the_same_seed_draws_the_same_page(vectors: Path, tmp_path: Path) -> Non
     [
         (["-o", "map.gif"], "the name of a picture ends in .html, .png, .svg, .pdf."),
         (["-o", "map.png", "--method", "umap"], "--method: 'umap' is not one of tsne, pca."),
-        (["-o", "map.png", "--words", "1"], "visualize: words: must be 2 or more, not 1."),
+        (["-o", "map.png", "--words", "1"], "--words: must be 2 or more, not 1."),
         (["-o", "map.png", "--highlight", "kinf"], "Did you mean 'king'"),
-        (["-o", "map.png", "--perplexity", "-3"], "visualize: perplexity: must be above 0, not -3.0."),
-        (["-o", "map.png", "--seed", "-1"], "visualize: seed: must be 0 or more, not -1."),
+        (["-o", "map.png", "--perplexity", "-3"], "--perplexity: must be above 0, not -3.0."),
+        (["-o", "map.png", "--seed", "-1"], "--seed: must be 0 or more, not -1."),
         (
             ["-o", "map.png", "--only", "nowhere.txt"],
             "nowhere.txt: cannot be read (no such file or directory).",
