@@ -54,9 +54,11 @@ class Progress:
         self.offset = self.done = done
 
     def update(self, done: float, **fields: Any) -> None:
-        """Report `done` units in total so far and any named figures (floats are shown with 4 digits)."""
+        """Report `done` units in total so far and any named figures (floats are shown with 4 digits), in the order in
+        which they come here."""
         self.done = done
-        self.fields.update(fields)
+        if fields:
+            self.fields = {**fields, **{name: value for name, value in self.fields.items() if name not in fields}}
         now = time.monotonic()
         if not self.quiet and now - self.last >= self.sink.interval:
             self.last = now

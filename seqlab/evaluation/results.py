@@ -24,6 +24,8 @@ FIGURES = (
 """Scores of every text."""
 MEMBERS = ("network", "counts", "without_cache")
 """Sections of what each member of the model achieves alone, and of what all but the cache do."""
+SEEN = "in_training_text"
+"""Key of the share of a text that the model was trained on."""
 MOST_UNKNOWN = 0.1
 """Share of <unk> up to which a perplexity speaks for itself."""
 VARIANT_FIGURES = ("perplexity", "nats_per_token", "bits_per_char")
@@ -96,8 +98,8 @@ class Scores(Result):
 
     @property
     def caveat(self) -> str:
-        """A sentence where so much of the text is unknown that the perplexity says little; else ""."""
-        return unknown_caveat(self.unknown_rate)
+        """What the perplexity is worth where much of the text is unknown, or is in the training text too; else ""."""
+        return "; ".join(filter(None, (unknown_caveat(self.unknown_rate), seen_caveat(self.values.get(SEEN, 0.0)))))
 
     @property
     def sections(self) -> dict[str, Scores]:
@@ -243,4 +245,14 @@ def unknown_caveat(rate: float) -> str:
         f"{rate:.0%} of the tokens are unknown and all count as one easy <unk>: this perplexity says little and "
         f"compares with no other; {option('tokenizer', 'bpe')} knows every text, a larger {option('vocab_size')} or a "
         f"smaller {option('min_count')} more of it"
+    )
+
+
+def seen_caveat(share: float) -> str:
+    """What a perplexity is worth when a share of the text is in the training text; "" when none is."""
+    if not share:
+        return ""
+    return (
+        f"{share:.0%} of this text is in the training text: the score says how well the model remembers that, not how "
+        "well it does on a text it has not seen"
     )

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from ..base.errors import InputError
 from ..config import EvaluationConfig
 from ..models.interpolated import Members
 from ..run import Run
 from ..text import Sources, TokenFile
+from ..text.ids.lines import line_lengths
 from .additions.dynamic import Dynamic
 from .additions.ensembles import Member
-from .evaluator import Evaluator
-from .results import Scores
+from .evaluator import Evaluator, shared_stretches, stretch_hashes
+from .results import SEEN, Scores
 from .scored_text import Addition, Scorer
-from .sources import Text, read_source
+from .sources import Text, read_source, run_corpus
 from .token_scores import write_token_scores
 from .tuning import tune_cache
 
+MUCH_SEEN = 0.2
+"""Share of a text in the training text from which on its score needs a word; texts of one kind share phrases."""
+MOST_SEARCHED = 20_000_000
+"""Tokens of a training text that is looked through for the text to score: a few seconds."""
 FEWEST_TUNING_TOKENS = 50
 """With fewer, what is tuned says nothing about any other text."""
 
@@ -141,11 +148,34 @@ def evaluate_source(
     """
     source = read_source(run, text, split, evaluator.scorer.network.reads_characters)
     name, fitted = source.split or source.name, source.split == "valid"
+    seen = {} if source.split or (share := seen_share(run, source.tokens)) < MUCH_SEEN else {SEEN: share}
     if token_scores is None:
-        return Scores(evaluator.evaluate(source.tokens, fitted), name, source.split)
+        return Scores({**evaluator.evaluate(source.tokens, fitted), **seen}, name, source.split)
     evaluation = evaluator.evaluate_tokens(source.tokens, ranked=True, fitted=fitted)
     write_token_scores(token_scores, source.tokens, run.tokenizer, evaluation)
-    return Scores(evaluation.report, name, source.split)
+    return Scores({**evaluation.report, **seen}, name, source.split)
+
+
+def seen_share(run: Run, tokens: TokenFile) -> float:
+    """Share of a text that is in the training text too: of a list, of its lines, else of the runs of STRETCH tokens
+    from every place; 0 where the training text is gone, or one of them too long to look through."""
+    try:
+        train = run_corpus(run).train
+    except InputError:
+        return 0.0
+    if max(len(train), len(tokens)) > MOST_SEARCHED:
+        return 0.0
+    if tokens.lines and train.lines:
+        known, lines = set(ids_of_lines(train)), list(ids_of_lines(tokens))
+        return sum(line in known for line in lines) / max(1, len(lines))
+    stretches = len(np.unique(stretch_hashes(tokens[:])))
+    return shared_stretches(tokens, train) / stretches if stretches else 0.0
+
+
+def ids_of_lines(tokens: TokenFile) -> Iterator[bytes]:
+    """The tokens of every line of a list."""
+    for start, length in zip(tokens.documents.tolist(), line_lengths(tokens).tolist(), strict=True):
+        yield tokens[start : start + length].astype(np.int64).tobytes()
 
 
 def available_text(run: Run, train_text: Sources | None, spelt: bool) -> TokenFile | None:

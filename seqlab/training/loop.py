@@ -479,18 +479,18 @@ class Trainer(ABC, Generic[M]):
         self.line_began, self.line_seconds = (position.tokens, now), now - started
 
     def report(self, progress: Progress, line: dict[str, Any]) -> None:
-        """Show a metrics line."""
-        fields: dict[str, Any] = {"step": self.position.step}
+        """Show a metrics line; what matters most comes first, as a narrow terminal shows no more."""
+        fields: dict[str, Any] = {}
         fields["loss" if self.model.output.exact else "training loss"] = line["loss"]
         if self.model.output.exact:
             fields["ppl"] = math.exp(min(line["loss"], 700.0))
         if math.isfinite(self.position.best):
             perplexity = math.exp(min(self.position.best, 700.0))
             error = self.last_validation.get("valid_error", 0.0)
-            fields["best valid"] = self.position.best
             fields["valid ppl"] = with_margin(perplexity, 1.96 * error * perplexity)
             fields |= self.validation_fields()
-        fields["lr"] = line["lr"]
+            fields["best valid"] = self.position.best
+        fields |= {"step": self.position.step, "lr": line["lr"]}
         if self.budget.unit != "tokens":
             fields["tokens per s"] = int(line["tokens_per_second"])
         progress.update(self.budget_done(), **fields)

@@ -165,7 +165,7 @@ def test_prepare(capsys: pytest.CaptureFixture[str], book: Path, tmp_path: Path)
         (("--tokenizer", "wrod"), "--tokenizer: must be auto, char, byte, word, whitespace or bpe, not 'wrod'"),
         (("--tokenizer", "wrod"), "Did you mean 'word'?"),
         (("--errors", "ignore"), "--errors: must be strict or replace, not 'ignore'"),
-        (("--valid-fraction", "1"), "valid_fraction: must be below 1"),
+        (("--valid-fraction", "1"), "--valid-fraction: must be below 1"),
         (("--min-count", "500", "--tokenizer", "word"), "lower --min-count"),
         (("--valid", "missing.txt"), "missing.txt: no such file"),
         (("--vocab-siz", "5"), "there is no option --vocab-siz. Did you mean '--vocab-size'?"),

@@ -286,3 +286,9 @@ def test_an_inspection_shows_itself(tmp_path: Path) -> None:
     assert found.table().headers == ["tokenizer", "tokens", "types", "tokens valid", "types valid"]
     assert "&lt;" in found._repr_html_()
     assert found.text().endswith(f"- {found.findings[-1]}")
+
+
+def test_a_text_of_white_space_alone_is_refused(tmp_path):
+    (tmp_path / "blank.txt").write_text("\n" * 50)
+    with pytest.raises(InputError, match="blank.txt: the text contains only white space"):
+        inspect(tmp_path / "blank.txt", quiet=True)

@@ -90,3 +90,14 @@ def test_counts_stand_alone_beside_a_network_that_only_disturbs(lm, limit: int, 
     assert together.report["tokens"] != limit
     assert together.report["nats_per_token"] == pytest.approx(together.report["counts"]["nats_per_token"], abs=1e-3)
     assert together.report["nats_per_token"] < together.report["network"]["nats_per_token"]
+
+
+def test_a_score_of_the_training_text_says_so(lm, tmp_path) -> None:
+    """Of lists by their lines, of which a tenth was kept for validation."""
+    text = lm.run.path.parent / "words.txt"
+    scores = lm.evaluate(text)
+    assert 0.85 < scores.to_json()["in_training_text"] < 0.95
+    assert "% of this text is in the training text" in scores.caveat
+    (tmp_path / "new.txt").write_text("badegonokame\nnokabadegone\n" * 20, "utf-8")
+    assert "in_training_text" not in lm.evaluate(tmp_path / "new.txt").to_json()
+    assert "in_training_text" not in lm.evaluate(split="valid").to_json()

@@ -124,6 +124,9 @@ def _read(
         numbering.segment(TOKENIZERS[kind](), kind == "whitespace", workers, quiet)
         types[kind] = list(numbering.types)
         counts[kind] = {name: split.counts_of(len(types[kind])) for name, split in numbering.splits.items()}
+    blank = next((name for name, split in counts["word"].items() if not has_words(types["word"], split)), None)
+    if blank:
+        raise InputError(f"{files[blank][0].name}: the text contains only white space.")
     headers = numbering.write(folder, TOKENIZERS["whitespace"](Vocab(types["whitespace"])))
     texts = {
         name: InspectedText(
@@ -136,6 +139,11 @@ def _read(
         for name, group in files.items()
     }
     return texts, types
+
+
+def has_words(types: list[str], counts_V: np.ndarray) -> bool:
+    """Whether a text has anything but white space."""
+    return any(count and token.strip() and token != EOS for token, count in zip(types, counts_V.tolist(), strict=True))
 
 
 def _look(spool: Spool, quiet: bool, workers: int | None) -> Look:

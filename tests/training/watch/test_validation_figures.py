@@ -99,3 +99,10 @@ def test_a_sample_is_called_one(run) -> None:
     assert re.search(r"validation: perplexity [\d.,]+ ± [\d.,]+ \(network alone: [\d.,]+ ± ", printed)
     assert f"± is the 95 % interval for all {exact:,} validation tokens" in printed
     assert "fitted on this text, so each half" in lm.evaluate(split="valid").text()
+
+
+def test_a_score_of_the_training_text_is_called_one(run) -> None:
+    lm, _ = run
+    folder = lm.run.path.parent
+    assert lm.evaluate(folder / "text.txt").to_json()["in_training_text"] == 1.0
+    assert not lm.evaluate(folder / "valid.txt").caveat
