@@ -47,7 +47,7 @@ def library() -> ctypes.CDLL:
 class Calls(Part):
     """A trial is one call of one command: it fails, or is the last one; the same command again must succeed."""
 
-    name, share, quick = "calls", 0.3, 12
+    name, share, quick = "calls", 0.3, 9
 
     def prepare(self) -> None:
         self.expected: dict[str, dict[str, str]] = {}

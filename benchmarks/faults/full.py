@@ -21,7 +21,7 @@ LEAST = 2048
 class Full(Part):
     """A trial is one command with room for some of what it writes; then the same command again with enough."""
 
-    name, share, planned, quick = "full", 0.06, 300, 10
+    name, share, planned, quick = "full", 0.06, 300, 8
 
     def prepare(self) -> None:
         self.expected: dict[str, dict[str, str]] = {}

@@ -96,7 +96,7 @@ DEEP = "/".join(["d" * 60] * 55)
 class Hostile(Part):
     """A trial is one command and one odd thing that it is told to read or write."""
 
-    name, share, quick = "hostile", 0.1, 16
+    name, share, quick = "hostile", 0.1, 12
 
     def prepare(self) -> None:
         questions(self.inputs)

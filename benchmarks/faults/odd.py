@@ -70,7 +70,7 @@ QUERIES = (
 class Odd(Part):
     """A trial is one odd text, what is made of it, and then some odd questions."""
 
-    name, share, planned, quick = "odd", 0.1, 1000, 8
+    name, share, planned, quick = "odd", 0.1, 1000, 6
 
     def prepare(self) -> None:
         """The inputs are enough."""

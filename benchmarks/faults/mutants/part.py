@@ -29,7 +29,7 @@ MOVING = (*commands.TIMES, "start_up_seconds", "bytes", "files", "modified")
 class Mutants(Part):
     """A trial is one damaged file and one command that reads it."""
 
-    name, share, planned, quick = "mutants", 0.35, 10_000, 80
+    name, share, planned, quick = "mutants", 0.35, 10_000, 60
 
     def prepare(self) -> None:
         questions(self.inputs)
