@@ -97,7 +97,7 @@ import torch
 from seqlab.nn.packed import FORMS
 from seqlab.base.compiled.simd import PAIRED
 torch.manual_seed(0)
-for form in ("int8", "int4", "ternary", "binary"):
+for form in ("int8", "int4", "ternary", "binary", "codebook"):
     packed = FORMS[form].pack(torch.randn(50, 150))
     for rows in (1, 5, 40):
         hidden = torch.randn(rows, 150)

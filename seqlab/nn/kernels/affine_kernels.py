@@ -13,7 +13,7 @@ from numba.extending import register_jitable
 
 from ...base.compiled.dots import dots
 from ...base.compiled.pointers import after, pointer, room
-from ...base.compiled.simd import LANES, PAIRED, multiply_rows
+from ...base.compiled.simd import LANES, PAIRED, STREAMS, multiply_rows
 from .matrices import BIAS, ROWS, WEIGHT, WIDTH
 
 SUMS = {"contract", "reassoc"}
@@ -33,14 +33,14 @@ def products_float32(matrix_F: Any, hidden_MD: Any, texts: int, out_MN: Any, scr
     """out = hidden W^T + b, as `matrices` has it."""
     weight_ND, bias_N = pointer(matrix_F[WEIGHT], "float32"), pointer(matrix_F[BIAS], "float32")
     rows, dim = matrix_F[ROWS], matrix_F[WIDTH]
-    gap = rows // LANES if dim > LANES else 0
-    sums = room(LANES, "float32")
+    gap = rows // STREAMS if dim > STREAMS else 0
+    sums = room(STREAMS, "float32")
     for n in range(gap):
         for m in range(texts):
-            dots(sums, after(weight_ND, n * dim), gap * dim, after(hidden_MD, m * dim), dim, LANES, PAIRED)
-            for i in range(LANES):
+            dots(sums, after(weight_ND, n * dim), gap * dim, after(hidden_MD, m * dim), dim, STREAMS, PAIRED)
+            for i in range(STREAMS):
                 out_MN[m * rows + n + i * gap] = sums[i] + bias_N[n + i * gap]
-    for n in range(gap * LANES, rows):
+    for n in range(gap * STREAMS, rows):
         for m in range(texts):
             total = bias_N[n]
             for d in range(dim):

@@ -17,7 +17,7 @@ from numba.extending import register_jitable
 
 from ...base.compiled.dots import dots
 from ...base.compiled.pointers import after, pointer, room
-from ...base.compiled.simd import PAIRED, WORDS
+from ...base.compiled.simd import PAIRED
 from ..kernels.matrices import BIAS, LENGTH, ROWS, SCALES, WEIGHT, WIDTH
 from .planes import BLOCK, HALVED, LOOKS_UP, TOGETHER, dot_planes, dot_values
 
@@ -56,15 +56,15 @@ def products_int8(matrix_F: Any, hidden_MD: Any, texts: int, out_MN: Any, scratc
     units_M, numbers_MD = scratch, pointer(after(scratch, texts), "int16")
     for m in range(texts):
         units_M[m] = rounded(after(hidden_MD, m * width), width, 127 * width, FINEST, after(numbers_MD, m * width))
-    gap = rows // WORDS if width > 2 * WORDS else 0
-    sums = room(WORDS, "int32")
+    gap = rows // TOGETHER if width > 2 * TOGETHER else 0
+    sums = room(TOGETHER, "int32")
     for n in range(gap):
         for m in range(texts):
-            dots(sums, after(codes_ND, n * width), gap * width, after(numbers_MD, m * width), width, WORDS, PAIRED)
-            for i in range(WORDS):
+            dots(sums, after(codes_ND, n * width), gap * width, after(numbers_MD, m * width), width, TOGETHER, PAIRED)
+            for i in range(TOGETHER):
                 k = n + i * gap
                 out_MN[m * rows + k] = np.float32(sums[i]) * (scales_N[k] * units_M[m]) + bias_N[k]
-    for n in range(gap * WORDS, rows):
+    for n in range(gap * TOGETHER, rows):
         for m in range(texts):
             total = np.int32(0)
             for d in range(width):
