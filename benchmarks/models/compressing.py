@@ -4,6 +4,7 @@ python -m benchmarks.models.compressing sweep RUN STUDY    every method: size, e
 python -m benchmarks.models.compressing speed WIDTH        a step of two tied layers over 33,278 types, with 1 and 64
                                                            streams, against the dynamic int8 of torch and of ONNX
                                                            Runtime (whose steps end in log-probabilities, not logits)
+python -m benchmarks.models.compressing steps WIDTH ...    the same step of one text by our forms alone, in turn
 python -m benchmarks.models.compressing memory RUN OTHER   what opening a run and writing with it takes
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import os
 import resource
 import statistics
 import subprocess
@@ -38,6 +40,8 @@ from .. import rows
 Step = Callable[[torch.Tensor, Any], tuple[Any, Any]]
 ROUNDS = 3
 TYPES = 33_278
+STEPS, WARM = 80, 8
+"""Tokens that are read, and those of them that count for nothing."""
 NOTE = (
     "one pinned core, one thread, other work on it; processor time, the best of ten blocks of 0.1 s in each of three "
     "rounds, medians of rounds"
@@ -131,6 +135,39 @@ def speed(width: str, table: str | None) -> None:
     rows.record(table, lines, "float32", NOTE)
 
 
+@torch.inference_mode()
+def steps(*widths: str, table: str | None) -> None:
+    """Processor time of a step of one text by every form, step by step in turn; weights as training starts from."""
+    torch.set_num_threads(1)
+    lines: dict[str, dict[str, float | None]] = {}
+    for width in widths:
+        torch.manual_seed(0)
+        config = ModelConfig(embed_dim=int(width), hidden_dim=int(width), layers=2, tie=True, counts=False)
+        models = {"float32": LanguageModel(config, TYPES).eval()}
+        for form in ("int8", "int4", "codebook", "ternary", "binary"):
+            models[form] = copy.deepcopy(models["float32"])
+            pack_(models[form], form)
+        states = {name: model.init_state(1) for name, model in models.items()}
+        taken: dict[str, list[float]] = {name: [] for name in models}
+        for id in torch.randint(0, TYPES, (STEPS,)):
+            for name, model in models.items():
+                began = time.thread_time()
+                _, states[name] = model.step(id[None], states[name])
+                taken[name].append(1e3 * (time.thread_time() - began))
+        medians = {name: statistics.median(times[WARM:]) for name, times in taken.items()}
+        lines |= {
+            f"{width} units, {name}": {
+                "processor time a step [ms]": round(value, 3),
+                "times float32's rate": round(medians["float32"] / value, 2),
+            }
+            for name, value in medians.items()
+        }
+    _print(lines)
+    limited = os.environ.get("NUMBA_CPU_NAME")
+    where = "one pinned core, one thread, other work on it" + (f", kernels limited to {limited}" if limited else "")
+    rows.record(table, lines, where=where)
+
+
 def sweep(path: str, study: str, table: str | None, retrain: float | None) -> None:
     """All methods on the validation text of a run."""
     found = sweep_model(path, study, retrain=retrain)
@@ -184,7 +221,7 @@ def _print(lines: dict[str, dict[str, float | None]]) -> None:
 def main() -> None:
     """Run one part."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=["sweep", "speed", "memory", "child"])
+    parser.add_argument("part", choices=["sweep", "speed", "steps", "memory", "child"])
     parser.add_argument("paths", nargs="+")
     parser.add_argument("--retrain", type=float)
     rows.add_option(parser)
@@ -193,6 +230,8 @@ def main() -> None:
         sweep(*options.paths, options.rows, options.retrain)
     elif options.part == "speed":
         speed(*options.paths, options.rows)
+    elif options.part == "steps":
+        steps(*options.paths, table=options.rows)
     elif options.part == "memory":
         memory(*options.paths, options.rows)
     else:

@@ -13,28 +13,13 @@ from typing import Any
 import numpy as np
 
 from ...base.numerics import logistic, tanh
-from .affine_kernels import compiled, step
+from .affine_kernels import step
 from .lstm_kernels import copy_out
 from .sweep_kernels import load
 
 _ONE = np.float32(1)
 
 # Rows are cut into gates before the loops over them: with a computed index numba emits no vector code.
-
-
-@compiled
-def gru_states(from_input_K: Any, from_state_K: Any, h_H: Any, new_h_H: Any) -> None:
-    """h of a stream from W x + b and U h + b', which are overwritten."""
-    width = h_H.size
-    r_H, z_H = from_input_K[:width], from_input_K[width : 2 * width]
-    n_H, n_state_H = from_input_K[2 * width :], from_state_K[2 * width :]
-    both_H, both_state_H = from_input_K[: 2 * width], from_state_K[: 2 * width]
-    for j in range(both_H.size):
-        both_H[j] = logistic(both_H[j] + both_state_H[j])
-    for j in range(n_H.size):
-        n_H[j] = tanh(n_H[j] + r_H[j] * n_state_H[j])
-    for j in range(new_h_H.size):
-        new_h_H[j] = n_H[j] + z_H[j] * (h_H[j] - n_H[j])
 
 
 @step
