@@ -4,7 +4,7 @@ A sample misses by as much as its tokens are easier or harder than the others. C
 know much of that: by how much they find the sample easier than all of the text, the mean of the sample is corrected, as
 far as model and counts agree on what is easy (the regression estimator: Cochran, Sampling Techniques, 1977, chapter 7).
 On a play, an encyclopedia and a list of names its standard error was a third to a fifth of that of the sample's mean
-for network and counts together, and 0.45 to 0.8 of it for the network alone.
+for network and counts together, and 0.45 to 0.9 of it for the network alone.
 
 Shapes: N tokens of the sample, in their order.
 """
