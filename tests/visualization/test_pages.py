@@ -270,8 +270,8 @@ def test_progress_of_a_layout_counts_its_iterations(
     out, err = capfd.readouterr()
     assert out == ""
     lines = err.splitlines()
-    assert lines[0].startswith("laying out 39 words    0%  0/1000 iterations")
-    assert any(line.startswith("laying out 39 words    5%  50/1000 iterations") for line in lines)
+    assert lines[0].startswith("laying out 39 points    0%  0/1000 iterations")
+    assert any(line.startswith("laying out 39 points    5%  50/1000 iterations") for line in lines)
     assert len(lines) >= 5
     assert "100%  1000/1000 iterations" in lines[-1]
 
