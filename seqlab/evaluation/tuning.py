@@ -139,7 +139,14 @@ def unseen_odds(members: Members, tokens: TokenFile, start_id: int, odds_N: np.n
 
 
 def put_in_place(odds_N: np.ndarray, places_N: np.ndarray, odds_S: np.ndarray, places_S: np.ndarray) -> None:
-    """Replace the log-odds at those of `places_N` that are among `places_S`."""
+    """Replace the log-odds at those of `places_N` that are among `places_S`.
+
+    Args:
+        odds_N: of many places, changed in place.
+        places_N: where these are in a text, ascending.
+        odds_S: of others.
+        places_S: where those are.
+    """
     rows_S = np.searchsorted(places_N, places_S).clip(max=len(places_N) - 1)
     same_S = places_N[rows_S] == places_S
     odds_N[rows_S[same_S]] = odds_S[same_S]

@@ -95,7 +95,13 @@ class LanguageModelValidator(Validator[LanguageModel]):
     ) -> tuple[np.ndarray, Gate]:
         """Log-probabilities (N,) of network and counts together, mixed as at the end of training; and a gate for until
         then, which looks at what the counts know only. One member counts alone where a fitted gate is worse, as it can
-        be of members that are alike, or on little text."""
+        be of members that are alike, or on little text.
+
+        Args:
+            network_N, counts_N: log-probabilities of a sample of the text.
+            known_N: what the counts know before each of its tokens.
+            hidden_ND: states of the network there.
+        """
         assert self.counts is not None
         kinds, width = self.counts.kinds, self.model.output.width
         mixed_N = mix(network_N, counts_N, crossed(network_N, counts_N, known_N, hidden_ND, kinds))

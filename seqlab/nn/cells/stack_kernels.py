@@ -50,7 +50,15 @@ def gru(*numbers: Number) -> Sequence[Number]:
 
 
 def cell_lstm(from_input_BG: Any, from_state_BG: Any, before: Any, beyond: Any, texts: int, width: int) -> None:
-    """The state of a layer after a token: h of all texts, then c of all texts."""
+    """The state of a layer after a token: h of all texts, then c of all texts.
+
+    Args:
+        from_input_BG, from_state_BG: parts of the gates.
+        before: the state so far.
+        beyond: where the new state goes.
+        texts: B.
+        width: of the layer.
+    """
     for b in range(texts):
         x_G, u_G = after(from_input_BG, 4 * b * width), after(from_state_BG, 4 * b * width)
         h, c = b * width, (texts + b) * width
@@ -66,7 +74,15 @@ def cell_lstm(from_input_BG: Any, from_state_BG: Any, before: Any, beyond: Any, 
 
 
 def cell_gru(from_input_BG: Any, from_state_BG: Any, before: Any, beyond: Any, texts: int, width: int) -> None:
-    """The state of a layer after a token: h of all texts."""
+    """The state of a layer after a token: h of all texts.
+
+    Args:
+        from_input_BG, from_state_BG: parts of the gates.
+        before: the state so far.
+        beyond: where the new state goes.
+        texts: B.
+        width: of the layer.
+    """
     for b in range(texts):
         x_G, u_G, h = after(from_input_BG, 3 * b * width), after(from_state_BG, 3 * b * width), b * width
         gru(

@@ -30,7 +30,15 @@ SPAN = 8 * TILE
 
 
 def products_float32(matrix_F: Any, hidden_MD: Any, texts: int, out_MN: Any, scratch: Any) -> None:
-    """out = hidden W^T + b, as `matrices` has it."""
+    """out = hidden W^T + b, as `matrices` has it.
+
+    Args:
+        matrix_F: the line of W and b.
+        hidden_MD: a few positions.
+        texts: M.
+        out_MN: the result.
+        scratch: as many numbers as `scratch_size` says.
+    """
     weight_ND, bias_N = pointer(matrix_F[WEIGHT], "float32"), pointer(matrix_F[BIAS], "float32")
     rows, dim = matrix_F[ROWS], matrix_F[WIDTH]
     gap = rows // STREAMS if dim > STREAMS else 0
@@ -49,7 +57,14 @@ def products_float32(matrix_F: Any, hidden_MD: Any, texts: int, out_MN: Any, scr
 
 
 def rows_float32(matrix_F: Any, ids_R: Any, count: int, out_RD: Any) -> None:
-    """Some rows."""
+    """Some rows.
+
+    Args:
+        matrix_F: the line of the matrix.
+        ids_R: which rows.
+        count: of them.
+        out_RD: the result.
+    """
     weight_ND, dim = pointer(matrix_F[WEIGHT], "float32"), matrix_F[WIDTH]
     for r in range(count):
         for d in range(dim):

@@ -51,11 +51,26 @@ def scratch_size(texts: int, width: int) -> int:
 def line_of(
     kernel: Native, weight: int, scales: int, bias_N: Tensor | None, shape: torch.Size, length: int
 ) -> list[int]:
-    """The line of a matrix for one of its kernels; memory is given by address."""
+    """The line of a matrix for one of its kernels.
+
+    Args:
+        kernel: of its form.
+        weight, scales: addresses; 0 for scales of a form without.
+        bias_N: what is added; None for nothing.
+        shape: N, D.
+        length: numbers of a row that share a scale.
+    """
     return [kernel.address, weight, scales, 0 if bias_N is None else bias_N.data_ptr(), *shape, length]
 
 
 def multiply(kernel: Native, line: list[int], hidden_MD: Tensor, out_MN: Tensor) -> None:
-    """out = hidden W^T + b of a few positions."""
+    """out = hidden W^T + b of a few positions.
+
+    Args:
+        kernel: of the form of W.
+        line: of W and b.
+        hidden_MD: positions.
+        out_MN: the result.
+    """
     scratch = torch.empty(scratch_size(*hidden_MD.shape))
     kernel(np.array(line, np.int64), hidden_MD, len(hidden_MD), out_MN, scratch)

@@ -50,7 +50,15 @@ def rounded(hidden_D: Any, width: int, largest_sum: int, finest: int, codes_P: A
 
 
 def products_int8(matrix_F: Any, hidden_MD: Any, texts: int, out_MN: Any, scratch: Any) -> None:
-    """out = hidden W^T + b for W = scale * code, as `kernels.matrices` has it."""
+    """out = hidden W^T + b for W = scale * code, as `kernels.matrices` has it.
+
+    Args:
+        matrix_F: the line of W and b.
+        hidden_MD: a few positions.
+        texts: M.
+        out_MN: the result.
+        scratch: as many numbers as `scratch_size` says.
+    """
     codes_ND, scales_N = pointer(matrix_F[WEIGHT], "int8"), pointer(matrix_F[SCALES], "float32")
     bias_N, rows, width = pointer(matrix_F[BIAS], "float32"), matrix_F[ROWS], matrix_F[WIDTH]
     units_M, numbers_MD = scratch, pointer(after(scratch, texts), "int16")
@@ -73,7 +81,14 @@ def products_int8(matrix_F: Any, hidden_MD: Any, texts: int, out_MN: Any, scratc
 
 
 def rows_int8(matrix_F: Any, ids_R: Any, count: int, out_RD: Any) -> None:
-    """Some rows."""
+    """Some rows.
+
+    Args:
+        matrix_F: the line of the matrix.
+        ids_R: which rows.
+        count: of them.
+        out_RD: the result.
+    """
     codes_ND, scales_N = pointer(matrix_F[WEIGHT], "int8"), pointer(matrix_F[SCALES], "float32")
     width = matrix_F[WIDTH]
     for r in range(count):
@@ -119,7 +134,14 @@ def planes_kernels(bits: int, zero: float) -> Any:
                     out_MN[m * rows + k] = sums[i] * units_M[m] + bias_N[k]
 
     def rows(matrix_F: Any, ids_R: Any, count: int, out_RD: Any) -> None:
-        """Some rows."""
+        """Some rows.
+
+        Args:
+            matrix_F: the line of the matrix.
+            ids_R: which rows.
+            count: of them.
+            out_RD: the result.
+        """
         codes, scales = pointer(matrix_F[WEIGHT], "uint8"), pointer(matrix_F[SCALES], "float32")
         width, length = matrix_F[WIDTH], matrix_F[LENGTH]
         groups = (width + length - 1) // length
@@ -140,7 +162,15 @@ products_binary, rows_binary = planes_kernels(1, 0.5)
 
 
 def products_codebook(matrix_F: Any, hidden_MD: Any, texts: int, out_MN: Any, scratch: Any) -> None:
-    """out = hidden W^T + b for W = values[code], two codes in a byte; the values are rounded to 16 bits."""
+    """out = hidden W^T + b for W = values[code], two codes in a byte; the values are rounded to 16 bits.
+
+    Args:
+        matrix_F: the line of W and b.
+        hidden_MD: a few positions.
+        texts: M.
+        out_MN: the result.
+        scratch: as many numbers as `scratch_size` says.
+    """
     codes_NB, values_K = pointer(matrix_F[WEIGHT], "uint8"), pointer(matrix_F[SCALES], "float32")
     bias_N, rows, width = pointer(matrix_F[BIAS], "float32"), matrix_F[ROWS], matrix_F[WIDTH]
     half = (width + 1) // 2
@@ -178,7 +208,14 @@ def products_codebook(matrix_F: Any, hidden_MD: Any, texts: int, out_MN: Any, sc
 
 
 def rows_codebook(matrix_F: Any, ids_R: Any, count: int, out_RD: Any) -> None:
-    """Some rows."""
+    """Some rows.
+
+    Args:
+        matrix_F: the line of the matrix.
+        ids_R: which rows.
+        count: of them.
+        out_RD: the result.
+    """
     codes_NB, values_K = pointer(matrix_F[WEIGHT], "uint8"), pointer(matrix_F[SCALES], "float32")
     width = matrix_F[WIDTH]
     half = (width + 1) // 2

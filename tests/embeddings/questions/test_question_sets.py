@@ -230,7 +230,7 @@ def test_nothing_covered_is_a_sentence_and_nulls(
         ([], "give --text F for a language model, or --questions F"),
         (["--text", "a.txt", "--questions", "english"], "give --text F for a language model, or --questions F"),
         (["--questions", "englisch"], "Did you mean 'english'?"),
-        (["--questions", "english", "--method", "max"], "'--method': 'max' is not one of 'add', 'mul'"),
+        (["--questions", "english", "--method", "max"], "--method: 'max' is not one of 'add', 'mul'"),
     ],
 )
 def test_bad_commands_are_one_sentence(

@@ -607,7 +607,7 @@ def test_analogy_verb_in_every_spelling(family: Path, capsys: pytest.CaptureFixt
         (["neighbors", "{v}/nowhere", "king"], "no such file"),
         (["analogy", "{v}", "a", "b"], "give three words"),
         (["analogy", "{v}", "king - "], "write words with"),
-        (["analogy", "{v}", "man", "king", "woman", "--method", "sum"], "'--method': 'sum' is not one of 'add', 'mul'"),
+        (["analogy", "{v}", "man", "king", "woman", "--method", "sum"], "--method: 'sum' is not one of 'add', 'mul'"),
     ],
 )
 def test_verbs_answer_mistakes_with_one_sentence(
