@@ -19,6 +19,10 @@ from seqlab.base.errors import did_you_mean
 WIDEST = 100
 NAMES = 30
 """Columns of a page at most, and of its names; a longer name has a line to itself."""
+KINDS = {"integer": "whole number", "number": "number"}
+"""What typer calls the values of an option, in words."""
+FEW = 6
+"""Commands that a sentence has room for."""
 OPTIONS = "Options"
 """The panel of options that name none; it comes last."""
 TYPES = {"str": "TEXT", "int": "N", "float": "NUMBER", "path": "PATH", "Path": "PATH"}
@@ -154,10 +158,6 @@ def _bold(text: str) -> str:
     return text if os.environ.get("NO_COLOR") else typer.style(text, bold=True)
 
 
-KINDS = {"integer": "whole number", "number": "number"}
-"""What typer calls the values of an option, in words."""
-
-
 def usage_sentence(error: Any) -> str:
     """What is wrong with a command line, and what to type instead.
 
@@ -192,10 +192,6 @@ def usage_sentence(error: Any) -> str:
     if name == "BadParameter" and param is not None:
         return f"{_flag(param)}{_wrong_value(error.message)}.{see}"
     return f"{text.rstrip('.')}.{see}"
-
-
-FEW = 6
-"""Commands that a sentence has room for."""
 
 
 def _wrong_value(message: str) -> str:

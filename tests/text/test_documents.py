@@ -253,7 +253,7 @@ def test_other_kinds_are_refused_by_name(tmp_path: Path, suffix: str) -> None:
         documents(write(tmp_path / f"x{suffix}", b"whatever"))
 
 
-@pytest.mark.parametrize("data", [zipped(b"a"), b"{\\rtf1 x}", b"\xff\xd8\xff\xe0abc"])
+@pytest.mark.parametrize("data", [zipped(b"a"), b"{\\rtf1 x}", b"\xff\xd8\xff\xe0abc"], ids=["zip", "rtf", "jpeg"])
 def test_other_kinds_are_refused_by_content(tmp_path: Path, data: bytes) -> None:
     with pytest.raises(InputError, match="not plain text; "):
         documents(write(tmp_path / "misnamed.txt", data))
