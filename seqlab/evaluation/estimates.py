@@ -50,7 +50,8 @@ class Yardstick:
         tokens: a text.
 
     Attributes:
-        mean: nats per token of all of the text by the counts.
+        mean: nats per token of all of the text by the counts; of a text of more than MOST_COUNTED tokens, of so many,
+            spread over it, whose own error is not counted.
     """
 
     def __init__(self, counts: NGramModel, tokens: TokenFile):

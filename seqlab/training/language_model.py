@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -57,7 +58,6 @@ class LanguageModelValidator(Validator[LanguageModel]):
         super().__init__(model, corpus, average, share)
         self.counts = counts
         self._counted: tuple[int, np.ndarray, np.ndarray] | None = None
-        self._yardstick: Yardstick | None = None
 
     def relative_cost(self) -> float:
         training, evaluation = flops_per_token(self.model)
@@ -77,18 +77,23 @@ class LanguageModelValidator(Validator[LanguageModel]):
             return Judged(alone.nats, alone.nats, {"valid_loss": alone.nats, **with_error(alone)})
         if self._counted is None or self._counted[0] != tokens:
             self._counted = (tokens, *self.counts.score_places(valid, places_N))
-            self._yardstick = Yardstick(self.counts, valid)
         _, counts_N, known_N = self._counted
         mixed_N, gate = self.mixed(network_N, counts_N, known_N, scored.hidden_ND.float().numpy())
-        assert self._yardstick is not None
-        together, network = (self._yardstick.estimate(log_p_N, counts_N, valid) for log_p_N in (mixed_N, network_N))
+        together, network = (self.yardstick.estimate(log_p_N, counts_N, valid) for log_p_N in (mixed_N, network_N))
         figures = {
             "valid_loss": together.nats,
             **with_error(together),
             "valid_network_loss": network.nats,
-            "valid_counts_loss": self._yardstick.mean,
+            "valid_counts_loss": self.yardstick.mean,
         }
         return Judged(together.nats, network.nats, figures, gate)
+
+    @cached_property
+    def yardstick(self) -> Yardstick:
+        """The counts as a measure of the validation text, which they read once."""
+        assert self.counts is not None
+        assert self.corpus.valid is not None
+        return Yardstick(self.counts, self.corpus.valid)
 
     def mixed(
         self, network_N: np.ndarray, counts_N: np.ndarray, known_N: np.ndarray, hidden_ND: np.ndarray

@@ -26,8 +26,6 @@ SUGGEST_AMONG = 200_000
 """Most frequent words searched for a close spelling."""
 SUGGEST_FOR = 3
 """Words of one question, at most, for which a close spelling is searched."""
-
-
 NOUNS = {"char": "character", "byte": "byte", "bpe": "piece"}
 """What the tokens of a tokenizer are called, where they are no words."""
 

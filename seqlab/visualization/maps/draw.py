@@ -151,5 +151,5 @@ def _fewer(vectors: Mappable, config: MapConfig, drawn: int) -> list[str]:
     if (left_out := known - drawn - config.skip) > 0 and not config.symbols:
         why += f", {left_out:,} of them symbols or control tokens, which are left out"
     if config.skip:
-        why += f", and the {config.skip:,} most frequent words are skipped"
+        why += f", and the {config.skip:,} most frequent are skipped"
     return [f"{drawn:,} of the {requested:,} requested {noun_of(vectors)}s are drawn: {why}."]
