@@ -562,6 +562,10 @@ class AutoencoderOptions(TypedDict, total=False):
     latent_dim: int
     """Dimensions of the point that stands for a line. Default: 32. Usual: 16 to 64; up to hidden_dim for plain
     autoencoders. More dimensions remember more of a line; a variational model leaves those it does not need unused."""
+    encoder_dim: int | None
+    """Hidden units of each layer of the encoder, in each direction. Default: `hidden_dim`. Default: None. Usual:
+    hidden_dim, or half of it with two directions. Fewer make a step faster: two directions as wide as the decoder take
+    twice its time."""
     bidirectional: bool
     """Read the line in both directions, with a stack of cells for each. Default: True. Usual: true. The point knows
     the beginning of a line as well as its end; encoding takes twice as long."""
@@ -586,6 +590,10 @@ class AutoencoderOptions(TypedDict, total=False):
     anneal: float
     """Share of training over which that weight rises; with cyclical the cycles fill all of it. Default: 0.5. Usual:
     0.2 to 0.8. Longer gives the point more time to become useful."""
+    anneal_passes: float | None
+    """Passes over the lines during which that weight rises, instead of the share `anneal`. Default: None. Usual: 10 of
+    40 passes in the published protocols. The weight no longer depends on how long training lasts, so two budgets
+    compare."""
     beta: float
     """Final weight of the KL divergence (variational). Default: 1.0. Usual: 0.1 to 1. Below 1 more is remembered of a
     line, and fewer points of the prior are good lines."""

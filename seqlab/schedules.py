@@ -110,8 +110,9 @@ def kl_weight(annealing: str, used: float, anneal: float, beta: float) -> float:
 
     Args:
         annealing: a name of ANNEALING.
-        used: share of training done since the divergence counts, in [0, 1].
-        anneal: share over which the weight rises, after which it is `beta`; cyclical fills all of training with cycles.
+        used: share of training done since the divergence counts, in [0, 1]; or passes over the text.
+        anneal: share, or passes, over which the weight rises, after which it is `beta`; cyclical fills all of training
+            with cycles.
         beta: final weight.
     """
     if annealing == "cyclical":

@@ -3,9 +3,10 @@ collapse is named, and lines of the prior.
 
 `settings` trains a variational autoencoder for every `--try`, each a line of the table, counts new lines among those of
 the prior, and prints some, with lines between two others. `bounds` trains one next to a language model of the decoder's
-size. `reconstruction` trains every kind with one budget and writes held-out lines again (BLEU where sacrebleu is
-installed: pip install sacrebleu). `collapse` trains models that must collapse (no annealing, no free bits, a decoder
-that sees everything) and healthy ones, and counts which of them the report names.
+size, and says how often each has read the lines; `--set epochs=N` lets both read them as often, where minutes leave the
+language model several times the passes. `reconstruction` trains every kind with one budget and writes held-out lines
+again (BLEU where sacrebleu is installed: pip install sacrebleu). `collapse` trains models that must collapse (no
+annealing, no free bits, a decoder that sees everything) and healthy ones, and counts which of them the report names.
 
     python -m benchmarks.models.autoencoders settings names.txt --minutes 1 --try default --try "no bits: free_bits=0"
     python -m benchmarks.models.autoencoders reconstruction names.txt --lines 2000 --steps 600 --rows autoencoders/names
@@ -101,7 +102,8 @@ def edits(a: list[str], b: list[str]) -> int:
 def bounds_of(valid: dict[str, Any]) -> Figures:
     """The figures of validation lines."""
     return {
-        "-log p at most [nats/line]": valid["iw_nll"] - valid["elbo"] + valid["iw_elbo"],
+        "-log p at most [nats/line]": valid["nll"],
+        "± [nats/line]": 1.96 * valid["iw_error"],
         "-ELBO [nats/line]": -valid["elbo"],
         "KL [nats/line]": valid["kl"],
         "mutual information [nats]": valid["mutual_information"],
@@ -146,13 +148,20 @@ def bounds(task: Measurement) -> dict[str, Figures]:
             ae = trained(task, own, folder, folder.with_name("lm"))
             valid, lm = ae.summary["valid"], ae.summary["baseline"]
             nats = lm["valid"]["nats_per_token"] * valid["tokens"] / valid["lines"]
-            found[name] = {**bounds_of(valid), "steps": ae.summary["steps"]}
-            found["language model of the decoder's size"] = {
+            found[name] = {**bounds_of(valid), **reading(ae.summary, ae)}
+            of = "" if len(task.tries) == 1 else f", {name}"
+            found[f"language model of the decoder's size{of}"] = {
                 "-log p at most [nats/line]": nats,
-                "steps": lm["steps"],
+                **reading(lm, ae),
             }
             print(name, found, valid, flush=True)
     return found
+
+
+def reading(summary: dict[str, Any], ae: Any) -> Figures:
+    """How much of the lines a training has read, and in which time."""
+    tokens = ae.run.record["corpus"]["splits"]["train"]["tokens"]
+    return {"steps": summary["steps"], "passes": summary["tokens"] / tokens, "minutes": summary["seconds"] / 60}
 
 
 def reconstruction(task: Measurement) -> dict[str, Figures]:

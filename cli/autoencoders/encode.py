@@ -15,11 +15,14 @@ from .lines import AutoencoderArgument, open_autoencoder, say_unknown
 
 def encode(
     run: AutoencoderArgument,
-    source: Annotated[list[str], typer.Argument(metavar="TEXT", help=f"One line a point. {SOURCE_HELP}")],
     out: Annotated[
         Path,
         typer.Option("-o", "--out", help="By its ending: .txt, .bin, .vec, .npz, .tsv ...; none: a folder of vectors."),
     ],
+    source: Annotated[list[str] | None, typer.Argument(metavar="TEXT", help=f"One line a point. {SOURCE_HELP}")] = None,
+    line: Annotated[
+        list[str] | None, typer.Option(metavar="LINE", help="A line itself, before those of TEXT; repeatable.")
+    ] = None,
     format: Annotated[str | None, typer.Option(help="As of seqlab convert, whatever OUT is called.")] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "cpu",
     as_json: JsonFlag = False,
@@ -31,15 +34,24 @@ def encode(
     The nearest lines: seqlab neighbors points "a line of the text"
 
     A map of them: seqlab visualize points -o map.html
+
+    Neighbours of a line that is not in the text: add it with --line "my line"
     """
+    from seqlab.base.errors import InputError
     from seqlab.embeddings.formats.table import format_of, save_vectors
 
+    source, line = source or [], line or []
+    if not source and not line:
+        raise InputError('name a text, one item a line, or give a line itself with --line "...".')
+    if len(source) == 1 and " " in source[0] and not Path(source[0]).exists():
+        own = printable(source[0])
+        raise InputError(f'{own}: no such file; give a line itself as --line "{own}".')
     name = format_of(out, format)
     opened = open_autoencoder(run, device)
     from seqlab.autoencoders.trained import lines_in
 
     text = opened.run.text_settings
-    lines = lines_in(source, text.errors, text.field)
+    lines = [*line, *(lines_in(source, text.errors, text.field) if source else [])]
     say_unknown(opened, lines)
     vectors = opened.vectors(lines)
     notes = save_vectors(vectors, out, name)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from seqlab.base.printing import printable
 
-from ..console import JsonFlag, print_json
+from ..console import JsonFlag, print_json, say
 from .lines import (
     AutoencoderArgument,
     Beam,
@@ -41,6 +42,8 @@ def reconstruct(
         from seqlab.autoencoders.trained import lines_in
 
         lines = lines_in("-")
+    elif len(lines) == 1 and Path(lines[0]).is_file():
+        say(f"seqlab: {printable(lines[0])} is read as a line; those of the file: seqlab reconstruct {run} - < FILE")
     say_unknown(opened, lines)
     written = opened.reconstruct(lines, **options)
     if as_json:

@@ -69,6 +69,14 @@ def train_autoencoder(
     seed: Whole = None,
     device: Text = None,
     threads: Whole = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            help="Named settings (words, penn-treebank, ...); default: those that suit the text. A wrong name lists "
+            "them all.",
+            rich_help_panel=FILES,
+        ),
+    ] = None,
     config: ConfigFile = None,
     settings: Assignments = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the settings and stop.")] = False,
@@ -92,6 +100,8 @@ def train_autoencoder(
     from seqlab.base.kinds import check_run_output
     from seqlab.config import AutoencoderConfig
     from seqlab.config.checks import check_more
+    from seqlab.config.presets import AUTOENCODERS
+    from seqlab.config.presets import preset as preset_settings
 
     given = merged(layers_of(AutoencoderConfig, config, settings, arguments))
     if out is None and not dry_run:
@@ -100,12 +110,14 @@ def train_autoencoder(
         check_run_output(out, "autoencoder")
     if more is not None:
         check_more(more, out, given)
+    if preset is not None:
+        preset_settings(preset, AUTOENCODERS)
     load_torch()
     if dry_run:
         from seqlab.autoencoders.planning import plan
         from seqlab.run import flat
 
-        planned = plan(source, valid, test, quiet, given)
+        planned = plan(source, valid, test, quiet, given, preset)
         say(f"seqlab: {planned.sentence}")
         values = planned.config.model_dump()
         if as_json:
@@ -118,7 +130,9 @@ def train_autoencoder(
         return
     from seqlab.autoencoders.train import train_autoencoder as train
 
-    trained = train(source, out, valid=valid, test=test, quiet=quiet, given=given, baseline=baseline, more=more)
+    trained = train(
+        source, out, valid=valid, test=test, quiet=quiet, given=given, baseline=baseline, more=more, preset=preset
+    )
     if not quiet:
         variational = trained.model.variational
         verb = f"generate {out} --from-prior --num 10" if variational else f'reconstruct {out} "a line of yours"'

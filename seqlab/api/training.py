@@ -132,6 +132,7 @@ def train_autoencoder(
     valid: Sources | None = None,
     test: Sources | None = None,
     baseline: str | Path | None = None,
+    preset: str | None = None,
     more: float | None = None,
     config: str | Path | Mapping[str, Any] | None = None,
     quiet: bool = False,
@@ -149,6 +150,7 @@ def train_autoencoder(
         test: lines to score once at the end.
         baseline: a run folder in which a language model with the same settings is trained on the same lines for as
             long, to compare with.
+        preset: named settings; None takes those that suit the text.
         more: minutes by which to continue the finished run at `out`; the learning rate rises and falls once more.
         config: a TOML or JSON file of settings, or the same as nested values; options override it.
         quiet: show no progress.
@@ -164,6 +166,6 @@ def train_autoencoder(
     given = merge(merge({}, AutoencoderConfig.qualified(config_values(config))), AutoencoderConfig.qualified(options))
     AutoencoderConfig().updated(given, origin_of(config) if config is not None else "options")
     run, model, summary = train(
-        source, out, valid=valid, test=test, quiet=quiet, given=given, baseline=baseline, more=more
+        source, out, valid=valid, test=test, quiet=quiet, given=given, baseline=baseline, more=more, preset=preset
     )
     return TrainedAutoencoder(run, str(model.device), summary=summary, model=model)

@@ -150,6 +150,7 @@ class LineScores(Result):
         elbo: -(reconstruction + kl), a bound of log p(line) from below.
         iw_nll: -log p(line) estimated by SAMPLES points a line, on `iw_lines` of the lines; None where not estimated.
         iw_elbo: the ELBO on those lines.
+        iw_error: standard error of `nll` for the lines on which it was not estimated.
         mutual_information: of line and point, estimated.
         active_units: dimensions that vary from line to line, of `units`.
     """
@@ -164,6 +165,7 @@ class LineScores(Result):
     active_units: int | None = None
     iw_nll: float | None = None
     iw_elbo: float | None = None
+    iw_error: float | None = None
     iw_lines: int = 0
 
     @classmethod
@@ -184,25 +186,38 @@ class LineScores(Result):
         )
 
     @property
+    def variational(self) -> bool:
+        """Whether there is a prior."""
+        return self.kl is not None
+
+    @property
     def nats(self) -> float:
         """-ELBO, or the reconstruction where there is no prior."""
         return self.reconstruction + (self.kl or 0.0)
 
     @property
+    def nll(self) -> float:
+        """The best upper bound of -log p(line), mean of all lines: -ELBO, less what SAMPLES points a line took off it
+        on `iw_lines` of them; the reconstruction where there is no prior."""
+        return self.nats if self.iw_nll is None or self.iw_elbo is None else self.nats + self.iw_nll + self.iw_elbo
+
+    @property
     def perplexity(self) -> float:
-        """Per token, by the best bound there is."""
-        if self.iw_nll is not None and self.iw_elbo is not None:
-            return math.exp(min((self.nats + self.iw_nll + self.iw_elbo) * self.lines / self.tokens, 700.0))
-        return math.exp(min(self.nats * self.lines / self.tokens, 700.0))
+        """Per token, by `nll`."""
+        return math.exp(min(self.nll * self.lines / self.tokens, 700.0))
 
     def __repr__(self) -> str:
         return line("LineScores", self.facts())
 
     def facts(self) -> list[str]:
         """The figures in words."""
-        if self.kl is None:
+        if not self.variational:
             return [f"reconstruction {self.reconstruction:.2f} nats per line", counted(self.lines, "line")]
-        weighted = "" if self.iw_nll is None else f", -log p at most {self.iw_nll:.1f} on {self.iw_lines} of them"
+        weighted = ""
+        if self.iw_nll is not None:
+            margin = f" ± {1.96 * self.iw_error:.2g}" if self.iw_error else ""
+            some = f", by {SAMPLES} points each of {self.iw_lines:,}" if self.iw_lines < self.lines else ""
+            weighted = f", -log p at most {self.nll:.2f}{margin}{some}"
         return [
             f"reconstruction {self.reconstruction:.1f} + KL {self.kl:.2f} = {self.nats:.1f} nats per line",
             f"{counted(self.lines, 'line')}{weighted}",
@@ -217,14 +232,14 @@ class LineScores(Result):
     def to_json(self) -> dict[str, Any]:
         """{"reconstruction", "kl", "elbo", "iw_nll", "mutual_information", "active_units", "units", ...}; figures that
         an autoencoder without a prior does not have are left out."""
-        figures = {**vars(self), "perplexity": self.perplexity}
+        figures = {**vars(self), "nll": self.nll if self.variational else None, "perplexity": self.perplexity}
         return {key: value for key, value in figures.items() if value is not None and (key != "iw_lines" or value)}
 
 
 def collapse(scores: LineScores) -> Findings:
     """Whether the decoder does without the point, in words: judged by how much the points say of their lines, because
     free bits and batch normalisation keep the KL divergence itself up."""
-    if scores.kl is None:
+    if not scores.variational:
         return Findings([], "")
     information, active = scores.mutual_information or 0.0, scores.active_units or 0
     seen = (

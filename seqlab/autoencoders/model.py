@@ -126,20 +126,19 @@ class Encoder(nn.Module):
     """Reads lines with one stack of cells, or with one for each direction.
 
     Args:
-        config: sizes and cell; every stack has its own `layers` of `hidden_dim` units.
+        config: sizes and cell; every stack has its own `layers`.
+        units: of each layer.
         outputs: numbers that a line becomes.
         bidirectional: whether a second stack reads the line from its end; then a layer reads both stacks' outputs.
     """
 
-    def __init__(self, config: ModelConfig, outputs: int, bidirectional: bool = True):
+    def __init__(self, config: ModelConfig, units: int, outputs: int, bidirectional: bool = True):
         super().__init__()
         self.directions = 2 if bidirectional else 1
-        kind, width = CELLS[config.cell], self.directions * config.hidden_dim
+        kind, width = CELLS[config.cell], self.directions * units
         knobs = knobs_of(kind, "cell", config)
         widths = [config.embed_dim, *[width] * (config.layers - 1)]
-        self.cells = nn.ModuleList(
-            kind(width, config.hidden_dim, **knobs) for width in widths for _ in range(self.directions)
-        )
+        self.cells = nn.ModuleList(kind(width, units, **knobs) for width in widths for _ in range(self.directions))
         dropout = LockedDropout if config.locked_dropout else Dropout
         self.input_dropout = dropout(config.dropout_of("input"))
         self.hidden_dropout = dropout(config.dropout_of("hidden"))
@@ -194,7 +193,8 @@ class SequenceAutoencoder(Network):
         self.variational = self.latent.kind == "variational"
         dim = self.latent.latent_dim
         self.decoder = Decoder(config.model, vocab_size, dim, self.latent.word_dropout, seed)
-        self.encoder = Encoder(config.model, dim * (1 + self.variational), self.latent.bidirectional)
+        units = self.latent.encoder_dim or config.model.hidden_dim
+        self.encoder = Encoder(config.model, units, dim * (1 + self.variational), self.latent.bidirectional)
         scale = self.latent.batch_norm if self.variational else 0.0
         self.norm = NormalisedMeans(dim, scale) if scale else None
 

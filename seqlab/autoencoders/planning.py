@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,29 +16,23 @@ from ..base.progress import notify
 from ..base.storage.streams import read_once
 from ..config import AutoencoderConfig, merge
 from ..config.checks import check_autoencoder, check_language_model
+from ..config.presets import AUTOENCODERS, presets
+from ..config.presets import preset as preset_settings
 from ..opening import open_vectors
 from ..text import Corpus, prepare
-from ..training.planning import BUDGETS, Source, budget_of, reopen, with_more
+from ..training.planning import BUDGETS, Source, budget_of, reopen, with_more, without_budgets
 from ..training.starts.from_run import start_output
 from ..training.starts.from_vectors import start_from_vectors
 from .lines import longest_line, short_corpus
 from .model import SequenceAutoencoder
 from .run import AutoencoderRun
 
-BASIS: dict[str, Any] = {
-    "text": {"lines": "yes"},
-    "model": {"layers": 1, "counts": False, "embed_dim": 128, "dropout": 0.2},
-    "training": {"lr": 3e-3, "clip": 5.0},
-}
-"""What is different from a language model, for any text."""
-OF_CHARACTERS: dict[str, Any] = {"model": {"embed_dim": 32, "tie": False}, "training": {"lr": 5e-3}}
-"""The same for texts whose tokens are characters or bytes."""
+BASIS: dict[str, Any] = {"text": {"lines": "yes"}, "model": {"layers": 1, "counts": False}}
+"""What is different from a language model, whatever the preset."""
 PIECES: dict[str, Any] = {"text": {"tokenizer": "bpe", "vocab_size": 1_000}}
 """How lines of several words are read where nothing else is asked for and the text is too short for words."""
 SEVERAL = 1.5
 """Words of a line on average from which on that is so."""
-FEW_LINES, OF_FEW_LINES = 10_000, {"model": {"dropout": 0.4}}
-"""Lines of which an autoencoder of words or pieces soon knows each by heart, and what it takes against that."""
 MANY_TYPES = 8_000
 """Types from which on the output layer is trained by sampling."""
 MINUTES = 3.0
@@ -55,22 +50,36 @@ class AutoencoderPlan(NamedTuple):
     sentence: str
 
 
-def settle(given: Mapping[str, Any], corpus: Corpus | None = None) -> AutoencoderConfig:
+def suited(corpus: Corpus) -> str:
+    """The name of the first preset whose limits the text keeps."""
+    for name, one in presets(AUTOENCODERS).items():
+        when, kind = one.get("when"), corpus.tokenizer.kind
+        if when is None or kind not in when.get("tokenizers", [kind]):
+            continue
+        if len(corpus.train.documents) <= when.get("lines", math.inf):
+            return name
+    raise AssertionError("the last preset with limits has none")
+
+
+def settle(given: Mapping[str, Any], preset: str | None = None, corpus: Corpus | None = None) -> AutoencoderConfig:
     """All settings: defaults, overridden by what suits the text, and that by what was given.
 
     Args:
         given: nested.
-        corpus: the text, once it is known; before that, settings can be checked all the same.
+        preset: its name; None takes the one that suits the text, once it is known.
+        corpus: the text; before it is known, settings can be checked all the same.
+
+    Raises:
+        InputError: an unknown preset, or a value that is not allowed.
     """
     values = merge(AutoencoderConfig().model_dump(), BASIS)
-    if corpus is not None:
-        if corpus.tokenizer.kind in ("char", "byte"):
-            values = merge(values, OF_CHARACTERS)
-        elif len(corpus.train.documents) < FEW_LINES:
-            values = merge(values, OF_FEW_LINES)
-        if len(corpus.tokenizer.vocab) > MANY_TYPES:
-            values = merge(values, {"model": {"softmax": "sampled"}})
-    values = merge(values, given)
+    if corpus is not None and len(corpus.tokenizer.vocab) > MANY_TYPES:
+        values = merge(values, {"model": {"softmax": "sampled"}})
+    name = preset if preset is not None or corpus is None else suited(corpus)
+    chosen = {} if name is None else preset_settings(name, AUTOENCODERS)
+    if any(given.get("training", {}).get(budget) is not None for budget in BUDGETS):
+        chosen = without_budgets(chosen)
+    values = merge(merge(values, chosen), given)
     if all(values["training"][kind] is None for kind in BUDGETS):
         short = corpus is not None and len(corpus.train) < SHORT
         values["training"] |= {"epochs": PASSES} if short else {"minutes": MINUTES}
@@ -81,7 +90,12 @@ def settle(given: Mapping[str, Any], corpus: Corpus | None = None) -> Autoencode
 
 
 def plan(
-    source: Source, valid: Any = None, test: Any = None, quiet: bool = False, given: Mapping[str, Any] | None = None
+    source: Source,
+    valid: Any = None,
+    test: Any = None,
+    quiet: bool = False,
+    given: Mapping[str, Any] | None = None,
+    preset: str | None = None,
 ) -> AutoencoderPlan:
     """Decide what is to be trained, without writing anything but the cached text.
 
@@ -89,12 +103,13 @@ def plan(
         source, valid, test: texts, one item a line or a record.
         quiet: show no progress.
         given: settings, nested.
+        preset: its name; None takes the one that suits the text.
 
     Raises:
         InputError: settings or a text that cannot be used; settings are checked before the text is read.
     """
     given = given or {}
-    early = settle(given)
+    early = settle(given, preset)
     check(early)
     if isinstance(source, Corpus):
         corpus = source
@@ -103,18 +118,20 @@ def plan(
             corpus = prepare(source, None, early.text, valid=valid, test=test, quiet=quiet)
             if early.text.tokenizer == "auto" and pieces_suit(corpus):
                 given = merge(PIECES, given)
-                corpus = prepare(source, None, settle(given).text, valid=valid, test=test, quiet=quiet)
+                corpus = prepare(source, None, settle(given, preset).text, valid=valid, test=test, quiet=quiet)
     name = printable(str(source[0] if isinstance(source, list | tuple) else source))
     if not corpus.train.lines:
         raise InputError(f"{name}: was prepared as running text; prepare it again as a list ({option('lines')}).")
     if corpus.valid is None:
         raise InputError(f"{name}: has no validation lines, by which the best weights are chosen; give some.")
-    config = settle(given, corpus)
+    config = settle(given, preset, corpus)
     check(config)
     longest = config.autoencoder.max_length
     assert longest is not None
     short = short_corpus(corpus, longest, name)
-    return AutoencoderPlan(short, config, describe(config, short, len(corpus.train.documents)))
+    return AutoencoderPlan(
+        short, config, describe(config, short, len(corpus.train.documents), preset or suited(corpus))
+    )
 
 
 def pieces_suit(corpus: Corpus) -> bool:
@@ -130,8 +147,15 @@ def check(config: AutoencoderConfig) -> None:
     check_autoencoder(config)
 
 
-def describe(config: AutoencoderConfig, corpus: Corpus, lines: int) -> str:
-    """The lines and what they are trained with, in a sentence."""
+def describe(config: AutoencoderConfig, corpus: Corpus, lines: int, preset: str) -> str:
+    """The lines and what they are trained with, in a sentence.
+
+    Args:
+        config: all settings.
+        corpus: without the lines that are left out.
+        lines: with them.
+        preset: its name.
+    """
     model, latent, train = config.model, config.autoencoder, corpus.train
     kind, value = budget_of(config.training)
     directions = " in both directions" if latent.bidirectional else ""
@@ -139,8 +163,8 @@ def describe(config: AutoencoderConfig, corpus: Corpus, lines: int) -> str:
     long = f" ({left_out:,} longer than {latent.max_length:,} tokens or empty are left out)" if left_out else ""
     return (
         f"{len(train.documents):,} lines{long}, {len(train):,} tokens of {len(corpus.tokenizer.vocab):,} types "
-        f"({corpus.tokenizer.kind} tokenizer); {latent.kind} autoencoder of {latent.latent_dim} dimensions: "
-        f"{model.layers} x {model.hidden_dim} {model.cell}{directions}, {model.softmax} softmax, "
+        f"({corpus.tokenizer.kind} tokenizer); preset {preset}: {latent.kind} autoencoder of {latent.latent_dim} "
+        f"dimensions, {model.layers} x {model.hidden_dim} {model.cell}{directions}, {model.softmax} softmax, "
         f"{value:,g} {kind if value != 1 else kind[:-1]}"
     )
 
@@ -153,13 +177,14 @@ def start(
     quiet: bool = False,
     given: Mapping[str, Any] | None = None,
     more: float | None = None,
+    preset: str | None = None,
 ) -> tuple[AutoencoderRun, SequenceAutoencoder, Corpus]:
     """The run to train, new or the unfinished one at `out`, its model as training starts from it, and the lines.
 
     A new run is written last, when nothing is left to refuse.
 
     Args:
-        source, out, valid, test, quiet, given, more: see `train_autoencoder`.
+        source, out, valid, test, quiet, given, more, preset: see `train_autoencoder`.
 
     Raises:
         InputError: a bad text or setting, or a run made with another text or configuration.
@@ -167,7 +192,7 @@ def start(
     run = AutoencoderRun.open(out) if out is not None and kind_of(out) == "autoencoder" else None
     if more is not None:
         given = merge(*(layer.values for layer in with_more(run, out, given or {}, more)))
-    corpus, config, sentence = plan(source, valid, test, quiet, given)
+    corpus, config, sentence = plan(source, valid, test, quiet, given, preset)
     if run is not None and (words := reopen(run, config, corpus, more is not None)) and not quiet:
         notify(words)
     if not quiet:

@@ -14,6 +14,7 @@ from ..base.kinds import check_run_output
 from ..base.progress import notify
 from ..base.storage.lock import only_trainer
 from ..config import LanguageModelConfig
+from ..evaluation.estimates import mean_error
 from ..text import Corpus, TokenFile
 from ..training.planning import Source
 from ..training.train import train_language_model
@@ -45,6 +46,7 @@ def train_autoencoder(
     given: Mapping[str, Any] | None = None,
     baseline: str | Path | None = None,
     more: float | None = None,
+    preset: str | None = None,
 ) -> TrainedRun:
     """Train an autoencoder on the lines of a text, or resume the unfinished run at `out`.
 
@@ -59,6 +61,7 @@ def train_autoencoder(
         baseline: a folder in which a language model with the decoder's settings is trained on the same lines for as
             long, to compare with.
         more: minutes by which to continue the finished run at `out`.
+        preset: name of settings; None takes those that suit the text.
 
     Raises:
         InputError: a bad text or setting, a run at `out` made with another text or configuration, or one that another
@@ -69,7 +72,7 @@ def train_autoencoder(
     if baseline is not None:
         check_run_output(baseline)
     with torch_globals_restored(), only_trainer(out):
-        run, model, corpus = start(source, out, valid, test, quiet, given, more)
+        run, model, corpus = start(source, out, valid, test, quiet, given, more, preset)
         device = resolve_device(run.config.training.device)
         position = AutoencoderTrainer(run, model.to(device), corpus, quiet).fit()
         best = run.load_autoencoder(device)
@@ -132,7 +135,11 @@ def score_lines(
         return scores
     order = np.random.default_rng(0).permutation(scores.lines)
     log_p = likelihoods(model, tokens, start_id, order, seconds, quiet=quiet)
-    some = order[: len(log_p)]
+    nats_S = measured.nats_L[order[: len(log_p)]]
     return replace(
-        scores, iw_nll=-float(log_p.mean()), iw_elbo=-float(measured.nats_L[some].mean()), iw_lines=len(some)
+        scores,
+        iw_nll=-float(log_p.mean()),
+        iw_elbo=-float(nats_S.mean()),
+        iw_error=mean_error(nats_S + log_p, scores.lines),
+        iw_lines=len(log_p),
     )

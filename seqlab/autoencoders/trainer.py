@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..base.progress import Progress
 from ..config import AutoencoderConfig
+from ..evaluation.estimates import estimate_of_lines
 from ..models import ModelState, Reading
 from ..schedules import kl_weight
 from ..text import Corpus
@@ -36,21 +37,30 @@ class LineLoss(WindowReader):
 
     Attributes:
         weight: of the KL divergence.
-        step: number of the step, which decides the noise of a denoising autoencoder.
+        step: number of the step, which with `chunk` decides the noise of a denoising autoencoder.
+        chunk: of the batch, to be read next.
     """
 
     def __init__(self, model: SequenceAutoencoder, seed: int):
         self.autoencoder, self.seed = model, seed
-        self.weight, self.step = 0.0, 0
+        self.weight, self.step, self.chunk = 0.0, 0, 0
+
+    def begin(self, step: int, weight: float) -> None:
+        """What is read next is the batch of this step; the KL divergence has this weight."""
+        self.step, self.weight, self.chunk = step, weight, 0
+
+    def share(self, targets_BT: np.ndarray, streams: slice) -> float:
+        return float((targets_BT[streams] >= 0).sum() / (targets_BT >= 0).sum())
 
     def read(
         self, inputs_BT: Tensor, targets_BT: Tensor, state: ModelState, fresh_BT: np.ndarray | None = None
     ) -> WindowLoss:
         latent, noise = self.autoencoder.latent, None
         if latent.kind == "denoising":
-            rng = np.random.default_rng([self.seed, self.step])
+            rng = np.random.default_rng([self.seed, self.step, self.chunk])
             ids_BT, lengths_B = noised(targets_BT.cpu().numpy(), latent.delete, latent.swap, rng)
             noise = torch.from_numpy(ids_BT).to(targets_BT), torch.from_numpy(lengths_B).to(targets_BT)
+        self.chunk += 1
         losses = self.autoencoder.losses(inputs_BT, targets_BT, noise, latent.free_bits)
         total = losses.reconstruction if not self.weight else losses.reconstruction + self.weight * losses.kl
         nothing = total.new_zeros(0)
@@ -59,6 +69,8 @@ class LineLoss(WindowReader):
 
 class LineValidator(Validator[SequenceAutoencoder]):
     """Validates an autoencoder; its loss is -ELBO, or the reconstruction where there is no prior, in nats per token."""
+
+    margins = True
 
     def relative_cost(self) -> float:
         return EVALUATION_COST * self.weight_sets
@@ -71,10 +83,10 @@ class LineValidator(Validator[SequenceAutoencoder]):
         measured = measure(model, valid, self.start_id, chosen_lines(valid, tokens), self.safe_point)
         model.train()
         scores = LineScores.of(measured)
-        loss = scores.nats * scores.lines / scores.tokens
+        found = estimate_of_lines(measured.nats_L, measured.tokens_L, len(valid.documents))
         figures = {name: value for name, value in scores.to_json().items() if name in FIGURES}
         counted = {"valid_lines": scores.lines, "valid_tokens": scores.tokens}
-        return Judged(loss, loss, {"valid_loss": loss, **counted, **figures})
+        return Judged(found.nats, found.nats, {"valid_loss": found.nats, **found.margin(), **counted, **figures})
 
 
 class Phases:
@@ -115,11 +127,13 @@ class Phases:
         self.renewed = self.renewed or due
         return due
 
-    def weight(self, used: float) -> float:
-        """Of the KL divergence, when a share `used` of training is over."""
+    def weight(self, used: float, passes: float) -> float:
+        """Of the KL divergence, when a share `used` of training and so many passes over the lines are over."""
         if not self.model.variational or self.pretraining(used):
             return 0.0
         latent, begin = self.latent, self.latent.pretrain
+        if latent.anneal_passes is not None:
+            return kl_weight(latent.annealing, passes, latent.anneal_passes, latent.beta)
         return kl_weight(latent.annealing, (used - begin) / (1.0 - begin), latent.anneal, latent.beta)
 
     def enter(self, used: float, step: int) -> bool:
@@ -201,8 +215,12 @@ class AutoencoderTrainer(Trainer[SequenceAutoencoder]):
             position.best = float("inf")
         if phases.enter(used, position.step):
             position.best = float("inf")
-        self.line_loss.weight, self.line_loss.step = phases.weight(used), position.step
+        self.line_loss.begin(position.step, phases.weight(used, self.passes()))
         return super().train_step(rate)
+
+    def passes(self) -> float:
+        """Over the training lines so far."""
+        return self.reader.consumed / len(self.corpus.train)
 
     def renew_decoder(self) -> None:
         """Start the decoder anew, and the optimiser with it."""

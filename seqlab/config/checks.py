@@ -68,7 +68,6 @@ UNUSED: dict[str, dict[str, str]] = {
         "random_bptt": "lines are read whole",
         "reset_state": "lines are read whole",
         "batch_schedule": "a batch keeps its number of lines",
-        "accumulate": "a batch is computed at once",
         "cuda_graphs": "batches differ in length",
         "activation_penalty": "lines are padded",
         "temporal_penalty": "lines are padded",
@@ -98,6 +97,9 @@ def check_autoencoder(config: AutoencoderConfig) -> None:
         raise InputError("autoencoder.stacked: all layers must have one width; leave model.last_dim out.")
     if latent.kind == "variational" and latent.annealing != "none" and latent.anneal == 0:
         raise InputError("autoencoder.anneal: 0 leaves no time to anneal in; use annealing = 'none'.")
+    if latent.anneal_passes is not None and (latent.pretrain or latent.annealing in ("none", "cyclical")):
+        other = "autoencoder.pretrain" if latent.pretrain else f"annealing = {latent.annealing!r}"
+        raise InputError(f"autoencoder.anneal_passes: does not go with {other}; use the share autoencoder.anneal.")
 
 
 def check_more(more: float, out: str | Path | None, values: Mapping[str, Any]) -> None:

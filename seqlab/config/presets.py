@@ -1,4 +1,4 @@
-"""Named settings, shipped in presets.toml."""
+"""Named settings, shipped in presets.toml for language models and in autoencoders.toml for autoencoders."""
 
 from __future__ import annotations
 
@@ -10,25 +10,34 @@ from typing import Any
 
 from ..base.errors import choose, option
 
+LANGUAGE_MODELS, AUTOENCODERS = "presets.toml", "autoencoders.toml"
+"""What there are presets for."""
+SECTIONS = ("text", "model", "training", "autoencoder")
+"""Of settings."""
 
-def presets() -> dict[str, dict[str, Any]]:
-    """Name -> {"about": a line, "when": limits (optional), "text", "model", "training": settings}; one that reproduces
-    a figure also says on what "data" and "hardware", what is "expected", with how many "types" it is
+
+def presets(of: str = LANGUAGE_MODELS) -> dict[str, dict[str, Any]]:
+    """Name -> {"about": a line, "when": limits (optional), and settings by section}; one that reproduces a figure also
+    says on what "data" and "hardware", what is "expected", with how many "types" it is
     meant, and which "curve" shows it learn.
 
-    "when" may limit the `tokenizers`, the `types` of the vocabulary and the `tokens` of the training text from above,
+    "when" of an autoencoder's limits the `tokenizers` and the `lines` of the training text. That of a language model
+    may limit the `tokenizers`, the `types` of the vocabulary and the `tokens` of the training text from above,
     and from below its tokens (`over`), the `minutes` that were asked for, and the `passes` over it and `updates` that
     can be reached. "by_passes" lists settings that override these from so many passes on.
+
+    Args:
+        of: LANGUAGE_MODELS or AUTOENCODERS.
     """
-    return copy.deepcopy(_shipped())
+    return copy.deepcopy(_shipped(of))
 
 
-def preset(name: str) -> dict[str, Any]:
+def preset(name: str, of: str = LANGUAGE_MODELS) -> dict[str, Any]:
     """The settings of a preset by section. Raises InputError listing the names for an unknown one."""
-    chosen = choose(option("preset"), name, _shipped())
-    return copy.deepcopy({section: chosen[section] for section in ("text", "model", "training") if section in chosen})
+    chosen = choose(option("preset"), name, _shipped(of))
+    return copy.deepcopy({section: chosen[section] for section in SECTIONS if section in chosen})
 
 
 @functools.cache
-def _shipped() -> dict[str, dict[str, Any]]:
-    return tomllib.loads((files("seqlab_data") / "presets.toml").read_text("utf-8"))
+def _shipped(of: str) -> dict[str, dict[str, Any]]:
+    return tomllib.loads((files("seqlab_data") / of).read_text("utf-8"))

@@ -41,6 +41,10 @@ class TextEstimate(NamedTuple):
         """The 95 % interval of the perplexity."""
         return [math.exp(min(700.0, self.nats + sign * 1.96 * self.error)) for sign in (-1, 1)]
 
+    def margin(self) -> dict[str, float]:
+        """What a line of metrics says of how surely a validation loss is known; nothing of one of the whole text."""
+        return {"valid_error": self.error} if self.error else {}
+
 
 class Yardstick:
     """The counts as a measure of how hard a text is.
@@ -90,6 +94,26 @@ def estimate(log_p_N: np.ndarray, tokens: TokenFile) -> TextEstimate:
     """
     nats, unread = -float(log_p_N.mean()), 1.0 - len(log_p_N) / len(tokens)
     return TextEstimate(nats, standard_error(log_p_N) * math.sqrt(unread) if unread > 0.0 else 0.0)
+
+
+def estimate_of_lines(nats_L: np.ndarray, tokens_L: np.ndarray, lines: int) -> TextEstimate:
+    """Nats per token of a list, from those of lines drawn from it, each an observation by itself (the ratio estimator:
+    Cochran, Sampling Techniques, 1977, chapter 6).
+
+    Args:
+        nats_L: of the drawn lines.
+        tokens_L: of the same.
+        lines: of the whole list.
+    """
+    nats = float(nats_L.sum() / tokens_L.sum())
+    error = mean_error(nats_L - nats * tokens_L, lines) / float(tokens_L.mean())
+    return TextEstimate(nats, error)
+
+
+def mean_error(values_L: np.ndarray, of: int) -> float:
+    """Standard error of a mean over things drawn by chance from `of` things; 0 where all were drawn."""
+    drawn = len(values_L)
+    return float(values_L.std(ddof=1) * math.sqrt((1.0 - drawn / of) / drawn)) if 1 < drawn < of else 0.0
 
 
 def block_means(values_N: np.ndarray) -> np.ndarray:

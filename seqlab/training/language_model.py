@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..evaluation.estimates import TextEstimate, Yardstick, estimate
+from ..evaluation.estimates import Yardstick, estimate
 from ..evaluation.exact import evaluating, first_tokens, negative_log_likelihood, read_sample, readable
 from ..evaluation.tuning import crossed
 from ..models import LanguageModel
@@ -74,7 +74,7 @@ class LanguageModelValidator(Validator[LanguageModel]):
         network_N = scored.log_p_N
         if self.counts is None:
             alone = estimate(network_N, valid)
-            return Judged(alone.nats, alone.nats, {"valid_loss": alone.nats, **with_error(alone)})
+            return Judged(alone.nats, alone.nats, {"valid_loss": alone.nats, **alone.margin()})
         if self._counted is None or self._counted[0] != tokens:
             self._counted = (tokens, *self.counts.score_places(valid, places_N))
         _, counts_N, known_N = self._counted
@@ -82,7 +82,7 @@ class LanguageModelValidator(Validator[LanguageModel]):
         together, network = (self.yardstick.estimate(log_p_N, counts_N, valid) for log_p_N in (mixed_N, network_N))
         figures = {
             "valid_loss": together.nats,
-            **with_error(together),
+            **together.margin(),
             "valid_network_loss": network.nats,
             "valid_counts_loss": self.yardstick.mean,
         }
@@ -132,11 +132,6 @@ class LanguageModelValidator(Validator[LanguageModel]):
             hidden_1TD, _ = self.model.hidden(inputs_1T, self.model.init_state(1))
         self.model.train()
         return {"log_normalizer": output.log_normalizer(hidden_1TD[0])}
-
-
-def with_error(found: TextEstimate) -> dict[str, float]:
-    """What a line of metrics says of how surely a validation loss is known; nothing of one of the whole text."""
-    return {"valid_error": found.error} if found.error else {}
 
 
 class LanguageModelTrainer(Trainer[LanguageModel]):

@@ -74,6 +74,10 @@ class WindowReader(ABC):
             fresh_BT: targets before which the hidden state is forgotten.
         """
 
+    def share(self, targets_BT: np.ndarray, streams: slice) -> float:
+        """How much the loss of some of a window's streams weighs in that of all of them."""
+        return (streams.stop - streams.start) / len(targets_BT)
+
 
 class PlainWindowReader(WindowReader):
     """The loss of a language model's own output layer."""
@@ -205,10 +209,11 @@ def backward(
     device, rows = model.device, len(batch.inputs_BT)
     noise = model.output.get_state() if chunks > 1 else ""
     total, states = torch.zeros((), device=device), []
-    for chunk in np.array_split(np.arange(rows), chunks):
+    for chunk in np.array_split(np.arange(rows), min(chunks, rows)):
         if chunk[0]:
             model.output.set_state(noise)
-        streams, share = slice(int(chunk[0]), int(chunk[-1]) + 1), len(chunk) / rows
+        streams = slice(int(chunk[0]), int(chunk[-1]) + 1)
+        share = windows.share(batch.targets_BT, streams)
         inputs_BT, targets_BT = (torch.from_numpy(ids_BT[streams]).to(device, non_blocking=True) for ids_BT in batch)
         fresh = None if fresh_BT is None else fresh_BT[streams]
         with fast_float32():

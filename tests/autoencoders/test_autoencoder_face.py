@@ -162,6 +162,9 @@ def test_the_verbs(folder, text, tmp_path, capsys):
     assert "40 different lines" in output(capsys, "encode", folder, text, "-o", tmp_path / "points")
     near = json.loads(output(capsys, "neighbors", tmp_path / "points", f"{LINES[0]} 1", "-k", 3, "--json"))
     assert len(near["results"]) == 3
+    own = output(capsys, "encode", folder, text, "--line", "a dog sat on the cat", "-o", tmp_path / "more", "--json")
+    assert json.loads(own)["lines"] == 41
+    assert output(capsys, "neighbors", tmp_path / "more", "a dog sat on the cat", "-k", 1)
     facts = json.loads(output(capsys, "info", folder, "--json"))
     assert facts["kind"] == "autoencoder"
     assert facts["valid"]["units"] == 6
@@ -197,9 +200,12 @@ def test_words_that_it_has_never_seen_are_said(verb, folder, tmp_path, capsys):
         (["generate", "RUN", "--from-prior", "--items", "3"], "leave the other options out"),
         (["generate", "TEXT", "--from-prior"], "not an autoencoder's run"),
         (["encode", "RUN", "TEXT", "-o", "x.docx"], "x.docx"),
+        (["encode", "RUN", "-o", "x"], "one item a line"),
+        (["encode", "RUN", "a line of mine", "-o", "x"], 'as --line "a line of mine"'),
         (["interpolate", "nowhere", "a", "b"], "no such run folder"),
         (["train", "autoencoder", "TEXT", "-o", "RUN", "--kind", "fancy"], "plain, denoising, variational"),
         (["train", "autoencoder", "TEXT"], "name the run folder"),
+        (["train", "autoencoder", "TEXT", "-o", "x", "--preset", "word-large"], "words"),
         (["train", "lm", "TEXT", "-o", "RUN"], "autoencoder's run"),
     ],
 )
@@ -217,22 +223,9 @@ def test_the_published_protocol_reads_a_file_of_its_format(tmp_path, capsys):
         places[name] = tmp_path / f"ptb.{name}.txt"
         places[name].write_text("".join(f" {' '.join(rng.choice(words, rng.integers(3, 9)))} \n" for _ in range(count)))
     small = ["--embed-dim", 8, "--hidden-dim", 8, "--latent-dim", 4, "--steps", 6, "--set", "threads=1", "-q"]
-    own = [
-        "--tokenizer",
-        "whitespace",
-        "--no-tie",
-        "--softmax",
-        "full",
-        "--dropout",
-        0.5,
-        "--lr",
-        1e-3,
-        "--max-length",
-        100,
-    ]
     files = [places["train"], "--valid", places["valid"], "--test", places["test"]]
     out = ["-o", tmp_path / "vae", "--baseline", tmp_path / "lstm"]
-    found = output(capsys, "train", "autoencoder", *files, *out, *own, "--set", "schedule=plateau", *small)
+    found = output(capsys, "train", "autoencoder", *files, *out, "--preset", "penn-treebank", *small)
     summary = json.loads(found.splitlines()[-1])
     assert summary["test"]["lines"] == 20
     assert summary["test"]["iw_nll"] > 0

@@ -11,15 +11,18 @@ import torch
 import seqlab
 import seqlab.training.loop
 from seqlab.autoencoders.figures import LineScores, collapse, diagnose_lines, likelihoods, measure
-from seqlab.autoencoders.lines import BatchReader, batches_of, lines_of, short_lines
+from seqlab.autoencoders.lines import BatchReader, batch_of, batches_of, lines_of, short_lines
+from seqlab.autoencoders.objective import Posterior
 from seqlab.autoencoders.planning import fresh_autoencoder, plan
 from seqlab.autoencoders.run import AutoencoderRun
 from seqlab.autoencoders.train import train_autoencoder
-from seqlab.autoencoders.trainer import AutoencoderTrainer, Phases
+from seqlab.autoencoders.trainer import AutoencoderTrainer, LineLoss, Phases
 from seqlab.base.devices import torch_globals_restored
 from seqlab.base.errors import InputError
 from seqlab.config import AutoencoderConfig, merge
 from seqlab.run import MODEL
+from seqlab.text.ids.lines import line_lengths
+from seqlab.training.step import backward
 
 SMALL = {
     "model": {"hidden_dim": 12, "embed_dim": 8},
@@ -92,6 +95,8 @@ def test_the_report_and_the_lines_of_metrics_have_all_figures(names, tmp_path):
     assert {"reconstruction", "kl", "elbo", "iw_nll", "mutual_information", "active_units", "units"} <= set(valid)
     assert valid["elbo"] == pytest.approx(-valid["reconstruction"] - valid["kl"])
     assert valid["iw_nll"] < -valid["iw_elbo"], "more samples tighten the bound"
+    assert valid["nll"] == pytest.approx(-valid["elbo"] + valid["iw_nll"] + valid["iw_elbo"])
+    assert (valid["iw_error"] > 0) == (valid["iw_lines"] < valid["lines"])
     assert valid["units"] == 4
     validations = [line for line in trained.run.metrics() if "valid_loss" in line]
     assert len(validations) == 3
@@ -102,6 +107,57 @@ def test_the_report_and_the_lines_of_metrics_have_all_figures(names, tmp_path):
     best = min(validations, key=lambda line: line["valid_loss"])
     assert best["reconstruction"] == pytest.approx(valid["reconstruction"], rel=1e-5)
     json.dumps(trained.summary)
+
+
+def test_a_batch_in_chunks_has_the_gradient_of_the_whole_batch(names):
+    corpus, config, _ = plan(str(names), quiet=True, given=settings(kind="plain", dropout=0.0))
+    lengths_L = line_lengths(corpus.train)
+    order_L, gradients = np.argsort(lengths_L, kind="stable"), []
+    batch = batch_of(corpus.train, order_L[[0, 1, 2, -2, -1]], lengths_L, corpus.tokenizer.start_id)
+    with torch_globals_restored():
+        for chunks in (1, 2, 9):
+            model = fresh_autoencoder(config, corpus)
+            loss, _ = backward(model, LineLoss(model, 1), batch, [], chunks)
+            parts = [torch.tensor([float(loss)]), *(p.grad.flatten() for p in model.parameters())]
+            gradients.append(torch.cat(parts).double().numpy())
+    for found in gradients[1:]:
+        assert np.linalg.norm(found - gradients[0]) < 0.01 * np.linalg.norm(gradients[0]), "products may be in bfloat16"
+
+
+def test_every_chunk_of_a_step_has_noise_of_its_own(names):
+    corpus, config, _ = plan(str(names), quiet=True, given=settings(kind="denoising", delete=0.5, dropout=0.0))
+    read = []
+    with torch_globals_restored():
+        model = fresh_autoencoder(config, corpus)
+        model.posterior = lambda ids_BT, lengths_B: (
+            read.append(lengths_B.tolist()) or Posterior(ids_BT[:, :4] * 0.0, None)
+        )
+        loss, batch = LineLoss(model, 1), batch_of(corpus.train, np.arange(8), line_lengths(corpus.train), 0)
+        tensors = [torch.from_numpy(ids_BT) for ids_BT in batch]
+        for step in (0, 0, 1):
+            loss.begin(step, 0.0)
+            loss.read(*tensors, [])
+            loss.read(*tensors, [])
+    assert read[:2] == read[2:4], "a step that is taken again"
+    assert read[0] != read[1] != read[4] != read[0]
+
+
+def test_the_divergence_can_rise_by_passes_instead_of_the_share_of_training(names, tmp_path):
+    with torch_globals_restored():
+        one = trainer(tmp_path / "run", names, settings(anneal_passes=0.5, beta=0.8, batch_size=32, steps=10))
+        one.fit()
+    assert [one.phases.weight(0.9, passes) for passes in (0.0, 0.25, 0.5, 3.0)] == [0.0, 0.4, 0.8, 0.8]
+    tokens, every = one.position.tokens, len(one.corpus.train)
+    last = one.run.metrics()[-1]["kl_weight"]
+    assert 0 < last == pytest.approx(min(0.8, 0.8 * (tokens - one.reader.tokens_in(0)) / every / 0.5), rel=0.2)
+
+
+def test_the_encoder_can_be_narrower_than_the_decoder(names):
+    corpus, config, _ = plan(str(names), quiet=True, given=settings(encoder_dim=5))
+    model = fresh_autoencoder(config, corpus)
+    assert {cell.hidden_dim for cell in model.encoder.cells} == {5}
+    assert {cell.hidden_dim for cell in model.decoder.cells} == {12}
+    assert model.encoder.head.in_features == 10
 
 
 def test_a_plain_autoencoder_learns_to_write_its_lines_again(names, tmp_path):
@@ -207,7 +263,7 @@ def test_pretraining_counts_no_divergence_and_then_renews_the_decoder(names, tmp
     steps = [line["step"] for line in one.run.metrics()]
     assert all((weight == 0) == (step <= 7) for weight, step in zip(weights, steps, strict=True)), (weights, steps)
     assert one.phases.renewed
-    assert Phases(one.model, one.run.config).weight(1.0) == 1.0
+    assert Phases(one.model, one.run.config).weight(1.0, 9.0) == 1.0
 
 
 @pytest.mark.parametrize(
@@ -220,6 +276,9 @@ def test_pretraining_counts_no_divergence_and_then_renews_the_decoder(names, tmp
         ({"stacked": True}, "one layer only"),
         ({"layers": 2, "last_dim": 5, "stacked": True}, "one width"),
         ({"anneal": 0}, "no time to anneal"),
+        ({"anneal_passes": 2, "annealing": "cyclical"}, "does not go with annealing = 'cyclical'"),
+        ({"anneal_passes": 2, "pretrain": 0.2}, "does not go with autoencoder.pretrain"),
+        ({"accumulate": 3}, "does not divide a batch of 16"),
         ({"max_length": 2}, "two are needed"),
         ({"latent_dim": 0}, "latent_dim"),
         ({"epochs": 1}, "epochs and steps"),
@@ -260,6 +319,10 @@ def test_short_lists_of_several_words_a_line_are_read_by_pieces(names, tmp_path)
     assert (pieces.corpus.tokenizer.kind, characters.corpus.tokenizer.kind) == ("bpe", "char")
     assert (pieces.config.text.tokenizer, pieces.config.model.dropout, pieces.config.training.lr) == ("bpe", 0.4, 3e-3)
     assert (characters.config.model.dropout, characters.config.training.lr) == (0.2, 5e-3)
+    assert ("preset short-list" in pieces.sentence, "preset characters" in characters.sentence) == (True, True)
+    named = plan(str(titles), quiet=True, preset="penn-treebank", given={"training": {"steps": 9}})
+    assert (named.config.text.tokenizer, named.config.autoencoder.anneal_passes) == ("whitespace", 10)
+    assert (named.config.training.steps, named.config.training.epochs) == (9, None), "the budget is the person's"
     chosen = plan(str(titles), quiet=True, given={"text": {"tokenizer": "char"}, "model": {"dropout": 0.1}})
     assert (chosen.corpus.tokenizer.kind, chosen.config.model.dropout) == ("char", 0.1)
 

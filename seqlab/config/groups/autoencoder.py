@@ -32,6 +32,16 @@ class LatentConfig(Settings):
         ge=1,
         le=WIDEST,
     )
+    encoder_dim: int | None = knob(
+        None,
+        "Hidden units of each layer of the encoder, in each direction. Default: `hidden_dim`.",
+        tier="recipe",
+        usual="hidden_dim, or half of it with two directions",
+        effect="Fewer make a step faster: two directions as wide as the decoder take twice its time.",
+        source=PRACTICE,
+        ge=1,
+        le=WIDEST,
+    )
     bidirectional: bool = knob(
         True,
         "Read the line in both directions, with a stack of cells for each.",
@@ -105,6 +115,16 @@ class LatentConfig(Settings):
         source=PRACTICE,
         ge=0,
         le=1,
+    )
+    anneal_passes: float | None = knob(
+        None,
+        "Passes over the lines during which that weight rises, instead of the share `anneal`.",
+        tier="recipe",
+        usual="10 of 40 passes in the published protocols",
+        effect="The weight no longer depends on how long training lasts, so two budgets compare.",
+        source=LI,
+        gt=0,
+        le=10**6,
     )
     beta: float = knob(
         1.0,

@@ -12,7 +12,7 @@ import pytest
 
 import seqlab
 from seqlab.base.printing import with_margin
-from seqlab.evaluation.estimates import Yardstick, estimate
+from seqlab.evaluation.estimates import Yardstick, estimate, estimate_of_lines, mean_error
 from seqlab.models.counts.kneser_ney import NGramModel
 from seqlab.text import TokenFile
 
@@ -106,3 +106,18 @@ def test_a_score_of_the_training_text_is_called_one(run) -> None:
     folder = lm.run.path.parent
     assert lm.evaluate(folder / "text.txt").to_json()["in_training_text"] == 1.0
     assert not lm.evaluate(folder / "valid.txt").caveat
+
+
+def test_the_error_of_drawn_lines_is_how_far_draws_are_from_the_whole_list():
+    rng = np.random.default_rng(0)
+    tokens_L = rng.integers(3, 30, 400)
+    nats_L = tokens_L * rng.gamma(4.0, 0.5, 400)
+    whole, found = nats_L.sum() / tokens_L.sum(), []
+    for _ in range(400):
+        some = rng.permutation(400)[:100]
+        found.append(estimate_of_lines(nats_L[some], tokens_L[some], 400))
+    spread = np.std([one.nats for one in found])
+    assert np.mean([one.error for one in found]) == pytest.approx(spread, rel=0.1)
+    assert np.mean([one.nats for one in found]) == pytest.approx(whole, abs=3 * spread / 20)
+    assert estimate_of_lines(nats_L, tokens_L, 400).margin() == {}
+    assert mean_error(np.ones(1), 400) == 0.0
