@@ -791,9 +791,10 @@ class MapOptions(TypedDict, total=False):
     words: int
     """How many of the most frequent words are drawn; not used with only. Default: 500. Usual: 100 to 2,000. More words
     show more groups and leave less room for each label."""
-    skip: int
-    """How many of the most frequent words are left out: the, of, and, which say little of a subject. Default: 0.
-    Usual: 100 to 200 for a novel. The map shows more names and subjects, and less grammar."""
+    skip: int | None
+    """How many of the most frequent words are left out. Default: up to 150 that are near no others (the, of, and),
+    which say little of a subject; 0 draws all. Default: None. Usual: 0, or 100 to 200 for a novel. The map shows more
+    names and subjects, and less grammar."""
     only: str | list[str] | None
     """The words to draw instead of the most frequent ones. Default: None. Usual: the words of a topic. The map shows
     these words alone; those that the vectors lack are reported."""

@@ -176,21 +176,42 @@ def test_ten_thousand_words_are_labelled() -> None:
 def test_words_are_chosen_by_count_and_symbols_are_left_out() -> None:
     words = ["rare", ".", "<unk>", "often", "&", "50", "été"]
     vectors = WordVectors(words, np.eye(7), counts=np.array([1, 90, 80, 70, 60, 50, 40]))
-    rows, missing = choose_words(vectors, MapConfig(words=3))
+    rows, missing, skipped = choose_words(vectors, MapConfig(words=3))
     assert [words[row] for row in rows] == ["often", "50", "été"]
-    assert missing == []
-    rows, _ = choose_words(vectors, MapConfig(words=3, symbols=True))
+    assert missing == skipped == []
+    rows, *_ = choose_words(vectors, MapConfig(words=3, symbols=True))
     assert [words[row] for row in rows] == [".", "<unk>", "often"]
-    rows, _ = choose_words(vectors, MapConfig(words=2, skip=1))
+    rows, *_ = choose_words(vectors, MapConfig(words=2, skip=1))
     assert [words[row] for row in rows] == ["50", "été"]
-    rows, missing = choose_words(vectors, MapConfig(only=["rare", "often", "never", ".", "rare", "never"]))
+    rows, missing, _ = choose_words(vectors, MapConfig(only=["rare", "often", "never", ".", "rare", "never"]))
     assert [words[row] for row in rows] == [".", "often", "rare"]
     assert missing == ["never"]
 
 
+def test_frequent_words_near_no_others_are_left_out_by_default_and_named() -> None:
+    """Forty groups of ten words, and thirty frequent words in directions of their own."""
+    unit, _ = clustered(clusters=40, each=10)
+    alone = np.linalg.qr(np.random.default_rng(1).normal(size=(50, 50)))[0][:30].astype(np.float32)
+    grouped = [f"group{i}" for i in range(400)]
+    order = np.random.default_rng(2).permutation(60)
+    frequent = [*(f"the{i}" for i in range(30)), *grouped[::13][:30]]
+    words = [frequent[i] for i in order] + [word for word in grouped if word not in frequent]
+    rows = {**dict(zip(grouped, unit, strict=True)), **{f"the{i}": row for i, row in enumerate(alone)}}
+    vectors = WordVectors(words, np.stack([rows[word] for word in words]))
+    picture = draw_map(vectors, words=400, method="pca", quiet=True)
+    assert len(picture.skipped) == 30
+    assert sum(word.startswith("the") for word in picture.skipped) >= 26
+    assert not {*picture.wordmap.words} & {*picture.skipped}
+    assert "30 frequent words near no others" in picture.notes[0]
+    assert "30 frequent words near no others" in picture.wordmap.caption
+    assert draw_map(vectors, words=400, skip=0, quiet=True).skipped == []
+    assert draw_map(vectors, words=len(words), quiet=True).skipped == []
+    assert draw_map(WordVectors(words, vectors.matrix, meta={"of": "lines"}), words=400, quiet=True).skipped == []
+
+
 def test_highlighted_words_bring_their_neighbours_and_their_rank_among_all_words() -> None:
     vectors = some_vectors()
-    wordmap = draw_map(vectors, words=10, method="pca", highlight=["word100"], neighbors=4).wordmap
+    wordmap = draw_map(vectors, words=10, skip=0, method="pca", highlight=["word100"], neighbors=4).wordmap
     assert [wordmap.words[i] for i in wordmap.highlighted] == ["word100"]
     near = [word for word, _ in vectors.neighbors("word100", 4)]
     assert [wordmap.words[i] for i in wordmap.related] == near

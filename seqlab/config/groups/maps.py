@@ -22,12 +22,14 @@ class MapConfig(Settings):
         ge=2,
         le=10**6,
     )
-    skip: int = knob(
-        0,
-        "How many of the most frequent words are left out: the, of, and, which say little of a subject.",
+    skip: int | None = knob(
+        None,
+        "How many of the most frequent words are left out. Default: up to 150 that are near no others (the, of, and), "
+        "which say little of a subject; 0 draws all.",
         tier="essential",
-        usual="100 to 200 for a novel",
+        usual="0, or 100 to 200 for a novel",
         effect="The map shows more names and subjects, and less grammar.",
+        source=MEASURED,
         ge=0,
         le=10**6,
     )

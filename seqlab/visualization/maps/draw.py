@@ -6,9 +6,7 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import Any, Unpack
 
-import numpy as np
-
-from ...base.errors import InputError, counted
+from ...base.errors import InputError, counted, option
 from ...base.printing import printable_lines
 from ...base.results import line
 from ...config import MapConfig
@@ -17,8 +15,10 @@ from ..page import Page
 from ..picture import Picture
 from .page import map_page
 from .projection import usable_perplexity
-from .wordmap import Mappable, WordMap, as_list, build_map, choose_words, noun_of
+from .wordmap import Chosen, Mappable, WordMap, as_list, build_map, choose_words, noun_of
 
+SHOWN = 4
+"""Words that a sentence names."""
 MOST_STILL = 2000
 """Words up to which a notebook gets a still map next to the page; of more, placing the labels takes longer."""
 
@@ -50,9 +50,7 @@ def draw_map(vectors: Mappable, *, source: str = "", quiet: bool = False, **opti
         if isinstance(values.get(name), Iterable):
             values[name] = as_list(values[name])
     config = MapConfig.build(values, "map")
-    rows_N, missing = choose_words(vectors, config)
-    shown = printable_lines(source)
-    return MapPicture(vectors, rows_N, missing, _fewer(vectors, config, len(rows_N)), config, shown, quiet)
+    return MapPicture(vectors, choose_words(vectors, config), config, printable_lines(source), quiet)
 
 
 class MapPicture(Picture):
@@ -60,29 +58,29 @@ class MapPicture(Picture):
 
     Attributes:
         missing: words that were requested by name and that the vectors lack.
+        skipped: frequent words that are left out by default, as they are near no others.
     """
 
     def __init__(
         self,
         vectors: Mappable,
-        rows_N: np.ndarray,
-        missing: list[str],
-        notes: list[str],
+        chosen: Chosen,
         config: MapConfig,
         source: str = "",
         quiet: bool = False,
     ):
         super().__init__()
-        self.missing = missing
-        self._vectors, self._rows_N, self._config = vectors, rows_N, config
+        self.missing, self.skipped = chosen.missing, chosen.skipped
+        self._vectors, self._chosen, self._config = vectors, chosen, config
         self._source, self._quiet = source, quiet
-        self._first_notes, self._drawn_notes = notes, list[str]()
+        self._first_notes = _skipped(chosen) + _fewer(vectors, config, len(chosen.rows_N))
+        self._drawn_notes: list[str] = []
         self._labels: int | None = None
 
     @cached_property
     def wordmap(self) -> WordMap:
         """The words, their places and their neighbours; computed on first use."""
-        return build_map(self._vectors, self._rows_N, self._config, self._source, self._quiet)
+        return build_map(self._vectors, self._chosen, self._config, self._source, self._quiet)
 
     def page(self) -> Page:
         return map_page(self.wordmap)
@@ -91,13 +89,13 @@ class MapPicture(Picture):
         from .figure import check_fonts, map_bytes
 
         if kind != "svg":  # an svg keeps text as text and is drawn with the reader's fonts
-            check_fonts([self._vectors.words[row] for row in self._rows_N], self.noun)
+            check_fonts([self._vectors.words[row] for row in self._chosen.rows_N], self.noun)
         content, labels, notes = map_bytes(self.wordmap, kind)
         self._labels, self._drawn_notes = labels, notes
         return content
 
     def _repr_png_(self) -> bytes | None:
-        return super()._repr_png_() if len(self._rows_N) <= MOST_STILL else None
+        return super()._repr_png_() if len(self._chosen.rows_N) <= MOST_STILL else None
 
     @property
     def noun(self) -> str:
@@ -112,19 +110,20 @@ class MapPicture(Picture):
         """What the map shows, as JSON values.
 
         Returns:
-            {"path", "format", "method", "words", "labels", "perplexity", "seed", "missing", "notes"}: "labels" is how
-            many words of a still picture are labelled (None for a page, which labels as one zooms), "notes" are
-            sentences for the person.
+            {"path", "format", "method", "words", "labels", "perplexity", "seed", "missing", "skipped", "notes"}:
+            "labels" is how many words of a still picture are labelled (None for a page, which labels as one zooms),
+            "notes" are sentences for the person.
         """
         return {
             "path": None if self._path is None else str(self._path),
             "format": self._format,
             "method": self._config.method,
-            "words": len(self._rows_N),
+            "words": len(self._chosen.rows_N),
             "labels": None if self._format == "html" else self._labels,
             "perplexity": self._perplexity,
             "seed": self._config.seed,
             "missing": self.missing,
+            "skipped": self.skipped,
             "notes": self.notes,
         }
 
@@ -132,13 +131,24 @@ class MapPicture(Picture):
     def _perplexity(self) -> float | None:
         if self._config.method != "tsne":
             return None
-        return usable_perplexity(self._config.perplexity, len(self._rows_N))
+        return usable_perplexity(self._config.perplexity, len(self._chosen.rows_N))
 
     def __repr__(self) -> str:
         source = f" of {self._source}" if self._source else ""
         layout = "PCA" if self._perplexity is None else f"t-SNE, perplexity {self._perplexity:.3g}"
         saved = "not saved" if self._path is None else str(self._path)
-        return line("MapPicture", [counted(len(self._rows_N), self.noun) + source, layout, saved])
+        return line("MapPicture", [counted(len(self._chosen.rows_N), self.noun) + source, layout, saved])
+
+
+def _skipped(chosen: Chosen) -> list[str]:
+    """A sentence on the words that a map does without by default."""
+    if not chosen.skipped:
+        return []
+    some = [*map(printable_lines, chosen.skipped[:SHOWN]), *["..."] * (len(chosen.skipped) > SHOWN)]
+    return [
+        f"Left out: {counted(len(chosen.skipped), 'frequent word')} near no others ({', '.join(some)}); "
+        f"{option('skip', 0)} draws them too."
+    ]
 
 
 def _fewer(vectors: Mappable, config: MapConfig, drawn: int) -> list[str]:
@@ -148,7 +158,7 @@ def _fewer(vectors: Mappable, config: MapConfig, drawn: int) -> list[str]:
         return []
     known = len(vectors.words)
     why = f"the vectors hold {known:,}"
-    if (left_out := known - drawn - config.skip) > 0 and not config.symbols:
+    if (left_out := known - drawn - (config.skip or 0)) > 0 and not config.symbols:
         why += f", {left_out:,} of them symbols or control tokens, which are left out"
     if config.skip:
         why += f", and the {config.skip:,} most frequent are skipped"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -21,6 +21,12 @@ from .colors import COLORS, Coloring, by_label
 from .projection import PROJECTIONS, usable_perplexity
 
 WORDS_PER_CLUSTER = 4
+MOST_SKIPPED, SKIPPED_SHARE = 150, 0.1
+"""Words that a map does without by default, at most: about as many as hold sentences together, and a share of all."""
+SKIPPED_AMONG = 1000
+"""Most frequent words among which they are."""
+NEAREST = 8
+"""Words whose cosines say whether a word is near any."""
 COPIES, NEIGHBOR = 40, 60
 """Bytes that a map takes for each number of its vectors, and for each neighbour that t-SNE looks at."""
 
@@ -86,25 +92,41 @@ def as_list(words: str | Sequence[str]) -> list[str]:
     return [words] if isinstance(words, str) else list(words)
 
 
-def choose_words(vectors: Mappable, config: MapConfig) -> tuple[np.ndarray, list[str]]:
+class Chosen(NamedTuple):
+    """Which words a map shows.
+
+    rows_N: their rows, most frequent first. missing: words of `MapConfig.only` that the vectors lack.
+    skipped: frequent words that are left out because they are near no others.
+    """
+
+    rows_N: np.ndarray
+    missing: list[str]
+    skipped: list[str]
+
+
+def choose_words(vectors: Mappable, config: MapConfig) -> Chosen:
     """Which words to draw.
 
     Args:
         vectors: to draw.
         config: which of them.
 
-    Returns:
-        Their rows, most frequent first, and the words of `config.only` that the vectors lack.
-
     Raises:
         InputError: fewer than 2 words, or a highlighted one that the vectors lack.
     """
     order = frequency_order(vectors)
     missing: list[str] = []
+    skipped: list[int] = []
     highlight = as_list(config.highlight)
     if config.only is None:
-        readable = (row for row in order if config.symbols or is_readable(vectors.words[row]))
-        chosen = set(islice(readable, config.skip, config.skip + config.words))
+        readable = (row for row in order.tolist() if config.symbols or is_readable(vectors.words[row]))
+        if config.skip is None:
+            spare = min(MOST_SKIPPED, int(SKIPPED_SHARE * len(order))) if noun_of(vectors) == "word" else 0
+            candidates = list(islice(readable, config.words + spare))
+            skipped = apart(vectors, candidates[: SKIPPED_AMONG + spare], len(candidates) - config.words)
+            chosen = set(candidates) - set(skipped)
+        else:
+            chosen = set(islice(readable, config.skip, config.skip + config.words))
     else:
         requested = dict.fromkeys(as_list(config.only))
         missing = [word for word in requested if word not in vectors.index]
@@ -116,7 +138,31 @@ def choose_words(vectors: Mappable, config: MapConfig) -> tuple[np.ndarray, list
         noun = noun_of(vectors)
         lost = f" ({len(missing)} of the requested {noun}s are not in the vectors)" if missing else ""
         raise InputError(f"A map needs at least 2 {noun}s; found {len(chosen)} to draw{lost}.")
-    return np.array([row for row in order.tolist() if row in chosen], dtype=np.int64), missing
+    rows_N = np.array([row for row in order.tolist() if row in chosen], dtype=np.int64)
+    return Chosen(rows_N, missing, [vectors.words[row] for row in skipped if row not in chosen])
+
+
+def apart(vectors: Mappable, rows: Sequence[int], count: int) -> list[int]:
+    """The `count` words that are most frequent and least like any other: articles, prepositions, auxiliaries.
+
+    They go with everything, so they are near nothing, in any language; a frequent word of a subject has neighbours.
+    Both weigh alike: the logarithm of a word's rank, and the mean cosine of its nearest words.
+
+    Args:
+        vectors: of the words.
+        rows: candidates, most frequent first.
+        count: how many are looked for; of a number below 1, none.
+    """
+    if count < 1:
+        return []
+    unit_ND = unit_rows(vectors.vectors_of([vectors.words[row] for row in rows]))
+    cosine_NN = unit_ND @ unit_ND.T
+    np.fill_diagonal(cosine_NN, -1)
+    nearest = min(NEAREST, len(rows) - 1)
+    near_N = np.partition(cosine_NN, -nearest)[:, -nearest:].mean(axis=1)
+    rarity_N = np.log1p(np.arange(len(rows)))
+    score_N = sum((value_N - value_N.mean()) / (value_N.std() or 1) for value_N in (near_N, rarity_N))
+    return [rows[place] for place in sorted(np.argsort(score_N, kind="stable")[:count].tolist())]
 
 
 def frequency_order(vectors: Mappable) -> np.ndarray:
@@ -131,18 +177,17 @@ def is_readable(word: str) -> bool:
     return any(c.isalnum() for c in word) and not (word.startswith("<") and word.endswith(">"))
 
 
-def build_map(
-    vectors: Mappable, rows_N: np.ndarray, config: MapConfig, source: str = "", quiet: bool = True
-) -> WordMap:
+def build_map(vectors: Mappable, chosen: Chosen, config: MapConfig, source: str = "", quiet: bool = True) -> WordMap:
     """Compute the map of some words.
 
     Args:
         vectors: to draw.
-        rows_N: rows of the words, most frequent first.
+        chosen: which words.
         config: how they are drawn.
         source: name of the vectors.
         quiet: show no progress.
     """
+    rows_N = chosen.rows_N
     method, perplexity, seed = config.method, config.perplexity, config.seed
     neighbors = 3 * usable_perplexity(perplexity, len(rows_N)) if method == "tsne" else 0
     check_memory(
@@ -165,6 +210,8 @@ def build_map(
     size = f"{len(words):,} of {counted(len(vectors.words), noun)}, {vectors.dim} dimensions"
     if config.skip and config.only is None:
         size += f"  ·  without the {config.skip:,} most frequent"
+    if chosen.skipped:
+        size += f"  ·  without {counted(len(chosen.skipped), 'frequent word')} near no others"
     return WordMap(
         words=words,
         position_N2=PROJECTIONS[method](unit_ND, seed, perplexity, quiet),
