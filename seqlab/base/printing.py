@@ -44,8 +44,9 @@ def quoted(word: str) -> str:
 
 
 def with_margin(value: float, margin: float) -> str:
-    """A figure with half the width of its interval, no digit of it more than that is worth: "4.41 ± 0.06"."""
-    if not margin or not math.isfinite(margin):
+    """A figure with half the width of its interval, no digit of it more than that is worth: "4.41 ± 0.06". A margin
+    below the fifth digit of the figure is none."""
+    if not math.isfinite(margin) or margin <= 1e-5 * abs(value):
         return f"{value:.4g}"
     place = math.floor(math.log10(margin))
     digits = max(0, -place + (margin < 2 * 10**place))  # two digits of a margin that begins with 1

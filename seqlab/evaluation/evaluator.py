@@ -19,7 +19,7 @@ from ..text import TokenFile
 from .exact import TokenRanks, evaluate_language_model, first_tokens, scores
 from .scored_text import Addition, ScoredText, Scorer
 from .sources import Text
-from .tuning import CACHE_TOKENS, unseen_odds
+from .tuning import CACHE_TOKENS, KEPT_TOKENS, unseen_odds
 
 TUNING_TOKENS = 50_000
 """Tokens that weights are tuned on at most, from the start of the validation text."""
@@ -83,10 +83,10 @@ class Evaluator:
         if ranked:
             text, ranks = self.scorer.read_ranked(tokens, self.quiet)
         else:
-            text, ranks = self.scorer.read(tokens, False, self.quiet), None
+            stored = fitted and self.scorer.members.mixed is not None and len(tokens) <= KEPT_TOKENS
+            text, ranks = self.scorer.read(tokens, stored, self.quiet), None
         if fitted and text.shares is not None and text.shares.counts_odds_N is not None:
-            odds_N = unseen_odds(self.scorer.members, tokens, self.scorer.start_id, text.shares.counts_odds_N)
-            shares = text.shares._replace(counts_odds_N=odds_N)
+            shares = text.shares._replace(counts_odds_N=unseen_odds(self.scorer, text))
             text = text._replace(shares=shares, log_p_N=shares.mixed_with(shares.network_N))
         log_p = {STATIC: text.log_p_N}
         static = scores(-float(text.log_p_N.sum()), tokens)

@@ -217,14 +217,26 @@ def read_sample(
             windows = read_lines(model, some_lines(text, count), start_id)
             rows_N = np.arange(len(places_N))
             return places_N, _read(model, windows, rows_N, keep_hidden, quiet, gates, after_window)
-        count = min(count, len(tokens))
-        most = STRETCHES if count < len(tokens) else STRETCHES_OF_ALL
-        stretches = max(1, min(most, count // FEWEST_IN_A_STRETCH))
-        warm_up = min(max(count // stretches // 4, WARM_UP[0]), WARM_UP[1])
-        batches = SpreadBatches(text, count, window_steps(model, stretches), start_id, stretches, warm_up)
+        batches = _stretches(model, text, start_id, count)
         places_N = batches.places_N
         windows = read_windows(model, batches)
         return places_N, _read(model, windows, places_N, keep_hidden, quiet, gates, after_window)
+
+
+def sample_places(model: LanguageModel, tokens: TokenFile, start_id: int, count: int) -> np.ndarray:
+    """Where the tokens are that `read_sample` reads (N,), ascending."""
+    if tokens.lines:
+        return places_of_lines(tokens, chosen_lines(tokens, count))
+    return _stretches(model, tokens, start_id, count).places_N
+
+
+def _stretches(model: LanguageModel, tokens: TokenFile, start_id: int, count: int) -> SpreadBatches:
+    """A sample of a running text: stretches that are read side by side, each after a warm-up."""
+    count = min(count, len(tokens))
+    most = STRETCHES if count < len(tokens) else STRETCHES_OF_ALL
+    stretches = max(1, min(most, count // FEWEST_IN_A_STRETCH))
+    warm_up = min(max(count // stretches // 4, WARM_UP[0]), WARM_UP[1])
+    return SpreadBatches(tokens, count, window_steps(model, stretches), start_id, stretches, warm_up)
 
 
 def _read(

@@ -13,6 +13,7 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 
 from ..models import LanguageModel
 from ..models.counts.gate import Gate, logistic, mix
@@ -21,11 +22,13 @@ from ..models.interpolated import Members
 from ..models.recent.cache import Cache, CacheTrial, odds_of, search
 from ..text import TokenFile
 from .estimates import BLOCK, TextEstimate, Yardstick, estimate, standard_error
-from .exact import evaluating, first_tokens, read_sample, scores
-from .scored_text import Scorer
+from .exact import evaluating, first_tokens, read_sample, sample_places, scores
+from .scored_text import ScoredText, Scorer
 
 FITTED_TOKENS = 50_000
 """Validation tokens that the gate is fitted on at most."""
+KEPT_TOKENS = 4 * FITTED_TOKENS
+"""Tokens up to which the hidden states of a text are stored rather than a part of it read again."""
 DEVIATIONS = 2.0
 """Standard errors by which the counts, or the cache, must help."""
 CACHE_TOKENS = 30_000
@@ -115,26 +118,34 @@ def tune_together(
     return Together(Members(model, counts, gate), Reports(counts, tokens, counts_N).of_all(network_N, odds_N))
 
 
-def unseen_odds(members: Members, tokens: TokenFile, start_id: int, odds_N: np.ndarray) -> np.ndarray:
+def unseen_odds(scorer: Scorer, text: ScoredText) -> np.ndarray:
     """Log-odds of the counts along the text that their gate was fitted on, as if it had not been: of the tokens that it
     may have been fitted on, each half has the gate of the other half.
 
     Args:
-        members: network and counts.
-        tokens: that text.
-        start_id: read before the first token.
-        odds_N: log-odds by the members' own gate.
+        scorer: of network and counts.
+        text: as it was read; without hidden states the tokens in question are read again.
     """
+    members, tokens, shares = scorer.members, text.tokens, text.shares
     assert members.mixed is not None
+    assert shares is not None
+    assert shares.counts_odds_N is not None
     counts, gate = members.mixed
     if not gate.weight_D.any() and not np.ptp(gate.bias_K):  # of one member alone, nothing was fitted
-        return odds_N
-    with evaluating(members.network):
-        places_S, read = read_sample(members.network, tokens, start_id, FITTED_TOKENS, keep_hidden=True)
+        return shares.counts_odds_N
+    if len(text.hidden_ND):
+        places_S = sample_places(members.network, tokens, scorer.start_id, FITTED_TOKENS)
+        network_S, hidden_SD = shares.network_N[places_S], text.hidden_ND[torch.from_numpy(places_S)]
+    else:
+        with evaluating(members.network):
+            places_S, read = read_sample(
+                members.network, tokens, scorer.start_id, FITTED_TOKENS, keep_hidden=True, quiet=text.quiet
+            )
+        network_S, hidden_SD = read.log_p_N, read.hidden_ND
     counts_S, known_S = counts.score_places(tokens, places_S)
-    odds_S = crossed(read.log_p_N, counts_S, known_S, read.hidden_ND.float().numpy(), counts.kinds)
-    places_N, unseen_N = np.arange(len(tokens)), odds_N.copy()
-    put_in_place(unseen_N, places_N, odds_S, places_S)
+    odds_S = crossed(network_S, counts_S, known_S, hidden_SD.float().numpy(), counts.kinds)
+    unseen_N = shares.counts_odds_N.copy()
+    put_in_place(unseen_N, np.arange(len(tokens)), odds_S, places_S)
     return unseen_N
 
 

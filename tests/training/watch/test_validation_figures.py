@@ -12,6 +12,7 @@ import pytest
 
 import seqlab
 from seqlab.base.printing import with_margin
+from seqlab.evaluation import evaluator
 from seqlab.evaluation.estimates import Yardstick, estimate, estimate_of_lines, mean_error
 from seqlab.models.counts.kneser_ney import NGramModel
 from seqlab.text import TokenFile
@@ -52,6 +53,8 @@ def test_no_digit_is_shown_that_the_interval_does_not_allow() -> None:
     assert with_margin(12345.6, 321.0) == "12,346 ± 321"
     assert with_margin(1.00213, 0.00012) == "1.00213 ± 0.00012"
     assert with_margin(5.17586, 0.0) == "5.176"
+    assert with_margin(0.0, 0.0) == "0"
+    assert with_margin(1.116207831, 3e-9) == "1.116"
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +93,17 @@ def test_all_figures_of_a_run_agree_within_their_intervals(run, capsys) -> None:
     assert abs(last["valid_loss"] - exact["nats_per_token"]) < 2.5 * last["valid_error"] + more
     assert valid["counts"]["perplexity"] == pytest.approx(exact["counts"]["perplexity"], rel=1e-5)
     assert last["valid_counts_loss"] == pytest.approx(exact["counts"]["nats_per_token"], rel=1e-5)
+
+
+def test_hidden_states_of_a_short_text_are_kept_and_of_a_long_one_read_again(run, monkeypatch) -> None:
+    """Both ways each half of the text has the gate of the other half; a stretch begins with a shorter context."""
+    lm, _ = run
+    kept = lm.evaluate(split="valid").to_json()
+    monkeypatch.setattr(evaluator, "KEPT_TOKENS", 0)
+    again = lm.evaluate(split="valid").to_json()
+    assert kept["network"] == again["network"]
+    assert kept["nats_per_token"] == pytest.approx(again["nats_per_token"], rel=1e-3)
+    assert kept["weights"]["counts"] == pytest.approx(again["weights"]["counts"], abs=0.02)
 
 
 def test_a_sample_is_called_one(run) -> None:
