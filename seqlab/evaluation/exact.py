@@ -224,7 +224,14 @@ def read_sample(
 
 
 def sample_places(model: LanguageModel, tokens: TokenFile, start_id: int, count: int) -> np.ndarray:
-    """Where the tokens are that `read_sample` reads (N,), ascending."""
+    """Where the tokens are that `read_sample` reads.
+
+    Args:
+        model, tokens, start_id, count: see `read_sample`.
+
+    Returns:
+        (N,), ascending.
+    """
     if tokens.lines:
         return places_of_lines(tokens, chosen_lines(tokens, count))
     return _stretches(model, tokens, start_id, count).places_N
