@@ -18,7 +18,7 @@ from ..models.counts.kneser_ney import NGramModel
 from ..models.interpolated import Members
 from ..run import Run
 from ..text import Corpus
-from .distributed import join
+from .distributed import World, join
 from .language_model import LanguageModelTrainer
 from .planning import Layer, Source, start
 from .report import report
@@ -70,12 +70,8 @@ def train_language_model(
             program is training.
     """
     world = join()
-    if world.size > 1 and out is None:
-        raise InputError("several processes need an output folder they all can reach; name one.")
     quiet = quiet or not world.first
-    if out is not None and world.first:
-        check_run_output(out)
-    with torch_globals_restored(), only_trainer(out if world.first else None):
+    with world.together(), torch_globals_restored(), only_trainer(_locked(out, world)):
         with world.one_after_the_other():
             run, model, corpus = start(source, out, valid, test, quiet, preset, given, world.size, more)
         device = world.local_device(resolve_device(run.config.training.device))
@@ -96,6 +92,16 @@ def train_language_model(
             members = run.load_members(device)
         world.barrier()
     return Trained(run, members, summary)
+
+
+def _locked(out: str | Path | None, world: World) -> str | Path | None:
+    """The run folder in the first process, which writes it, once it is known that it can be written."""
+    if world.size > 1 and out is None:
+        raise InputError("several processes need an output folder they all can reach; name one.")
+    if out is None or not world.first:
+        return None
+    check_run_output(out)
+    return out
 
 
 def counts_of(run: Run, corpus: Corpus, quiet: bool) -> NGramModel | None:

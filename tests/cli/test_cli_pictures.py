@@ -110,6 +110,7 @@ def test_visualize_json_reports_words_settings_and_what_is_missing(
         "perplexity": None,
         "seed": 9,
         "missing": ["unheard", "of"],
+        "skipped": [],
         "notes": [],
     }
     assert f"2 of the words in {words} are not in the vectors: unheard, of" in stderr

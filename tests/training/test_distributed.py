@@ -149,14 +149,45 @@ def test_batches_that_can_be_shared_are_not_refused():
     check_batches(TrainingConfig(batch_size=5, batch_schedule=[(0.0, 4), (0.5, 8)], accumulate=2), 2, tokens=8)
 
 
+REFUSED = """
+import os, sys
+from seqlab.base.errors import InputError
+from seqlab.training import Trainer
+from seqlab_cli.main import run
+
+def fails(self):
+    if self.world.rank == 1:
+        raise InputError("no wish to go on.")
+    return fit(self)
+
+fit, (corpus, out) = Trainer.fit, sys.argv[1:3]
+sizes = "--embed-dim 8 --hidden-dim 8 --layers 1 --batch-size 4 --bptt 8 --steps 5 --quiet".split()
+train = ["train", "lm", corpus, *sizes, "-o"]
+assert run([*train, out + "/refused", "--set", "accumulate=4"]) in (1, 2)
+Trainer.fit = fails
+assert run([*train, out + "/failed"]) in (1, 2)
+Trainer.fit = fit
+assert run([*train, out + "/run"]) == 0
+"""
+
+
 @pytest.mark.slow
-def test_a_refused_batch_is_one_sentence_and_leaves_no_run_behind(corpus, tmp_path):
-    sizes = "--embed-dim 8 --hidden-dim 8 --layers 1 --batch-size 4 --bptt 8 --steps 5 --set accumulate=4".split()
-    done = launched("-m", "seqlab_cli.main", "train", "lm", str(corpus.path), "-o", str(tmp_path / "run"), *sizes)
-    assert done.returncode != 0
-    said = [line for line in done.stderr.splitlines() if "accumulate = 4 does not divide a batch of 4 streams" in line]
-    assert len(said) == 1, done.stderr
-    assert not (tmp_path / "run").exists()
+def test_what_one_process_refuses_all_do_and_the_next_training_goes_well(corpus, tmp_path):
+    script = tmp_path / "refused.py"
+    script.write_text(REFUSED)
+    done = launched(str(script), str(corpus.path), str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    told = [line for line in done.stderr.splitlines() if line.startswith("seqlab: ")]
+    sentences = [
+        "seqlab: another process of this training has stopped; its own message says why.",
+        "seqlab: another process of this training has stopped; its own message says why.",
+        "seqlab: no wish to go on.",
+        "seqlab: training.accumulate = 4 does not divide a batch of 4 streams over 2 processes evenly.",
+    ]
+    assert sorted(told) == sentences, done.stderr
+    assert "Traceback" not in done.stderr
+    assert json.loads(done.stdout)["steps"] == 5
+    assert not (tmp_path / "refused").exists()
 
 
 def test_streams_that_cannot_be_dealt_out_evenly_are_refused():
