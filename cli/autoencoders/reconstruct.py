@@ -43,7 +43,8 @@ def reconstruct(
 
         lines = lines_in("-")
     elif len(lines) == 1 and Path(lines[0]).is_file():
-        say(f"seqlab: {printable(lines[0])} is read as a line; those of the file: seqlab reconstruct {run} - < FILE")
+        file = printable(lines[0])
+        say(f"seqlab: {file} is read as a line itself; for the lines of the file: seqlab reconstruct {run} - < {file}")
     say_unknown(opened, lines)
     written = opened.reconstruct(lines, **options)
     if as_json:

@@ -22,7 +22,7 @@ from ..diagnosis.findings import Finding, Findings
 from ..text import TokenFile
 from ..text.ids.lines import line_lengths
 from .lines import AT_ONCE, batches_of
-from .model import SequenceAutoencoder
+from .model import SequenceAutoencoder, whole_lines
 from .objective import Posterior, active_units, importance_weighted, mutual_information
 
 SAMPLES = 500
@@ -86,7 +86,8 @@ def measure(
     for numbers, batch in batches_of(tokens, start_id, chosen):
         rows = np.searchsorted(chosen, numbers)
         inputs_BT, targets_BT = (torch.from_numpy(ids_BT).to(model.device) for ids_BT in batch)
-        posterior = model.posterior(targets_BT.clamp(min=0), (targets_BT >= 0).sum(1))
+        read_BT = whole_lines(inputs_BT, targets_BT).clamp(min=0)
+        posterior = model.posterior(read_BT, (targets_BT >= 0).sum(1))
         points_BZ = posterior.sample(noise_LZ[rows].to(model.device))
         nats_L[rows] = model.line_nats(inputs_BT, targets_BT, points_BZ).cpu().numpy()
         mean_LZ[rows], points_LZ[rows] = posterior.mean_BZ.cpu(), points_BZ.cpu()
@@ -125,7 +126,8 @@ def likelihoods(
                 break
             [(_, batch)] = batches_of(tokens, start_id, np.array([number]))
             inputs_1T, targets_1T = (torch.from_numpy(ids).to(model.device) for ids in batch)
-            posterior = model.posterior(targets_1T, torch.tensor([targets_1T.shape[1]], device=model.device))
+            read_1T = whole_lines(inputs_1T, targets_1T)
+            posterior = model.posterior(read_1T, torch.tensor([read_1T.shape[1]], device=model.device))
             rng = np.random.default_rng([1, number])
             noise = rng.standard_normal((samples, 1, model.latent.latent_dim), np.float32)
             points_K1Z = posterior.sample(torch.from_numpy(noise).to(model.device))

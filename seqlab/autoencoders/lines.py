@@ -37,8 +37,10 @@ def short_lines(tokens: TokenFile, longest: int) -> TokenFile:
     if len(chosen) == len(lengths_L):
         return tokens
     starts = tokens.documents[chosen].tolist()
-    lines = [tokens[start : start + length] for start, length in zip(starts, lengths_L[chosen].tolist(), strict=True)]
-    short = lines_of(lines, tokens.dtype)
+    places = [slice(start, start + length) for start, length in zip(starts, lengths_L[chosen].tolist(), strict=True)]
+    short = lines_of([tokens[place] for place in places], tokens.dtype)
+    if tokens.spelt is not None and places:
+        short.spelt, short.extra_words = np.concatenate([tokens.spelt[one] for one in places]), tokens.extra_words
     share, counts = len(short) / len(tokens), tokens.counts
     scaled = {name: round(share * getattr(counts, name)) for name in ("characters", "bytes", "words", "unknown")}
     short.counts = replace(short.counts, **scaled)

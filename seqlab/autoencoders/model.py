@@ -169,6 +169,14 @@ def turned(x_BTD: Tensor, places_BT: Tensor) -> Tensor:
     return x_BTD.gather(1, places_BT[..., None].expand(-1, -1, x_BTD.shape[2]))
 
 
+def whole_lines(inputs_BT: Tensor, targets_BT: Tensor) -> Tensor:
+    """What an encoder reads of lines, their ends included: the targets, as the inputs spell them, which may know words
+    that the vocabulary lacks; targets of -1 are padding, and so are these."""
+    lasts_B1 = (targets_BT >= 0).sum(1, keepdim=True) - 1
+    places_T = torch.arange(targets_BT.shape[1], device=targets_BT.device)
+    return torch.where(places_T < lasts_B1, inputs_BT.roll(-1, 1), targets_BT)
+
+
 class Losses(NamedTuple):
     """What a batch of lines costs, in nats summed over its lines, to be differentiated."""
 
@@ -212,6 +220,13 @@ class SequenceAutoencoder(Network):
         """Nothing is carried from one batch of lines to the next."""
         return []
 
+    @property
+    def reads_characters(self) -> bool:
+        return self.decoder.reads_characters
+
+    def set_words(self, words: Sequence[str]) -> None:
+        self.decoder.set_words(words)
+
     def extra_words(self, words: Sequence[str]) -> AbstractContextManager[None]:
         return self.decoder.extra_words(words)
 
@@ -245,7 +260,7 @@ class SequenceAutoencoder(Network):
             free: nats of KL divergence that each dimension has for nothing.
         """
         real_BT = targets_BT >= 0
-        read_BT, lengths_B = noised or (targets_BT.clamp(min=0), real_BT.sum(1))
+        read_BT, lengths_B = noised or (whole_lines(inputs_BT, targets_BT).clamp(min=0), real_BT.sum(1))
         posterior = self.posterior(read_BT, lengths_B)
         reading, _ = self.decoder.read(inputs_BT, self.decoder.at(posterior.sample()))
         mean = self.output(reading.hidden_BTD[real_BT], targets_BT[real_BT])

@@ -126,6 +126,8 @@ def plan(
         raise InputError(f"{name}: has no validation lines, by which the best weights are chosen; give some.")
     config = settle(given, preset, corpus)
     check(config)
+    if config.model.input == "characters":
+        corpus = corpus.with_spelling(quiet=quiet)
     longest = config.autoencoder.max_length
     assert longest is not None
     short = short_corpus(corpus, longest, name)
@@ -217,6 +219,7 @@ def fresh_autoencoder(config: AutoencoderConfig, corpus: Corpus, quiet: bool = T
     torch.set_num_threads(training.threads or torch.get_num_threads())
     torch.manual_seed(training.seed)
     model = SequenceAutoencoder(config, len(tokenizer.vocab), training.seed)
+    model.set_words(tokenizer.vocab.itos)
     start_output(model.decoder, tokenizer.vocab.counts, training)
     if training.embeddings:
         vectors = open_vectors(training.embeddings)

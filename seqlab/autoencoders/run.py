@@ -58,4 +58,6 @@ class AutoencoderRun(RunFolder[SequenceAutoencoder]):
     def load_autoencoder(self, device: str = "cpu") -> SequenceAutoencoder:
         """The network with its best weights, in evaluation mode. Raises InputError where there are none, or they are
         damaged."""
-        return self.load_network()[0].to(resolve_device(device))
+        network = self.load_network()[0]
+        network.set_words(self.tokenizer.vocab.itos)
+        return network.to(resolve_device(device))

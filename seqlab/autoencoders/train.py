@@ -15,6 +15,7 @@ from ..base.progress import notify
 from ..base.storage.lock import only_trainer
 from ..config import LanguageModelConfig
 from ..evaluation.estimates import mean_error
+from ..evaluation.exact import readable
 from ..text import Corpus, TokenFile
 from ..training.planning import Source
 from ..training.train import train_language_model
@@ -129,12 +130,13 @@ def score_lines(
     model: SequenceAutoencoder, tokens: TokenFile, start_id: int, seconds: float, quiet: bool = True
 ) -> LineScores:
     """Scores of all lines, and the likelihood of as many of them, drawn evenly, as the time allows."""
-    measured = measure(model, tokens, start_id)
-    scores = LineScores.of(measured)
-    if not model.variational:
-        return scores
-    order = np.random.default_rng(0).permutation(scores.lines)
-    log_p = likelihoods(model, tokens, start_id, order, seconds, quiet=quiet)
+    with readable(model, tokens) as lines:
+        measured = measure(model, lines, start_id)
+        scores = LineScores.of(measured)
+        if not model.variational:
+            return scores
+        order = np.random.default_rng(0).permutation(scores.lines)
+        log_p = likelihoods(model, lines, start_id, order, seconds, quiet=quiet)
     nats_S = measured.nats_L[order[: len(log_p)]]
     return replace(
         scores,

@@ -123,7 +123,7 @@ class TrainedAutoencoder(RunHolder):
     def encode(self, texts: Sequence[str] | str) -> np.ndarray:
         """The points of lines; of a variational autoencoder the means.
 
-        Words outside the vocabulary are read as <unk>.
+        Words outside the vocabulary are read as <unk>, by a model with `input` = "characters" as they are spelt.
 
         Args:
             texts: L lines, or a single one.
@@ -134,23 +134,31 @@ class TrainedAutoencoder(RunHolder):
         Raises:
             InputError: a line without a token, or with characters that the vocabulary lacks.
         """
-        lines = [self._ids(text) for text in ([texts] if isinstance(texts, str) else texts)]
+        extra: dict[str, int] = {}
+        lines = [self._ids(text, extra) for text in ([texts] if isinstance(texts, str) else texts)]
         lengths_L = np.array([len(ids) for ids in lines], np.int64)
         points_LZ, order = np.empty((len(lines), self.dim), np.float32), np.argsort(-lengths_L, kind="stable")
-        while len(order):
-            width = int(lengths_L[order[0]])
-            rows, order = np.split(order, [max(1, AT_ONCE // width)])
-            tokens_BT = np.zeros((len(rows), width), np.int64)
-            for row, number in enumerate(rows.tolist()):
-                tokens_BT[row, : lengths_L[number]] = lines[number]
-            tensors = (torch.from_numpy(array).to(self.model.device) for array in (tokens_BT, lengths_L[rows]))
-            points_LZ[rows] = self.model.posterior(*tensors).mean_BZ.cpu().numpy()
+        with self.model.extra_words(list(extra)):
+            while len(order):
+                width = int(lengths_L[order[0]])
+                rows, order = np.split(order, [max(1, AT_ONCE // width)])
+                tokens_BT = np.zeros((len(rows), width), np.int64)
+                for row, number in enumerate(rows.tolist()):
+                    tokens_BT[row, : lengths_L[number]] = lines[number]
+                tensors = (torch.from_numpy(array).to(self.model.device) for array in (tokens_BT, lengths_L[rows]))
+                points_LZ[rows] = self.model.posterior(*tensors).mean_BZ.cpu().numpy()
         return points_LZ
 
-    def _ids(self, text: str) -> np.ndarray:
-        """The ids of a line, its end included."""
+    def _ids(self, text: str, extra: dict[str, int]) -> np.ndarray:
+        """The ids of a line, its end included; words that only a model reading characters knows are added to `extra`,
+        and have the ids after the vocabulary's."""
         tokenizer = self.tokenizer
-        ids = tokenizer.encode(text.strip("\n"))
+        types, indices = tokenizer.segment(text.strip("\n"))
+        ids_W, known = tokenizer.ids_of(types), tokenizer.vocab.stoi
+        if self.model.reads_characters:
+            for place in [place for place, word in enumerate(types) if word not in known]:
+                ids_W[place] = extra.setdefault(types[place], len(known) + len(extra))
+        ids = ids_W[indices]
         if not len(ids):
             raise InputError(f"{text!r}: holds no token; give a line of text.")
         if (ids == IGNORE).any():
@@ -160,6 +168,8 @@ class TrainedAutoencoder(RunHolder):
 
     def unknown(self, texts: Sequence[str]) -> list[str]:
         """Different words or characters of lines that the vocabulary lacks, which are read as <unk>, in order."""
+        if self.model.reads_characters:
+            return []
         return [token for token in self.tokenizer.unknown("\n".join(texts)) if token.strip()]
 
     def samples(self, points: np.ndarray, prompt: str = "", **options: Unpack[GenerationOptions]) -> list[Any]:
@@ -277,7 +287,7 @@ class TrainedAutoencoder(RunHolder):
         Raises:
             InputError: a text that cannot be had, or without a line that is short enough.
         """
-        tokens = read_source(self.run, text, split).tokens
+        tokens = read_source(self.run, text, split, self.model.reads_characters).tokens
         longest = self.run.config.autoencoder.max_length
         short = short_lines(tokens, longest or int(1e9))
         if not len(short):

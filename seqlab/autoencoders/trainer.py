@@ -11,6 +11,7 @@ from torch import Tensor
 from ..base.progress import Progress
 from ..config import AutoencoderConfig
 from ..evaluation.estimates import estimate_of_lines
+from ..evaluation.exact import readable
 from ..models import ModelState, Reading
 from ..schedules import kl_weight
 from ..text import Corpus
@@ -22,7 +23,7 @@ from ..training.step import WindowLoss, WindowReader
 from ..training.watch.validation import Judged, Validator
 from .figures import LineScores, measure
 from .lines import BatchReader, noised
-from .model import SequenceAutoencoder
+from .model import SequenceAutoencoder, whole_lines
 from .run import AutoencoderRun
 
 EVALUATION_COST = 0.5
@@ -58,7 +59,8 @@ class LineLoss(WindowReader):
         latent, noise = self.autoencoder.latent, None
         if latent.kind == "denoising":
             rng = np.random.default_rng([self.seed, self.step, self.chunk])
-            ids_BT, lengths_B = noised(targets_BT.cpu().numpy(), latent.delete, latent.swap, rng)
+            lines_BT = whole_lines(inputs_BT, targets_BT).cpu().numpy()
+            ids_BT, lengths_B = noised(lines_BT, latent.delete, latent.swap, rng)
             noise = torch.from_numpy(ids_BT).to(targets_BT), torch.from_numpy(lengths_B).to(targets_BT)
         self.chunk += 1
         losses = self.autoencoder.losses(inputs_BT, targets_BT, noise, latent.free_bits)
@@ -80,7 +82,8 @@ class LineValidator(Validator[SequenceAutoencoder]):
         valid, model = self.corpus.valid, self.model
         assert valid is not None
         model.eval()
-        measured = measure(model, valid, self.start_id, chosen_lines(valid, tokens), self.safe_point)
+        with readable(model, valid) as lines:
+            measured = measure(model, lines, self.start_id, chosen_lines(valid, tokens), self.safe_point)
         model.train()
         scores = LineScores.of(measured)
         found = estimate_of_lines(measured.nats_L, measured.tokens_L, len(valid.documents))

@@ -60,7 +60,6 @@ def check_language_model(config: LanguageModelConfig) -> None:
 UNUSED: dict[str, dict[str, str]] = {
     "text": {"lines": "an autoencoder reads whole lines"},
     "model": {
-        "input": "the encoder reads an embedding",
         "counts": "the decoder stands alone",
     },
     "training": {

@@ -18,6 +18,7 @@ from ..base.progress import Progress
 from ..models import LanguageModel, forget
 from ..models.counts.gate import Gate
 from ..models.interpolated import projected
+from ..models.network import Network
 from ..text import EvaluationBatches, SpreadBatches, TokenFile
 from ..text.ids.lines import chosen_lines, line_windows, places_of_lines, some_lines
 
@@ -92,7 +93,7 @@ def first_tokens(tokens: TokenFile, limit: int | None) -> TokenFile:
 
 
 @contextmanager
-def readable(model: LanguageModel, tokens: TokenFile) -> Iterator[TokenFile]:
+def readable(model: Network, tokens: TokenFile) -> Iterator[TokenFile]:
     """The text as a model can read it: words outside the vocabulary spelt for one that reads characters, else <unk>."""
     if tokens.spelt is None or not model.reads_characters:
         yield tokens.replica()

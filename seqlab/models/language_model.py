@@ -136,11 +136,9 @@ class LanguageModel(Network):
 
     @property
     def reads_characters(self) -> bool:
-        """Whether words are read by their characters, so that none is unknown on input."""
         return self.characters is not None
 
     def set_words(self, words: Sequence[str]) -> None:
-        """How the vocabulary's V words are spelt; a model with `input` = "characters" needs it before it reads."""
         if self.characters is not None:
             self.characters.set_words(words)
 

@@ -37,6 +37,15 @@ class Network(nn.Module, ABC):
         """Where the weights are."""
         return self.output.bias.device
 
+    @property
+    @abstractmethod
+    def reads_characters(self) -> bool:
+        """Whether words are read by their characters, so that none is unknown on input."""
+
+    @abstractmethod
+    def set_words(self, words: Sequence[str]) -> None:
+        """How the vocabulary's V words are spelt; a network that reads characters needs it before it reads."""
+
     @abstractmethod
     def init_state(self, batch: int) -> ModelState:
         """What is carried from one window to the next, before the first."""

@@ -141,6 +141,37 @@ def test_check_estimator_has_nothing_against_it(trained):
         estimator_checks.check_estimator(seqlab.LineVectorizer(trained))
 
 
+def test_a_word_that_is_read_by_its_characters_has_a_place_of_its_own(text, tmp_path):
+    lines = [*text.read_text("utf-8").splitlines(), "the cot sat", "the cut ran", "the dig sat", "a bard ran"]
+    own = tmp_path / "own.txt"
+    own.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    small = {"hidden_dim": 8, "embed_dim": 8, "latent_dim": 3, "steps": 8, "batch_size": 8, "threads": 1, "quiet": True}
+    known, new = ["the cat sat", "the bird sat"], ["the zebra sat", "the yak sat"]
+    for kind, alike in (("embedding", True), ("characters", False)):
+        ae = seqlab.train_autoencoder(own, tmp_path / kind, tokenizer="word", min_count=2, input=kind, **small)
+        points = ae.encode([*known, *new])
+        assert np.allclose(points[2], points[3], atol=1e-6) == alike
+        assert not np.allclose(points[0], points[1], atol=1e-6)
+        assert bool(ae.unknown(new)) == alike
+        again = seqlab.load(tmp_path / kind)
+        np.testing.assert_allclose(again.encode([*new, *known]), points[[2, 3, 0, 1]], atol=1e-6)
+        np.testing.assert_allclose(ae.encode(new[1]), ae.encode(new)[1:], atol=1e-6)
+        if alike:
+            continue
+        one, other = (again.evaluate(path, seconds=0) for path in texts_of(tmp_path, new))
+        assert one.tokens == other.tokens
+        assert one.kl != other.kl, "evaluation reads it by its characters too"
+        assert again.decode(points) == ae.reconstruct([*known, *new])
+
+
+def texts_of(folder, lines):
+    """A file for each line, which stands in it twice."""
+    for number, line in enumerate(lines):
+        path = folder / f"text-{number}.txt"
+        path.write_text(f"{line}\n{line}\n", encoding="utf-8")
+        yield path
+
+
 def output(capsys, *arguments):
     code = cli(list(map(str, arguments)))
     found = capsys.readouterr()
@@ -165,6 +196,8 @@ def test_the_verbs(folder, text, tmp_path, capsys):
     own = output(capsys, "encode", folder, text, "--line", "a dog sat on the cat", "-o", tmp_path / "more", "--json")
     assert json.loads(own)["lines"] == 41
     assert output(capsys, "neighbors", tmp_path / "more", "a dog sat on the cat", "-k", 1)
+    assert cli(["neighbors", str(tmp_path / "points"), "nothing like it"]) == 2
+    assert "--line 'nothing like it' to seqlab encode" in capsys.readouterr().err
     facts = json.loads(output(capsys, "info", folder, "--json"))
     assert facts["kind"] == "autoencoder"
     assert facts["valid"]["units"] == 6

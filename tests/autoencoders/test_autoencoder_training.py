@@ -61,6 +61,7 @@ def trainer(path, names, given):
         {"pretrain": 0.5, "inner_steps": 2, "batch_norm": 0.5, "average": "ema"},
         {"layers": 2, "stacked": True, "kind": "plain", "optimizer": "sgd"},
         pytest.param({"softmax": "sampled", "samples": 8, "cell": "gru"}, marks=pytest.mark.slow),
+        pytest.param({"tokenizer": "word", "input": "characters", "kind": "denoising"}, marks=pytest.mark.slow),
     ],
 )
 def test_a_run_that_was_stopped_ends_with_the_same_bits(given, names, tmp_path, monkeypatch):

@@ -230,4 +230,7 @@ class Lexicon:
 
     def _unknown(self, word: str) -> UnknownWord:
         known = counted(len(self), self.noun)
-        return UnknownWord(f"{quoted(word)} is not among the {known} of these vectors.{self.suggestion(word)}")
+        remedy = self.suggestion(word)
+        if self.noun == "line":
+            remedy = remedy or f" Give the text and --line {quoted(word)} to seqlab encode, and it is."
+        return UnknownWord(f"{quoted(word)} is not among the {known} of these vectors.{remedy}")

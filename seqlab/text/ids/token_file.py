@@ -150,6 +150,8 @@ class TokenFile:
     def with_spelling(self, tokenizer: Tokenizer) -> TokenFile:
         """The same for a model that reads characters: with `spelt` and `extra_words`, where the spelling was stored and
         there are unknown words. Raises InputError when its files are damaged."""
+        if self.spelt is not None:
+            return self
         spelt = self.replica(self.spelling)
         if self.spelling and self.spelling.count and tokenizer.unk_id is not None:
             spelt.spelt = SpeltIds(spelt, self.spelling, tokenizer.unk_id, len(tokenizer.vocab))
@@ -276,7 +278,7 @@ class Corpus(Result):
         """The same with the splits `names`, by default all, for a model that reads characters: see
         `TokenFile.with_spelling`. A line on stderr says where the spelling was not stored."""
         splits = {name: self.splits[name] for name in names or self.splits}
-        lost = sum(split.unknown for split in splits.values() if split.spelling is None)
+        lost = sum(split.unknown for split in splits.values() if split.spelling is None and split.spelt is None)
         if lost and not quiet:
             notify(
                 f"{self.path}: was prepared by an earlier version, which did not store how unknown words are "
