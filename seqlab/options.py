@@ -563,9 +563,9 @@ class AutoencoderOptions(TypedDict, total=False):
     """Dimensions of the point that stands for a line. Default: 32. Usual: 16 to 64; up to hidden_dim for plain
     autoencoders. More dimensions remember more of a line; a variational model leaves those it does not need unused."""
     encoder_dim: int | None
-    """Hidden units of each layer of the encoder, in each direction. Default: `hidden_dim`. Default: None. Usual:
-    hidden_dim, or half of it with two directions. Fewer make a step faster: two directions as wide as the decoder take
-    twice its time."""
+    """Hidden units of a layer of the encoder, in each direction. Default: the decoder's, divided by the directions.
+    Default: None. Usual: half of hidden_dim with two directions, else hidden_dim. Fewer make a step faster: two
+    directions as wide as the decoder take twice its time."""
     bidirectional: bool
     """Read the line in both directions, with a stack of cells for each. Default: True. Usual: true. The point knows
     the beginning of a line as well as its end; encoding takes twice as long."""

@@ -84,6 +84,9 @@ def settle(given: Mapping[str, Any], preset: str | None = None, corpus: Corpus |
         short = corpus is not None and len(corpus.train) < SHORT
         values["training"] |= {"epochs": PASSES} if short else {"minutes": MINUTES}
     config = AutoencoderConfig.build(values)
+    if config.autoencoder.encoder_dim is None:
+        directions = 2 if config.autoencoder.bidirectional else 1
+        config = config.updated({"autoencoder.encoder_dim": max(1, config.model.hidden_dim // directions)})
     if corpus is not None and config.autoencoder.max_length is None:
         config = config.updated({"autoencoder.max_length": longest_line(corpus.train, None)})
     return config

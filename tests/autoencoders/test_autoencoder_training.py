@@ -154,6 +154,9 @@ def test_the_divergence_can_rise_by_passes_instead_of_the_share_of_training(name
 
 
 def test_the_encoder_can_be_narrower_than_the_decoder(names):
+    for bidirectional, units in ((True, 6), (False, 12)):
+        own = plan(str(names), quiet=True, given=settings(bidirectional=bidirectional)).config.autoencoder
+        assert own.encoder_dim == units, "both directions together are as wide as the decoder"
     corpus, config, _ = plan(str(names), quiet=True, given=settings(encoder_dim=5))
     model = fresh_autoencoder(config, corpus)
     assert {cell.hidden_dim for cell in model.encoder.cells} == {5}

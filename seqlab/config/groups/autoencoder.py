@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..names import AnnealingName, AutoencoderName
-from ..settings import PRACTICE, WIDEST, Settings, knob
+from ..settings import MEASURED, PRACTICE, WIDEST, Settings, knob
 from .language_model import LanguageModelConfig
 
 BOWMAN = "Bowman et al. 2016, https://arxiv.org/abs/1511.06349"
@@ -34,11 +34,11 @@ class LatentConfig(Settings):
     )
     encoder_dim: int | None = knob(
         None,
-        "Hidden units of each layer of the encoder, in each direction. Default: `hidden_dim`.",
+        "Hidden units of a layer of the encoder, in each direction. Default: the decoder's, divided by the directions.",
         tier="recipe",
-        usual="hidden_dim, or half of it with two directions",
+        usual="half of hidden_dim with two directions, else hidden_dim",
         effect="Fewer make a step faster: two directions as wide as the decoder take twice its time.",
-        source=PRACTICE,
+        source=MEASURED,
         ge=1,
         le=WIDEST,
     )
