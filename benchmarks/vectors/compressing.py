@@ -1,6 +1,6 @@
 """Compressed word vectors: size, neighbours and analogies that are left, and the time of a query.
 
-    python -m benchmarks.vectors.compressing VECTORS [--rows compression/vectors]
+    python -m benchmarks.vectors.compressing VECTORS [--methods pq ...] [--rows compression/vectors]
 
 A query is `neighbors` of one word, k = 10, processor time on one thread, methods in turn, medians.
 """
@@ -29,6 +29,7 @@ ROUNDS, QUERIES = 5, 20
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("vectors", type=Path)
+    parser.add_argument("--methods", nargs="+", default=METHODS)
     rows.add_option(parser)
     arguments = parser.parse_args()
     os.environ["SEQLAB_QUIET"] = "1"
@@ -47,7 +48,7 @@ def main() -> None:
         "WordSim-353 [x 100]": None,
     }
     with tempfile.TemporaryDirectory() as folder:
-        for method in METHODS:
+        for method in arguments.methods:
             out = Path(folder) / method
             done = compress_vectors(original, out, method, questions=[questions], similarity=[similarity], quiet=True)
             by_kind = {one.kind: one for one in done.scores}

@@ -2,7 +2,8 @@
 
     python -m benchmarks.vectors.packed [--rows vectors/packed-queries]
 
-Codes are drawn by chance, which makes no difference to time. One thread, processor time, contestants in turn, medians.
+Numbers are drawn by chance, which makes no difference to time. One thread, processor time, contestants in turn,
+medians.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from statistics import median
 
 import numpy as np
 
+from seqlab.compression.vectors.pack import packed as pack_matrix
 from seqlab.embeddings.packed import matrix as packing
-from seqlab.embeddings.packed.matrix import ProductMatrix, ScalarMatrix
+from seqlab.embeddings.packed.matrix import ScalarMatrix
 
 from .. import rows
 
@@ -36,8 +38,7 @@ def main() -> None:
         return rng.integers(0, 256, (SIZE, width), dtype=np.uint8)
 
     packed = [ScalarMatrix(codes(-(-DIM * bits // 8)), scales, DIM, bits) for bits in packing.BITS]
-    books = rng.normal(size=(25, 256, 4))
-    matrices = {one.method: one for one in (*packed, ProductMatrix(codes(25), scales, books, DIM))}
+    matrices = {one.method: one for one in (*packed, pack_matrix(whole, "pq"))}
     contestants: dict[str, Callable[[], object]] = {"float32": lambda: whole @ query[0]}
     contestants |= {name: (lambda one=one: one.products(query)) for name, one in matrices.items()}
     seconds: dict[str, list[float]] = {name: [] for name in contestants}

@@ -35,7 +35,8 @@ from ..base.kinds import description, kind_of
 from ..base.storage.verified import verify_folder_once
 from ..base.storage.whole import read_whole
 from .material.subwords import Subwords
-from .packed.matrix import METHOD, PackedMatrix, Rows, packed_of
+from .packed.matrix import METHOD, PackedMatrix, Rows
+from .packed.product import packed_of
 
 TENSORS, VOCAB, CONFIG = "vectors.safetensors", "vocab.json", "config.json"
 NGRAMS = "ngrams.safetensors"
@@ -53,11 +54,12 @@ META_FORM = {
 }
 """What vocab.json and config.json hold, so far as anything depends on it."""
 LONGEST_TENSOR_HEADER = 1 << 16
-"""Bytes of JSON before the matrix at most; ours are about 200."""
+"""Bytes of JSON before the arrays at most; ours are 200 to 4,000."""
 MAPPED_TYPES: dict[str, np.dtype[Any]] = {
     "F32": np.dtype("<f4"),
     "F16": np.dtype("<f2"),
     "U8": np.dtype("u1"),
+    "I8": np.dtype("<i1"),
 }
 """What arrays are that can stay in their file."""
 BLOCK_BYTES = 1 << 19

@@ -78,7 +78,8 @@ def compress_vectors(
         out: the new folder; one of word vectors that is there is replaced.
         method: what to do, in order: `words=N` (most frequent ones to keep), `dim=N`, `buckets=N` (rows that n-grams
             are hashed to), and last the bits of a number: `int8`, `int4`, `2bit`, `1bit` or `pq` (product
-            quantisation; `pq=2`: two numbers a byte instead of four).
+            quantisation: a byte for every four numbers, more of them for the first rows, which are taken for the most
+            frequent words; `pq=2`: for every two).
         questions: further sets or files of analogies to score.
         similarity: files of similarity to score.
         seed: of product quantisation.
@@ -134,7 +135,9 @@ def packed_vectors(vectors: WordVectors, step: VectorStep, seed: int, quiet: boo
     """Vectors, and their n-grams, in fewer bits."""
     stretch = min(vectors.dim, step.number or STRETCH)
     grams = vectors.subwords
-    subwords = grams and grams.with_matrix(packed(grams.matrix, step.name, stretch=stretch, seed=seed, quiet=quiet))
+    subwords = grams and grams.with_matrix(
+        packed(grams.matrix, step.name, stretch=stretch, ranked=False, seed=seed, quiet=quiet)
+    )
     matrix = packed(vectors.stored, step.name, stretch=stretch, seed=seed, quiet=quiet)
     return WordVectors(vectors.words, matrix, vectors.counts, vectors.meta, check=False, subwords=subwords)
 

@@ -3,7 +3,7 @@
 | class | a row is stored as | a number is |
 | --- | --- | --- |
 | `ScalarMatrix` | 8, 4, 2 or 1 bits a number, and a scale | scale x (2 code - 2^bits + 1) |
-| `ProductMatrix` | one byte for every few numbers, and a scale | scale x what the codebook has for that byte |
+| `ProductMatrix` | one byte for every few coordinates, and a scale | scale x what codebooks have, turned back |
 
 A scale is a byte too, one of 256 levels.
 
@@ -16,7 +16,6 @@ Shapes: V rows, D dimensions, Q vectors, N rows asked for, M bytes of a row's co
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -78,60 +77,43 @@ class PackedMatrix(ABC):
     """Rows (V, D) of numbers in fewer bytes than float32.
 
     Indexing gives float32 arrays, and numpy takes the whole as one (decoded anew each time).
-
-    Args:
-        codes_VM: uint8; may lie in a file.
-        scales: what the numbers of each row are multiplied by; not negative, 0 for a row of zeros. Older folders have
-            float32 (V,).
-        dim: D.
-
-    Raises:
-        InputError: arrays that do not belong together.
     """
 
-    def __init__(self, codes_VM: np.ndarray, scales: RowScales | np.ndarray, dim: int):
-        if codes_VM.ndim != 2 or codes_VM.dtype != np.uint8 or not _fit(scales, len(codes_VM)):
-            raise InputError(f"scales do not fit codes {codes_VM.dtype} of shape {codes_VM.shape}.")
-        self.codes = codes_VM
-        self._scales = scales if isinstance(scales, RowScales) else np.array(scales, np.float32)
-        self.shape = (len(codes_VM), dim)
-        self._multiplied = 0
+    shape: tuple[int, int]
 
     @property
+    @abstractmethod
     def method(self) -> str:
         """Its name, such as "int8"."""
-        raise NotImplementedError
 
     @abstractmethod
-    def decode(self, codes_NM: np.ndarray) -> np.ndarray:
-        """Numbers (N, D) float32 of codes (N, M), before they are scaled."""
-
-    @abstractmethod
-    def multiply(self, query_D: np.ndarray, codes_VM: np.ndarray, scales_V: np.ndarray) -> np.ndarray:
-        """Products (V,) of rows with one vector, by a compiled kernel."""
-
     def tensors(self) -> dict[str, np.ndarray]:
         """The arrays by which a file stores it."""
-        if isinstance(self._scales, RowScales):
-            return {"codes": self.codes, "scales": self._scales.codes_V, "levels": self._scales.levels_L}
-        return {"codes": self.codes, "scales": self._scales}
 
     @abstractmethod
     def header(self) -> dict[str, str]:
         """What a file stores beside the arrays."""
+
+    @abstractmethod
+    def __getitem__(self, rows: Any) -> np.ndarray:
+        """Row (D,) or rows (N, D) float32: a number, a slice, or any array of rows."""
+
+    @abstractmethod
+    def products(self, queries_QD: np.ndarray, rows: slice = slice(None)) -> np.ndarray:
+        """(Q, V) float32: dot products of vectors with the rows of a slice.
+
+        The first questions of a process decode; once they have multiplied enough, the compiled kernel is loaded.
+        """
+
+    @abstractmethod
+    def finite_rows(self) -> np.ndarray:
+        """(V,) bool: whose numbers are all finite."""
 
     def __len__(self) -> int:
         return self.shape[0]
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.method}, {self.shape[0]:,} x {self.shape[1]}, {self.nbytes / 1e6:,.3g} MB)"
-
-    def __getitem__(self, rows: Any) -> np.ndarray:
-        """Row (D,) or rows (N, D) float32: a number, a slice, or any array of rows."""
-        codes, scales = self.codes[rows], self.scales(rows)
-        if codes.ndim == 1:
-            return self.decode(codes[None])[0] * scales
-        return self.decode(codes) * scales[:, None]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         if copy is False:
@@ -151,21 +133,68 @@ class PackedMatrix(ABC):
         """Bytes of all arrays."""
         return sum(array.nbytes for array in self.tensors().values())
 
-    def scales(self, rows: Any = slice(None)) -> np.ndarray:
-        """Float32 scales of some rows."""
-        return self._scales.at(rows) if isinstance(self._scales, RowScales) else self._scales[rows]
-
     def blocks(self, rows: slice = slice(None)) -> list[slice]:
         """Slices of BLOCK_NUMBERS numbers, in order."""
         start, stop, _ = rows.indices(len(self))
         step = max(1, BLOCK_NUMBERS // max(1, self.shape[1]))
         return [slice(low, min(low + step, stop)) for low in range(start, stop, step)]
 
-    def products(self, queries_QD: np.ndarray, rows: slice = slice(None)) -> np.ndarray:
-        """(Q, V) float32: dot products of vectors with the rows of a slice.
+    def lengths(self) -> np.ndarray:
+        """(V,) Euclidean lengths of rows; 1 for all-zero ones, so that they can be divided by."""
+        squares = [np.einsum("nd,nd->n", part, part, dtype=np.float64) for part in map(self.__getitem__, self.blocks())]
+        norms = np.sqrt(np.concatenate([np.empty(0), *squares]))
+        return np.where(norms > 0, norms, 1).astype(np.float32)
 
-        The first questions of a process decode; once they have multiplied enough, the compiled kernel is loaded.
-        """
+
+Rows = np.ndarray | PackedMatrix
+"""A matrix (V, D) as word vectors store it."""
+
+
+class CodedMatrix(PackedMatrix):
+    """Rows of equally many bytes, each with a scale.
+
+    Args:
+        codes_VM: uint8; may lie in a file.
+        scales: what the numbers of each row are multiplied by; not negative, 0 for a row of zeros. Older folders have
+            float32 (V,).
+        dim: D.
+
+    Raises:
+        InputError: arrays that do not belong together.
+    """
+
+    def __init__(self, codes_VM: np.ndarray, scales: RowScales | np.ndarray, dim: int):
+        if codes_VM.ndim != 2 or codes_VM.dtype != np.uint8 or not _fit(scales, len(codes_VM)):
+            raise InputError(f"scales do not fit codes {codes_VM.dtype} of shape {codes_VM.shape}.")
+        self.codes = codes_VM
+        self._scales = scales if isinstance(scales, RowScales) else np.array(scales, np.float32)
+        self.shape = (len(codes_VM), dim)
+        self._multiplied = 0
+
+    @abstractmethod
+    def decode(self, codes_NM: np.ndarray) -> np.ndarray:
+        """Numbers (N, D) float32 of codes (N, M), before they are scaled."""
+
+    @abstractmethod
+    def multiply(self, query_D: np.ndarray, codes_VM: np.ndarray, scales_V: np.ndarray) -> np.ndarray:
+        """Products (V,) of rows with one vector, by a compiled kernel."""
+
+    def tensors(self) -> dict[str, np.ndarray]:
+        if isinstance(self._scales, RowScales):
+            return {"codes": self.codes, "scales": self._scales.codes_V, "levels": self._scales.levels_L}
+        return {"codes": self.codes, "scales": self._scales}
+
+    def __getitem__(self, rows: Any) -> np.ndarray:
+        codes, scales = self.codes[rows], self.scales(rows)
+        if codes.ndim == 1:
+            return self.decode(codes[None])[0] * scales
+        return self.decode(codes) * scales[:, None]
+
+    def scales(self, rows: Any = slice(None)) -> np.ndarray:
+        """Float32 scales of some rows."""
+        return self._scales.at(rows) if isinstance(self._scales, RowScales) else self._scales[rows]
+
+    def products(self, queries_QD: np.ndarray, rows: slice = slice(None)) -> np.ndarray:
         start, stop, _ = rows.indices(len(self))
         count = max(0, stop - start)
         products_QV = np.empty((len(queries_QD), count), np.float32)
@@ -181,22 +210,11 @@ class PackedMatrix(ABC):
             np.matmul(queries_QD, self[block].T, out=products_QV[:, block.start - start : block.stop - start])
         return products_QV
 
-    def lengths(self) -> np.ndarray:
-        """(V,) Euclidean lengths of rows; 1 for all-zero ones, so that they can be divided by."""
-        squares = [np.einsum("nd,nd->n", part, part, dtype=np.float64) for part in map(self.__getitem__, self.blocks())]
-        norms = np.sqrt(np.concatenate([np.empty(0), *squares]))
-        return np.where(norms > 0, norms, 1).astype(np.float32)
-
     def finite_rows(self) -> np.ndarray:
-        """(V,) bool: whose numbers are all finite."""
         return np.isfinite(self.scales())
 
 
-Rows = np.ndarray | PackedMatrix
-"""A matrix (V, D) as word vectors store it."""
-
-
-class ScalarMatrix(PackedMatrix):
+class ScalarMatrix(CodedMatrix):
     """Rows of 8, 4, 2 or 1 bits a number, each row with a scale of its own: a number is scale x (2 code - 2^bits + 1).
 
     Two or more numbers of a byte lie in order, the first in its lowest bits.
@@ -252,59 +270,6 @@ class ScalarMatrix(PackedMatrix):
         return {METHOD: "scalar", "dim": str(self.shape[1]), "bits": str(self.bits)}
 
 
-class ProductMatrix(PackedMatrix):
-    """Product quantisation, https://doi.org/10.1109/TPAMI.2010.57 (Jégou et al. 2011): a row is cut into M stretches of
-    W numbers, and of each the nearest entry of that stretch's codebook is stored, in a byte.
-
-    Args:
-        codes_VM: uint8.
-        scales: of each row.
-        codebooks_M256W: float16, in older folders float32: the entries of every stretch; numbers beyond D are no part
-            of a row.
-        dim: D.
-
-    Raises:
-        InputError: arrays that do not belong together.
-    """
-
-    def __init__(self, codes_VM: np.ndarray, scales: RowScales | np.ndarray, codebooks_M256W: np.ndarray, dim: int):
-        super().__init__(codes_VM, scales, dim)
-        stretches, entries, width = codebooks_M256W.shape if codebooks_M256W.ndim == 3 else (0, 0, 0)
-        if entries != ENTRIES or stretches != codes_VM.shape[1] or not 0 <= stretches * width - dim < max(1, width):
-            raise InputError(
-                f"codebooks of shape {codebooks_M256W.shape} do not fit {codes_VM.shape[1]} bytes for {dim} numbers."
-            )
-        self._codebooks = codebooks_M256W
-        self.codebooks = np.array(codebooks_M256W, np.float32)
-
-    @property
-    def method(self) -> str:
-        return "pq"
-
-    def decode(self, codes_NM: np.ndarray) -> np.ndarray:
-        stretches = np.arange(len(self.codebooks))
-        found_NMW = self.codebooks[stretches, codes_NM]
-        return flat(found_NMW)[:, : self.shape[1]].copy()
-
-    def multiply(self, query_D: np.ndarray, codes_VM: np.ndarray, scales_V: np.ndarray) -> np.ndarray:
-        from . import kernels
-
-        stretches, _, width = self.codebooks.shape
-        padded = np.zeros(stretches * width, np.float32)
-        padded[: len(query_D)] = query_D
-        table_M256 = np.einsum("mkw,mw->mk", self.codebooks, padded.reshape(stretches, width))
-        return kernels.in_parallel(kernels.look_up, codes_VM, scales_V, table_M256)
-
-    def finite_rows(self) -> np.ndarray:
-        return super().finite_rows() & bool(np.isfinite(self.codebooks).all())
-
-    def tensors(self) -> dict[str, np.ndarray]:
-        return {**super().tensors(), "codebooks": self._codebooks}
-
-    def header(self) -> dict[str, str]:
-        return {METHOD: "product", "dim": str(self.shape[1])}
-
-
 def pack(codes_ND: np.ndarray, bits: int) -> np.ndarray:
     """Codes (N, D) of `bits` bits each as bytes (N, M), the first of a byte in its lowest bits."""
     per_byte = 8 // bits
@@ -318,21 +283,6 @@ def pack(codes_ND: np.ndarray, bits: int) -> np.ndarray:
 def flat(numbers_NMW: np.ndarray) -> np.ndarray:
     """(N, M W) of (N, M, W), of no rows too; a view where that is possible."""
     return numbers_NMW.reshape(len(numbers_NMW), numbers_NMW.shape[1] * numbers_NMW.shape[2])
-
-
-def packed_of(tensors: Mapping[str, np.ndarray], header: Mapping[str, Any]) -> PackedMatrix:
-    """The matrix of a file's arrays and header.
-
-    Raises:
-        KeyError, ValueError: they are none of a packed matrix; InputError is a ValueError.
-    """
-    dim = int(header["dim"])
-    scales = RowScales(tensors["scales"], np.array(tensors["levels"])) if "levels" in tensors else tensors["scales"]
-    if header[METHOD] == "scalar":
-        return ScalarMatrix(tensors["codes"], scales, dim, int(header["bits"]))
-    if header[METHOD] == "product":
-        return ProductMatrix(tensors["codes"], scales, tensors["codebooks"], dim)
-    raise ValueError(f"{header[METHOD]!r} is no way to pack a matrix")
 
 
 def dots(matrix: Rows, queries_QD: np.ndarray, rows: slice = slice(None)) -> np.ndarray:
