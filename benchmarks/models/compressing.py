@@ -1,6 +1,7 @@
 """What compressing a trained run costs and brings.
 
-python -m benchmarks.models.compressing sweep RUN STUDY    every method: size, exact perplexity, speed
+python -m benchmarks.models.compressing sweep RUN STUDY    every method, or those of --methods: size, exact perplexity
+                                                           on the validation text or another, speed
 python -m benchmarks.models.compressing speed WIDTH        a step of two tied layers over 33,278 types, with 1 and 64
                                                            streams, against the dynamic int8 of torch and of ONNX
                                                            Runtime (whose steps end in log-probabilities, not logits)
@@ -21,6 +22,7 @@ import time
 import warnings
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -28,7 +30,7 @@ from torch import nn
 
 from seqlab.compression.models import sweep_model
 from seqlab.compression.models.pack import pack_, weight_bytes
-from seqlab.compression.models.speed import tokens_per_second
+from seqlab.compression.models.sweep import SWEEP, tokens_per_second
 from seqlab.compression.onnx.export import Session
 from seqlab.compression.onnx.network import onnx_of
 from seqlab.config import ModelConfig
@@ -168,9 +170,9 @@ def steps(*widths: str, table: str | None) -> None:
     rows.record(table, lines, where=where)
 
 
-def sweep(path: str, study: str, table: str | None, retrain: float | None) -> None:
-    """All methods on the validation text of a run."""
-    found = sweep_model(path, study, retrain=retrain)
+def sweep(path: str, study: str, options: argparse.Namespace) -> None:
+    """Methods on the validation text of a run, or on another text."""
+    found = sweep_model(path, study, options.methods, retrain=options.retrain, valid=options.valid)
     lines = {
         point.method: {
             "perplexity": point.perplexity,
@@ -186,7 +188,8 @@ def sweep(path: str, study: str, table: str | None, retrain: float | None) -> No
     }
     print(found.text())
     found.picture().save(f"{study}/sweep.png")
-    rows.record(table, lines, "float32", f"network alone, whole validation text; {NOTE}")
+    text = "whole validation text" if options.valid is None else f"the text {Path(options.valid).name}"
+    rows.record(options.rows, lines, "float32", f"network alone, {text}; {NOTE}")
 
 
 def memory(path: str, other: str, table: str | None) -> None:
@@ -224,10 +227,12 @@ def main() -> None:
     parser.add_argument("part", choices=["sweep", "speed", "steps", "memory", "child"])
     parser.add_argument("paths", nargs="+")
     parser.add_argument("--retrain", type=float)
+    parser.add_argument("--methods", nargs="+", default=SWEEP)
+    parser.add_argument("--valid")
     rows.add_option(parser)
     options = parser.parse_args()
     if options.part == "sweep":
-        sweep(*options.paths, options.rows, options.retrain)
+        sweep(*options.paths, options)
     elif options.part == "speed":
         speed(*options.paths, options.rows)
     elif options.part == "steps":

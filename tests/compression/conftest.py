@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 
 import seqlab
-from seqlab.compression.models.speed import tokens_per_second
+from seqlab.compression.models.sweep import tokens_per_second
 
 WORDS = "the cat saw a dog and the dog ran to a tree while birds sang of rain over hills".split()
 

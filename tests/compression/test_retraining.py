@@ -9,9 +9,10 @@ import torch
 
 from seqlab.base.errors import InputError
 from seqlab.compression.models import compress_model
-from seqlab.compression.models.apply import FREQUENCY, importance, rank_of
+from seqlab.compression.models.apply import FREQUENCY, importance
 from seqlab.compression.models.methods import METHODS, choices_of
-from seqlab.compression.models.projections import Levels, Mask, SharedValues, Subspace
+from seqlab.compression.models.projections import Levels, Mask, SharedValues, Subspaces
+from seqlab.compression.models.ranks import Block, in_factors, planned_ranks
 from seqlab.compression.models.retrain import retrained
 from seqlab.compression.models.units import CELLS, DistillingReader, best_units, without_units
 from seqlab.config import ModelConfig
@@ -49,7 +50,7 @@ def test_a_mask_grows_to_its_strength_and_keeps_the_largest():
 
 def test_a_subspace_gives_the_nearest_matrix_of_its_rank():
     weight = matrix((50, 20), 1)
-    subspace = Subspace(weight, 6)
+    subspace = Subspaces(weight, [Block(0, 50, 6)])
     subspace.refresh(weight, 0.0)
     parts = torch.linalg.svd(weight.double(), full_matrices=False)
     nearest = parts.U[:, :6] * parts.S[:6] @ parts.Vh[:6]
@@ -67,6 +68,18 @@ def test_shared_values_are_a_fixed_point_of_k_means():
     uniform = FORMS["int4"].pack(weight.view(1, -1)).unpacked().view(40, 40)
     assert (allowed - weight).square().sum() < (uniform - weight).square().sum() * 1.2
     assert torch.equal(FORMS["codebook"].pack(allowed).unpacked(), allowed)
+    rows = torch.tensor([9.0] * 4 + [1.0] * 36)[:, None]
+    weighted = SharedValues(weight, rows)
+    weighted.refresh(weight, 0.0)
+    errors = [(part.project(weight) - weight).square() for part in (weighted, shared)]
+    assert errors[0][:4].sum() < errors[1][:4].sum()
+    assert (errors[0] * rows**2).sum() < (errors[1] * rows**2).sum()
+    for _ in range(20):
+        weighted.refresh(weight, 0.0)
+    codes = (weight.flatten()[:, None] - weighted.values_K).abs().argmin(1)
+    for code, value in enumerate(weighted.values_K.tolist()):
+        own, counts = weight.flatten()[codes == code].double(), rows.expand_as(weight).flatten()[codes == code] ** 2
+        assert value == pytest.approx(float((own * counts).sum() / counts.sum()), abs=1e-4)
 
 
 @pytest.mark.parametrize("form", ["ternary", "binary", "int4"])
@@ -97,7 +110,7 @@ def test_rows_of_frequent_types_keep_more_of_their_weights(trained):
     assert importance(run, "cells.0.layer.weight_hh_l0", network.cells[0].weight("weight_hh")) is None
     weight = matrix((8, 30), 6)
     rows = torch.tensor([5.0] * 4 + [1.0] * 4)[:, None]
-    mask, subspace = Mask(weight, 0.5, rows), Subspace(weight, 3, rows)
+    mask, subspace = Mask(weight, 0.5, rows), Subspaces(weight, [Block(0, 8, 3)], rows)
     mask.refresh(weight, 1.0)
     subspace.refresh(weight, 1.0)
     kept = (mask.project(weight) != 0).sum(1)
@@ -109,7 +122,13 @@ def test_rows_of_frequent_types_keep_more_of_their_weights(trained):
 
 
 @pytest.mark.parametrize("sparse", [False, True])
-@pytest.mark.parametrize("make", [lambda _, weight: Mask(weight, 0.5), lambda _, weight: Subspace(weight, 3)])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda _, weight: Mask(weight, 0.5),
+        lambda _, weight: Subspaces(weight, [Block(0, 2, None), Block(2, 4, 1), Block(4, 6, 2)]),
+    ],
+)
 def test_gradients_go_through_masks_and_subspaces_by_the_chain_rule(make, sparse):
     free, ids, factor = torch.nn.Parameter(matrix((6, 8), 4)), torch.tensor([1, 4, 1]), matrix((3, 8), 5)
     constraint = Projected({"w": free}, make, 1)
@@ -131,7 +150,8 @@ def test_methods_leave_smaller_runs_of_sound_weights(trained, tmp_path, method):
     last = choices_of(method)[0].method
     if last.form:
         packed = [weight for weight in network.parameters() if is_packed(weight)]
-        assert {weight.form for weight in packed} == {last.form}
+        assert {weight.form for weight in packed} <= {last.form, "blocks"}
+        assert packed
     else:
         assert network.config.hidden_dim == 64
     assert found.bytes < 0.75 * found.bytes_before
@@ -141,12 +161,11 @@ def test_methods_leave_smaller_runs_of_sound_weights(trained, tmp_path, method):
 
 
 def test_without_training_the_nearest_weights_are_taken(trained, tmp_path):
-    found = compress_model(trained, tmp_path / "out", "low-rank=0.9", retrain=0, quiet=True)
+    found = compress_model(trained, tmp_path / "out", "low-rank=0.6", retrain=0, quiet=True)
     before, after = Run.open(trained).load_model(), found.model().model
     weight = before.cells[0].weight("weight_hh").detach()
     factors = after.cells[0].weight("weight_hh")
-    rank = rank_of(tuple(weight.shape), 0.9)
-    assert factors.parts["left"].shape[1] == rank
+    rank = factors.parts["left"].shape[1]
     parts = torch.linalg.svd(weight.double(), full_matrices=False)
     nearest = parts.U[:, :rank] * parts.S[:rank] @ parts.Vh[:rank]
     torch.testing.assert_close(factors.unpacked().double(), nearest, rtol=1e-3, atol=1e-4)
@@ -250,3 +269,23 @@ def test_a_run_without_its_text_is_not_retrained(trained, tmp_path):
     members = run.load_members()
     with pytest.raises(InputError, match="no longer there"):
         retrained(run, members, members.network, tmp_path / "work", share=0.1, rate=0.1, quiet=True)
+
+
+def test_numbers_go_to_the_rows_and_directions_that_need_them():
+    """A matrix whose first rows are full and whose others are in three dimensions, beside one of rank two."""
+    rare = matrix((960, 3), 1) @ matrix((3, 16), 2)
+    weights = {"embedding": torch.cat([matrix((64, 16), 0), rare]), "cell": matrix((40, 2), 3) @ matrix((2, 16), 4)}
+    rows = torch.linspace(30.0, 1.0, 1024)[:, None]
+    kept = (64 * 16 + 960 * 3 + 6 * 3 * 16 + 2 * 56 + 200) / (1024 * 16 + 640)
+    plans = planned_ranks(weights, kept, lambda name, _: rows if name == "embedding" else None)
+    assert [(block.first, block.last) for block in plans["cell"]] == [(0, 40)]
+    assert plans["cell"][0].rank >= 2
+    assert plans["embedding"][0] == Block(0, 64, None)
+    assert all(block.rank == 3 for block in plans["embedding"][1:])
+    for name, weight in weights.items():
+        found = in_factors(weight, plans[name])
+        torch.testing.assert_close(found.unpacked(), weight, rtol=1e-4, atol=1e-4)
+    numbers = sum(in_factors(weight, plans[name]).bytes for name, weight in weights.items()) / 4
+    assert numbers <= kept * (1024 * 16 + 640)
+    whole = planned_ranks(weights, 1.0, lambda name, _: None)
+    assert whole == {"embedding": [Block(0, 1024, None)], "cell": [Block(0, 40, None)]}

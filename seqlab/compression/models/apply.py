@@ -1,12 +1,12 @@
 """Applying a method to the members of a model.
 
-Shapes: N rows, D width, R rank.
+Shapes: N rows.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -16,14 +16,14 @@ from torch import Tensor
 from ...evaluation.sources import run_corpus
 from ...models import LanguageModel
 from ...models.interpolated import Members
-from ...nn.packed import FORMS, PackedWeight, unpack_
-from ...nn.packed.factors import Factors
+from ...nn.packed import FORMS, unpack_
 from ...run import Run, set_weights
 from ...training.optimize.constraints import Projection
 from ...training.step import PlainWindowReader
 from .methods import ChosenMethod
 from .pack import matrices, pack_
-from .projections import Levels, Mask, SharedValues, Subspace
+from .projections import Levels, Mask, SharedValues, Subspaces
+from .ranks import Plan, in_factors, planned_ranks
 from .retrain import retrained, with_counts
 from .units import DistillingReader, without_units
 
@@ -50,7 +50,7 @@ def applied(
     Raises:
         InputError: a method that this model cannot have, or its text is gone.
     """
-    method = choice.method
+    method, low_rank = choice.method, choice.name == "low-rank"
     share = method.retrain if retrain is None or not method.retrain else retrain
     if choice.name in ("int8", "int4"):
         network = copy.deepcopy(members.network)
@@ -64,31 +64,32 @@ def applied(
             return with_counts(run, members, smaller, run_corpus(run).valid, quiet)
         windows = partial(DistillingReader, teacher=network) if choice.name == "distill" else PlainWindowReader
         return train(members=members, model=smaller, windows=windows)
+    plans = planned_ranks(matrices(network), choice.strength, partial(importance, run)) if low_rank else {}
+    make = _projection(run, choice, plans)
     if share:
-        members = train(members=members, model=network, projection=_projection(run, choice))
+        members = train(members=members, model=network, projection=make)
         network = members.network
     else:
-        allow_(run, network, choice)
-    set_weights(network, {name: _packed(weight, choice) for name, weight in matrices(network).items()})
+        allow_(network, make)
+    packed = {
+        name: in_factors(weight, plans[name]) if low_rank else FORMS[str(method.form)].pack(weight)
+        for name, weight in matrices(network).items()
+    }
+    set_weights(network, packed)
     return members._replace(network=network)
 
 
-def rank_of(shape: tuple[int, ...], kept: float) -> int:
-    """R such that N R + R D numbers are a share of N D."""
-    rows, width = shape
-    return max(1, int(kept * rows * width / (rows + width)))
-
-
-def _projection(run: Run, choice: ChosenMethod) -> Callable[[str, Tensor], Projection]:
-    """Makes the projection of a matrix."""
+def _projection(run: Run, choice: ChosenMethod, plans: Mapping[str, Plan]) -> Callable[[str, Tensor], Projection]:
+    """Makes the projection of a matrix; `plans` are those of low rank."""
 
     def make(name: str, weight: Tensor) -> Projection:
         if choice.name == "prune":
             return Mask(weight, choice.strength, importance(run, name, weight))
         if choice.name == "low-rank":
-            rank = rank_of(tuple(weight.shape), choice.strength)
-            return Subspace(weight, rank, importance(run, name, weight))
-        return SharedValues(weight) if choice.name == "share" else Levels(weight, str(choice.method.form))
+            return Subspaces(weight, plans[name], importance(run, name, weight))
+        if choice.name == "share":
+            return SharedValues(weight, importance(run, name, weight))
+        return Levels(weight, str(choice.method.form))
 
     return make
 
@@ -102,17 +103,11 @@ def importance(run: Run, name: str, weight: Tensor) -> Tensor | None:
     return torch.from_numpy(counts).clamp(min=1).to(weight)[:, None] ** FREQUENCY
 
 
-def allow_(run: Run, network: LanguageModel, choice: ChosenMethod) -> None:
+def allow_(network: LanguageModel, make: Callable[[str, Tensor], Projection]) -> None:
     """Give a model the allowed weights nearest to its own, without training."""
-    make, allowed = _projection(run, choice), {}
+    allowed = {}
     for name, weight in matrices(network).items():
         projection = make(name, weight)
         projection.refresh(weight, 1.0)
         allowed[name] = projection.project(weight)
     set_weights(network, allowed)
-
-
-def _packed(weight: Tensor, choice: ChosenMethod) -> PackedWeight:
-    if choice.name == "low-rank":
-        return Factors.of(weight, rank_of(tuple(weight.shape), choice.strength))
-    return FORMS[str(choice.method.form)].pack(weight)

@@ -15,10 +15,8 @@ from ...base.files import atomic_folder
 from ...base.progress import notify
 from ...models import LanguageModel
 from ...nn.packed import FORMS, bytes_of, is_packed
-from ...nn.packed.factors import Factors
 from ...run import CONFIG, Run
 from ...text import Sources
-from .apply import rank_of
 from .compress import Original, check_output, check_source, compress_model
 from .methods import ChosenMethod, choices_of
 from .pack import is_matrix
@@ -123,8 +121,7 @@ def _bytes(shape: tuple[int, ...], choices: Sequence[ChosenMethod]) -> int:
     for choice in choices:
         form = choice.method.form
         if choice.name == "low-rank":
-            rank = rank_of(shape, choice.strength)
-            weight = Factors({"left": torch.ones(shape[0], rank), "right": torch.ones(rank, shape[1])}, shape)
+            weight = weight[: max(1, round(choice.strength * len(weight)))]  # of all matrices together
         elif choice.name == "prune":
             weight = FORMS["sparse"].pack(weight * (torch.rand(shape, generator=generator) > choice.strength))
         elif form is not None:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ...nn.packed import FORMS
 from ...nn.packed.codebook import nearest_values, shared_values
+from .ranks import Plan
 
 RAMP = 0.5
 """Share of a retraining over which pruning reaches its strength; the rest is for the weights that are left."""
@@ -54,36 +55,43 @@ class Mask:
         self.mask_ND = arrays["mask"].float()
 
 
-class Subspace:
-    """Rows within the R directions that hold most of a matrix: its nearest one of rank R.
+class Subspaces:
+    """Blocks of rows, each within the directions that hold most of it: its nearest matrix of its rank.
 
     Args:
         weight: the free matrix (N, D).
-        rank: R.
+        plan: its blocks; those without a rank are free.
         importance_N1: of each row, which its distance is multiplied by.
     """
 
-    def __init__(self, weight: Tensor, rank: int, importance_N1: Tensor | None = None):
+    def __init__(self, weight: Tensor, plan: Plan, importance_N1: Tensor | None = None):
         self.importance_N1 = importance_N1
-        self.rank, self.basis_DR = rank, weight.new_zeros(weight.shape[1], rank)
+        self.blocks = [block for block in plan if block.rank is not None]
+        self.bases = [weight.new_zeros(weight.shape[1], block.rank or 0) for block in self.blocks]
 
     def refresh(self, weight: Tensor, used: float) -> bool:
         rows_ND = _weighted(weight, self.importance_N1)
-        gram_DD = (rows_ND.T @ rows_ND).double()
-        self.basis_DR = torch.linalg.eigh(gram_DD).eigenvectors[:, -self.rank :].float()
+        for place, (first, last, rank) in enumerate(self.blocks):
+            block_ND = rows_ND[first:last]
+            gram_DD = (block_ND.T @ block_ND).double()
+            self.bases[place] = torch.linalg.eigh(gram_DD).eigenvectors[:, -(rank or 0) :].float()
         return used >= RAMP
 
     def project(self, weight: Tensor) -> Tensor:
-        return (weight @ self.basis_DR) @ self.basis_DR.T
+        return self.pass_back(weight, slice(None))
 
     def pass_back(self, gradient: Tensor, rows: Tensor | slice) -> Tensor:
-        return self.project(gradient)
+        found = gradient.clone()
+        for (first, last, _), basis_DR in zip(self.blocks, self.bases, strict=True):
+            own = slice(first, last) if isinstance(rows, slice) else (rows >= first) & (rows < last)
+            found[own] = (gradient[own] @ basis_DR) @ basis_DR.T
+        return found
 
     def arrays(self) -> dict[str, Tensor]:
-        return {"basis": self.basis_DR}
+        return {f"basis.{place}": basis_DR for place, basis_DR in enumerate(self.bases)}
 
     def load_arrays(self, arrays: dict[str, Tensor]) -> None:
-        self.basis_DR = arrays["basis"]
+        self.bases = [arrays[f"basis.{place}"] for place in range(len(self.blocks))]
 
 
 class Levels:
@@ -113,13 +121,19 @@ class Levels:
 
 
 class SharedValues:
-    """The values that the weights of a matrix share."""
+    """The values that the weights of a matrix share.
 
-    def __init__(self, weight: Tensor):
+    Args:
+        weight: the free matrix (N, D).
+        importance_N1: of each row, which the distances of its weights are multiplied by.
+    """
+
+    def __init__(self, weight: Tensor, importance_N1: Tensor | None = None):
+        self.importance_N1 = None if importance_N1 is None else importance_N1.cpu()
         self.values_K: Tensor | None = None
 
     def refresh(self, weight: Tensor, used: float) -> bool:
-        self.values_K = shared_values(weight.cpu(), self.values_K)
+        self.values_K = shared_values(weight.cpu(), self.values_K, self.importance_N1)
         return used >= RAMP
 
     def project(self, weight: Tensor) -> Tensor:

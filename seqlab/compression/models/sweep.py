@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+import torch
+
+from ...base.devices import torch_globals_restored
 from ...base.errors import InputError
 from ...base.files import read_json, write_json
 from ...base.kinds import kind_of
@@ -18,7 +22,6 @@ from .compress import Original, compress_model
 from .methods import choices_of
 from .pack import weight_bytes
 from .result import CompressionStudy, Point, network_of
-from .speed import tokens_per_second
 from .units import UnsuitedError
 
 SWEEP = (
@@ -28,6 +31,8 @@ SWEEP = (
 """What is tried where nothing else is asked for."""
 STREAMS = (1, 64)
 STUDY = "compression.json"
+SECONDS, BLOCKS, WARM = 1.0, 10, 3
+"""Of a measurement of speed: processor time, blocks of it, and steps before."""
 
 
 def sweep_model(
@@ -90,3 +95,30 @@ def _point(
     """Measure how fast a network is."""
     speeds = {str(streams): tokens_per_second(network, streams) for streams in STREAMS}
     return Point(method, weight_bytes(network), perplexity, change, interval, speeds)
+
+
+@torch.inference_mode()
+def tokens_per_second(model: LanguageModel, streams: int, seconds: float = SECONDS) -> float:
+    """Steps of the network, up to the logits of the next token, on one thread.
+
+    Args:
+        model: in evaluation mode, on the CPU.
+        streams: texts written side by side.
+        seconds: of processor time to measure for; the best of ten blocks counts, as other programs slow the others.
+
+    Returns:
+        Tokens of all streams together.
+    """
+    with torch_globals_restored(seed=0, threads=1):
+        ids = torch.randint(0, model.vocab_size, (64, streams))
+        state = model.init_state(streams)
+        for place in range(WARM):  # kernels are compiled at the first
+            _, state = model.step(ids[place], state)
+        best = 0.0
+        for _ in range(BLOCKS):
+            began, count = time.process_time(), 0
+            while (took := time.process_time() - began) < seconds / BLOCKS or not count:
+                _, state = model.step(ids[count % len(ids)], state)
+                count += 1
+            best = max(best, count * streams / took)
+    return best

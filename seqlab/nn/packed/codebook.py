@@ -47,9 +47,17 @@ def nearest_values(numbers: Tensor, values_K: Tensor) -> Tensor:
     return found
 
 
-def shared_values(weight: Tensor, before_K: Tensor | None = None) -> Tensor:
-    """The values (K,) with the least squared distance to the numbers of a matrix: k-means in one dimension, from their
-    quantiles or the values before."""
+def shared_values(weight: Tensor, before_K: Tensor | None = None, importance_N1: Tensor | None = None) -> Tensor:
+    """The values with the least squared distance to the numbers of a matrix: k-means in one dimension.
+
+    Args:
+        weight: (N, D).
+        before_K: where it begins; None: between their quantiles and even steps.
+        importance_N1: of each row, which its distances are multiplied by; None where all count alike.
+
+    Returns:
+        (K,), ascending.
+    """
     numbers_L = weight.detach().float().flatten()
     distinct = torch.unique(numbers_L[: 4 * VALUES])
     if len(distinct) <= VALUES and len(distinct := torch.unique(numbers_L)) <= VALUES:
@@ -61,12 +69,15 @@ def shared_values(weight: Tensor, before_K: Tensor | None = None) -> Tensor:
         even = torch.linspace(float(low), float(high), VALUES)  # sets out evenly, so that the ends keep their values
         places = ((torch.arange(VALUES) + 0.5) / VALUES * len(ordered)).long()
         before_K = ((even + ordered[places]) / 2).sort().values
-    values_K = before_K.double()
+    values_K, products_L, parts_L = before_K.double(), numbers_L.double(), torch.ones(len(numbers_L)).double()
+    if importance_N1 is not None:
+        parts_L = importance_N1.double().square().expand_as(weight).flatten()
+        products_L = products_L * parts_L
     for _ in range(ROUNDS if first else FOLLOWING):
         codes_L = nearest_codes(numbers_L, values_K.float()).int()
-        counts_K = torch.bincount(codes_L, minlength=VALUES)
-        sums_K = torch.bincount(codes_L, weights=numbers_L.double(), minlength=VALUES)
-        values_K = torch.where(counts_K > 0, sums_K / counts_K.clamp(min=1), values_K).sort().values
+        counts_K = torch.bincount(codes_L, weights=parts_L, minlength=VALUES)
+        sums_K = torch.bincount(codes_L, weights=products_L, minlength=VALUES)
+        values_K = torch.where(counts_K > 0, sums_K / counts_K.clamp(min=1e-30), values_K).sort().values
     return values_K.float()
 
 

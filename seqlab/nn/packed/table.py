@@ -6,8 +6,9 @@ from .base import PackedWeight
 from .codebook import Codebook
 from .factors import Factors
 from .levels import Binary, Int4, Int8, Ternary
+from .row_blocks import RowBlocks
 from .sparse import Sparse
 
 FORMS: dict[str, type[PackedWeight]] = {
-    form.form: form for form in (Int8, Int4, Ternary, Binary, Codebook, Sparse, Factors)
+    form.form: form for form in (Int8, Int4, Ternary, Binary, Codebook, Sparse, Factors, RowBlocks)
 }
