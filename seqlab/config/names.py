@@ -179,7 +179,7 @@ NAMES: dict[str, dict[str, str]] = {
         "prune-units": "leave out hidden units (=0.5: half of them), so that every matrix shrinks, and train the rest",
         "distill": "the same, learning from the larger model (Hinton et al. 2015, https://arxiv.org/abs/1503.02531)",
         "prune": "leave out the smallest weights (=0.8: four fifths) little by little while training (Zhu & Gupta 2017, https://arxiv.org/abs/1710.01878)",
-        "low-rank": "every matrix as the product of two thin ones (=0.5: half the size) by SVD, then training",
+        "low-rank": "products of two thin matrices (=0.5: half the size) by SVD, rare words first, then training",
         "int8": "8-bit weights with a scale for each row: 4x smaller, hardly any loss, no training",
         "int4": "4-bit weights with a scale for each 64: 5 to 7x smaller, a small loss, no training",
         "share": "16 values that all weights of a matrix share (Han et al. 2016, https://arxiv.org/abs/1510.00149)",

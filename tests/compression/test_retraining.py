@@ -11,8 +11,8 @@ from seqlab.base.errors import InputError
 from seqlab.compression.models import compress_model
 from seqlab.compression.models.apply import FREQUENCY, importance
 from seqlab.compression.models.methods import METHODS, choices_of
+from seqlab.compression.models.plans import WORTH, Block, in_factors, planned_ranks, planned_zeros
 from seqlab.compression.models.projections import Levels, Mask, SharedValues, Subspaces
-from seqlab.compression.models.ranks import Block, in_factors, planned_ranks
 from seqlab.compression.models.retrain import retrained
 from seqlab.compression.models.units import CELLS, DistillingReader, best_units, without_units
 from seqlab.config import ModelConfig
@@ -289,3 +289,13 @@ def test_numbers_go_to_the_rows_and_directions_that_need_them():
     assert numbers <= kept * (1024 * 16 + 640)
     whole = planned_ranks(weights, 1.0, lambda name, _: None)
     assert whole == {"embedding": [Block(0, 1024, None)], "cell": [Block(0, 40, None)]}
+
+
+def test_weights_are_left_out_where_they_are_least_of_their_matrix():
+    wide, small = matrix((300, 40), 0), 9 * matrix((20, 30), 1)
+    shares = planned_zeros({"wide": wide, "small": small}, 0.8, lambda *_: None)
+    assert shares["small"] == 0, "each of its few weights is a large part of it"
+    assert shares["wide"] == pytest.approx(0.8 * 12_600 / 12_000, abs=1e-3)
+    alike = planned_zeros({"a": wide, "b": 5 * wide}, 0.8, lambda *_: None)
+    assert alike == pytest.approx({"a": 0.8, "b": 0.8}, abs=1e-3)
+    assert planned_zeros({"wide": wide, "small": small}, 0.99, lambda *_: None)["small"] >= WORTH

@@ -22,8 +22,8 @@ from ...training.optimize.constraints import Projection
 from ...training.step import PlainWindowReader
 from .methods import ChosenMethod
 from .pack import matrices, pack_
+from .plans import Plan, in_factors, planned_ranks, planned_zeros
 from .projections import Levels, Mask, SharedValues, Subspaces
-from .ranks import Plan, in_factors, planned_ranks
 from .retrain import retrained, with_counts
 from .units import DistillingReader, without_units
 
@@ -50,7 +50,7 @@ def applied(
     Raises:
         InputError: a method that this model cannot have, or its text is gone.
     """
-    method, low_rank = choice.method, choice.name == "low-rank"
+    method = choice.method
     share = method.retrain if retrain is None or not method.retrain else retrain
     if choice.name in ("int8", "int4"):
         network = copy.deepcopy(members.network)
@@ -64,27 +64,32 @@ def applied(
             return with_counts(run, members, smaller, run_corpus(run).valid, quiet)
         windows = partial(DistillingReader, teacher=network) if choice.name == "distill" else PlainWindowReader
         return train(members=members, model=smaller, windows=windows)
-    plans = planned_ranks(matrices(network), choice.strength, partial(importance, run)) if low_rank else {}
-    make = _projection(run, choice, plans)
+    weights, rows = matrices(network), partial(importance, run)
+    plans = planned_ranks(weights, choice.strength, rows) if choice.name == "low-rank" else {}
+    zeros = planned_zeros(weights, choice.strength, rows) if choice.name == "prune" else {}
+    make = _projection(run, choice, plans, zeros)
     if share:
         members = train(members=members, model=network, projection=make)
         network = members.network
     else:
         allow_(network, make)
     packed = {
-        name: in_factors(weight, plans[name]) if low_rank else FORMS[str(method.form)].pack(weight)
+        name: in_factors(weight, plans[name]) if plans else FORMS[str(method.form)].pack(weight)
         for name, weight in matrices(network).items()
+        if zeros.get(name, 1.0)
     }
     set_weights(network, packed)
     return members._replace(network=network)
 
 
-def _projection(run: Run, choice: ChosenMethod, plans: Mapping[str, Plan]) -> Callable[[str, Tensor], Projection]:
-    """Makes the projection of a matrix; `plans` are those of low rank."""
+def _projection(
+    run: Run, choice: ChosenMethod, plans: Mapping[str, Plan], zeros: Mapping[str, float]
+) -> Callable[[str, Tensor], Projection]:
+    """Makes the projection of a matrix, whose rank or share of zeros is planned."""
 
     def make(name: str, weight: Tensor) -> Projection:
         if choice.name == "prune":
-            return Mask(weight, choice.strength, importance(run, name, weight))
+            return Mask(weight, zeros[name], importance(run, name, weight))
         if choice.name == "low-rank":
             return Subspaces(weight, plans[name], importance(run, name, weight))
         if choice.name == "share":

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ...nn.packed import FORMS
 from ...nn.packed.codebook import nearest_values, shared_values
-from .ranks import Plan
+from .plans import Plan
 
 RAMP = 0.5
 """Share of a retraining over which pruning reaches its strength; the rest is for the weights that are left."""

@@ -139,7 +139,9 @@ def choices_of(variances_D: np.ndarray, most: int) -> tuple[list[float], list[li
     sums = np.concatenate([[0.0], np.cumsum(variances_D)])
     errors_D1 = np.where(np.arange(dim + 1), np.inf, 0.0)  # of the first d coordinates in so many bytes
     options = [(width, loss) for width, loss in DISTORTIONS.items() if width <= dim]
-    last, errors, widths = [], [], []
+    last: list[np.ndarray] = []
+    errors: list[float] = []
+    widths: list[list[int]] = []
     for _count in range(most):
         costs_OD = np.full((len(options), dim + 1), np.inf)
         for place, (width, loss) in enumerate(options):

@@ -1,4 +1,4 @@
-"""How many directions matrices, and blocks of their rows, keep where all together are to take a share of their size.
+"""Where numbers can be spared: how many directions matrices and blocks of their rows keep, and how many weights.
 
 A frequent word's row is read and compared often, so it needs all its numbers; the rows of thousands of rare words are
 nearly in a subspace (blocks of rows by frequency: Chen et al. 2018, https://arxiv.org/abs/1806.06950).
@@ -21,6 +21,10 @@ BLOCKS = (64, 16, 4, 1)
 """Ends of the blocks of a matrix with a row for each type, as divisors of its rows."""
 FEWEST = 64
 """Rows of a block at least."""
+
+
+WORTH = 1 / 3
+"""Share of zeros from which a sparse matrix is smaller: what is left takes six bytes, a plain number four."""
 
 
 class Block(NamedTuple):
@@ -112,6 +116,34 @@ def _merged(blocks: Plan) -> Plan:
         else:
             found.append(block)
     return found
+
+
+def planned_zeros(
+    matrices: Mapping[str, Tensor], zeros: float, importance: Callable[[str, Tensor], Tensor | None]
+) -> dict[str, float]:
+    """The share of every matrix that is left out: the weights that are least in relation to the whole of their matrix.
+
+    A matrix of which less than `WORTH` would go stays as it is, and the others lose more: sparse, it would not be
+    smaller.
+
+    Args:
+        matrices: by name.
+        zeros: share of the weights of all together.
+        importance: as `planned_ranks` takes it.
+    """
+    sizes = {}
+    for name, weight in matrices.items():
+        importance_N1 = importance(name, weight)
+        squares_ND = (weight if importance_N1 is None else weight * importance_N1).square()
+        sizes[name] = squares_ND.flatten() / squares_ND.sum().clamp(min=1e-30)
+    count = round(zeros * sum(map(len, sizes.values())))
+    while True:
+        border = torch.cat(list(sizes.values())).kthvalue(max(1, count)).values
+        shares = {name: float((size <= border).float().mean()) for name, size in sizes.items()}
+        sparse = {name: size for name, size in sizes.items() if shares[name] >= WORTH}
+        if len(sparse) == len(sizes) or sum(map(len, sparse.values())) <= count:
+            return {name: shares.get(name, 0.0) for name in matrices}
+        sizes = sparse
 
 
 def in_factors(weight: Tensor, plan: Plan) -> Tensor:
