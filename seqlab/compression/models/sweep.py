@@ -26,7 +26,7 @@ from .units import UnsuitedError
 
 SWEEP = (
     "int8", "int4", "share", "prune=0.5,int8", "prune=0.8,int8", "prune=0.9,int8", "low-rank=0.5", "low-rank=0.5,int8",
-    "ternary", "binary", "prune-units=0.5", "distill=0.5", "distill=0.5,int8",
+    "low-rank=0.3,int8", "ternary", "binary", "prune-units=0.5", "distill=0.5", "distill=0.5,int8",
 )  # fmt: skip
 """What is tried where nothing else is asked for."""
 STREAMS = (1, 64)
