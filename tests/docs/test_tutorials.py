@@ -1,4 +1,8 @@
-"""The tutorials run from their first cell to their last, each in a folder of its own, with training cut short."""
+"""The tutorials run from their first cell to their last, each in a folder of its own, with training cut short.
+
+Two of the three do so among the slow tests only; tests/face/test_face.py lets a type checker look for what their cells
+call.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,8 @@ import pytest
 
 TUTORIALS = Path(__file__).resolve().parents[2] / "docs" / "tutorials"
 NOTEBOOKS = sorted(TUTORIALS.glob("*.ipynb"))
+QUICK = "awd-lstm"
+"""The one whose settings stand in tables, where no type checker sees them."""
 
 
 def test_there_are_three():
@@ -24,7 +30,11 @@ def test_it_is_stored_without_results(notebook):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "notebook",
+    [path if path.stem == QUICK else pytest.param(path, marks=pytest.mark.slow) for path in NOTEBOOKS],
+    ids=lambda path: path.stem,
+)
 def test_it_runs(notebook, tmp_path, monkeypatch):
     nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
     pytest.importorskip("ipykernel")

@@ -6,6 +6,7 @@ import ast
 import gc
 import importlib
 import inspect
+import itertools
 import json
 import os
 import random
@@ -24,6 +25,9 @@ from seqlab.config import EmbeddingsConfig, LanguageModelConfig, TextConfig
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
+TUTORIALS = sorted((ROOT / "docs" / "tutorials").glob("*.ipynb"))
+MISSING = ("reportUndefinedVariable", "reportAttributeAccessIssue", "reportCallIssue")
+"""Rules of pyright that are broken where something does not exist."""
 SMALL = {"embed_dim": 12, "hidden_dim": 12, "layers": 1, "batch_size": 4, "bptt": 16, "quiet": True}
 
 
@@ -99,17 +103,34 @@ def test_a_client_program_passes_mypy_strict_with_no_settings_of_ours():
     assert done.returncode == 0 or "client.py" not in done.stdout, done.stdout
 
 
-@pytest.mark.long
-def test_a_client_program_passes_pyright():
+@pytest.fixture(scope="module")
+def report():
+    """What pyright says of the client's program, and of the cells of the tutorials, of which only one runs each time."""
     done = subprocess.run(
         [sys.executable, "-m", "basedpyright", "--project", HERE / "pyrightconfig.json", "--outputjson"],
         cwd=ROOT,
         capture_output=True,
         text=True,
     )
-    report = json.loads(done.stdout)
-    assert report["summary"]["filesAnalyzed"] == 1
-    assert not report["generalDiagnostics"], report["generalDiagnostics"]
+    return json.loads(done.stdout)
+
+
+@pytest.mark.long
+@pytest.mark.xdist_group("pyright")
+def test_a_client_program_passes_pyright(report):
+    cells = [json.loads(path.read_text("utf-8"))["cells"] for path in TUTORIALS]
+    code = [cell for cell in itertools.chain(*cells) if cell["cell_type"] == "code"]
+    assert report["summary"]["filesAnalyzed"] == 1 + len(code)
+    assert not [one for one in report["generalDiagnostics"] if one["file"].endswith("client.py")]
+
+
+@pytest.mark.long
+@pytest.mark.xdist_group("pyright")
+@pytest.mark.parametrize("tutorial", TUTORIALS, ids=lambda path: path.stem)
+def test_what_a_tutorial_calls_and_how_is_there(report, tutorial):
+    """Functions, attributes and names of arguments."""
+    found = [one for one in report["generalDiagnostics"] if one["file"].endswith(tutorial.name)]
+    assert not [one["message"] for one in found if one["rule"] in MISSING]
 
 
 @pytest.mark.parametrize("name", seqlab.__all__)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+from programs import Program
 
 from seqlab import api
 from seqlab.base.errors import InputError
@@ -36,15 +38,13 @@ OPTIONS = {
     "quiet": True,
 }
 STORY = """
-import json, sys
 from seqlab import api
 from seqlab.text import Corpus
 from seqlab.training import Trainer
-from seqlab_cli.main import run
 
-corpus, out, options = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
+corpus, out, options = {corpus!r}, {out!r}, {options!r}
 api.train_language_model(Corpus.open(corpus), out + "/two", **options)
-api.train_language_model(Corpus.open(corpus), out + "/dropout", **{**options, "dropout": 0.3})
+api.train_language_model(Corpus.open(corpus), out + "/dropout", **{{**options, "dropout": 0.3}})
 
 step, clock = Trainer.train_step, Trainer.look_at_the_clock
 
@@ -62,14 +62,15 @@ def saves(self, last_save, interrupted):
 
 Trainer.train_step, Trainer.look_at_the_clock = dies, saves
 try:
-    api.train_language_model(Corpus.open(corpus), out + "/killed", **{**options, "dropout": 0.3})
+    api.train_language_model(Corpus.open(corpus), out + "/killed", **{{**options, "dropout": 0.3}})
 except Killed:
     pass
-Trainer.train_step = step
-api.train_language_model(Corpus.open(corpus), out + "/killed", **{**options, "dropout": 0.3})
-sizes = "--hidden-dim 8 --embed-dim 8 --layers 1 --batch-size 4 --bptt 8 --steps 5 --quiet".split()
-assert run(["train", "lm", corpus, "-o", out + "/cli", *sizes]) == 0
+Trainer.train_step, Trainer.look_at_the_clock = step, clock
+api.train_language_model(Corpus.open(corpus), out + "/killed", **{{**options, "dropout": 0.3}})
 """
+"""What each process does before it runs a command."""
+COMMAND = "--hidden-dim 8 --embed-dim 8 --layers 1 --batch-size 4 --bptt 8 --steps 5 --quiet".split()
+THEN = "import sys; from seqlab_cli.main import run; sys.exit(run(sys.argv[1:]))"
 
 
 @pytest.fixture(scope="module")
@@ -87,11 +88,34 @@ def launched(*command):
     return subprocess.run([*launch, *command], capture_output=True, text=True, env=environment, timeout=300)
 
 
-@pytest.mark.long
-def test_two_processes_equal_one_on_the_joint_batch_and_resume_exactly(corpus, tmp_path):
-    script = tmp_path / "story.py"
-    script.write_text(STORY)
-    done = launched(str(script), str(corpus.path), str(tmp_path), json.dumps(OPTIONS))
+def copied(story, words, monkeypatch):
+    """What came of two copies of a warm process that are told what torchrun would tell them; the first one's output."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1]), "WORLD_SIZE": "2"}
+    programs = []
+    for rank in ("0", "1"):
+        for name, value in {**place, "RANK": rank, "LOCAL_RANK": rank}.items():
+            monkeypatch.setenv(name, value)
+        programs.append(Program(words, story))
+    for name in (*place, "RANK", "LOCAL_RANK"):
+        monkeypatch.delenv(name)
+    first, second = (program.done() for program in programs)
+    assert second.returncode == 0, second.stderr
+    assert second.stdout == ""
+    return first
+
+
+@pytest.mark.parametrize("start", ["copies", pytest.param("torchrun", marks=pytest.mark.slow)])
+def test_two_processes_equal_one_on_the_joint_batch_and_resume_exactly(start, corpus, tmp_path, monkeypatch):
+    story = STORY.format(corpus=str(corpus.path), out=str(tmp_path), options=OPTIONS)
+    words = ["train", "lm", str(corpus.path), "-o", str(tmp_path / "cli"), *COMMAND]
+    if start == "copies":
+        done = copied(story, words, monkeypatch)
+    else:
+        script = tmp_path / "story.py"
+        script.write_text(story + THEN)
+        done = launched(str(script), *words)
     assert done.returncode == 0, done.stderr
     assert "UserWarning" not in done.stderr
     summary = json.loads(done.stdout)  # one process alone reports

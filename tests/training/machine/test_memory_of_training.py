@@ -46,7 +46,7 @@ train_language_model(corpus, quiet=True, given=config.model_dump())
 estimate = needed_bytes(model, config.training)
 print(json.dumps([1024 * (kilobytes("VmHWM") - before), estimate]), flush=True)
 """
-QUICK = {
+KINDS = {
     "weights": {
         "model": {"hidden_dim": 720, "embed_dim": 720, "layers": 2},
         "training": {"batch_size": 8, "bptt": 16},
@@ -73,18 +73,12 @@ def corpus(tmp_path_factory):
     return prepare(folder / "text.txt", folder / "corpus", config, quiet=True)
 
 
-@pytest.fixture(scope="module")
-def quick(corpus):
-    """The figures of QUICK."""
-    return dict(zip(QUICK, measured(list(QUICK.values()), corpus), strict=True))
-
-
-@pytest.mark.long
-@pytest.mark.xdist_group("memory")
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux forgets a peak on demand")
-@pytest.mark.parametrize("name", QUICK)
-def test_an_estimate_lies_between_the_peak_and_twice_that(name, quick):
-    compare_with_peak(*quick[name])
+@pytest.mark.parametrize(
+    "name", [pytest.param("weights", marks=pytest.mark.slow), pytest.param("windows", marks=pytest.mark.slow), "both"]
+)
+def test_an_estimate_lies_between_the_peak_and_twice_that(name, corpus):
+    compare_with_peak(*measured([KINDS[name]], corpus)[0])
 
 
 @pytest.mark.slow
