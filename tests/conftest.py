@@ -6,6 +6,7 @@ import gc
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,16 @@ def shared_data() -> Path:
     if not SHARED.is_dir():
         pytest.skip("the shared corpora are not on this machine")
     return SHARED
+
+
+@pytest.fixture(autouse=True, scope="session")
+def brief_trials() -> Iterator[None]:
+    """How fast this machine is matters to no test, so what times steps takes as few as it may."""
+    with pytest.MonkeyPatch.context() as patch:
+        if "torch" in sys.modules:
+            patch.setattr("seqlab.training.machine.trial.SECONDS", 0.0)
+            patch.setattr("seqlab.compression.models.speed.SECONDS", 0.0)
+        yield
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

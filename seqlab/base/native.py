@@ -26,6 +26,7 @@ import numpy as np
 from .errors import SeqlabError
 from .files import atomic_file
 from .storage.cache import cache_folder
+from .storage.lock import turn
 
 FLOATS, DOUBLES, BYTES, INTS32, INTS, UINTS = (
     f"{name}*" for name in ("float32", "float64", "int8", "int32", "int64", "uint32")
@@ -87,19 +88,27 @@ class Native:
         stamp = json.dumps([self.fastmath, _stamp(self.module)])
         kind = hashlib.sha256(f"{self.arguments}{_machine()}".encode()).hexdigest()[:12]
         name = f"{self.name}-{kind}.native"
-        for folder in _folders(self.module):
-            if stored := _read(folder / name, stamp):
-                return _load(*stored)
-        symbol, code = self._compile()
+        if (stored := self._stored(name, stamp)) is None:
+            with turn(next(_folders(self.module)) / f".{name}.lock"):
+                if (stored := self._stored(name, stamp)) is None:
+                    stored = self._compile()
+                    self._store(name, stamp, *stored)
+        return _load(*stored)
+
+    def _stored(self, name: str, stamp: str) -> tuple[str, bytes] | None:
+        """Symbol and machine code from wherever they are."""
+        return next((found for folder in _folders(self.module) if (found := _read(folder / name, stamp))), None)
+
+    def _store(self, name: str, stamp: str, symbol: str, code: bytes) -> None:
+        """Keep them where they can be kept, if anywhere."""
         head = {"stamp": stamp, "symbol": symbol, "digest": hashlib.sha256(code).hexdigest()}
         for folder in _folders(self.module):
             try:
                 with atomic_file(folder / name) as file:
                     file.write(json.dumps(head).encode() + b"\n" + code)
-                break
+                return
             except (OSError, SeqlabError):
                 continue
-        return _load(symbol, code)
 
     def _compile(self) -> tuple[str, bytes]:
         with _without_collections(), _without_linear_algebra():

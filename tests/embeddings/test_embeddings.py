@@ -320,7 +320,13 @@ def test_kernels_do_what_the_float64_reference_does(loss: str, model: str, ngram
     check_kernel(loss, model, simd.LANES, ngrams, 15 if model == "skipgram" else 12, 16)
 
 
-@pytest.mark.parametrize(("loss", "model"), [*zip(SAMPLED, MODELS, strict=True)])
+@pytest.mark.parametrize(
+    ("loss", "model"),
+    [
+        pytest.param(loss, model, marks=[pytest.mark.slow] if number else [])
+        for number, (loss, model) in enumerate(zip(SAMPLED, MODELS, strict=True))
+    ],
+)
 def test_kernels_of_another_width_do_what_the_reference_does(loss: str, model: str) -> None:
     check_kernel(loss, model, 8 if simd.LANES == 16 else 16, 0, 5, 32)
 
@@ -351,10 +357,10 @@ def check_kernel(loss: str, model: str, lanes: int, ngrams: int, samples: int, d
 
 def test_the_vectors_of_this_processor_train_and_search_as_the_reference_does() -> None:
     """With the width that `vector_lanes` chose; test_portability.py runs it for other processors."""
-    arguments = kernel_arguments(15, 32)
+    arguments = kernel_arguments(15, 16)
     plain = {**arguments, "inputs": arguments["inputs"].astype(float), "outputs": arguments["outputs"].astype(float)}
     expected = reference.train(**plain | {"seed": 123456789}, samples=15, loss="sampled-softmax", cbow=False)
-    result = build_kernel(32, 15, "sampled-softmax")(*arguments.values())
+    result = build_kernel(16, 15, "sampled-softmax")(*arguments.values())
     assert result[1] == expected[1] > 150
     assert result[0] == pytest.approx(expected[0], rel=1e-5)
     for name in ("inputs", "outputs"):
@@ -367,9 +373,9 @@ def test_the_vectors_of_this_processor_train_and_search_as_the_reference_does() 
 
 
 def test_windows_end_with_their_document() -> None:
-    arguments = kernel_arguments(15, 32) | {"keep": np.full(LEXICON, 2**32 - 1, np.uint32)}
+    arguments = kernel_arguments(15, 16) | {"keep": np.full(LEXICON, 2**32 - 1, np.uint32)}
     arguments["rows"] = np.arange(LEXICON, dtype=np.int32) % 57
-    kernel = build_kernel(32, 15, "sampled-softmax")
+    kernel = build_kernel(16, 15, "sampled-softmax")
     before = arguments["inputs"].copy()
     arguments["starts"] = np.arange(400)
     assert kernel(*arguments.values()) == (0.0, 0)

@@ -436,12 +436,12 @@ def test_a_folder_keeps_counts_and_meta_through_a_conversion(tmp_path: Path) -> 
 @pytest.mark.parametrize("ending", ["", ".bin", ".npz", ".txt", ".tsv"])
 def test_conversion_holds_blocks_and_words_in_memory_but_no_matrix(tmp_path: Path, ending: str) -> None:
     words = [str(number) for number in range(500)]
-    save_vectors(WordVectors(words, np.ones((500, 4000), np.float32)), tmp_path / "in.bin")  # 8 MB
+    save_vectors(WordVectors(words, np.ones((500, 2000), np.float32)), tmp_path / "in.bin")  # 4 MB
     tracemalloc.start()
     convert_vectors(tmp_path / "in.bin", tmp_path / f"out{ending}")
-    assert tracemalloc.get_traced_memory()[1] < 5 << 20
+    assert tracemalloc.get_traced_memory()[1] < 5 << 19
     tracemalloc.stop()
-    assert len(load_vectors(tmp_path / f"out{ending}")) == 500
+    assert load_vectors(tmp_path / f"out{ending}").shape == (500, 2000)
 
 
 def test_convert_verb(vectors: WordVectors, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -105,7 +105,7 @@ def test_a_client_program_passes_mypy_strict_with_no_settings_of_ours():
 
 @pytest.fixture(scope="module")
 def report():
-    """What pyright says of the client's program, and of the cells of the tutorials, of which only one runs each time."""
+    """What pyright says of the client's program, and of the cells of the tutorials."""
     done = subprocess.run(
         [sys.executable, "-m", "basedpyright", "--project", HERE / "pyrightconfig.json", "--outputjson"],
         cwd=ROOT,

@@ -17,10 +17,10 @@ LEAST = {
     "kills": 5,
     "calls": 9,
     "full": 8,
-    "mutants": 60,
+    "mutants": 30,
     "hostile": 12,
     "odd": 6,
-    "writers": 8,
+    "writers": 4,
     "readers": 1,
     "soak": 0,
 }

@@ -9,9 +9,10 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -71,11 +72,19 @@ def unmade_parents(place: Path) -> Path:
 
 
 FOLDERS = (link_to_nothing, link_to_empty_folder, link_to_link, empty_folder, unmade_parents)
+STAYING = ("current folder", "mount point", "read-only parent")
 WRITERS = ("train lm", "train embeddings", "data prepare", "convert to a folder")
 
 
-@pytest.mark.parametrize("kind", FOLDERS)
-@pytest.mark.parametrize("name", WRITERS)
+def each_with_one(names: Sequence[str], kinds: Sequence[Any]) -> Iterator[Any]:
+    """The last name, a quick one, with every kind, and every other with one; all other pairs are slow."""
+    for number, name in enumerate(names):
+        for at, kind in enumerate(kinds):
+            usual = name == names[-1] or at == number % len(kinds)
+            yield pytest.param(name, kind, marks=[] if usual else pytest.mark.slow)
+
+
+@pytest.mark.parametrize(("name", "kind"), [*each_with_one(WRITERS, FOLDERS)])
 def test_a_folder_is_written_where_the_path_leads(
     name: str, kind: Callable[[Path], Path], tmp_path: Path, inputs: Path, commands: ModuleType
 ) -> None:
@@ -91,8 +100,9 @@ def test_a_folder_is_written_where_the_path_leads(
     assert commands.strays(tmp_path) == []
 
 
-@pytest.mark.parametrize("kind", ["current folder", "mount point", "read-only parent"])
-@pytest.mark.parametrize("name", WRITERS)
+@pytest.mark.parametrize(
+    ("name", "kind"), [*each_with_one(WRITERS, ["current folder", "mount point", "read-only parent"])]
+)
 def test_a_folder_that_must_stay_is_filled(
     name: str, kind: str, tmp_path: Path, inputs: Path, commands: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:

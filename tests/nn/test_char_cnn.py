@@ -364,7 +364,7 @@ def forget_spelling(path) -> None:
 @pytest.mark.xdist_group("rare")
 def test_splits_read_unknown_words_as_given_texts_do(rare, capsys, monkeypatch):
     """`evaluate --split test` and `evaluate --text test.txt` tell the same, with and without adaptations."""
-    monkeypatch.setattr("seqlab.evaluation.additions.dynamic.SEARCH_TOKENS", 600)
+    monkeypatch.setattr("seqlab.evaluation.additions.dynamic.SEARCH_TOKENS", 150)
     command = ["evaluate", str(rare / "new-run"), "--json"]
     for options in ([], ["--dynamic", "--dynamic-rule", "sgd"]):
         assert cli([*command, "--split", "test", *options]) == 0

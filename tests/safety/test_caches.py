@@ -7,10 +7,13 @@ import random
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from numba.core import caching
 
+from seqlab.base.compiled import cached
 from seqlab.base.files import write_json
 from seqlab.base.storage import cache
 from seqlab.catalogue import corpora, fetch, python_docs
@@ -177,6 +180,23 @@ def test_damaged_compiled_functions_are_compiled_again(tmp_path: Path) -> None:
         file.write_bytes(content)
         assert compiled_in(tmp_path) == "0"
     assert compiled_in(tmp_path) == "1"
+
+
+def test_forms_that_are_stored_at_the_same_time_are_all_kept(tmp_path: Path) -> None:
+    """As two programs do that compile kernels of several widths; numba forgets some, or mistakes one for another."""
+    cached.guard()
+    pairs = [(f"key {number}", f"code {number}") for number in range(40)]
+
+    def store(part: list[tuple[str, str]]) -> None:
+        file = caching.IndexDataCacheFile(str(tmp_path), "function", "stamp")
+        for key, code in part:
+            file.save(key, code)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(store, [pairs[start::4] for start in range(4)]))
+    kept = caching.IndexDataCacheFile(str(tmp_path), "function", "stamp")
+    assert [(key, kept.load(key)) for key, _ in pairs] == pairs
+    assert not list(tmp_path.glob(".*.lock"))
 
 
 def test_functions_are_compiled_where_nothing_can_be_stored(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Presets made for a GPU start on a processor, as published but for the number of steps and a smaller batch, and learn.
 benchmarks/presets.py draws their curves.
 
-AWD-LSTM's take a few hundred steps until their hidden states say anything, so that its quick test is a narrower one.
+AWD-LSTM's take a few hundred steps until their hidden states say anything: the tests of what is learned are slow.
 """
 
 from __future__ import annotations
@@ -41,7 +41,16 @@ STEPS = {"mogrifier-wt2": 200, "char-ptb": 200, "awd-lstm-ptb": 250, "awd-lstm-w
 SHORT = {"evaluations": 1, "batch_size": 20, "quiet": True}
 
 
-@pytest.mark.parametrize("name", ["awd-lstm-ptb", pytest.param("awd-lstm-wt2", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_each_trains_when_narrow(name, text, tmp_path):
+    """It takes a few steps; that AWD-LSTM learns in many is among the usual tests of regularisers too."""
+    narrow = {"hidden_dim": 16, "layers": 2, "bptt": 10, "steps": 3}
+    lm = api.train_language_model(text, tmp_path / "run", preset=name, **SHORT, **narrow)
+    assert np.isfinite([line["loss"] for line in lm.run.metrics()]).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["awd-lstm-ptb", "awd-lstm-wt2"])
 def test_a_narrower_awd_lstm_learns(name, text, tmp_path, monkeypatch):
     monkeypatch.setattr("seqlab.training.loop.LOG_LINES", 80)
     narrow = {"embed_dim": 50, "hidden_dim": 80, "last_dim": 50, "bptt": 20, "steps": 800}

@@ -242,7 +242,7 @@ def words(tmp_path_factory):
     return api.prepare(folder / "tiny.txt", folder / "words", tokenizer="whitespace")
 
 
-@pytest.mark.parametrize("softmax", ["full", "sampled"])
+@pytest.mark.parametrize("softmax", ["full", pytest.param("sampled", marks=pytest.mark.slow)])
 def test_an_awd_lstm_learns_and_goes_on_after_a_stop(words, tmp_path, softmax, monkeypatch):
     options = {
         **AWD,

@@ -29,12 +29,14 @@ MOVING = (*commands.TIMES, "start_up_seconds", "bytes", "files", "modified")
 class Mutants(Part):
     """A trial is one damaged file and one command that reads it."""
 
-    name, share, planned, quick = "mutants", 0.35, 10_000, 60
+    name, share, planned, quick = "mutants", 0.35, 10_000, 30
 
     def prepare(self) -> None:
         questions(self.inputs)
         self.trials = [(name, verb) for name, sample in SAMPLES.items() for verb in sample.verbs]
         random.Random(self.seed).shuffle(self.trials)
+        if self.short:
+            self.trials = self.trials[: self.quick]
         self.expected: dict[tuple[str, str], tuple[object, ...]] = {}
         self.others = []
         for name, sample in SAMPLES.items():

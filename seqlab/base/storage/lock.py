@@ -18,7 +18,10 @@ from ..errors import InputError
 from .held import fcntl, sweep, sweep_inside
 
 LOOK_EVERY = 0.05
-"""Seconds between two looks at a lock where the system cannot wait for one."""
+"""Seconds between two looks at a lock that the system does not wait for."""
+
+PATIENCE = 120.0
+"""Seconds to wait at most for another program that does what is needed here."""
 
 
 class FolderInUse(InputError):
@@ -80,6 +83,44 @@ def _locked(lock: Path, folder: str | Path) -> IO[bytes] | None:
             handle.close()
             return None
         handle.close()
+
+
+@contextlib.contextmanager
+def turn(lock: Path) -> Iterator[None]:
+    """Do one after another what several programs begin at the same time, so that the later ones find its result.
+
+    A program that was suspended keeps nobody waiting for longer than PATIENCE, and neither a file system without locks
+    nor a folder in which nothing can be written keeps anybody from going on.
+
+    Args:
+        lock: a file that is there meanwhile.
+    """
+    handle = _waited_for(lock, time.monotonic() + PATIENCE)
+    try:
+        yield
+    finally:
+        if handle is not None:
+            _release(handle, lock)
+
+
+def _waited_for(lock: Path, until: float) -> IO[bytes] | None:
+    """The lock file, locked until it is closed; None where it cannot be had."""
+    while True:
+        try:
+            lock.parent.mkdir(parents=True, exist_ok=True)
+            handle = open(lock, "ab")  # noqa: SIM115
+        except OSError:
+            return None
+        try:
+            if _lock(handle) and os.path.samestat(os.fstat(handle.fileno()), lock.stat()):
+                return handle
+        except OSError:  # no locks here, or the file has just gone
+            if lock.exists():
+                until = 0.0
+        handle.close()
+        if time.monotonic() > until:
+            return None
+        time.sleep(LOOK_EVERY)
 
 
 class FileLock:

@@ -576,7 +576,7 @@ def test_two_processes_and_two_commands_share_one_study_without_a_duplicate(fini
     folder = tmp_path / "s"
     first = begun(text, folder, 10, "--workers", "2")
     wait_for_trials(folder, 1)
-    second = begun(text, folder, 10, "--workers", "2")
+    second = begun(text, folder, 10)
     outputs = [process.done() for process in (first, second)]
     assert [one.returncode for one in outputs] == [0, 0], outputs
     found = read_study(folder, StudyRecord.load(folder))
