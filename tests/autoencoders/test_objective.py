@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from torch.distributions import Independent, Normal, kl_divergence
+from usual import usual
 
 from seqlab.autoencoders.lines import noised
 from seqlab.autoencoders.model import Decoder, SequenceAutoencoder
@@ -213,7 +214,13 @@ def test_steps_of_the_decoder_are_its_whole_sequence():
     torch.testing.assert_close(torch.stack(single, 1), whole[[1, 0]])
 
 
-@pytest.mark.parametrize("settings", [{}, {"softmax": "sampled", "samples": 6}, {"batch_norm": 0.5, "free_bits": 0.0}])
+SAMPLED, NORMED = {"softmax": "sampled", "samples": 6}, {"batch_norm": 0.5, "free_bits": 0.0}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    usual([{}, SAMPLED, NORMED, {**SAMPLED, **NORMED}], {**SAMPLED, **NORMED}),
+)
 def test_gradients_are_those_of_finite_differences(settings):
     """Of a loss with the same noise words and the same point every time, the sampled softmax's included."""
     model = autoencoder(vocab=12, dim=2, layers=2, **settings).train()

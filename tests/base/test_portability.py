@@ -277,7 +277,7 @@ OLDER = pytest.mark.skipif(
 @pytest.mark.parametrize(
     ("cpu", "features", "lanes"),
     [
-        pytest.param("haswell", "+avx,+avx2,+fma,+bmi,+bmi2", 8, marks=OLDER),
+        pytest.param("haswell", "+avx,+avx2,+fma,+bmi,+bmi2", 8, marks=[OLDER, pytest.mark.slow]),
         pytest.param("x86-64", "+sse2", 4, marks=pytest.mark.slow),
     ],
 )

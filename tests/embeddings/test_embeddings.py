@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 from numba import njit
+from usual import usual
 
 from seqlab.base.compiled import simd
 from seqlab.base.errors import InputError, SeqlabError
@@ -310,10 +312,11 @@ def kernel_arguments(samples: int, dim: int, ngrams: int = 0, seed: int = 4) -> 
 
 
 MODELS = ("skipgram", "cbow", "cbow as in word2vec")
+TRAINED = (*((loss, "skipgram") for loss in SAMPLED), (SAMPLED[0], "cbow"), (SAMPLED[0], "cbow as in word2vec"))
+"""Four kernels: every loss, and every model."""
 
 
-@pytest.mark.parametrize("loss", SAMPLED)
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize(("loss", "model"), usual(itertools.product(SAMPLED, MODELS), *TRAINED))
 @pytest.mark.parametrize("ngrams", [0, 3])
 def test_kernels_do_what_the_float64_reference_does(loss: str, model: str, ngrams: int) -> None:
     """Those that the trainings below use."""
@@ -430,8 +433,7 @@ def test_buckets_follow_the_number_of_words() -> None:
     assert default_buckets(50_000) == 100_000
 
 
-@pytest.mark.parametrize("model", ["skipgram", "cbow"])
-@pytest.mark.parametrize("loss", SAMPLED)
+@pytest.mark.parametrize(("loss", "model"), usual(itertools.product(SAMPLED, MODELS[:2]), *TRAINED[:4]))
 def test_training_finds_the_topics_of_a_text(model: str, loss: str) -> None:
     config = QUICK.updated({"model": model, "loss": loss, "lr": None, "epochs": 8})
     vectors, report = train_embeddings(corpus_of(topics_ids(40_000)), config, quiet=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 import torch
 from scipy.stats import chisquare
 from test_embeddings import QUICK, SAMPLED, corpus_of
+from usual import usual
 
 from seqlab.base.compiled.simd import padded
 from seqlab.base.errors import InputError
@@ -524,8 +526,12 @@ def topics_engine(parts: WordParts | None = None, **knobs: Any) -> TorchEngine:
     return TorchEngine(np.full(VOCABULARY, 500), np.arange(VOCABULARY), config, parts)
 
 
-@pytest.mark.parametrize("model", ["skipgram", "cbow"])
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize(
+    ("loss", "model"),
+    usual(
+        itertools.product(LOSSES, ["skipgram", "cbow"]), ("sampled-softmax", "skipgram"), ("negative-sampling", "cbow")
+    ),
+)
 def test_training_finds_the_topics_of_a_text(loss: str, model: str) -> None:
     engine, ids = topics_engine(loss=loss, model=model, batch_size=32), topics_ids(5_000)
     losses = []

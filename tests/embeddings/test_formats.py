@@ -77,7 +77,7 @@ extremes = st.sampled_from([0.0, -0.0, 1e-45, -1.17549435e-38, 3.4028235e38, 1.0
 
 
 @pytest.mark.parametrize("name", WRITABLE)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     words=st.lists(st.text(st.characters(exclude_categories=[])), min_size=1, max_size=6, unique=True),
     numbers=st.lists(st.one_of(extremes, st.floats(width=32, allow_nan=False, allow_infinity=False)), min_size=12),

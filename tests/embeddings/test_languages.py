@@ -9,6 +9,7 @@ import random
 from pathlib import Path
 
 import pytest
+from usual import usual
 
 import seqlab
 
@@ -76,7 +77,7 @@ def written(language: str, sentences: int) -> str:
     return "\n".join(lines) + "\n"
 
 
-@pytest.mark.parametrize("language", GROUPS)
+@pytest.mark.parametrize("language", usual(GROUPS, "Sinhala"))
 def test_the_nearest_words_are_of_the_same_group(language: str, tmp_path: Path) -> None:
     path = tmp_path / "text.txt"
     path.write_text(written(language, 4000), "utf-8")

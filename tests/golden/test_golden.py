@@ -94,7 +94,7 @@ def losses(corpus, out, **options: Any) -> list[float]:
 
 def pair(cell: str, softmax: str) -> Any:
     """Every cell and every softmax is always tried, their other pairs are slow; all are written."""
-    always = WRITE or softmax == "full" or cell in ("lstm", "mingru")
+    always = WRITE or softmax == "full" or cell == "lstm"
     return pytest.param(cell, softmax, marks=[] if always else pytest.mark.slow)
 
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from usual import usual
 
 from seqlab.config import ModelConfig
 from seqlab.models import LanguageModel
@@ -56,7 +57,9 @@ SHAPES = [
 ]
 
 
-@pytest.mark.parametrize("form", [None, "int8", "int4", "ternary", "binary", "codebook"])
+@pytest.mark.parametrize(
+    "form", usual([None, "int8", "int4", "ternary", "binary", "codebook"], None, "int8", "codebook")
+)
 @pytest.mark.parametrize("config", SHAPES)
 @pytest.mark.parametrize("rows", [1, 5])
 def test_a_compiled_step_is_that_of_float64(config, form, rows):

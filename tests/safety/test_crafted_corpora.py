@@ -22,7 +22,7 @@ COMMANDS = (
     ["data", "prepare", "-o", "out"],
     ["info"],
 )
-CORPORA, QUICK, EACH = 200, 60, 20
+CORPORA, QUICK, EACH = 200, 20, 20
 """All of them, those of a quick run, and of one test."""
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from pydoc_data.topics import topics
 
 import pytest
+from usual import usual
 
 from benchmarks.check import FAULTS, planted
 from seqlab.studies.check import check as checking
@@ -19,11 +20,16 @@ UNPLANTED = {
 """Rules that no fault is to be named by: notes, what needs a full machine, and what other findings bring with them."""
 
 
+USUAL = (
+    *("rate x 100", "rate / 1000", "huge weights", "sigmoid stack", "dead rectifiers", "frozen layer", "dropout 0.95"),
+    *("validation in the training text", "shuffled text", "vocabulary of <unk>", "text four times", "weight decay 50"),
+)
+"""One for each kind of measurement; that every rule fires where it should is tested in test_check_rules.py."""
 OF_RATES = {"rate-too-high", "rate-too-low"}
 """Rules that need the short trainings at several rates, most of a check's time."""
 
 
-@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize("name", usual(FAULTS, *USUAL))
 def test_a_planted_fault_is_named(name, monkeypatch):
     if not OF_RATES & set(FAULTS[name].expected):
         monkeypatch.setattr(checking, "RATES_END", 0.0)

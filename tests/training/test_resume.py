@@ -7,6 +7,7 @@ import signal
 
 import numpy as np
 import pytest
+from usual import usual
 
 from seqlab import api
 from seqlab.base.errors import InputError
@@ -172,7 +173,10 @@ def content(run: Run):
     return load_tensors(run.path / "model.safetensors")[0], arrays, values, lines
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    "mode",
+    usual(MODES, "defaults", "lines", "awd-lstm", "growing-batch", "characters", "adamw-decay-ema", "everything"),
+)
 def test_killed_at_random_moments_it_ends_with_the_same_bits(words, items, tmp_path, monkeypatch, mode):
     check_kills(items if mode == "lines" else words, tmp_path, monkeypatch, mode, 2)
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from seqlab_cli.main import run
+from usual import usual
 
 import seqlab
 from seqlab import api
@@ -194,7 +195,7 @@ def test_an_interrupted_ramp_puts_everything_back_too(text):
 # As a person meets it
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+@pytest.mark.parametrize("optimizer", usual(["adamw", "sgd"], "adamw"))
 def test_find_lr_suggests_a_rate_that_learns(text, optimizer):
     threads, state = torch.get_num_threads(), torch.get_rng_state()
     options = {**SIZES, "optimizer": optimizer, "steps": 40, "device": "cpu"}
@@ -240,7 +241,7 @@ def found(text):
     return seqlab.find_lr(text, **SIZES, steps=40, device="cpu")
 
 
-@pytest.mark.parametrize("kind", ["png", "html", "svg"])
+@pytest.mark.parametrize("kind", usual(["png", "html", "svg"], "svg"))
 def test_the_picture_is_drawn(found, tmp_path, kind):
     picture = found.picture()
     path = picture.save(tmp_path / f"lr.{kind}")

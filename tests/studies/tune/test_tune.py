@@ -268,6 +268,7 @@ def test_the_best_preset_trains_the_best_configuration(finished, text, tmp_path)
     assert (config.training.lr, config.training.steps) == (expected.training.lr, 3)
 
 
+@pytest.mark.slow
 def test_the_same_study_gives_the_same_trials(finished, text, tmp_path, capsys):
     assert run(arguments(text, tmp_path / "again", "--trials", "10")) == 0
     assert objectives(json.loads(capsys.readouterr().out)) == objectives(finished[1])
@@ -559,6 +560,7 @@ def test_a_line_that_was_cut_off_is_mended(finished, text, tmp_path, capsys):
     assert objectives(json.loads(capsys.readouterr().out)) == objectives(finished[1])
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Windows sends no interrupt to one process")
 def test_an_interrupt_is_answered_and_the_study_resumes(finished, text, tmp_path):
     folder = tmp_path / "s"

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from made_texts import KINDS, WORDS, config, write
+from usual import usual
 
 from seqlab.base.errors import InputError, SeqlabError
 from seqlab.base.files import verify_manifest
@@ -65,7 +66,7 @@ def files(folder: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in folder.iterdir()}
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", usual(KINDS, "word", "bpe"))
 def test_spelling_does_not_depend_on_workers_and_chunks(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_texts import KINDS, WORDS, config, write
+from usual import usual
 
 from seqlab.base.errors import InputError, SeqlabError
 from seqlab.catalogue import corpora
@@ -86,7 +87,7 @@ def contents(corpus: Corpus) -> dict[str, tuple[list[int], list[int], object]]:
     return {name: (split[:].tolist(), split.documents.tolist(), split.counts) for name, split in corpus.splits.items()}
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", usual(KINDS, "word", "bpe"))
 @settings(max_examples=12, deadline=None)
 @given(parts=pieces_of_text, chunk=st.integers(1, 40), long=st.sampled_from(["", "a", " ", "é"]))
 def test_ids_do_not_depend_on_the_chunks(
@@ -118,7 +119,7 @@ def test_ids_do_not_depend_on_the_chunks(
         assert corpus.summary["bytes"] == len(clean.encode())
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", usual(KINDS, "word", "bpe"))
 @settings(max_examples=8, deadline=None)
 @given(documents=st.lists(pieces_of_text.map("".join), min_size=2, max_size=12), chunk=st.integers(1, 300))
 def test_many_small_documents_do_not_depend_on_the_chunks(
@@ -142,7 +143,7 @@ def test_many_small_documents_do_not_depend_on_the_chunks(
     assert corpus.train.words == sum(len(text.split()) for text in cleaned)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", usual(KINDS, "word", "bpe"))
 def test_workers_give_what_one_process_gives(kind: str, tmp_path: Path) -> None:
     text = "".join(f"line {n % 997} says word{n % 313}, 日本 and é!\n" for n in range(3000))
     path = write(tmp_path / "t.txt", text)

@@ -12,6 +12,7 @@ import zipfile
 import numpy as np
 import pytest
 from seqlab_cli.main import run
+from usual import usual
 
 import seqlab
 from seqlab.base.contents.signatures import AT_START, INSIDE, SURE, kind_of_bytes
@@ -74,7 +75,7 @@ def test_a_file_that_is_no_text_is_named_with_what_to_do(name, suffix, tmp_path)
         list(read_documents([str(path)]))
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", usual(FILES, *list(FILES)[::6], "sheet"))
 def test_the_same_given_as_vectors_is_named(name, tmp_path, capsys):
     content, title = FILES[name]
     path = tmp_path / "vectors.vec"
