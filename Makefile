@@ -11,7 +11,7 @@ demo: .venv/.installed
 	$(BIN)/seqlab demo
 
 test: style
-	$(BIN)/python -m pytest -q -n 2 --dist loadgroup --durations=25
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup --processor-time
 
 smoke: .venv/.installed-dev
 	$(BIN)/python -m pytest -q @tests/smoke.txt

@@ -19,6 +19,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in the background of a 
 sys.dont_write_bytecode = False  # hundreds of files are imported by several workers, and by many programs of tests
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
+from processor_time import ProcessorTime  # noqa: E402
+
 gc.disable()  # until all tests are collected: little of what collecting makes is ever garbage
 
 SHARED = Path(os.environ.get("SEQLAB_TEST_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
@@ -40,6 +42,15 @@ def brief_trials() -> Iterator[None]:
             patch.setattr("seqlab.training.machine.trial.SECONDS", 0.0)
             patch.setattr("seqlab.compression.models.speed.SECONDS", 0.0)
         yield
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--processor-time", action="store_true", help="print the files that take most, and all together")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--processor-time"):
+        config.pluginmanager.register(ProcessorTime(), "processor-time")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
