@@ -19,7 +19,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in the background of a 
 sys.dont_write_bytecode = False  # hundreds of files are imported by several workers, and by many programs of tests
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
-from processor_time import ProcessorTime  # noqa: E402
+from costs import ProcessorTime  # noqa: E402
 
 gc.disable()  # until all tests are collected: little of what collecting makes is ever garbage
 

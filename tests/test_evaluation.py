@@ -221,6 +221,15 @@ def test_dynamic_evaluation_reports_what_it_tuned():
         Dynamic(Scorer(Members(model), 3), "adam")
 
 
+@pytest.fixture(autouse=True, scope="module")
+def short_searches():
+    """For rate and decay of dynamic evaluation."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("seqlab.evaluation.additions.dynamic.SEARCH_TOKENS", 500)
+        patch.setattr("seqlab.evaluation.additions.dynamic.STATISTICS_TOKENS", 2000)
+        yield
+
+
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
     """Two runs of one corpus, one of another; texts beside them."""

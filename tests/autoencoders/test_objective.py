@@ -8,8 +8,8 @@ import math
 import numpy as np
 import pytest
 import torch
+from costs import usual
 from torch.distributions import Independent, Normal, kl_divergence
-from usual import usual
 
 from seqlab.autoencoders.lines import noised
 from seqlab.autoencoders.model import Decoder, SequenceAutoencoder

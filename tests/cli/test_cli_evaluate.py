@@ -13,6 +13,15 @@ KEYS = {"tokens", "nats_per_token", "perplexity", "nats_per_char", "bits_per_cha
 MEMBERS = {"network", "counts", "weights"}
 
 
+@pytest.fixture(autouse=True, scope="module")
+def short_searches():
+    """For rate and decay of dynamic evaluation."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("seqlab.evaluation.additions.dynamic.SEARCH_TOKENS", 500)
+        patch.setattr("seqlab.evaluation.additions.dynamic.STATISTICS_TOKENS", 2000)
+        yield
+
+
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
     folder = tmp_path_factory.mktemp("home")

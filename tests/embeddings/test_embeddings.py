@@ -15,8 +15,8 @@ import float64_reference as reference
 import numpy as np
 import pytest
 import torch
+from costs import usual
 from numba import njit
-from usual import usual
 
 from seqlab.base.compiled import simd
 from seqlab.base.errors import InputError, SeqlabError

@@ -11,9 +11,9 @@ import float64_reference as reference
 import numpy as np
 import pytest
 import torch
+from costs import usual
 from scipy.stats import chisquare
 from test_embeddings import QUICK, SAMPLED, corpus_of
-from usual import usual
 
 from seqlab.base.compiled.simd import padded
 from seqlab.base.errors import InputError

@@ -9,7 +9,7 @@ import random
 from pathlib import Path
 
 import pytest
-from usual import usual
+from costs import usual
 
 import seqlab
 

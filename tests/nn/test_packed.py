@@ -11,9 +11,9 @@ import sys
 import numpy as np
 import pytest
 import torch
+from costs import usual
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from usual import usual
 
 from seqlab.config import ModelConfig
 from seqlab.models import LanguageModel

@@ -6,9 +6,9 @@ import copy
 
 import pytest
 import torch
+from costs import usual
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from usual import usual
 
 from seqlab.config import ModelConfig
 from seqlab.models import LanguageModel

@@ -6,7 +6,7 @@ from __future__ import annotations
 from pydoc_data.topics import topics
 
 import pytest
-from usual import usual
+from costs import usual
 
 from benchmarks.check import FAULTS, planted
 from seqlab.studies.check import check as checking

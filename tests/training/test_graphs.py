@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from usual import usual
+from costs import usual
 
 from seqlab import api
 from seqlab.base.errors import InputError

@@ -7,7 +7,7 @@ import signal
 
 import numpy as np
 import pytest
-from usual import usual
+from costs import usual
 
 from seqlab import api
 from seqlab.base.errors import InputError

@@ -15,13 +15,13 @@ from xml.dom import minidom
 import matplotlib
 import numpy as np
 import pytest
+from costs import usual
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from plotly.offline import get_plotlyjs
 from sklearn.decomposition import PCA
 from sklearn.manifold import trustworthiness
 from sklearn.metrics import adjusted_rand_score
-from usual import usual
 
 from seqlab.base.errors import InputError
 from seqlab.config import MapConfig

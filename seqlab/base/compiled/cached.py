@@ -75,7 +75,7 @@ def guard() -> None:
     caching.IndexDataCacheFile._load_data = load_data  # type: ignore[method-assign]
     caching.IndexDataCacheFile.save = save  # type: ignore[method-assign]
     caching.CacheImpl.__init__ = find_place  # type: ignore[method-assign]
-    Dispatcher.compile = compile_in_turn  # type: ignore[method-assign]
+    Dispatcher.compile = compile_in_turn  # type: ignore[method-assign, assignment]
 
 
 @functools.cache

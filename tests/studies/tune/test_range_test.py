@@ -8,8 +8,8 @@ import math
 import numpy as np
 import pytest
 import torch
+from costs import usual
 from seqlab_cli.main import run
-from usual import usual
 
 import seqlab
 from seqlab import api

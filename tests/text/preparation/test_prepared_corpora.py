@@ -11,8 +11,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from costs import usual
 from made_texts import KINDS, WORDS, config, write
-from usual import usual
 
 from seqlab.base.errors import InputError, SeqlabError
 from seqlab.base.files import verify_manifest

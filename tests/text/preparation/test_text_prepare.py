@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from costs import usual
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_texts import KINDS, WORDS, config, write
-from usual import usual
 
 from seqlab.base.errors import InputError, SeqlabError
 from seqlab.catalogue import corpora

@@ -11,8 +11,8 @@ import zipfile
 
 import numpy as np
 import pytest
+from costs import usual
 from seqlab_cli.main import run
-from usual import usual
 
 import seqlab
 from seqlab.base.contents.signatures import AT_START, INSIDE, SURE, kind_of_bytes

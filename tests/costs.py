@@ -1,11 +1,12 @@
-"""The processor time of tests by file, their processes included: what they take on a machine with other work, too."""
+"""What tests cost: which of their cases are usual, and how much processor time each file takes."""
 
 from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,8 +14,18 @@ SHOWN = 20
 """Files that are named."""
 
 
+def usual(cases: Iterable[Any], *chosen: Any) -> list[Any]:
+    """All cases for `parametrize`; those that are not chosen are slow. A tuple is a case of several names."""
+    cases = list(cases)
+    assert all(one in cases for one in chosen), f"not all of {chosen} are among {cases}"
+    slow = {"marks": pytest.mark.slow}
+    split = (case if isinstance(case, tuple) else (case,) for case in cases)
+    return [pytest.param(*case, **({} if one in chosen else slow)) for one, case in zip(cases, split, strict=True)]
+
+
 class ProcessorTime:
-    """A plugin; the workers of pytest-xdist say with every report what it took."""
+    """A plugin that adds it up, with that of started processes; workers of pytest-xdist say with every report what it
+    took."""
 
     def __init__(self) -> None:
         self.files: Counter[str] = Counter()
