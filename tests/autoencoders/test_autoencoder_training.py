@@ -56,10 +56,10 @@ def trainer(path, names, given):
 @pytest.mark.parametrize(
     "given",
     [
-        {},
+        pytest.param({}, marks=pytest.mark.slow),
         pytest.param({"kind": "denoising", "word_dropout": 0.3, "dropout": 0.2}, marks=pytest.mark.slow),
         {"pretrain": 0.5, "inner_steps": 2, "batch_norm": 0.5, "average": "ema"},
-        {"layers": 2, "stacked": True, "kind": "plain", "optimizer": "sgd"},
+        pytest.param({"layers": 2, "stacked": True, "kind": "plain", "optimizer": "sgd"}, marks=pytest.mark.slow),
         pytest.param({"softmax": "sampled", "samples": 8, "cell": "gru"}, marks=pytest.mark.slow),
         pytest.param({"tokenizer": "word", "input": "characters", "kind": "denoising"}, marks=pytest.mark.slow),
     ],

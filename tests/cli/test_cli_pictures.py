@@ -219,11 +219,13 @@ def test_curves_json_reports_each_run(runs: None, tmp_path: Path, capsys: pytest
     ("model", "sentence"),
     [
         ({"softmax": "full"}, None),
-        ({"softmax": "adaptive"}, None),
-        ({"softmax": "mixture"}, None),
+        pytest.param({"softmax": "adaptive"}, None, marks=pytest.mark.slow),
+        pytest.param({"softmax": "mixture"}, None, marks=pytest.mark.slow),
         ({"softmax": "sampled", "samples": 100}, None),  # more than types: trained exactly
         ({"softmax": "sampled", "samples": 4}, "its training loss is that of the sampled softmax"),
-        ({"softmax": "nce", "samples": 4}, "its training loss is that of the nce softmax"),
+        pytest.param(
+            {"softmax": "nce", "samples": 4}, "its training loss is that of the nce softmax", marks=pytest.mark.slow
+        ),
         ({"label_smoothing": 0.1}, "its training loss has label smoothing in it"),
     ],
 )

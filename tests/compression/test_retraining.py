@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 import torch
+from costs import usual
 
 from seqlab.base.errors import InputError
 from seqlab.compression.models import compress_model
@@ -142,7 +143,11 @@ def test_gradients_go_through_masks_and_subspaces_by_the_chain_rule(make, sparse
 
 
 @pytest.mark.parametrize(
-    "method", ["prune=0.8", "low-rank=0.5", "share", "ternary", "binary", "prune-units=0.5", "distill", "prune,int8"]
+    "method",
+    usual(
+        ["prune=0.8", "low-rank=0.5", "share", "ternary", "binary", "prune-units=0.5", "distill", "prune,int8"],
+        *("low-rank=0.5", "ternary", "prune-units=0.5", "distill", "prune,int8"),
+    ),
 )
 def test_methods_leave_smaller_runs_of_sound_weights(trained, tmp_path, method):
     found = compress_model(trained, tmp_path / "out", method, retrain=0.5, quiet=True)

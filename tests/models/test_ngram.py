@@ -404,6 +404,7 @@ def test_weights_cannot_be_fitted_where_nothing_is_possible():
 # --- real text ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_wikitext2(shared_data: Path, tmp_path: Path):
     """The figures of benchmarks/LOG.md, and every probability those of a real model."""
     folder = shared_data / "wikitext-2"

@@ -9,6 +9,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from costs import usual
 from torch.nn import functional as F
 
 from seqlab.base.errors import InputError
@@ -401,8 +402,9 @@ def test_every_word_drawn_for_certain_gives_the_full_softmax():
         torch.testing.assert_close(ours, full)
 
 
-@pytest.mark.parametrize("unique", [True, False])
-@pytest.mark.parametrize("noise", NOISE)
+@pytest.mark.parametrize(
+    ("noise", "unique"), usual(itertools.product(NOISE, [True, False]), *zip(NOISE, itertools.cycle([True, False])))
+)
 def test_average_sampled_gradient_approaches_the_full_gradient(noise, unique):
     hidden, targets = data()
     full = build("full")

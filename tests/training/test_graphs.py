@@ -73,8 +73,8 @@ def recorded(monkeypatch):
 @pytest.mark.parametrize(
     "options",
     [
-        {"dropout": 0.3},
-        {"softmax": "mixture", "mixture": 2, "cell": "gru"},
+        pytest.param({"dropout": 0.3}, marks=pytest.mark.slow),
+        pytest.param({"softmax": "mixture", "mixture": 2, "cell": "gru"}, marks=pytest.mark.slow),
         {"locked_dropout": True, "dropout": 0.2, "weight_drop": 0.3, "embedding_dropout": 0.1},
         {"activation_penalty": 2.0, "temporal_penalty": 1.0, "average": "ema", "last_dim": 8},
         {"cell": "mingru", "optimizer": "sgd", "lr": 1.0, "clip": 0.1, "l2": 1e-4},

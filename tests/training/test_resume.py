@@ -214,7 +214,7 @@ def check_same(whole, again):
             assert ours == theirs
 
 
-@pytest.mark.parametrize("mode", ["defaults", "ema-sampled", "nt-asgd"])
+@pytest.mark.parametrize("mode", usual(["defaults", "ema-sampled", "nt-asgd"], "nt-asgd"))
 def test_ctrl_c_leaves_a_validation_at_once_and_it_is_made_when_training_resumes(words, tmp_path, monkeypatch, mode):
     options = {**SIZES, **MODES[mode], "quiet": True}
     points, pressed = 0, set()
