@@ -245,12 +245,12 @@ def home(tmp_path_factory):
         (folder / name).write_text("\n".join(text) + "\n")
         return folder / name
 
-    write("train.txt", 400)
+    write("train.txt", 500)
     corpus = api.prepare(
         folder / "train.txt",
         folder / "corpus",
-        valid=write("valid.txt", 100),
-        test=write("test.txt", 80),
+        valid=write("valid.txt", 200),
+        test=write("test.txt", 150),
         tokenizer="whitespace",
         quiet=True,
     )
