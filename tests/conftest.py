@@ -40,7 +40,6 @@ def brief_trials() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         if "torch" in sys.modules:
             patch.setattr("seqlab.training.machine.trial.SECONDS", 0.0)
-            patch.setattr("seqlab.compression.models.speed.SECONDS", 0.0)
         yield
 
 
