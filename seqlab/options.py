@@ -568,7 +568,7 @@ class AutoencoderOptions(TypedDict, total=False):
     directions as wide as the decoder take twice its time."""
     bidirectional: bool
     """Read the line in both directions, with a stack of cells for each. Default: True. Usual: true. The point knows
-    the beginning of a line as well as its end; encoding takes twice as long."""
+    the beginning of a line as well as its end."""
     max_length: int | None
     """Longest line in tokens, its end included; longer ones are left out. Default: as long as 19 of 20 lines, 100 at
     most. Default: None. Usual: 20 to 100. Longer lines are harder to remember in one point."""

@@ -13,7 +13,7 @@ from ..base.devices import resolve_device, torch_globals_restored
 from ..base.kinds import check_run_output
 from ..base.progress import notify
 from ..base.storage.lock import only_trainer
-from ..config import LanguageModelConfig
+from ..config import AutoencoderConfig, LanguageModelConfig
 from ..evaluation.estimates import mean_error
 from ..evaluation.exact import readable
 from ..text import Corpus, TokenFile
@@ -25,6 +25,8 @@ from .planning import start
 from .run import AutoencoderRun
 from .trainer import AutoencoderTrainer
 
+FEWEST_STREAMS = 8
+"""Streams of a language model to compare with, where a batch has as many lines: fewer are slow."""
 LIKELIHOOD_SHARE, LIKELIHOOD_SECONDS = 0.1, 5.0
 """Share of the training time that estimating likelihoods may take, and seconds that it always may."""
 
@@ -85,14 +87,26 @@ def train_autoencoder(
         summary |= report(best, corpus, seconds, quiet, run.training_loss)
         run.finish()
     if baseline is not None:
-        settings = LanguageModelConfig.build(
-            {section: run.config.model_dump()[section] for section in ("text", "model", "training")}
-        )
+        settings = baseline_settings(run.config, len(corpus.train) / len(corpus.train.documents))
         if not quiet:
             notify("training a language model of the decoder's size for as long, to compare with")
         trained = train_language_model(corpus, baseline, quiet=quiet, given=settings.model_dump())
         summary["baseline"] = trained.summary
     return TrainedRun(run, best, summary)
+
+
+def baseline_settings(config: AutoencoderConfig, line_tokens: float) -> LanguageModelConfig:
+    """The settings of a language model as large as the decoder that reads about as many tokens in an update.
+
+    Args:
+        config: of the autoencoder.
+        line_tokens: of a line on average.
+    """
+    values = config.model_dump()
+    settings = LanguageModelConfig.build({section: values[section] for section in ("text", "model", "training")})
+    streams = round(config.training.batch_size * line_tokens / settings.training.bptt)
+    most = config.training.batch_size
+    return settings.updated({"training.batch_size": min(most, max(FEWEST_STREAMS, streams)), "training.accumulate": 1})
 
 
 def report(

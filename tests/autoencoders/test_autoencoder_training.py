@@ -15,7 +15,7 @@ from seqlab.autoencoders.lines import BatchReader, batch_of, batches_of, lines_o
 from seqlab.autoencoders.objective import Posterior
 from seqlab.autoencoders.planning import fresh_autoencoder, plan
 from seqlab.autoencoders.run import AutoencoderRun
-from seqlab.autoencoders.train import train_autoencoder
+from seqlab.autoencoders.train import baseline_settings, train_autoencoder
 from seqlab.autoencoders.trainer import AutoencoderTrainer, LineLoss, Phases
 from seqlab.base.devices import torch_globals_restored
 from seqlab.base.errors import InputError
@@ -392,3 +392,12 @@ def test_a_diverging_training_is_stopped(names, tmp_path, monkeypatch):
         train_autoencoder(
             str(names), tmp_path / "run", quiet=True, given=settings(optimizer="sgd", lr=1e8, clip=0.0, steps=40)
         )
+
+
+@pytest.mark.parametrize(
+    ("batch", "tokens", "streams"), [(128, 7.0, 14), (64, 23.2, 23), (32, 7.0, 8), (4, 7.0, 4), (16, 90.0, 16)]
+)
+def test_a_baseline_reads_as_many_tokens_in_an_update_not_as_many_windows(batch, tokens, streams):
+    """A batch of 128 names was 128 windows of 64 characters: nine times as many tokens, and a ninth of the updates."""
+    settings = baseline_settings(AutoencoderConfig().updated({"training.batch_size": batch}), tokens)
+    assert (settings.training.batch_size, settings.training.bptt) == (streams, 64)

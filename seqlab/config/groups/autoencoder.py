@@ -47,7 +47,7 @@ class LatentConfig(Settings):
         "Read the line in both directions, with a stack of cells for each.",
         tier="recipe",
         usual="true",
-        effect="The point knows the beginning of a line as well as its end; encoding takes twice as long.",
+        effect="The point knows the beginning of a line as well as its end.",
         source="Schuster & Paliwal 1997, https://doi.org/10.1109/78.650093",
     )
     max_length: int | None = knob(
