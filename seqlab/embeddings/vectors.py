@@ -118,6 +118,7 @@ class WordVectors(GensimNames):
     def similarity(self, a: str, b: str) -> float:
         """Cosine of the angle between two words: 1 for the same direction, 0 for unrelated ones."""
         first, second = self.look_up_unit([a, b])[1]
+        self.warn_of_composed([a, b])
         return float(first @ second)
 
     def similarities(self, pairs: Iterable[Sequence[str]]) -> np.ndarray:
@@ -126,7 +127,9 @@ class WordVectors(GensimNames):
 
     def rank(self, a: str, b: str) -> int:
         """The place of `b` among the neighbors of `a`, 1 for the nearest; words as near as `b` do not count."""
-        return single.rank(self, a, b)
+        found = single.rank(self, a, b)
+        self.warn_of_composed([a, b])
+        return found
 
     def ranks(self, pairs: Iterable[Sequence[str]]) -> np.ndarray:
         """(Q,) int64: `rank(a, b)` of every (a, b)."""
@@ -138,6 +141,7 @@ class WordVectors(GensimNames):
         if len(words) < 2:
             raise InputError("give at least two words to find the one that does not match.")
         unit_ND = self.look_up_unit(words)[1]
+        self.warn_of_composed(words)
         return words[int(np.argmin(unit_ND @ unit_ND.mean(axis=0)))]
 
     def n_similarity(self, first: str | Iterable[str], second: str | Iterable[str]) -> float:
@@ -146,6 +150,7 @@ class WordVectors(GensimNames):
         if not all(groups):
             raise InputError("give at least one word on each side.")
         means = [self.vectors_of(words).mean(axis=0, dtype=np.float64) for words in groups]
+        self.warn_of_composed([*groups[0], *groups[1]])
         norms = float(np.linalg.norm(means[0]) * np.linalg.norm(means[1]))
         return float(means[0] @ means[1]) / norms if norms > 0 else 0.0
 

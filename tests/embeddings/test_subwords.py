@@ -332,7 +332,7 @@ def test_verbs_answer_unknown_words_and_say_so(
     vectors.save(tmp_path / "v")
     assert run(["neighbors", str(tmp_path / "v"), "unseen", "w3", "-k", "2", "--json"]) == 0
     said = capsys.readouterr()
-    assert "'unseen' is not in the vocabulary; its vector is composed from its n-grams." in said.err
+    assert "'unseen' is not in the vocabulary, and no word there has an n-gram of it" in said.err
     first, second = json.loads(said.out)["queries"]
     assert [(r["word"], pytest.approx(r["score"])) for r in first["results"]] == vectors.neighbors("unseen", 2)
     assert second["word"] == "w3"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import unicodedata
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Literal
@@ -73,6 +74,7 @@ class Lexicon:
         self.counts = None if counts is None else np.asarray(counts, np.int64)
         self.meta = dict(meta or {})
         self.subwords = subwords
+        self._warned: set[str] = set()
         if len(self.stored.shape) != 2 or len(self.stored) != len(self.words):
             raise InputError(
                 f"{counted(len(self.words), 'word')} and a matrix of shape {self.stored.shape} do not match."
@@ -176,13 +178,23 @@ class Lexicon:
         if word in self.index:
             return word
         spellings = [word, *(unicodedata.normalize(form, word) for form in FORMS)]
-        if self.meta.get("settings", {}).get("text", {}).get("lowercase"):
+        if self._lowercase:
             spellings += [form(spelling) for form in (lowered, str.lower) for spelling in spellings]
         return next((spelling for spelling in spellings if spelling in self.index), word)
 
+    @property
+    def _lowercase(self) -> bool:
+        """Whether the text of these vectors was lower-cased."""
+        return bool(self.meta.get("settings", {}).get("text", {}).get("lowercase"))
+
     def suggestion(self, word: str) -> str:
-        """`" Did you mean 'x'?"` for words here that are written like an unknown one, or an empty string."""
-        return did_you_mean(word, itertools.islice(self.words, SUGGEST_AMONG), 2, None)
+        """`" Did you mean 'x'?"` for words here that are written like an unknown one, or the words of a phrase, or an
+        empty string."""
+        found = did_you_mean(word, itertools.islice(self.words, SUGGEST_AMONG), 2, None)
+        parts = [part for part in word.split() if part in self.index]
+        if found or len(parts) < 2 or self.noun != "word":
+            return found
+        return f" Vectors are of single words: {', '.join(map(quoted, parts))}."
 
     def composed(self, words: Iterable[object]) -> list[str]:
         """A sentence for each of `words` whose vector is composed from its n-grams, with what may have been meant."""
@@ -190,10 +202,35 @@ class Lexicon:
             return []
         unknown = [word for word in dict.fromkeys(words) if isinstance(word, str) and self.spelled(word) not in self]
         return [
-            f"{quoted(word)} is not in the vocabulary; its vector is composed from its n-grams."
-            f"{self.suggestion(word) if len(unknown) <= SUGGEST_FOR else ''}"
+            f"{quoted(word)} is not in the vocabulary"
+            + (
+                "; its vector is composed from its n-grams."
+                if self._shares_ngrams(word, self.subwords)
+                else ", and no word there has an n-gram of it: what is answered means nothing."
+            )
+            + (self.suggestion(word) if len(unknown) <= SUGGEST_FOR else "")
             for word in unknown
         ]
+
+    def _shares_ngrams(self, word: str, subwords: Subwords) -> bool:
+        framed = f"<{lowered(word) if self._lowercase else word}>"
+        return any(
+            framed[start : start + length] in self._framed_words
+            for length in range(subwords.shortest, subwords.longest + 1)
+            for start in range(len(framed) - length + 1)
+        )
+
+    @cached_property
+    def _framed_words(self) -> str:
+        """All words as their n-grams are taken, for looking one up."""
+        return "\n".join(f"<{word}>" for word in self.words)
+
+    def warn_of_composed(self, words: Iterable[str]) -> None:
+        """Warn of words whose vector is composed from n-grams, for answers that are plain numbers; of the first few."""
+        new = [word for word in words if word not in self.index and word not in self._warned]
+        for note in self.composed(new[: SUGGEST_FOR - len(self._warned)]):
+            warnings.warn(note, stacklevel=3)
+        self._warned.update(new[: SUGGEST_FOR - len(self._warned)])
 
     def look_up(self, words: str | Iterable[str]) -> tuple[list[int], np.ndarray]:
         """Rows, -1 for words outside the vocabulary, and vectors (N, D)."""
@@ -207,7 +244,8 @@ class Lexicon:
         vectors_ND = np.empty((len(rows), self.dim), np.float32)
         known = [place for place, row in enumerate(rows) if row >= 0]
         vectors_ND[known] = self.stored[[rows[place] for place in known]]
-        vectors_ND[unknown] = self.subwords.vectors([words[place] for place in unknown])
+        read = [lowered(words[place]) if self._lowercase else words[place] for place in unknown]
+        vectors_ND[unknown] = self.subwords.vectors(read)
         return rows, vectors_ND
 
     def look_up_unit(self, words: str | Iterable[str]) -> tuple[list[int], np.ndarray]:

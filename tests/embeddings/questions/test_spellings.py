@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +62,31 @@ def test_answers_for_words_never_seen_say_so(tmp_path: Path, capsys: pytest.Capt
     vectors.save(tmp_path / "v")
     assert run(["neighbors", str(tmp_path / "v"), unknown]) == 0
     assert note in capsys.readouterr().err
+
+
+def test_how_far_an_answer_for_an_unknown_word_goes_is_said() -> None:
+    words = ["the", "king", "kings", "walking"]
+    matrix = np.random.default_rng(0).normal(size=(4, 8)).astype(np.float32)
+    meta = {"settings": {"text": {"lowercase": True}}}
+    vectors = WordVectors(words, matrix, meta=meta, subwords=Subwords(np.ones((50, 8), np.float32), 3, 5))
+    [note] = vectors.neighbors("zzqqyy").notes
+    assert (
+        note
+        == "'zzqqyy' is not in the vocabulary, and no word there has an n-gram of it: what is answered means nothing."
+    )
+    [note] = vectors.neighbors("Talking").notes
+    assert (
+        note == "'Talking' is not in the vocabulary; its vector is composed from its n-grams. Did you mean 'walking'?"
+    )
+    [note] = vectors.neighbors("the king").notes
+    assert note.endswith("its vector is composed from its n-grams. Vectors are of single words: 'the', 'king'.")
+    assert np.array_equal(vectors["TALKING"], vectors["talking"])
+    with pytest.warns(UserWarning, match="'kign' is not in the vocabulary.*Did you mean 'king'"):
+        vectors.similarity("kign", "the")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        vectors.similarity("kign", "King")  # said once
+        WordVectors(words, matrix).similarity("king", "the")
 
 
 def test_words_with_joiners_are_found_and_shown_as_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
