@@ -20,6 +20,7 @@ app = Program(help="List, inspect, fetch and prepare texts.", no_args_is_help=Tr
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
 Source = Annotated[list[str], typer.Argument(help=SOURCE_HELP)]
+ENCODING = "Encoding of files that are not UTF-8, such as cp1252."
 Field = Annotated[str, typer.Option(help="Field of a .jsonl record, or column of a table, that contains the text.")]
 
 
@@ -46,6 +47,7 @@ def inspect_text(
     valid: Annotated[list[str] | None, typer.Option(help="Validation text to compare with; repeatable.")] = None,
     test: Annotated[list[str] | None, typer.Option(help="Test text to compare with; repeatable.")] = None,
     field: Field = "text",
+    encoding: Annotated[str | None, typer.Option(help=ENCODING)] = None,
     json: JsonFlag = False,
     quiet: Quiet = False,
 ) -> None:
@@ -55,7 +57,7 @@ def inspect_text(
     """
     from seqlab.text.inspection.inspect import inspect
 
-    found = inspect(_one_or_more(source), valid=valid, test=test, field=field, quiet=quiet)
+    found = inspect(_one_or_more(source), valid=valid, test=test, field=field, encoding=encoding, quiet=quiet)
     if json:
         print_json(found.to_json())
     else:
@@ -118,6 +120,7 @@ def prepare_text(
             help="Share set apart for validation when there is no --valid: the end, or lines drawn at random."
         ),
     ] = None,
+    encoding: Annotated[str | None, typer.Option(help=ENCODING)] = None,
     errors: Annotated[str | None, typer.Option(help="Invalid bytes: strict or replace.")] = None,
     field: Annotated[
         str | None, typer.Option(help="Field of a .jsonl record, or column of a table, that contains the text.")

@@ -62,6 +62,9 @@ class TextOptions(TypedDict, total=False):
     """Join the lines of paragraphs that are wrapped at one width; verse and lists keep theirs. Default: False. Usual:
     true for books with hard line breaks; `seqlab data inspect` tells. Line ends mean something again, and no word is
     spent on them."""
+    encoding: str | None
+    """Encoding of files that are not UTF-8; those that are need none. Default: None. Usual: cp1252 (Western Europe,
+    Windows), latin-1, cp1251, shift_jis, gb18030. Old files are read as they were meant."""
     errors: Literal["strict", "replace"]
     """Bytes that are not UTF-8: refuse them with file, line and offset, or replace them by U+FFFD and count them.
     Default: "strict". Usual: replace for texts scanned or collected from the web. replace reads damaged files instead
@@ -101,6 +104,9 @@ class LanguageModelOptions(TypedDict, total=False):
     """Join the lines of paragraphs that are wrapped at one width; verse and lists keep theirs. Default: False. Usual:
     true for books with hard line breaks; `seqlab data inspect` tells. Line ends mean something again, and no word is
     spent on them."""
+    encoding: str | None
+    """Encoding of files that are not UTF-8; those that are need none. Default: None. Usual: cp1252 (Western Europe,
+    Windows), latin-1, cp1251, shift_jis, gb18030. Old files are read as they were meant."""
     errors: Literal["strict", "replace"]
     """Bytes that are not UTF-8: refuse them with file, line and offset, or replace them by U+FFFD and count them.
     Default: "strict". Usual: replace for texts scanned or collected from the web. replace reads damaged files instead
@@ -344,6 +350,9 @@ class AutoencoderOptions(TypedDict, total=False):
     """Join the lines of paragraphs that are wrapped at one width; verse and lists keep theirs. Default: False. Usual:
     true for books with hard line breaks; `seqlab data inspect` tells. Line ends mean something again, and no word is
     spent on them."""
+    encoding: str | None
+    """Encoding of files that are not UTF-8; those that are need none. Default: None. Usual: cp1252 (Western Europe,
+    Windows), latin-1, cp1251, shift_jis, gb18030. Old files are read as they were meant."""
     errors: Literal["strict", "replace"]
     """Bytes that are not UTF-8: refuse them with file, line and offset, or replace them by U+FFFD and count them.
     Default: "strict". Usual: replace for texts scanned or collected from the web. replace reads damaged files instead
@@ -644,6 +653,9 @@ class EmbeddingsOptions(TypedDict, total=False):
     """Join the lines of paragraphs that are wrapped at one width; verse and lists keep theirs. Default: False. Usual:
     true for books with hard line breaks; `seqlab data inspect` tells. Line ends mean something again, and no word is
     spent on them."""
+    encoding: str | None
+    """Encoding of files that are not UTF-8; those that are need none. Default: None. Usual: cp1252 (Western Europe,
+    Windows), latin-1, cp1251, shift_jis, gb18030. Old files are read as they were meant."""
     errors: Literal["strict", "replace"]
     """Bytes that are not UTF-8: refuse them with file, line and offset, or replace them by U+FFFD and count them.
     Default: "strict". Usual: replace for texts scanned or collected from the web. replace reads damaged files instead

@@ -51,7 +51,7 @@ def encode(
     from seqlab.autoencoders.trained import lines_in
 
     text = opened.run.text_settings
-    lines = [*line, *(lines_in(source, text.errors, text.field) if source else [])]
+    lines = [*line, *(lines_in(source, text.errors, text.field, text.encoding) if source else [])]
     say_unknown(opened, lines)
     vectors = opened.vectors(lines)
     notes = save_vectors(vectors, out, name)

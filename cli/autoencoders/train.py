@@ -42,6 +42,7 @@ def train_autoencoder(
     vocab_size: Whole = None,
     min_count: Whole = None,
     lowercase: Annotated[bool | None, typer.Option("--lowercase")] = None,
+    encoding: Text = None,
     errors: Text = None,
     field: Text = None,
     strip_ebook_header: Annotated[bool | None, typer.Option("--strip-ebook-header")] = None,

@@ -58,6 +58,7 @@ def inspect(
     valid: Sources | None = None,
     test: Sources | None = None,
     field: str = "text",
+    encoding: str | None = None,
     quiet: bool = False,
 ) -> Inspection:
     """Report what a text is like before training on it: figures, oddities, and what to mend.
@@ -67,6 +68,7 @@ def inspect(
         valid: a validation text to compare with the first: unknown words, and overlap.
         test: a test text to compare in the same way.
         field: the field of a JSON Lines record that holds its text.
+        encoding: of files that are not UTF-8.
         quiet: show no progress.
 
     Returns:
@@ -77,7 +79,7 @@ def inspect(
     """
     from ..text.inspection.inspect import inspect as inspect_text
 
-    return inspect_text(source, valid=valid, test=test, field=field, quiet=quiet)
+    return inspect_text(source, valid=valid, test=test, field=field, encoding=encoding, quiet=quiet)
 
 
 def corpora() -> NamedCorpora:

@@ -333,12 +333,12 @@ def one_line(text: str) -> str:
     return " ".join(text.strip("\n").split("\n")).strip()
 
 
-def lines_in(sources: Sources, errors: str = "strict", field: str = "text") -> list[str]:
+def lines_in(sources: Sources, errors: str = "strict", field: str = "text", encoding: str | None = None) -> list[str]:
     """The items of a text as training reads them: the lines that are not blank, or its records, each on one line.
 
     Args:
         sources: text file(s), folder, "-" or corpus name.
-        errors, field: see `TextConfig`.
+        errors, field, encoding: see `TextConfig`.
 
     Raises:
         InputError: it cannot be read, or has none.
@@ -346,7 +346,7 @@ def lines_in(sources: Sources, errors: str = "strict", field: str = "text") -> l
     found = list[str]()
     for file in resolve_sources(sources):
         documents = list[str]()
-        for begins, part in read_documents([file], errors, field):
+        for begins, part in read_documents([file], errors, field, encoding=encoding):
             if begins:
                 documents.append("")
             documents[-1] += part

@@ -206,7 +206,18 @@ def test_invalid_bytes_are_located(tmp_path: Path) -> None:
     assert report["files"][0]["invalid"] == 6
     assert report["files"][0]["first_invalid"].startswith("line 2: invalid UTF-8 at byte offset 14")
     assert "6 invalid byte sequences, the first: line 2" in report["findings"][0]
-    assert "errors='replace'" in report["findings"][0]
+    assert "name the encoding, such as encoding='cp1252', or use errors='replace'" in report["findings"][0]
+    assert inspect(str(tmp_path / "text.txt"), encoding="cp1252", quiet=True).to_json()["files"][0]["invalid"] == 0
+
+
+def test_a_chat_is_neither_markup_nor_wrapped(tmp_path: Path) -> None:
+    said = ["ok", "where are you?", "<Media omitted>", "dinner at eight tonight?", "sorry, I cannot come today"]
+    lines = [
+        f"[{1 + i % 28:02}/11/26, 09:{i % 60:02}:02] {'Ana' if i % 3 else 'Bo'}: {said[i % 5]}" for i in range(300)
+    ]
+    found = findings_of("\n".join(lines), tmp_path)
+    assert "tags" not in found
+    assert "wrapped" not in found
 
 
 @pytest.mark.parametrize(
@@ -231,6 +242,7 @@ def test_invalid_bytes_are_located(tmp_path: Path) -> None:
         ("QUJD" * 500 + "\n", "is this text, or something encoded?"),
         ("he said , no . \n" * 30, "tokenizer='whitespace' suits the text"),
         ("short\n", "very little"),
+        ("[12/11/26, 09:15:02] Ana: on my way\n" * 9, "100% of the lines begin with a date or a time"),
     ],
 )
 def test_findings(tmp_path: Path, text: str | bytes, finding: str) -> None:

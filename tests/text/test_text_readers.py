@@ -136,6 +136,39 @@ def test_invalid_bytes_are_named(
         documents(path)
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("cp1252", "Grüße, „Käthe“ – 5 € für Brötchen\r\n" * 9),
+        ("latin-1", "plain " * 40 + "déjà vu"),
+        ("shift_jis", "吾輩は猫である。ﾈｺ\n" * 9),
+        ("gb18030", "中文文本，没有空格。\n" * 9),
+    ],
+)
+@pytest.mark.parametrize("block", [1, 7, 1 << 20])
+def test_files_that_are_not_utf8_are_read_in_the_encoding_that_is_named(
+    name: str, text: str, block: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plain_text, "BLOCK", block)
+    (tmp_path / "old.txt").write_bytes(text.encode(name))
+    (tmp_path / "new.txt").write_bytes(text.encode("utf-8"))
+    plain = text.replace("\r", "")
+    if block > 1:  # a double byte may be a character of UTF-8 too, when it is all there is to judge by
+        assert [one for _, one in read_documents(tmp_path / "old.txt", encoding=name)] != []
+        assert "".join(one for _, one in read_documents(tmp_path / "old.txt", encoding=name)) == plain
+    assert "".join(one for _, one in read_documents(tmp_path / "new.txt", encoding=name)) == plain
+
+
+def test_encodings_that_cannot_be_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes("Käthe".encode("cp1252"))
+    with pytest.raises(InputError, match=r"name its encoding, such as encoding='cp1252', or use errors='replace'"):
+        documents(path)
+    for name, message in (("cp1522", "Did you mean"), ("iso2022_jp", "is not read"), ("rot13", "no encoding of text")):
+        with pytest.raises(InputError, match=message):
+            list(read_documents(path, encoding=name))
+
+
 @settings(max_examples=200, deadline=None)
 @given(data=st.binary(max_size=60), size=st.integers(1, 9))
 def test_replacing_counts_what_it_replaced(data: bytes, size: int) -> None:

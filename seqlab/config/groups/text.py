@@ -76,6 +76,13 @@ class TextConfig(Settings):
         usual="true for books with hard line breaks; `seqlab data inspect` tells",
         effect="Line ends mean something again, and no word is spent on them.",
     )
+    encoding: str | None = knob(
+        None,
+        "Encoding of files that are not UTF-8; those that are need none.",
+        tier="recipe",
+        usual="cp1252 (Western Europe, Windows), latin-1, cp1251, shift_jis, gb18030",
+        effect="Old files are read as they were meant.",
+    )
     errors: Literal["strict", "replace"] = knob(
         "strict",
         "Bytes that are not UTF-8: refuse them with file, line and offset, or replace them by U+FFFD and count them.",

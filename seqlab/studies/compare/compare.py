@@ -152,7 +152,7 @@ class Cuts:
         """The text in stretches."""
         assert self.text is not None
         if self._documents is None:
-            whole = documents_of(self.text, self.settings.errors, self.settings.field)
+            whole = documents_of(self.text, self.settings.errors, self.settings.field, self.settings.encoding)
             self._documents = [units_of(document) for document in whole]
         return self._documents
 

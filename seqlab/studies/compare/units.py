@@ -17,10 +17,10 @@ UNIT = 80
 """Characters of a unit at least: about a line."""
 
 
-def documents_of(sources: Sources, errors: str, field: str) -> list[str]:
+def documents_of(sources: Sources, errors: str, field: str, encoding: str | None = None) -> list[str]:
     """The documents of a text, whole."""
     documents: list[str] = []
-    for begins, text in read_documents(resolve_sources(sources), errors, field):
+    for begins, text in read_documents(resolve_sources(sources), errors, field, encoding=encoding):
         if begins or not documents:
             documents.append(text)
         else:

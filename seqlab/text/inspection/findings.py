@@ -20,6 +20,8 @@ SPACELESS = 0.2
 """Share of characters from scripts that put no spaces between words."""
 LONG_WORDS = 30
 """Mean characters a word, spaces included, that no language has."""
+STAMPED = 0.3
+"""Share of lines with a date or a time in front."""
 NUL_SHARE = 0.2
 SAMPLE = 5
 
@@ -32,14 +34,17 @@ def findings(report: Report) -> list[str]:
 
 
 def _encoding(report: Report) -> Iterator[str]:
-    for file in _all_files(report):
-        if file["invalid"]:
-            where = f", the first: {file['first_invalid']}" if file["first_invalid"] else ""
-            yield (
-                f"{printable(file['name'])}: {_many(file['invalid'], 'invalid byte sequence')}{where}; convert "
-                f"the file to UTF-8, or use {option('errors', 'replace')}."
-            )
-        if file["encoding"] != "utf-8":
+    files = _all_files(report)
+    if damaged := [file for file in files if file["invalid"]]:
+        first, more = damaged[0], len(damaged) - 1
+        where = f", the first: {first['first_invalid']}" if first["first_invalid"] else ""
+        others = f" ({_many(more, 'more file')} likewise)" if more else ""
+        yield (
+            f"{printable(first['name'])}: {_many(first['invalid'], 'invalid byte sequence')}{where}{others}; name "
+            f"the encoding, such as {option('encoding', 'cp1252')}, or use {option('errors', 'replace')}."
+        )
+    for file in files:
+        if file["byte_order_mark"] and file["encoding"] != "utf-8":
             yield f"{printable(file['name'])}: is {file['encoding'].upper()} by its byte order mark and read as such."
         if file["note"]:
             yield f"{printable(file['note'])}."
@@ -167,6 +172,11 @@ def _form(report: Report) -> Iterator[str]:
         yield (
             f"Lines are wrapped at about {report['wrapped_at']} characters, so a model learns where they end; "
             f"{option('unwrap', True)} makes one line of every paragraph."
+        )
+    if report["stamps"] > STAMPED:
+        yield (
+            f"{report['stamps']:.0%} of the lines begin with a date or a time, as in a chat or a log: a model learns "
+            "to write those too; take them out where only what is said matters."
         )
     if report["list"]:
         yield (

@@ -17,7 +17,7 @@ from ...base.storage.streams import read_once
 from ...catalogue import corpora
 from ...config import TextConfig
 from ..ids.token_file import TokenFile, open_split
-from ..preparation.lines import is_list
+from ..preparation.lines import LineFeatures, is_list
 from ..preparation.numbering import Numbering, SplitNumbering, worker_count
 from ..preparation.prepare import read_spool
 from ..preparation.spool import Spool
@@ -57,6 +57,7 @@ def inspect(
     valid: Sources | None = None,
     test: Sources | None = None,
     field: str = "text",
+    encoding: str | None = None,
     quiet: bool = False,
     workers: int | None = None,
 ) -> Inspection:
@@ -70,6 +71,7 @@ def inspect(
         valid: a validation text to compare with the first: unknown words, and overlap.
         test: a test text to compare in the same way.
         field: the field of a JSON Lines record that holds its text.
+        encoding: of files that are not UTF-8.
         quiet: no progress on stderr.
         workers: processes; by default as many as there are cores, none for a small text.
 
@@ -84,7 +86,8 @@ def inspect(
     check_one_stdin(files)
     check_field(files["train"], field)
     with read_once(), tempfile.TemporaryDirectory(prefix="seqlab-") as folder:
-        return Inspection(_report(*_read(Path(folder), files, field, quiet, workers)))
+        config = TextConfig(errors="replace", field=field, encoding=encoding)
+        return Inspection(_report(*_read(Path(folder), files, config, quiet, workers)))
 
 
 def _comparisons(sources: Sources, valid: Sources | None, test: Sources | None) -> dict[str, Sources]:
@@ -111,10 +114,9 @@ class InspectedText:
 
 
 def _read(
-    folder: Path, files: dict[str, list[SourceFile]], field: str, quiet: bool, workers: int | None
+    folder: Path, files: dict[str, list[SourceFile]], config: TextConfig, quiet: bool, workers: int | None
 ) -> tuple[dict[str, InspectedText], dict[str, list[str]]]:
     """All texts by name, `train` first, and their types by kind of tokenizer."""
-    config = TextConfig(errors="replace", field=field)
     spools, reports = {}, {name: ReadReport() for name in files}
     for name, group in files.items():
         spools[name] = read_spool(folder / f"{name}.txt", group, config, reports[name], quiet)
@@ -130,7 +132,7 @@ def _read(
     headers = numbering.write(folder, TOKENIZERS["whitespace"](Vocab(types["whitespace"])))
     texts = {
         name: InspectedText(
-            [_file(file, entry, field) for file, entry in zip(group, reports[name].files, strict=True)],
+            [_file(file, entry, config) for file, entry in zip(group, reports[name].files, strict=True)],
             spools[name],
             _look(spools[name], quiet, workers),
             {kind: counts[kind][name] for kind in counts},
@@ -159,19 +161,19 @@ def _look(spool: Spool, quiet: bool, workers: int | None) -> Look:
     return look
 
 
-def _file(file: SourceFile, entry: FileReport, field: str) -> dict[str, Any]:
+def _file(file: SourceFile, entry: FileReport, config: TextConfig) -> dict[str, Any]:
     found = {
         name: getattr(entry, name)
         for name in ("compression", "encoding", "byte_order_mark", "carriage_returns", "note")
     }
-    first = _first_invalid(file, field) if entry.replaced else None
+    first = _first_invalid(file, config) if entry.replaced else None
     return {"name": entry.name, "bytes": entry.bytes_read, **found, "invalid": entry.replaced, "first_invalid": first}
 
 
-def _first_invalid(file: SourceFile, field: str) -> str | None:
+def _first_invalid(file: SourceFile, config: TextConfig) -> str | None:
     """Where a file's first invalid byte is, in the words of the reader that refuses it."""
     try:
-        for _ in read_documents([file], "strict", field):
+        for _ in read_documents([file], "strict", config.field, encoding=config.encoding):
             pass
     except InputError as error:
         return str(error).removeprefix(f"{file.name}: ").partition(";")[0]
@@ -226,6 +228,7 @@ def _form(spool: Spool) -> dict[str, Any]:
         "ebook_notice": any(NOTICE.search(text) for text in ends),
         "wrapped_at": wrap_width(ends[0][:WRAP_SAMPLE].split("\n")),
         "list": is_list(spool, records=False),
+        "stamps": LineFeatures.of(ends[0][:WRAP_SAMPLE].split("\n")).stamps,
     }
 
 

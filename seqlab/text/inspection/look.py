@@ -12,7 +12,10 @@ import numpy as np
 
 from ..preparation.spool import Chunk
 
-_TAG = re.compile(r"</?(?!(?:unk|eos|s|pad)>)[A-Za-z][^<>\n]{0,200}>|&(?:amp|lt|gt|quot|nbsp|#\d+);")
+_TAG = re.compile(
+    r"</?(?!(?:unk|eos|s|pad)>)[A-Za-z][\w:.-]{0,60}(?:\s[^<>\n]{0,200}=[^<>\n]{0,200})?\s?/?>"
+    r"|&(?:amp|lt|gt|quot|nbsp|#\d+);"
+)
 
 
 class ChunkLook(NamedTuple):

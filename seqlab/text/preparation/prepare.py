@@ -384,7 +384,7 @@ def read_spool(
 ) -> Spool:
     """Write the clean text of `files` into one file at `path`; what was found is added to `report`."""
     spool, own = Spool(path, chunk_bytes), ReadReport()
-    documents = read_documents(files, config.errors, config.field, own)
+    documents = read_documents(files, config.errors, config.field, own, config.encoding)
     documents = without_headers(documents) if config.strip_ebook_header else documents
     documents = unwrapped(documents) if config.unwrap else documents
     with Progress("reading", sum(file.size for file in files) / 1e6, "MB", quiet) as progress:

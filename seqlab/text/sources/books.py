@@ -19,6 +19,8 @@ NARROWEST = 45
 """Characters of the widest lines below which a text is verse or a list rather than wrapped prose."""
 WRAPPED = 0.8
 """Share of line ends that wrapping explains, in a text or a paragraph that is wrapped."""
+GOING_ON = 0.25
+"""Share of these ends behind which a line begins with a small letter, or one that has no case."""
 LOOKED_AT = 1 << 18
 """Characters from which it is judged whether a document is wrapped, and at which width."""
 BEGINS = re.compile(r"^\W*start of (?:the |this )?project gutenberg|^\W*end\W*the small print", re.IGNORECASE)
@@ -82,7 +84,10 @@ def wrap_width(lines: Sequence[str]) -> int:
         for line, after in zip(lines, lines[1:], strict=False)
         if line.strip() and after.strip() and not line[0].isspace() and not after[0].isspace()
     ]
-    return width if len(pairs) >= 10 and _forced(pairs, width) >= WRAPPED else 0
+    if len(pairs) < 10 or _forced(pairs, width) < WRAPPED:
+        return 0
+    going_on = sum(after[0].isalpha() and not after[0].isupper() for _, after in pairs)
+    return width if going_on >= GOING_ON * len(pairs) else 0
 
 
 def _forced(pairs: Sequence[tuple[str, str]], width: int) -> float:

@@ -9,12 +9,13 @@ import io
 import lzma
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from encodings import aliases
 from typing import IO, Any
 
 import numpy as np
 
 from ...base.contents.signatures import PRINTABLE, kind_of_bytes
-from ...base.errors import InputError, option
+from ...base.errors import InputError, did_you_mean, option
 
 BLOCK = 1 << 20
 """Bytes read at a time."""
@@ -36,6 +37,8 @@ _DECODERS: dict[str, Callable[[bytes, str, bool], tuple[str, int]]] = {
     "utf-32-le": codecs.utf_32_le_decode,
     "utf-32-be": codecs.utf_32_be_decode,
 }
+STATEFUL = ("iso2022", "hz", "utf-7")
+"""Encodings in which bytes mean what those before say, so that a text cannot be read block by block."""
 _MANY_NULS = 0.3
 """Share of NUL bytes that no text has, but UTF-16 without a byte order mark does."""
 NOISE, FEWEST_BYTES, MOST_CONTROLS = 1 << 12, 64, 0.15
@@ -61,7 +64,9 @@ class FileReport:
     """What the file looks like, where it is read as plain text and may be something else."""
 
 
-def read_text(handle: IO[bytes], report: FileReport, errors: str = "strict", suffix: str = "") -> Iterator[str]:
+def read_text(
+    handle: IO[bytes], report: FileReport, errors: str = "strict", suffix: str = "", encoding: str | None = None
+) -> Iterator[str]:
     """Yield a file's text in blocks of about a megabyte, decoded, without byte order mark, newlines as LF.
 
     Args:
@@ -70,12 +75,15 @@ def read_text(handle: IO[bytes], report: FileReport, errors: str = "strict", suf
         errors: "strict" raises InputError at the first invalid byte (file, line, byte offset); "replace" puts
             U+FFFD and counts.
         suffix: the file's last suffix; one of compressed files must fit the content.
+        encoding: of a text that is not UTF-8: from its first byte on that is none.
 
     Raises:
-        InputError: the data is damaged, truncated, binary, or not what the suffix says.
+        InputError: the encoding is not known, the data is damaged, truncated, binary, or not what the suffix says.
     """
+    if encoding is not None:
+        check_encoding(encoding)
     buffered: io.BufferedReader[Any] = io.BufferedReader(_CountingReader(handle, report))
-    yield from _clean_newlines(_decoded(_decompressed(buffered, report, suffix), report, errors), report)
+    yield from _clean_newlines(_decoded(_decompressed(buffered, report, suffix), report, errors, encoding), report)
 
 
 class _CountingReader(io.RawIOBase):
@@ -163,7 +171,34 @@ _UNPACK: dict[str | None, Callable[[IO[bytes]], Iterator[bytes]]] = {
 }
 
 
-def _decoded(blocks: Iterator[bytes], report: FileReport, errors: str) -> Iterator[str]:
+def check_encoding(name: str) -> None:
+    """Raise InputError for what is no encoding of text, or one whose bytes mean something only after those before."""
+    try:
+        codecs.getincrementaldecoder(name)().decode(b"", True)
+        "".encode(name)
+    except (LookupError, TypeError):
+        known = did_you_mean(name, sorted({*aliases.aliases, *aliases.aliases.values()}))
+        raise InputError(f"{option('encoding')}: {name!r} is no encoding of text that Python knows.{known}") from None
+    if codecs.lookup(name).name.startswith(STATEFUL):
+        raise InputError(
+            f"{option('encoding')}: {name} is not read; convert the files, such as with iconv -f {name} -t UTF-8."
+        )
+
+
+def _decoder(encoding: str) -> Callable[[bytes, str, bool], tuple[str, int]]:
+    """(bytes, errors, whether they are the last) -> text and how many bytes it took."""
+    if encoding in _DECODERS:
+        return _DECODERS[encoding]
+
+    def decode(data: bytes, errors: str, final: bool) -> tuple[str, int]:
+        decoder = codecs.getincrementaldecoder(encoding)(errors)
+        text = decoder.decode(data, final)
+        return text, len(data) - len(decoder.getstate()[0])
+
+    return decode
+
+
+def _decoded(blocks: Iterator[bytes], report: FileReport, errors: str, encoding: str | None = None) -> Iterator[str]:
     pending = _first_bytes(blocks)
     mark = next(((bom, name) for bom, name in _BOMS if pending.startswith(bom)), None)
     offset = 0
@@ -174,8 +209,13 @@ def _decoded(blocks: Iterator[bytes], report: FileReport, errors: str) -> Iterat
         _refuse_documents(pending, report)
         if errors == "strict":
             _refuse_binary(pending, report)
-    final = False
+    final, decided = False, encoding is None or bool(mark)
     while True:
+        if encoding is not None and not decided:
+            valid, invalid = _not_ascii(pending, final)
+            decided = valid + invalid > 0
+            if invalid > valid:
+                report.encoding = encoding
         text, used = _decode_block(pending, final, offset, report, errors)
         if text:
             yield text
@@ -187,6 +227,15 @@ def _decoded(blocks: Iterator[bytes], report: FileReport, errors: str) -> Iterat
         pending += block or b""
 
 
+def _not_ascii(data: bytes, final: bool = True) -> tuple[int, int]:
+    """Characters of UTF-8 beyond ASCII, and byte sequences that are none: more of these mean another encoding."""
+    if data.isascii():
+        return 0, 0
+    text = codecs.utf_8_decode(data, "replace", final)[0]
+    invalid = text.count("\ufffd")
+    return sum(not character.isascii() for character in text) - invalid, invalid
+
+
 def _first_bytes(blocks: Iterator[bytes]) -> bytes:
     """The first block or blocks: enough bytes to see any byte order mark."""
     head = b""
@@ -196,16 +245,20 @@ def _first_bytes(blocks: Iterator[bytes]) -> bytes:
 
 
 def _decode_block(data: bytes, final: bool, offset: int, report: FileReport, errors: str) -> tuple[str, int]:
-    decode = _DECODERS[report.encoding]
+    decode = _decoder(report.encoding)
     try:
         text, used = decode(data, errors, final)
     except UnicodeDecodeError as error:
         before = decode(data[: error.start], "strict", True)[0]
         line = report.lines + _line_ends(before) + 1
         value = " ".join(f"0x{byte:02x}" for byte in data[error.start : error.end][:4])
+        cure = "convert the file to UTF-8"
+        valid, invalid = _not_ascii(data)
+        if report.encoding == "utf-8" and invalid > valid:
+            cure = f"name its encoding, such as {option('encoding', 'cp1252')}"
         raise InputError(
             f"{report.name}: line {line}: invalid {report.encoding.upper()} at byte offset "
-            f"{offset + error.start} ({value}); convert the file to UTF-8, or use {option('errors', 'replace')}."
+            f"{offset + error.start} ({value}); {cure}, or use {option('errors', 'replace')}."
         ) from None
     if errors == "replace" and "\ufffd" in text:
         report.replaced += text.count("\ufffd") - _genuine_replacements(data[:used], report.encoding)
@@ -220,6 +273,8 @@ def _genuine_replacements(data: bytes, encoding: str) -> int:
     """How many U+FFFD the data itself holds, as opposed to those that stand for invalid bytes."""
     if encoding == "utf-8":
         return data.count(b"\xef\xbf\xbd")
+    if encoding not in _DECODERS:
+        return 0
     width = 2 if "16" in encoding else 4
     units = np.frombuffer(data, f"{'<' if encoding.endswith('le') else '>'}u{width}", len(data) // width)
     return int(np.count_nonzero(units == 0xFFFD))

@@ -206,6 +206,7 @@ def read_documents(
     errors: str = "strict",
     field: str = FIELD,
     report: ReadReport | None = None,
+    encoding: str | None = None,
 ) -> Iterator[tuple[bool, str]]:
     """Stream the documents of SOURCE arguments, whatever their size.
 
@@ -217,6 +218,7 @@ def read_documents(
         field: the field of a JSON Lines record, or the column of a table (by name, or by number from 1), that holds its
             text.
         report: filled in file by file.
+        encoding: of files that are not UTF-8.
 
     Yields:
         (starts_document, text) blocks of about a megabyte.
@@ -230,11 +232,11 @@ def read_documents(
         entry = FileReport(source.name)
         report.files.append(entry)
         with source.open() as handle:
-            yield from _documents_of(source, handle, entry, errors, field)
+            yield from _documents_of(source, handle, entry, errors, field, encoding)
 
 
 def _documents_of(
-    source: SourceFile, handle: IO[bytes], entry: FileReport, errors: str, field: str
+    source: SourceFile, handle: IO[bytes], entry: FileReport, errors: str, field: str, encoding: str | None
 ) -> Iterator[tuple[bool, str]]:
     """The documents of one file."""
     suffix, kind = Path(source.name).suffix.lower(), source.format
@@ -249,7 +251,7 @@ def _documents_of(
         entry.bytes_read += len(data)
         yield from _whole(BINARY[kind](data, source.name))
         return
-    texts = read_text(handle, entry, errors, suffix)
+    texts = read_text(handle, entry, errors, suffix, encoding)
     if kind in MARKED:
         yield from _whole(MARKED[kind]("".join(texts)))
     elif kind == NOTEBOOK:
