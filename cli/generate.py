@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from seqlab.generation import TextGenerator
     from seqlab.run import Run
 
+SHOWN = 10
+"""Lines that a sentence lists."""
 _ESCAPES = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"}
 
 
@@ -232,9 +234,7 @@ def _print_items(
     with _whole_lines() as write:
         for item in found:
             write(f"{item.text}\n")
-    if found.seen:
-        known = ", ".join(found.seen)
-        say(f"{len(found.seen)} of {len(found)} are in the training text: {known} (--new leaves them out)")
+    _say_seen(found.seen, len(found), " (--new leaves them out)")
     if len(found) < count:
         say(f"only {len(found)} of {count} different{' new' * new} items in {found.drawn:,} texts drawn")
 
@@ -254,8 +254,15 @@ def _print_points(run: str, prompt: str, options: dict[str, Any], device: str, a
     with _whole_lines() as write:
         for item in found:
             write(f"{item.text}\n")
-    if found.seen:
-        say(f"{len(found.seen)} of {len(found)} are in the training text: {', '.join(found.seen[:10])}")
+    _say_seen(found.seen, len(found))
+
+
+def _say_seen(seen: Sequence[str], count: int, hint: str = "") -> None:
+    """Which of so many lines the training text has; all of them need no list."""
+    if seen:
+        more = ", ..." if len(seen) > SHOWN else ""
+        known = "" if len(seen) == count else f": {', '.join(seen[:SHOWN])}{more}"
+        say(f"{len(seen)} of {count} are in the training text{known}{hint}")
 
 
 def _print_texts(generator: TextGenerator, prompt: str, options: dict[str, Any]) -> None:

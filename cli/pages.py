@@ -180,6 +180,8 @@ def usage_sentence(error: Any) -> str:
         return f"{_named(param, context)} is missing.{f' For example: {example}' if example else see}"
     if name == "NoSuchOption":
         flags = [flag for one in command.get_params(context) for flag in one.opts if flag.startswith("--")]
+        if error.option_name in ("--resume", "--continue") and "--more" in flags:
+            return f"there is no option {error.option_name}: the same command resumes, --more N goes on after the end."
         return f"there is no option {error.option_name}.{did_you_mean(error.option_name, flags)}{see}"
     if found := re.match(r"No such command ['\"](.*?)['\"]", text):
         verbs = command.list_commands(context)

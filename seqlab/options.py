@@ -64,7 +64,7 @@ class TextOptions(TypedDict, total=False):
     spent on them."""
     encoding: str | None
     """Encoding of files that are not UTF-8; those that are need none. Default: None. Usual: cp1252 (Western Europe,
-    Windows), latin-1, cp1251, shift_jis, gb18030. Old files are read as they were meant."""
+    Windows), latin-1, cp1251, shift-jis, gb18030. Old files are read as they were meant."""
     errors: Literal["strict", "replace"]
     """Bytes that are not UTF-8: refuse them with file, line and offset, or replace them by U+FFFD and count them.
     Default: "strict". Usual: replace for texts scanned or collected from the web. replace reads damaged files instead
@@ -106,7 +106,7 @@ class LanguageModelOptions(TypedDict, total=False):
     spent on them."""
     encoding: str | None
     """Encoding of files that are not UTF-8; those that are need none. Default: None. Usual: cp1252 (Western Europe,
-    Windows), latin-1, cp1251, shift_jis, gb18030. Old files are read as they were meant."""
+    Windows), latin-1, cp1251, shift-jis, gb18030. Old files are read as they were meant."""
     errors: Literal["strict", "replace"]
     """Bytes that are not UTF-8: refuse them with file, line and offset, or replace them by U+FFFD and count them.
     Default: "strict". Usual: replace for texts scanned or collected from the web. replace reads damaged files instead
@@ -352,7 +352,7 @@ class AutoencoderOptions(TypedDict, total=False):
     spent on them."""
     encoding: str | None
     """Encoding of files that are not UTF-8; those that are need none. Default: None. Usual: cp1252 (Western Europe,
-    Windows), latin-1, cp1251, shift_jis, gb18030. Old files are read as they were meant."""
+    Windows), latin-1, cp1251, shift-jis, gb18030. Old files are read as they were meant."""
     errors: Literal["strict", "replace"]
     """Bytes that are not UTF-8: refuse them with file, line and offset, or replace them by U+FFFD and count them.
     Default: "strict". Usual: replace for texts scanned or collected from the web. replace reads damaged files instead
@@ -655,7 +655,7 @@ class EmbeddingsOptions(TypedDict, total=False):
     spent on them."""
     encoding: str | None
     """Encoding of files that are not UTF-8; those that are need none. Default: None. Usual: cp1252 (Western Europe,
-    Windows), latin-1, cp1251, shift_jis, gb18030. Old files are read as they were meant."""
+    Windows), latin-1, cp1251, shift-jis, gb18030. Old files are read as they were meant."""
     errors: Literal["strict", "replace"]
     """Bytes that are not UTF-8: refuse them with file, line and offset, or replace them by U+FFFD and count them.
     Default: "strict". Usual: replace for texts scanned or collected from the web. replace reads damaged files instead

@@ -112,7 +112,7 @@ def tune_together(
         put_in_place(odds_N, places_N, odds_S, places_S)
     mixed_N = mix(network_N, counts_N, odds_N)
     gain_N = mixed_N - network_N
-    if gain_N.mean() <= DEVIATIONS * standard_error(gain_N):
+    if gain_N.mean() <= DEVIATIONS * standard_error(gain_N) and counts_N.mean() <= network_N.mean():
         alone = Reports(counts, tokens, counts_N)
         return Together(Members(model), {**alone.of(network_N), "counts_left_out": alone.of_counts()})
     return Together(Members(model, counts, gate), Reports(counts, tokens, counts_N).of_all(network_N, odds_N))

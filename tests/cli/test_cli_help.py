@@ -272,6 +272,7 @@ def test_a_newline_can_be_typed(typed, text):
         ("compare", "RUN|VECTORS is missing. For example: seqlab compare"),
         ("evalute", "evalute'. Did you mean 'evaluate'? See"),
         ("train ml text.txt", "Choose one of: lm, embeddings, autoencoder. See"),
+        ("train lm text -o run --resume", "there is no option --resume: the same command resumes, --more N goes on"),
         ("generate run --lenght 3", "there is no option --lenght. Did you mean '--length'? See"),
         ("generate run --length", "--length needs a value."),
         ("neighbors vectors word --json=3", "--json takes no value."),

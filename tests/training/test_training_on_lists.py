@@ -92,6 +92,18 @@ def test_counts_stand_alone_beside_a_network_that_only_disturbs(lm, limit: int, 
     assert together.report["nats_per_token"] < together.report["network"]["nats_per_token"]
 
 
+def test_counts_that_may_help_by_chance_stay_only_where_they_are_the_better_model(lm, monkeypatch) -> None:
+    corpus = seqlab.Corpus.open(lm.run.record["corpus"]["path"])
+    types, start_id = len(corpus.tokenizer.vocab), corpus.tokenizer.start_id
+    counts = count_text(corpus.train, types, start_id, corpus.valid)
+    monkeypatch.setattr(tuning, "standard_error", lambda _: 1e9)
+    torch.manual_seed(1)
+    untrained, trained = LanguageModel(lm.run.config.model, types).eval(), lm.run.load_model("cpu")
+    assert tuning.tune_together(untrained, counts, corpus.valid, start_id, 10**6).members.mixed is not None
+    few = count_text(TokenFile.of(np.repeat(corpus.train[:1], 50)), types, start_id)
+    assert tuning.tune_together(trained, few, corpus.valid, start_id, 10**6).members.mixed is None
+
+
 def test_a_score_of_the_training_text_says_so(lm, tmp_path) -> None:
     """Of lists by their lines, of which a tenth was kept for validation."""
     text = lm.run.path.parent / "words.txt"

@@ -213,7 +213,7 @@ def test_frequent_words_near_no_others_are_left_out_by_default_and_named() -> No
 
 def test_highlighted_words_bring_their_neighbours_and_their_rank_among_all_words() -> None:
     vectors = some_vectors()
-    wordmap = draw_map(vectors, words=10, skip=0, method="pca", highlight=["word100"], neighbors=4).wordmap
+    wordmap = draw_map(vectors, words=10, method="pca", highlight=["word100"], neighbors=4).wordmap
     assert [wordmap.words[i] for i in wordmap.highlighted] == ["word100"]
     near = [word for word, _ in vectors.neighbors("word100", 4)]
     assert [wordmap.words[i] for i in wordmap.related] == near

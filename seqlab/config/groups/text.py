@@ -80,7 +80,7 @@ class TextConfig(Settings):
         None,
         "Encoding of files that are not UTF-8; those that are need none.",
         tier="recipe",
-        usual="cp1252 (Western Europe, Windows), latin-1, cp1251, shift_jis, gb18030",
+        usual="cp1252 (Western Europe, Windows), latin-1, cp1251, shift-jis, gb18030",
         effect="Old files are read as they were meant.",
     )
     errors: Literal["strict", "replace"] = knob(

@@ -125,8 +125,9 @@ def opening(trainer: VectorTrainer, needed: int) -> str:
     """What is about to be trained, in a sentence."""
     config, text = trainer.config, trainer.text
     ngrams = f" and {config.buckets:,} buckets of n-grams" if config.subwords else ""
+    epochs = f"{trainer.epochs:.3g} epoch{'s' * (trainer.epochs != 1)}"
     return (
         f"{text.words:,} words; {len(trainer.words.words):,} different ones{ngrams} get vectors of {config.dim} "
-        f"dimensions, {needed / 1e6:,.0f} MB; {trainer.epochs:.3g} epochs; {trainer.engine.name} engine, "
+        f"dimensions, {needed / 1e6:,.{needed < 1e7:d}f} MB; {epochs}; {trainer.engine.name} engine, "
         f"{trainer.workers} thread{'s' * (trainer.workers > 1)}."
     )

@@ -76,7 +76,12 @@ def choose_tokenizer(sample: str, characters: int, for_words: bool = False) -> t
     if looks_tokenised(sample):
         return "whitespace", "the text looks tokenised already"
     if for_words:
-        return "word", "word vectors need words"
+        script = script_of(sample)[0]
+        unspaced = (
+            f", but {script} has no spaces between them, so that characters or phrases get vectors; "
+            "let a word segmenter put spaces between words first"
+        )
+        return "word", "word vectors need words" + (unspaced if script else "")
     if WORDS_FROM <= characters < WORDS_BELOW and reads_as_words(sample):
         return "word", f"{characters:,} characters of prose are enough to learn words from, and few enough to know most"
     if characters < SMALL_TEXT:

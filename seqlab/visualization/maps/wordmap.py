@@ -23,6 +23,8 @@ from .projection import PROJECTIONS, usable_perplexity
 WORDS_PER_CLUSTER = 4
 MOST_SKIPPED, SKIPPED_SHARE = 150, 0.1
 """Words that a map does without by default, at most: about as many as hold sentences together, and a share of all."""
+FEWEST = 300
+"""Vectors of fewer words are drawn with all of them."""
 SKIPPED_AMONG = 1000
 """Most frequent words among which they are."""
 NEAREST = 8
@@ -121,7 +123,8 @@ def choose_words(vectors: Mappable, config: MapConfig) -> Chosen:
     if config.only is None:
         readable = (row for row in order.tolist() if config.symbols or is_readable(vectors.words[row]))
         if config.skip is None:
-            spare = min(MOST_SKIPPED, int(SKIPPED_SHARE * len(order))) if noun_of(vectors) == "word" else 0
+            enough = len(order) >= FEWEST and noun_of(vectors) == "word"
+            spare = min(MOST_SKIPPED, int(SKIPPED_SHARE * len(order))) if enough else 0
             candidates = list(islice(readable, config.words + spare))
             skipped = apart(vectors, candidates[: SKIPPED_AMONG + spare], len(candidates) - config.words)
             chosen = set(candidates) - set(skipped)
