@@ -202,7 +202,7 @@ def test_frequent_words_near_no_others_are_left_out_by_default_and_named() -> No
     vectors = WordVectors(words, np.stack([rows[word] for word in words]))
     picture = draw_map(vectors, words=400, method="pca", quiet=True)
     assert len(picture.skipped) == 30
-    assert sum(word.startswith("the") for word in picture.skipped) >= 26
+    assert sum(word.startswith("the") for word in picture.skipped) >= 20  # by frequency alone 15
     assert not {*picture.wordmap.words} & {*picture.skipped}
     assert "30 frequent words near no others" in picture.notes[0]
     assert "30 frequent words near no others" in picture.wordmap.caption

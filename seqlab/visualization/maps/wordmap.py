@@ -27,8 +27,10 @@ FEWEST = 300
 """Vectors of fewer words are drawn with all of them."""
 SKIPPED_AMONG = 1000
 """Most frequent words among which they are."""
-NEAREST = 8
-"""Words whose cosines say whether a word is near any."""
+NEAREST, NEARNESS = 8, 0.5
+"""Words whose cosines say whether a word is near any, and what this weighs next to how frequent it is. Of the 500 words
+on maps of a play and two encyclopedias 99, 49 and 40 were function words with it, 100, 45 and 47 with a weight of 1,
+109, 60 and 45 without the 150 most frequent, 205 and 154 of all words of the first two."""
 COPIES, NEIGHBOR = 40, 60
 """Bytes that a map takes for each number of its vectors, and for each neighbour that t-SNE looks at."""
 
@@ -149,7 +151,7 @@ def apart(vectors: Mappable, rows: Sequence[int], count: int) -> list[int]:
     """The `count` words that are most frequent and least like any other: articles, prepositions, auxiliaries.
 
     They go with everything, so they are near nothing, in any language; a frequent word of a subject has neighbours.
-    Both weigh alike: the logarithm of a word's rank, and the mean cosine of its nearest words.
+    What counts is the logarithm of a word's rank, and the mean cosine of its nearest words.
 
     Args:
         vectors: of the words.
@@ -164,7 +166,8 @@ def apart(vectors: Mappable, rows: Sequence[int], count: int) -> list[int]:
     nearest = min(NEAREST, len(rows) - 1)
     near_N = np.partition(cosine_NN, -nearest)[:, -nearest:].mean(axis=1)
     rarity_N = np.log1p(np.arange(len(rows)))
-    score_N = sum((value_N - value_N.mean()) / (value_N.std() or 1) for value_N in (near_N, rarity_N))
+    near_N, rarity_N = ((value_N - value_N.mean()) / (value_N.std() or 1) for value_N in (near_N, rarity_N))
+    score_N = rarity_N + NEARNESS * near_N
     return [rows[place] for place in sorted(np.argsort(score_N, kind="stable")[:count].tolist())]
 
 
