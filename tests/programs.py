@@ -1,7 +1,7 @@
 """Commands of seqlab in processes of their own that start at once: copies of a process that has imported everything.
 
 For tests of what happens to a process: kills, Ctrl-C, several at a time. Where processes cannot be copied, each is
-started anew.
+started anew. Such tests are of one `xdist_group`, GROUP, so that one process is copied for all of them.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ ROOT = Path(__file__).resolve().parents[1]
 COPIES = sys.platform == "linux"
 IMPORTED = ("optuna", "seqlab.models.counts.trie", "seqlab.studies.tune.search", "seqlab.training.train")
 """What commands import besides what the campaign against faults does."""
+GROUP = "programs"
+"""Of pytest-xdist: the worker that runs all of its tests starts one such process."""
 ANEW = "import sys; from seqlab_cli import start; sys.argv[0] = 'seqlab'; exec(sys.argv.pop(1)); start()"
 """A program that starts anew: what it runs first, and its words."""
 

@@ -10,7 +10,7 @@ import sys
 
 import numpy as np
 import pytest
-from programs import Program
+from programs import GROUP, Program
 
 from seqlab import api
 from seqlab.base.errors import InputError
@@ -106,6 +106,7 @@ def copied(story, words, monkeypatch):
     return first
 
 
+@pytest.mark.xdist_group(GROUP)
 @pytest.mark.parametrize("start", ["copies", pytest.param("torchrun", marks=pytest.mark.slow)])
 def test_two_processes_equal_one_on_the_joint_batch_and_resume_exactly(start, corpus, tmp_path, monkeypatch):
     story = STORY.format(corpus=str(corpus.path), out=str(tmp_path), options=OPTIONS)

@@ -11,7 +11,7 @@ import signal
 import numpy as np
 import pytest
 import torch
-from programs import Done, run_program
+from programs import GROUP, Done, run_program
 
 from seqlab import api
 from seqlab.base.errors import InputError, SeqlabError
@@ -131,6 +131,7 @@ def dying(moment: str, number: int, words: list[str]) -> Done:
     return run_program(words, DYING.format(moment=moment, number=number))
 
 
+@pytest.mark.xdist_group(GROUP)
 def test_a_killed_process_resumes_to_bit_identical_weights(words, tmp_path):
     """The real thing once: SIGKILL between two steps and while saving; test_resume.py goes through the modes."""
     more = ("--softmax", "sampled", "--samples", "16")
@@ -153,6 +154,7 @@ def test_a_killed_process_resumes_to_bit_identical_weights(words, tmp_path):
     assert json.loads(done.stdout.splitlines()[-1])["steps"] == runs[0].metrics()[-1]["step"]
 
 
+@pytest.mark.xdist_group(GROUP)
 def test_interrupt_saves_and_exits_130(words, tmp_path):
     stopped = dying("interrupt", 2, command(words.path, tmp_path / "run"))
     assert stopped.returncode == 130, stopped.stderr

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from programs import Program, run_program
+from programs import GROUP, Program, run_program
 from seqlab_cli.main import run
 
 import seqlab
@@ -30,7 +30,7 @@ from seqlab.studies.tune.tunables import language_model
 from seqlab.studies.tune.tunables.base import Effort, Ended, Measured
 from seqlab.studies.tune.tunables.language_model import TunableLanguageModel
 
-pytestmark = pytest.mark.xdist_group("tune")  # one process makes the study that most tests look at
+pytestmark = pytest.mark.xdist_group(GROUP)  # and one process makes the study that most tests look at
 SMALL = {"embed_dim": 8, "hidden_dim": 8, "layers": 1, "counts": False, "batch_size": 8, "bptt": 8, "threads": 1}
 FIXED = {**{name: value for name, value in SMALL.items() if name != "hidden_dim"}, "device": "cpu"}
 SET = [part for key, value in FIXED.items() for part in ("--set", f"{key}={str(value).lower()}")]
