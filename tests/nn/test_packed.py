@@ -20,6 +20,7 @@ from seqlab.models import LanguageModel
 from seqlab.nn import CELLS
 from seqlab.nn.packed import FORMS, arrays_of, is_packed, packed_in, stored_shapes, unpack_
 from seqlab.nn.packed.kernels import FINEST
+from seqlab.nn.packed.row_blocks import RowBlocks
 from seqlab.run import model_arrays, set_weights
 
 sizes = st.tuples(st.integers(1, 9), st.integers(1, 150))
@@ -219,6 +220,27 @@ def test_low_rank_and_sparse_weights_are_quantised_part_by_part():
         stored = arrays_of("w", smaller)
         assert stored_shapes({name: part.shape for name, part in stored.items()}, {"w": (60, 40)}) == {"w": (60, 40)}
         assert torch.equal(packed_in(stored, {"w": (60, 40)})["w"].unpacked(), smaller.unpacked())
+
+
+@pytest.mark.parametrize("inner", [None, "int8", "int4"])
+def test_rows_in_blocks_are_those_of_their_blocks(inner):
+    weight, hidden, bias = matrix((90, 40), 0), matrix((3, 40), 5), matrix(90, 6)
+    blocks = RowBlocks.of([weight[:20], FORMS["factors"].of(weight[20:70], 8), FORMS["factors"].of(weight[70:], 3)])
+    blocks = blocks.with_parts_as(FORMS[inner]) if inner else blocks
+    whole = blocks.unpacked()
+    ids = torch.tensor([[0, 19, 20], [69, 70, 89]])
+    torch.testing.assert_close(blocks.rows(ids), whole[ids])
+    torch.testing.assert_close(blocks[15:75].unpacked(), whole[15:75])
+    assert torch.equal(blocks[30:30].unpacked(), whole[30:30])
+    near = {"rtol": 1e-3, "atol": 1e-2} if inner else {"rtol": 1e-5, "atol": 1e-5}
+    torch.testing.assert_close(blocks.affine(hidden, bias), hidden @ whole.T + bias, **near)
+    stored = arrays_of("w", blocks)
+    shapes = {name: part.shape for name, part in stored.items()}
+    assert stored_shapes(shapes, {"w": (90, 40)}) == {"w": (90, 40)}
+    assert stored_shapes(shapes, {"w": (91, 40)}) == {}
+    assert torch.equal(packed_in(stored, {"w": (90, 40)})["w"].unpacked(), whole)
+    with pytest.raises(IndexError):
+        blocks.rows(torch.tensor([90]))
 
 
 @pytest.mark.parametrize("part", ["columns", "starts"])

@@ -15,6 +15,8 @@ from seqlab.models import LanguageModel
 from seqlab.nn.cells.stack import StackState, line
 from seqlab.nn.kernels.matrices import FLOAT32, multiply
 from seqlab.nn.packed import FORMS, is_packed, unpack_
+from seqlab.nn.packed.factors import Factors
+from seqlab.nn.packed.row_blocks import RowBlocks
 from seqlab.run import set_weights
 
 V, T = 701, 5
@@ -75,6 +77,33 @@ def test_a_compiled_step_is_that_of_float64(config, form, rows):
     torch.testing.assert_close(
         [[part.double() for part in layer] for layer in state], [[*layer] for layer in last], **near
     )
+
+
+@pytest.mark.parametrize("inner", [None, "int8", "int4"])
+@pytest.mark.parametrize("config", SHAPES[1:4])
+def test_low_rank_and_blocks_of_rows_have_a_compiled_step(config, inner):
+    """Of every matrix the first rows as they are and the others of low rank, or all of them of low rank."""
+    model = model_of(**config)
+    weights = {name: one for name, one in model.state_dict().items() if one.dim() == 2 and min(one.shape) > 1}
+    made = {
+        name: Factors.of(one, 30)
+        if "weight_hh" in name
+        else RowBlocks.of([one[:50].clone(), Factors.of(one[50:400], 20), Factors.of(one[400:], 7)])
+        for name, one in weights.items()
+        if name not in model.aliases() and len(one) > 400
+    }
+    set_weights(model, {name: one.with_parts_as(FORMS[inner]) if inner else one for name, one in made.items()})
+    ids_BT = ids_of(1)
+    logits_BV, state = stepped(model, ids_BT)
+    assert isinstance(state, StackState)
+    exact = unpack_(copy.deepcopy(model)).double()
+    with torch.inference_mode():
+        expected_BTV, _ = exact.sequence_logits(ids_BT, exact.init_state(1))
+        several = model.step(ids_of(3)[:, 0], model.init_state(3))[0]
+        expected, _ = exact.sequence_logits(ids_of(3)[:, :1], exact.init_state(3))
+    near = {"rtol": 4e-3, "atol": 4e-3} if inner else {"rtol": 1e-5, "atol": 2e-5}
+    torch.testing.assert_close(logits_BV.double(), expected_BTV[:, -1], **near)
+    torch.testing.assert_close(several.double(), expected[:, -1], **near)
 
 
 @pytest.mark.parametrize("config", SHAPES[:2])

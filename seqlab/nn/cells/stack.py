@@ -14,11 +14,12 @@ from torch import Tensor, nn
 
 from ...base.native import FLOATS, INT, INTS, Native
 from ..kernels.affine import FEW, LARGE, PLAIN
-from ..kernels.matrices import ALIGNED, FLOAT32, LENGTH, line_of, scratch_size
+from ..kernels.matrices import ALIGNED, scratch_size
 from ..packed import is_packed
+from ..packed.base import FIELDS, line
 from .base import Cell, State
 
-MATRIX_FIELDS, LAYER_FIELDS = LENGTH + 1, 3
+MATRIX_FIELDS, LAYER_FIELDS = FIELDS, 3
 """Of a line of the tables."""
 CELL, ADDS, PARTS = range(LAYER_FIELDS)
 """Fields of a layer: the kernel of its cell, whether its input is added to its output, and how many parts, each as wide
@@ -156,18 +157,8 @@ class Stack:
 def readable(weights: Iterable[Tensor]) -> bool:
     """Whether compiled kernels can read weights where they lie."""
     return all(
-        one.kernels is not None
+        one.compiled
         if is_packed(one)
         else (type(one) in PLAIN and one.device.type == "cpu" and one.dtype == torch.float32 and one.is_contiguous())
         for one in weights
     )
-
-
-def line(weight: Tensor, bias: Tensor, first: bool) -> list[int]:
-    """The line of a matrix in the kernel's table: rows of the first are read, by all others is multiplied."""
-    kernels = weight.kernels if is_packed(weight) else FLOAT32
-    assert kernels is not None
-    kernel = kernels.rows if first else kernels.products
-    if is_packed(weight):
-        return weight.line(kernel, bias)
-    return line_of(kernel, weight.data_ptr(), 0, bias, weight.shape, 0)

@@ -44,8 +44,9 @@ FLOAT32 = kernels_of("seqlab.nn.kernels.affine_kernels", "float32")
 
 
 def scratch_size(texts: int, width: int) -> int:
-    """float32 numbers that `products` needs beside it: the hidden states as integers, and tables."""
-    return texts * (2 * width + 320) + 1024
+    """float32 numbers that `products` needs beside it: the hidden states as integers, what is between two factors, and
+    tables."""
+    return texts * (3 * width + 320 + ALIGNED) + 1024
 
 
 def line_of(

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from torch.utils._pytree import tree_map
 
 from ...base.native import Native
-from ..kernels.matrices import MatrixKernels, multiply
+from ..kernels.matrices import FLOAT32, LENGTH, MatrixKernels, line_of, multiply
 from ..products import fast_float32
 
 FEW = 12
@@ -28,6 +28,10 @@ BLOCK = 1 << 18
 
 KERNELS = "seqlab.nn.packed.kernels"
 """Where the compiled kernels are."""
+FIELDS = LENGTH + 1
+"""Of the line of a matrix."""
+WIDEST = 4096
+"""Columns of a matrix of several parts whose rows compiled kernels can put together."""
 
 Shape = tuple[int, ...]
 Model = TypeVar("Model", bound=nn.Module)
@@ -56,6 +60,11 @@ class PackedWeight(Tensor):
         made = Tensor._make_wrapper_subclass(cls, torch.Size(shape), dtype=torch.float32)
         made.parts = dict(parts)
         return made
+
+    @property
+    def compiled(self) -> bool:
+        """Whether compiled kernels can read it where it lies."""
+        return self.kernels is not None
 
     @classmethod
     def pack(cls, weight_ND: Tensor) -> Self:
@@ -186,6 +195,30 @@ ITSELF = {Tensor.detach, Tensor.requires_grad_, Tensor.data.__get__, Tensor.cont
 def is_packed(value: object) -> TypeGuard[PackedWeight]:
     """Whether a tensor is a packed weight."""
     return isinstance(value, PackedWeight)
+
+
+def line(weight: Tensor, bias_N: Tensor | None, first: bool) -> list[int]:
+    """The line of a matrix in a kernel's table: rows of the first are read, by all others is multiplied."""
+    kernels = weight.kernels if is_packed(weight) else FLOAT32
+    assert kernels is not None
+    kernel = kernels.rows if first else kernels.products
+    if is_packed(weight):
+        return weight.line(kernel, bias_N)
+    return line_of(kernel, weight.data_ptr(), 0, bias_N, weight.shape, 0)
+
+
+class Lines:
+    """Lines of the parts of a packed weight, as its own line points to them: for as long as the weight is there."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[int, ...], tuple[np.ndarray, Sequence[Tensor]]] = {}
+
+    def at(self, lines: Sequence[list[int]], *alive: Tensor) -> int:
+        """The address of lines; tensors that they point to stay alive."""
+        key = tuple(number for one in lines for number in one)
+        if key not in self._kept:
+            self._kept[key] = np.array(lines, np.int64), alive
+        return int(self._kept[key][0].ctypes.data)
 
 
 def bytes_of(weight: Tensor) -> int:

@@ -11,17 +11,33 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor
 
+from ...base.native import Native
 from ..kernels.affine import affine
+from ..kernels.matrices import kernels_of, line_of
 from ..products import fast_float32
-from .base import PackedWeight, Shape, dense, is_packed
+from .base import KERNELS, WIDEST, Lines, PackedWeight, Shape, dense, is_packed, line
 
 
 class Factors(PackedWeight):
     """W = left (N, R) right (R, D), each of which may be packed itself."""
 
     form = "factors"
+    kernels = kernels_of(KERNELS, form)
     meaning = "the product of two thin matrices"
     types: ClassVar = {"left": (torch.float32,), "right": (torch.float32,)}
+
+    @property
+    def compiled(self) -> bool:
+        parts = [part.compiled for part in self.parts.values() if is_packed(part)]
+        return all(parts) and max(self.shape[1], *self.parts["right"].shape) <= WIDEST
+
+    def line(self, kernel: Native, bias_N: Tensor | None = None) -> list[int]:
+        left, right = self._thin
+        first = kernel is self.kernels.rows
+        zeros = torch.zeros(len(right))
+        lines = self.__dict__.setdefault("lines", Lines())
+        address = lines.at([line(right, zeros, first), line(left, bias_N, first)], zeros)
+        return line_of(kernel, address, 0, bias_N, self.shape, 0)
 
     @classmethod
     def pack(cls, weight_ND: Tensor) -> Self:

@@ -16,9 +16,10 @@ from numba import njit
 from numba.extending import register_jitable
 
 from ...base.compiled.dots import dots
-from ...base.compiled.pointers import after, pointer, room
+from ...base.compiled.pointers import after, call, pointer, room
 from ...base.compiled.simd import PAIRED
-from ..kernels.matrices import BIAS, LENGTH, ROWS, SCALES, WEIGHT, WIDTH
+from ..kernels.matrices import ALIGNED, BIAS, FUNCTION, LENGTH, ROWS, SCALES, WEIGHT, WIDTH
+from .base import FIELDS, WIDEST
 from .planes import BLOCK, HALVED, LOOKS_UP, TOGETHER, dot_planes, dot_values
 
 SUMS = {"contract", "reassoc"}
@@ -225,6 +226,86 @@ def rows_codebook(matrix_F: Any, ids_R: Any, count: int, out_RD: Any) -> None:
             out_RD[r * width + k] = values_K[codes_B[k] & 15]
         for k in range(width - half):
             out_RD[r * width + half + k] = values_K[codes_B[k] >> 4]
+
+
+def products_factors(matrix_F: Any, hidden_MD: Any, texts: int, out_MN: Any, scratch: Any) -> None:
+    """out = (hidden right^T) left^T + b, by the kernels of both.
+
+    Args:
+        matrix_F: the line of the matrix; where its numbers would lie are the lines of right and left.
+        hidden_MD: a few positions.
+        texts: M.
+        out_MN: the result.
+        scratch: as many numbers as `scratch_size` says.
+    """
+    right_F = pointer(matrix_F[WEIGHT], "int64")
+    left_F = after(right_F, FIELDS)
+    free = after(scratch, (texts * right_F[ROWS] + ALIGNED - 1) // ALIGNED * ALIGNED)
+    call(right_F[FUNCTION], right_F, hidden_MD, texts, scratch, free)
+    call(left_F[FUNCTION], left_F, scratch, texts, out_MN, free)
+
+
+def rows_factors(matrix_F: Any, ids_R: Any, count: int, out_RD: Any) -> None:
+    """Some rows, each a sum of the rows of right.
+
+    Args:
+        matrix_F: the line of the matrix.
+        ids_R: which rows.
+        count: of them.
+        out_RD: the result.
+    """
+    right_F = pointer(matrix_F[WEIGHT], "int64")
+    left_F, width = after(right_F, FIELDS), matrix_F[WIDTH]
+    narrow_K, right_D, place = room(WIDEST, "float32"), room(WIDEST, "float32"), room(1, "int64")
+    for r in range(count):
+        place[0] = ids_R[r]
+        call(left_F[FUNCTION], left_F, place, np.int64(1), narrow_K)
+        for d in range(width):
+            out_RD[r * width + d] = np.float32(0)
+        for k in range(right_F[ROWS]):
+            place[0] = k
+            call(right_F[FUNCTION], right_F, place, np.int64(1), right_D)
+            for d in range(width):
+                out_RD[r * width + d] += narrow_K[k] * right_D[d]
+
+
+def products_blocks(matrix_F: Any, hidden_MD: Any, texts: int, out_MN: Any, scratch: Any) -> None:
+    """out = hidden W^T + b of blocks of rows, by the kernel of each.
+
+    Args:
+        matrix_F: the line of the matrix; where its numbers would lie are the lines of the blocks.
+        hidden_MD: a few positions.
+        texts: M.
+        out_MN: the result.
+        scratch: as many numbers as `scratch_size` says.
+    """
+    blocks_XF, rows, width, first = pointer(matrix_F[WEIGHT], "int64"), matrix_F[ROWS], matrix_F[WIDTH], 0
+    for x in range(matrix_F[LENGTH]):
+        block_F = after(blocks_XF, x * FIELDS)
+        for m in range(texts):
+            out_N = after(out_MN, m * rows + first)
+            call(block_F[FUNCTION], block_F, after(hidden_MD, m * width), np.int64(1), out_N, scratch)
+        first += block_F[ROWS]
+
+
+def rows_blocks(matrix_F: Any, ids_R: Any, count: int, out_RD: Any) -> None:
+    """Some rows, by the kernels of their blocks.
+
+    Args:
+        matrix_F: the line of the matrix.
+        ids_R: which rows.
+        count: of them.
+        out_RD: the result.
+    """
+    blocks_XF, width, place = pointer(matrix_F[WEIGHT], "int64"), matrix_F[WIDTH], room(1, "int64")
+    for r in range(count):
+        first = 0
+        for x in range(matrix_F[LENGTH]):
+            block_F = after(blocks_XF, x * FIELDS)
+            if first <= ids_R[r] < first + block_F[ROWS]:
+                place[0] = ids_R[r] - first
+                call(block_F[FUNCTION], block_F, place, np.int64(1), after(out_RD, r * width))
+            first += block_F[ROWS]
 
 
 @step

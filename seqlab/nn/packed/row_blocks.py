@@ -11,8 +11,10 @@ from typing import ClassVar, Self
 import torch
 from torch import Tensor
 
+from ...base.native import Native
 from ..kernels.affine import affine
-from .base import PackedWeight, Shape, dense, is_packed
+from ..kernels.matrices import kernels_of, line_of
+from .base import KERNELS, Lines, PackedWeight, Shape, dense, is_packed, line
 
 
 class RowBlocks(PackedWeight):
@@ -21,6 +23,8 @@ class RowBlocks(PackedWeight):
     form = "blocks"
     meaning = "blocks of rows in forms of their own"
     types: ClassVar = {}
+    kernels = kernels_of(KERNELS, form)
+    few = 1  # the kernel reads all rows anew for every text
 
     @classmethod
     def pack(cls, weight_ND: Tensor) -> Self:
@@ -47,6 +51,19 @@ class RowBlocks(PackedWeight):
     def check(self) -> None:
         if any(not is_packed(block) and block.dtype != torch.float32 for block in self.blocks):
             raise ValueError("a block of its rows is not of float32")
+
+    @property
+    def compiled(self) -> bool:
+        return all(block.compiled if is_packed(block) else block.is_contiguous() for block in self.blocks)
+
+    def line(self, kernel: Native, bias_N: Tensor | None = None) -> list[int]:
+        of_rows = kernel is self.kernels.rows
+        every = [
+            line(block, None if bias_N is None else bias_N[first:last], of_rows)
+            for first, last, block in self._placed()
+        ]
+        address = self.__dict__.setdefault("lines", Lines()).at(every)
+        return line_of(kernel, address, 0, bias_N, self.shape, len(every))
 
     @property
     def blocks(self) -> list[Tensor]:
@@ -78,7 +95,7 @@ class RowBlocks(PackedWeight):
         found = [
             block[max(0, first - begin) : min(len(block), last - begin)]
             for begin, end, block in self._placed()
-            if begin < last and first < end
+            if max(first, begin) < min(last, end)
         ]
         return self.of(found or [torch.empty(0, self.shape[1])])
 
