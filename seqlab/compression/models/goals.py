@@ -15,6 +15,7 @@ from ...base.files import atomic_folder
 from ...base.progress import notify
 from ...models import LanguageModel
 from ...nn.packed import FORMS, bytes_of, is_packed
+from ...nn.packed.factors import Factors
 from ...run import CONFIG, Run
 from ...text import Sources
 from .compress import Original, check_output, check_source, compress_model
@@ -121,7 +122,9 @@ def _bytes(shape: tuple[int, ...], choices: Sequence[ChosenMethod]) -> int:
     for choice in choices:
         form = choice.method.form
         if choice.name == "low-rank":
-            weight = weight[: max(1, round(choice.strength * len(weight)))]  # of all matrices together
+            rows, width = shape  # as if each matrix kept the share that all together keep
+            rank = max(1, int(choice.strength * rows * width / (rows + width)))
+            weight = Factors({"left": torch.ones(rows, rank), "right": torch.ones(rank, width)}, shape)
         elif choice.name == "prune":
             weight = FORMS["sparse"].pack(weight * (torch.rand(shape, generator=generator) > choice.strength))
         elif form is not None:
