@@ -190,11 +190,11 @@ class Lexicon:
     def suggestion(self, word: str) -> str:
         """`" Did you mean 'x'?"` for words here that are written like an unknown one, or the words of a phrase, or an
         empty string."""
-        found = did_you_mean(word, itertools.islice(self.words, SUGGEST_AMONG), 2, None)
-        parts = [part for part in word.split() if part in self.index]
-        if found or len(parts) < 2 or self.noun != "word":
-            return found
-        return f" Vectors are of single words: {', '.join(map(quoted, parts))}."
+        parts = word.split()
+        known = [part for part in parts if part in self.index]
+        if len(known) > 1 and self.noun == "word" and "_".join(parts) not in self.index:
+            return f" Vectors are of single words: {', '.join(map(quoted, known))}."
+        return did_you_mean(word, itertools.islice(self.words, SUGGEST_AMONG), 2, None)
 
     def composed(self, words: Iterable[object]) -> list[str]:
         """A sentence for each of `words` whose vector is composed from its n-grams, with what may have been meant."""

@@ -65,8 +65,8 @@ def test_answers_for_words_never_seen_say_so(tmp_path: Path, capsys: pytest.Capt
 
 
 def test_how_far_an_answer_for_an_unknown_word_goes_is_said() -> None:
-    words = ["the", "king", "kings", "walking"]
-    matrix = np.random.default_rng(0).normal(size=(4, 8)).astype(np.float32)
+    words = ["the", "king", "kings", "walking", "thinking"]
+    matrix = np.random.default_rng(0).normal(size=(5, 8)).astype(np.float32)
     meta = {"settings": {"text": {"lowercase": True}}}
     vectors = WordVectors(words, matrix, meta=meta, subwords=Subwords(np.ones((50, 8), np.float32), 3, 5))
     [note] = vectors.neighbors("zzqqyy").notes
