@@ -196,6 +196,7 @@ def test_nothing_is_drawn_before_it_is_needed_and_nothing_twice(
         "perplexity": None,
         "seed": 1,
         "missing": [],
+        "skipped": [],
         "notes": [],
     }
     assert calls == []
