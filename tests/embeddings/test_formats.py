@@ -441,7 +441,7 @@ def test_conversion_holds_blocks_and_words_in_memory_but_no_matrix(tmp_path: Pat
     convert_vectors(tmp_path / "in.bin", tmp_path / f"out{ending}")
     assert tracemalloc.get_traced_memory()[1] < 5 << 19
     tracemalloc.stop()
-    assert load_vectors(tmp_path / f"out{ending}").shape == (500, 2000)
+    assert load_vectors(tmp_path / f"out{ending}").matrix.shape == (500, 2000)
 
 
 def test_convert_verb(vectors: WordVectors, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
