@@ -240,12 +240,12 @@ def start_from(model: SequenceAutoencoder, origin: AutoencoderRun, digest: str) 
     Weights of another shape stay as they are: the head of the encoder, where one of the two is variational.
 
     Raises:
-        InputError: it has another vocabulary, or no layer of the same size.
+        InputError: it has another vocabulary, or cells of another kind or size.
     """
     if origin.tokenizer.digest != digest:
         raise InputError(f"{origin.path}: has another vocabulary; start from an autoencoder of this text.")
     stored, own = origin.load_autoencoder().state_dict(), model.state_dict()
     fitting = {name: value for name, value in stored.items() if name in own and own[name].shape == value.shape}
-    if not any(name.startswith("encoder.cells") for name in fitting):
+    if any(name.startswith(("encoder.cells", "decoder.cells")) and name not in fitting for name in own):
         raise InputError(f"{origin.path}: has layers of another kind or size; give the same cell and sizes.")
     model.load_state_dict(fitting, strict=False)
