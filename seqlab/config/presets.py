@@ -24,7 +24,7 @@ def presets(of: str = LANGUAGE_MODELS) -> dict[str, dict[str, Any]]:
     "when" of an autoencoder's limits the `tokenizers` and the `lines` of the training text. That of a language model
     may limit the `tokenizers`, the `types` of the vocabulary and the `tokens` of the training text from above,
     and from below its tokens (`over`), the `minutes` that were asked for, and the `passes` over it and `updates` that
-    can be reached. "by_passes" lists settings that override these from so many passes on.
+    can be reached. "by_passes" lists settings that override these, and one another, from so many passes on.
 
     Args:
         of: LANGUAGE_MODELS or AUTOENCODERS.

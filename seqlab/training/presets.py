@@ -75,7 +75,10 @@ def suggest(
         if passes < least_passes or updates < least_updates:
             continue
         steps = [step for step in one.get("by_passes", []) if passes >= step["passes"]]
-        by_passes = {section: steps[-1][section] for section in ("model", "training") if steps and section in steps[-1]}
+        by_passes: dict[str, Any] = {}
+        for section in ("model", "training"):
+            if changed := {key: value for step in steps for key, value in step.get(section, {}).items()}:
+                by_passes[section] = changed
         return Suggestion(name, settings, fitted, by_passes, passes)
     raise AssertionError("the last preset of every kind of text fits always")
 

@@ -349,6 +349,24 @@ def test_the_preset_follows_the_text_and_what_can_be_reached(kind, types, tokens
     assert found.passes == reached / tokens
 
 
+@pytest.mark.parametrize(
+    ("kind", "types", "reached", "lr", "schedule", "batch_size"),
+    [
+        ("word", 33_278, 2e6, 0.012, "linear", 32),
+        ("word", 33_278, 3e6, 0.008, "cosine", 32),
+        ("word", 33_278, 1.2e7, 0.008, "cosine", 32),
+        ("char", 66, 2.5e6, 0.006, "linear", 16),
+        ("char", 66, 5e6, 0.004, "cosine", 16),
+        ("char", 66, 2e7, 0.004, "cosine", 32),
+    ],
+)
+def test_every_entry_by_passes_that_is_reached_holds(kind, types, reached, lr, schedule, batch_size):
+    found = suggest(CorpusFacts(1_000_000, types, kind), lambda settings: reached)
+    training = {**found.settings["training"], **found.by_passes.get("training", {})}
+    usual = LanguageModelConfig().training.schedule
+    assert (training["lr"], training.get("schedule", usual), training["batch_size"]) == (lr, schedule, batch_size)
+
+
 def test_the_preset_of_an_hour_wants_many_passes_and_a_budget_that_was_asked_for():
     text = CorpusFacts(2_000_000, 33_278, "whitespace")
     assert suggest(text, lambda settings: 3e7, ("minutes", 60)).preset == "word-long"

@@ -32,7 +32,7 @@ SEARCHED = (
     "training.batch_size",
 )
 """Settings that are searched unless a person sets them; the tuning playbook's, and the network's size."""
-SAME_COST = ("training.lr", "training.weight_decay")
+SAME_COST = ("training.lr", "training.weight_decay", "training.schedule")
 """Settings that a step costs the same with."""
 AROUND = 3.0
 """The learning rate is sought from the lower of default and suggestion over this, to the higher times this."""
