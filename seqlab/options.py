@@ -236,8 +236,9 @@ class LanguageModelOptions(TypedDict, total=False):
     """Largest absolute value of a single element of the gradient, applied before clip; 0 switches it off. Default:
     0.0. Usual: 0, or 0.01 to 1. Limits single weights instead of the whole step, and so changes its direction."""
     schedule: ScheduleName
-    """How the learning rate changes over the budget. Default: "cosine". Usual: cosine; plateau or constant for
-    published SGD recipes. A rate that falls to almost zero gives the best weights at the end of the budget."""
+    """How the learning rate changes over the budget. Default: "cosine". Usual: linear and a higher lr for one or two
+    passes over a text, cosine for more; plateau, constant: for SGD. A rate that falls to almost zero gives the best
+    weights at the end of the budget."""
     warmup: float | None
     """Share of training during which the learning rate rises; default: 0.3 for one-cycle, 0.02 for the others.
     Default: None. Usual: 0 to 0.1. Longer is safer with a high lr."""
@@ -482,8 +483,9 @@ class AutoencoderOptions(TypedDict, total=False):
     """Largest absolute value of a single element of the gradient, applied before clip; 0 switches it off. Default:
     0.0. Usual: 0, or 0.01 to 1. Limits single weights instead of the whole step, and so changes its direction."""
     schedule: ScheduleName
-    """How the learning rate changes over the budget. Default: "cosine". Usual: cosine; plateau or constant for
-    published SGD recipes. A rate that falls to almost zero gives the best weights at the end of the budget."""
+    """How the learning rate changes over the budget. Default: "cosine". Usual: linear and a higher lr for one or two
+    passes over a text, cosine for more; plateau, constant: for SGD. A rate that falls to almost zero gives the best
+    weights at the end of the budget."""
     warmup: float | None
     """Share of training during which the learning rate rises; default: 0.3 for one-cycle, 0.02 for the others.
     Default: None. Usual: 0 to 0.1. Longer is safer with a high lr."""

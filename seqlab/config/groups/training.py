@@ -141,7 +141,7 @@ class TrainingConfig(Settings):
         "cosine",
         "How the learning rate changes over the budget.",
         tier="essential",
-        usual="cosine; plateau or constant for published SGD recipes",
+        usual="linear and a higher lr for one or two passes over a text, cosine for more; plateau, constant: for SGD",
         effect="A rate that falls to almost zero gives the best weights at the end of the budget.",
         source="Loshchilov & Hutter 2017, https://arxiv.org/abs/1608.03983",
     )
