@@ -25,6 +25,7 @@ def presets(of: str = LANGUAGE_MODELS) -> dict[str, dict[str, Any]]:
     may limit the `tokenizers`, the `types` of the vocabulary and the `tokens` of the training text from above,
     and from below its tokens (`over`), the `minutes` that were asked for, and the `passes` over it and `updates` that
     can be reached. "by_passes" lists settings that override these, and one another, from so many passes on.
+    "decay_passes" sets the weight decay by the size of the text.
 
     Args:
         of: LANGUAGE_MODELS or AUTOENCODERS.

@@ -100,7 +100,9 @@ def resolve(
         chosen.append(Layer(f"run {begun.path}", choosable(begun.config.model_dump())))
     elif facts is not None:
         read = partial(reach, asked=asked, tokens=facts.tokens, rate=rate)
-        found = suggest(facts, read, asked_budget(training), from_starter)
+        usual = LanguageModelConfig().training.optimizer
+        own_optimizer = training.get("optimizer", usual) != usual
+        found = suggest(facts, read, asked_budget(training), from_starter, own_optimizer)
         preset, passes = found.preset, found.passes
         chosen += [Layer(f"preset {preset}", found.settings), Layer("text", found.fitted)]
         chosen.append(Layer("passes", found.by_passes))
