@@ -214,9 +214,9 @@ class LanguageModelOptions(TypedDict, total=False):
     """Memory of the gradient's square (adam, adamw). Default: 0.999. Usual: 0.95 to 0.999. Lower adapts the steps
     faster and makes them noisier."""
     weight_decay: float
-    """Shrinks every weight a little in each step: adamw directly, the others through the gradient (L2). Rows that got
-    no gradient are shrunk when next used or validated, or once 1 % is due. Default: 0.0. Usual: 0 to 0.1 for adamw,
-    around 1e-6 for sgd. Higher keeps weights small and overfits less."""
+    """Shrinks weights in each step: adamw matrices directly, the others all of them through the gradient (L2). Rows
+    that got no gradient are shrunk when next used or validated, or once 1 % is due. Default: 0.0. Usual: 0 to 0.1 for
+    adamw, around 1e-6 for sgd. Higher keeps weights small and overfits less."""
     l1: float
     """Penalty added to the loss: l1 times the sum of |w| over weights, not biases. Default: 0.0. Usual: 0 to 1e-5.
     Higher drives weights to exactly zero."""
@@ -461,9 +461,9 @@ class AutoencoderOptions(TypedDict, total=False):
     """Memory of the gradient's square (adam, adamw). Default: 0.999. Usual: 0.95 to 0.999. Lower adapts the steps
     faster and makes them noisier."""
     weight_decay: float
-    """Shrinks every weight a little in each step: adamw directly, the others through the gradient (L2). Rows that got
-    no gradient are shrunk when next used or validated, or once 1 % is due. Default: 0.0. Usual: 0 to 0.1 for adamw,
-    around 1e-6 for sgd. Higher keeps weights small and overfits less."""
+    """Shrinks weights in each step: adamw matrices directly, the others all of them through the gradient (L2). Rows
+    that got no gradient are shrunk when next used or validated, or once 1 % is due. Default: 0.0. Usual: 0 to 0.1 for
+    adamw, around 1e-6 for sgd. Higher keeps weights small and overfits less."""
     l1: float
     """Penalty added to the loss: l1 times the sum of |w| over weights, not biases. Default: 0.0. Usual: 0 to 1e-5.
     Higher drives weights to exactly zero."""

@@ -270,6 +270,24 @@ def test_a_model_with_rows_decays_as_a_dense_one_and_goes_on_exactly(name):
         torch.testing.assert_close(model.embedding.detach(), expected, atol=0, rtol=1e-5)
 
 
+@pytest.mark.parametrize("softmax", ["full", "sampled"])
+@pytest.mark.parametrize(("name", "kept"), [("adamw", 1.0), ("sgd", 1.0 - 0.1 * 0.5)])
+def test_decoupled_decay_leaves_biases_as_they_are(name, kept, softmax):
+    torch.manual_seed(0)
+    model = LanguageModel(ModelConfig(embed_dim=4, hidden_dim=4, layers=1, softmax=softmax, samples=3), 50)
+    optimizer = Optimizer(model, TrainingConfig(optimizer=name, weight_decay=0.5))
+    before = {key: tensor.detach().fill_(2.0).clone() for key, tensor in model.named_parameters()}
+    for parameter in model.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    for parameter in optimizer.sparse_params:
+        parameter.grad = rows_of(torch.zeros_like(parameter), torch.arange(50))
+    optimizer.step(0.1)
+    optimizer.settle()
+    for key, parameter in model.named_parameters():
+        expected = before[key] * (1.0 - 0.1 * 0.5 if parameter.numel() > max(parameter.shape) else kept)
+        torch.testing.assert_close(parameter.detach(), expected, msg=key)
+
+
 def test_training_lets_no_row_fall_behind_and_validates_settled_rows(tmp_path, monkeypatch):
     """Before every step a row may owe at most 1%; the weights that are validated and kept owe nothing."""
     (tmp_path / "text.txt").write_text("".join(f"the noun{i % 37} sees noun{i % 23} .\n" for i in range(900)))

@@ -68,8 +68,8 @@ class TrainingConfig(Settings):
     )
     weight_decay: float = knob(
         0.0,
-        "Shrinks every weight a little in each step: adamw directly, the others through the gradient (L2). Rows that "
-        "got no gradient are shrunk when next used or validated, or once 1 % is due.",
+        "Shrinks weights in each step: adamw matrices directly, the others all of them through the gradient (L2). Rows "
+        "that got no gradient are shrunk when next used or validated, or once 1 % is due.",
         tier="recipe",
         usual="0 to 0.1 for adamw, around 1e-6 for sgd",
         effect="Higher keeps weights small and overfits less.",

@@ -1,6 +1,6 @@
 """Optimisers by name. Dense parameters go to torch's fused ones; embedding and output rows, whose gradients are sparse,
-to the lazy ones of `rows`. All decay their weights: adamw directly, the others through the gradient (L2), rows that
-have none by shrinking.
+to the lazy ones of `rows`. All decay their weights: adamw its matrices directly, the others all of them through the
+gradient (L2), rows that have none by shrinking.
 """
 
 from __future__ import annotations
@@ -103,6 +103,16 @@ class Clipping(NamedTuple):
     """Share of the gradients' elements that were cut."""
 
 
+def by_decay(params: list[Parameter], decay: float, decoupled: bool) -> list[tuple[list[Parameter], float]]:
+    """Parameters by their weight decay. Decoupled decay leaves biases and gains as they are: an output bias, the log
+    frequency of a token at first, has no reason to shrink; a decay through the gradient reaches all, as published."""
+    if not decoupled or not decay:
+        return [(params, decay)] if params else []
+    matrices = [p for p in params if p.numel() > max(p.shape)]
+    others = [p for p in params if p.numel() <= max(p.shape)]
+    return [group for group in ((matrices, decay), (others, 0.0)) if group[0]]
+
+
 class Optimizer:
     """The optimisers of a model: torch's for dense parameters, a RowOptimizer for those with sparse gradients."""
 
@@ -114,12 +124,11 @@ class Optimizer:
         self.sparse_params = [p for p in trained.values() if id(p) in sparse]
         names = {id(p): name for name, p in trained.items()}
         self.parameters = {names[id(p)]: p for p in [*self.dense_params, *self.sparse_params]}
-        decay = config.weight_decay
         self.parts: list[ParameterOptimizer] = []
-        if self.dense_params:
-            self.parts.append(DenseOptimizer(self.dense_params, config.lr, recipe.dense, decay))
-        if self.sparse_params:
-            self.parts.append(recipe.rows(self.sparse_params, config.lr, decay))
+        for params, decay in by_decay(self.dense_params, config.weight_decay, recipe.decoupled):
+            self.parts.append(DenseOptimizer(params, config.lr, recipe.dense, decay))
+        for params, decay in by_decay(self.sparse_params, config.weight_decay, recipe.decoupled):
+            self.parts.append(recipe.rows(params, config.lr, decay))
 
     def zero_grad(self) -> None:
         """Forget the gradients."""
