@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from seqlab.config import EmbeddingsConfig, GenerationConfig, LanguageModelConfig
+from seqlab.config import AutoencoderConfig, EmbeddingsConfig, GenerationConfig, LanguageModelConfig
 from seqlab.nn import CELLS
 from seqlab.schedules import SCHEDULES
 
@@ -16,7 +16,7 @@ DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
 SETTINGS = {
     key.rpartition(".")[2]
-    for book in (LanguageModelConfig, EmbeddingsConfig, GenerationConfig)
+    for book in (LanguageModelConfig, EmbeddingsConfig, AutoencoderConfig, GenerationConfig)
     for key in book.keys()  # noqa: SIM118
 }
 

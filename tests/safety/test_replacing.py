@@ -12,7 +12,7 @@ import pytest
 
 from seqlab.base import files
 from seqlab.base.errors import InputError
-from seqlab.base.files import atomic_file, atomic_folder, write_json
+from seqlab.base.files import atomic_file, atomic_folder, replacing, write_json
 from seqlab.base.storage.exchange import exchange
 from seqlab.base.storage.held import held
 
@@ -79,6 +79,25 @@ def test_what_a_living_writer_holds_is_left_alone(tmp_path: Path) -> None:
         assert stray.exists()
     with atomic_folder(tmp_path / "f", "x"):
         assert not stray.exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows refuses with another error")
+def test_a_folder_that_another_writer_finishes_at_the_same_moment_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, rename = tmp_path / "f", replacing.replace
+
+    def late(source: Path, target: Path) -> None:
+        if not place.exists():
+            place.mkdir()
+            (place / "x").write_text("theirs")
+        rename(source, target)
+
+    monkeypatch.setattr(replacing, "replace", late)
+    with atomic_folder(place, "x") as folder:
+        (folder / "x").write_text("ours")
+    assert (place / "x").read_text() == "ours"
+    assert [child.name for child in tmp_path.iterdir()] == ["f"]
 
 
 def test_only_temporary_names_of_the_same_file_are_swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

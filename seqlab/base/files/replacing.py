@@ -149,7 +149,12 @@ def atomic_folder(path: str | Path, *markers: str, overwrite: bool = False) -> I
         elif place.is_dir():
             _exchange(temporary, place)
         else:
-            replace(temporary, place)
+            try:
+                replace(temporary, place)
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise
+                _exchange(temporary, place)  # another process has made it meanwhile
     _sync_folder(place if inside else place.parent)
 
 
