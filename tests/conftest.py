@@ -62,3 +62,12 @@ def pytest_runtestloop() -> None:
     """What is there now stays, and need not be looked through again and again."""
     gc.freeze()
     gc.enable()
+
+
+@pytest.fixture(scope="module")
+def short_searches():
+    """For rate and decay of dynamic evaluation."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("seqlab.evaluation.additions.dynamic.SEARCH_TOKENS", 500)
+        patch.setattr("seqlab.evaluation.additions.dynamic.STATISTICS_TOKENS", 2000)
+        yield

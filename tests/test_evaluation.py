@@ -46,6 +46,7 @@ from seqlab.nn import SOFTMAXES
 from seqlab.run import Run
 from seqlab.text import TokenFile
 
+pytestmark = pytest.mark.usefixtures("short_searches")
 VOCABULARY = 30
 
 
@@ -219,15 +220,6 @@ def test_dynamic_evaluation_reports_what_it_tuned():
     assert max(likelihoods, key=likelihoods.get) == best.lr
     with pytest.raises(InputError, match="rms, sgd"):
         Dynamic(Scorer(Members(model), 3), "adam")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def short_searches():
-    """For rate and decay of dynamic evaluation."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("seqlab.evaluation.additions.dynamic.SEARCH_TOKENS", 500)
-        patch.setattr("seqlab.evaluation.additions.dynamic.STATISTICS_TOKENS", 2000)
-        yield
 
 
 @pytest.fixture(scope="module")

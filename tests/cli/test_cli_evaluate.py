@@ -8,18 +8,10 @@ import random
 import pytest
 from seqlab_cli.main import run
 
+pytestmark = pytest.mark.usefixtures("short_searches")
 SIZES = ["--hidden-dim", "8", "--embed-dim", "8", "--layers", "1", "--batch-size", "4", "--bptt", "8", "--quiet"]
 KEYS = {"tokens", "nats_per_token", "perplexity", "nats_per_char", "bits_per_char", "bits_per_byte", "unknown_rate"}
 MEMBERS = {"network", "counts", "weights"}
-
-
-@pytest.fixture(autouse=True, scope="module")
-def short_searches():
-    """For rate and decay of dynamic evaluation."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("seqlab.evaluation.additions.dynamic.SEARCH_TOKENS", 500)
-        patch.setattr("seqlab.evaluation.additions.dynamic.STATISTICS_TOKENS", 2000)
-        yield
 
 
 @pytest.fixture(scope="module")

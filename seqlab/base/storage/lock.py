@@ -59,13 +59,20 @@ def only_trainer(folder: str | Path | None) -> Iterator[None]:
                 empty.rmdir()
 
 
+def _opened(lock: Path) -> IO[bytes] | None:
+    """The lock file; None where it cannot be made."""
+    try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        return open(lock, "ab")
+    except OSError:
+        return None
+
+
 def _locked(lock: Path, folder: str | Path) -> IO[bytes] | None:
     """The lock file, locked until it is closed; None where there can be none."""
     while True:
-        try:
-            lock.parent.mkdir(parents=True, exist_ok=True)
-            handle = open(lock, "ab")  # noqa: SIM115
-        except OSError:
+        handle = _opened(lock)
+        if handle is None:
             return None
         try:
             if not _lock(handle):
@@ -106,10 +113,8 @@ def turn(lock: Path) -> Iterator[None]:
 def _waited_for(lock: Path, until: float) -> IO[bytes] | None:
     """The lock file, locked until it is closed; None where it cannot be had."""
     while True:
-        try:
-            lock.parent.mkdir(parents=True, exist_ok=True)
-            handle = open(lock, "ab")  # noqa: SIM115
-        except OSError:
+        handle = _opened(lock)
+        if handle is None:
             return None
         try:
             if _lock(handle) and os.path.samestat(os.fstat(handle.fileno()), lock.stat()):
