@@ -353,7 +353,8 @@ def test_the_preset_follows_the_text_and_what_can_be_reached(kind, types, tokens
     ("kind", "types", "reached", "lr", "schedule", "batch_size"),
     [
         ("word", 33_278, 2e6, 0.012, "linear", 32),
-        ("char", 66, 2.5e6, 0.006, "linear", 16),
+        ("char", 66, 2.2e6, 0.006, "linear", 16),
+        ("char", 66, 3e6, 0.004, "cosine", 16),
         ("char", 66, 5e6, 0.004, "cosine", 16),
         ("char", 66, 2e7, 0.004, "cosine", 32),
     ],
