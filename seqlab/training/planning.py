@@ -29,7 +29,7 @@ from ..text.tokenizers.words import WordTokenizer
 from .machine.graphs import check_graphs
 from .machine.memory import check_fits
 from .machine.rate import tokens_per_second
-from .presets import CorpusFacts, choosable, describe, suggest
+from .presets import DECAY, CorpusFacts, choosable, decay_by_size, describe, suggest
 from .starter import starter
 from .starts.fresh import fresh_model
 from .starts.from_run import architecture_of
@@ -100,9 +100,7 @@ def resolve(
         chosen.append(Layer(f"run {begun.path}", choosable(begun.config.model_dump())))
     elif facts is not None:
         read = partial(reach, asked=asked, tokens=facts.tokens, rate=rate)
-        usual = LanguageModelConfig().training.optimizer
-        own_optimizer = training.get("optimizer", usual) != usual
-        found = suggest(facts, read, asked_budget(training), from_starter, own_optimizer)
+        found = suggest(facts, read, asked_budget(training), from_starter)
         preset, passes = found.preset, found.passes
         chosen += [Layer(f"preset {preset}", found.settings), Layer("text", found.fitted)]
         chosen.append(Layer("passes", found.by_passes))
@@ -120,7 +118,12 @@ def resolve(
     for layer in [*below, *layers]:
         values = merge(values, layer.values)
         sources |= dict.fromkeys(flat(layer.values), layer.where)
-    return Resolved(LanguageModelConfig.build(values), sources, preset, passes)
+    config = LanguageModelConfig.build(values)
+    if preset is not None and facts is not None and DECAY not in training:
+        decay = decay_by_size(preset, config.training, facts.tokens)
+        if decay is not None:
+            config, sources[f"training.{DECAY}"] = config.updated({f"training.{DECAY}": decay}), "text"
+    return Resolved(config, sources, preset, passes)
 
 
 def reach(

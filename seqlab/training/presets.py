@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ..base.results import abbreviated
-from ..config import LanguageModelConfig
+from ..config import LanguageModelConfig, TrainingConfig
 from ..config.presets import preset as preset
 from ..config.presets import presets as presets
 from ..text.ids.token_file import Corpus
@@ -42,7 +42,7 @@ class Suggestion(NamedTuple):
     settings: dict[str, Any]
     """Of the preset: model and training."""
     fitted: dict[str, Any]
-    """By the size of the text: fewer streams and shorter windows where it is short, and weight decay."""
+    """Of a text too short for the preset's windows: fewer streams, shorter windows."""
     by_passes: dict[str, Any]
     """Of the passes over the text that can be reached."""
     passes: float
@@ -53,7 +53,6 @@ def suggest(
     reach: Callable[[Mapping[str, Any]], float],
     budget: tuple[str, float] | None = None,
     from_starter: bool = False,
-    own_optimizer: bool = False,
 ) -> Suggestion:
     """The preset that suits a text by its tokenizer, vocabulary and size, and by the updates and passes over the text
     that its budget reaches with it.
@@ -66,7 +65,6 @@ def suggest(
         reach: tokens that training with these nested settings reads; called only where a decision depends on it.
         budget: the kind and size of the one that was asked for; None leaves it to the preset.
         from_starter: whether training starts from the starter's weights.
-        own_optimizer: whether another optimiser than the usual one was asked for, whose weight decay is another.
     """
     for name, one in presets().items():
         when = one.get("when")
@@ -85,11 +83,6 @@ def suggest(
         for section in ("model", "training"):
             if changed := {key: value for step in steps for key, value in step.get(section, {}).items()}:
                 by_passes[section] = changed
-        if (memory := one.get("decay_passes")) and not own_optimizer:
-            fitted["training"] = {
-                **fitted.get("training", {}),
-                **_decay({**training, **by_passes.get("training", {})}, facts.tokens, memory),
-            }
         return Suggestion(name, settings, fitted, by_passes, passes)
     raise AssertionError("the last preset of every kind of text fits always")
 
@@ -112,12 +105,24 @@ def _fitted(training: Mapping[str, Any], tokens: int) -> dict[str, Any]:
     return {"training": {"batch_size": batch_size, "bptt": max(1, min(32, tokens // (4 * batch_size)))}}
 
 
-def _decay(training: Mapping[str, Any], tokens: int, passes: float) -> dict[str, float]:
-    """The weight decay with which weights are a mean of the updates of about so many passes over the text, 1 / (lr
-    weight_decay) updates, as the best one was measured to be whatever the size of the text
-    (Wang & Aitchison 2024, https://arxiv.org/abs/2405.13698)."""
-    updates = passes * tokens / (training["batch_size"] * training["bptt"])
-    return {DECAY: min(MOST_DECAY, float(f"{1 / (training['lr'] * updates):.2g}"))}
+def decay_by_size(name: str, training: TrainingConfig, tokens: int) -> float | None:
+    """The weight decay with which weights are a mean of the updates of about as many passes over the text as a preset
+    says, 1 / (lr weight_decay) updates: the best one was measured to be that whatever the size of the text
+    (Wang & Aitchison 2024, https://arxiv.org/abs/2405.13698).
+
+    Args:
+        name: of the preset.
+        training: as it will be; its own weight decay does not matter.
+        tokens: of the training text.
+
+    Returns:
+        None where the preset does not say, or the optimiser is another, whose weight decay is another.
+    """
+    passes = presets()[name].get("decay_passes")
+    if passes is None or training.optimizer != TrainingConfig().optimizer:
+        return None
+    updates = passes * tokens / (training.batch_size * training.bptt)
+    return min(MOST_DECAY, float(f"{1 / (training.lr * updates):.2g}"))
 
 
 def choosable(config: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:

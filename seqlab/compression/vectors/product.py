@@ -23,7 +23,7 @@ TIERS = (1 / 9, 4 / 9)
 """Ends of the tiers, as shares of the words; words are in descending frequency."""
 ATTENTION = 0.6
 """An error of the word of rank r counts as r^-ATTENTION: frequent words are asked about and found more often."""
-OVERHEAD = 0.05
+OVERHEAD = 0.1
 """Share of the bytes that the frames of several tiers may take."""
 SAMPLE = 50_000
 """Rows, drawn by chance, that frames and codebooks are fitted to."""
