@@ -162,6 +162,7 @@ def describe(name: str | None, config: LanguageModelConfig, corpus: Corpus, pass
     number = "" if passes is None else f"{passes:,.0f}" if passes >= 10 else f"{passes:.2g}"
     reached = f" for about {tokens} tokens, {number} passes" if passes is not None else ""
     settings = f"preset {name}" if name else "settings of the run"
+    decay = f", weight decay {training.weight_decay:g}" if training.weight_decay else ""
     fewest, most = source.get("types", (types, types))
     if not fewest <= types <= most:
         meant = source["data"].partition(",")[0]
@@ -169,5 +170,5 @@ def describe(name: str | None, config: LanguageModelConfig, corpus: Corpus, pass
     return (
         f"{len(corpus.train):,} training tokens of {types:,} types "
         f"({corpus.tokenizer.kind} tokenizer); {settings}: {model.layers} x {model.hidden_dim} {model.cell}, "
-        f"{model.softmax} softmax, dropout {model.dropout:g}, {budget}{reached}{untied}{figure}"
+        f"{model.softmax} softmax, dropout {model.dropout:g}{decay}, {budget}{reached}{untied}{figure}"
     )

@@ -312,6 +312,15 @@ def test_a_budget_is_said_in_a_unit_that_suits_it(words, budget, said):
     assert describe(None, config, words).endswith(said)
 
 
+@pytest.mark.parametrize(
+    ("decay", "said"), [(0.045, "dropout 0.2, weight decay 0.045, 5 steps"), (0.0, "dropout 0.2, 5 steps")]
+)
+def test_the_plan_names_the_weight_decay_that_was_chosen(words, decay, said):
+    options = {"epochs": None, "steps": 5, "dropout": 0.2, "weight_decay": decay}
+    config = LanguageModelConfig().updated(LanguageModelConfig.qualified(options))
+    assert describe(None, config, words).endswith(said)
+
+
 def test_what_is_given_decides_what_can_be_reached(words):
     def planned(**training):
         rate = {"hidden": []}
