@@ -17,12 +17,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .base.cores import wait_without_spinning
+from .base.cores import keep_numpy_within_quota, wait_without_spinning
 from .base.lazy import lazy_names
 
 __version__ = "0.1.0"
 
 wait_without_spinning()
+keep_numpy_within_quota()
 
 if TYPE_CHECKING:
     from .api import check as check

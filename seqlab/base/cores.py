@@ -27,6 +27,16 @@ def wait_without_spinning() -> None:
         os.environ.setdefault(name, value)
 
 
+def keep_numpy_within_quota() -> None:
+    """Let numpy's products start as many threads as a container's quota grants instead of one a core of the machine,
+    which would wait for one another by spinning, unless the environment says otherwise.
+
+    It works only before numpy is imported: its library reads the variable when it is loaded.
+    """
+    if available_cores() < _CORES_AT_START:
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", str(available_cores()))
+
+
 def _load() -> float:
     """Processes that want to run, per core, over the last minute; unknown on Windows, which counts as busy."""
     return os.getloadavg()[0] / (os.cpu_count() or 1) if hasattr(os, "getloadavg") else 1.0

@@ -337,12 +337,30 @@ def test_openmp_sleeps_while_it_waits_on_a_busy_machine_unless_told_otherwise(mo
     assert os.environ.get("GOMP_SPINCOUNT") == expected
 
 
-def test_openmp_is_told_before_torch_is_loaded():
+def test_openmp_is_told_before_torch_and_numpy_are_loaded():
     code = "import os; os.getloadavg = lambda: (1e3, 0, 0); import sys, seqlab; "
-    code += "print(os.environ.get('GOMP_SPINCOUNT'), 'torch' in sys.modules)"
+    code += "print(os.environ.get('GOMP_SPINCOUNT'), 'torch' in sys.modules, 'numpy' in sys.modules)"
     bare = {name: value for name, value in os.environ.items() if name not in (*cores.WAITING, "OMP_WAIT_POLICY")}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=bare)
-    assert done.stdout == "1000 False\n", done.stderr
+    assert done.stdout == "1000 False False\n", done.stderr
+
+
+@pytest.mark.parametrize(
+    ("quota", "given", "expected"),
+    [
+        ("150000 100000", {}, "2"),
+        ("max 100000", {}, None),
+        ("900000 100000", {}, None),
+        ("150000 100000", {"OPENBLAS_NUM_THREADS": "5"}, "5"),
+    ],
+)
+def test_numpy_starts_no_more_threads_than_a_quota_grants(tmp_path, monkeypatch, quota, given, expected):
+    (tmp_path / "cpu.max").write_text(quota)
+    monkeypatch.setattr(cores, "_CORES_AT_START", 8)
+    monkeypatch.setattr(cores, "CGROUPS", str(tmp_path))
+    monkeypatch.setattr(os, "environ", dict(given))
+    cores.keep_numpy_within_quota()
+    assert os.environ.get("OPENBLAS_NUM_THREADS") == expected
 
 
 def test_products_do_without_a_setting_that_older_torch_lacks(monkeypatch):

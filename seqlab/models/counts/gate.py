@@ -85,18 +85,19 @@ class Gate:
         scale_D = 1.0 / np.maximum(hidden_ND.std(0, dtype=np.float64), 1e-6)
         scaled_ND = hidden_ND * scale_D.astype(np.float32)
         penalty = np.concatenate([[0.0], np.full(kinds, KIND_RIDGE), np.full(len(scale_D), HIDDEN_RIDGE)])
+        # einsum, as numpy's products by @ start a thread a core of the machine, quota or not, which spin between them
         count, larger_N = len(network_N), np.maximum(network_N, counts_N)
         network_p_N, counts_p_N = np.exp(network_N - larger_N), np.exp(counts_N - larger_N)
         ahead_N = counts_p_N - network_p_N
 
         def objective(values: np.ndarray) -> tuple[float, np.ndarray]:
             common, bias_K, weight_D = values[0], values[1 : kinds + 1], values[kinds + 1 :]
-            odds_N = common + bias_K[known_N] + scaled_ND @ weight_D.astype(np.float32)
+            odds_N = common + bias_K[known_N] + np.einsum("nd,d->n", scaled_ND, weight_D.astype(np.float32))
             weight_N = logistic(odds_N)
             mixed_p_N = np.maximum(network_p_N + weight_N * ahead_N, LEAST)
             slope_N = weight_N * (weight_N - 1.0) * ahead_N / mixed_p_N
             by_kind_K = np.bincount(known_N, slope_N, minlength=kinds)
-            by_hidden_D = slope_N.astype(np.float32) @ scaled_ND
+            by_hidden_D = np.einsum("n,nd->d", slope_N.astype(np.float32), scaled_ND)
             slope = np.concatenate([[slope_N.sum()], by_kind_K, by_hidden_D]) + penalty * values
             return float(-np.log(mixed_p_N).sum() + 0.5 * (penalty * values**2).sum()) / count, slope / count
 
