@@ -122,14 +122,14 @@ def diverged(training: Training) -> Finding | None:
     """The loss ended above its start, or is no number."""
     curves, _, facts = training
     if curves.broken:
-        seen = "The training loss is not a finite number any more."
+        seen = "The training loss is no longer a finite number."
     elif (end := curves.level(0.95, 1.0)) > 1.05 * curves.loss_N[0]:
         seen = f"The training loss ended at {end:.3g} nats per token, above the {curves.loss_N[0]:.3g} it began with."
     else:
         return None
     cause = f"The updates are too large: learning rate {facts.lr:g}" + ("." if facts.clip else ", no clipping.")
     remedy = f"Try {lower(facts, 10)}" + ("." if facts.clip else f", or {option('clip', 1)}.")
-    return Finding("divergence", "problem", seen, "the last 5 % lie more than 5 % above the first loss", cause, remedy)
+    return Finding("divergence", "problem", seen, "the last 5% lie more than 5% above the first loss", cause, remedy)
 
 
 def rate_too_high(training: Training) -> Finding | None:
@@ -187,10 +187,10 @@ def underfitting(training: Training) -> Finding | None:
         return None
     seen = f"The network reached {nats(end)}, not much better than token frequencies, which need {facts.unigram:.3f}."
     cause = "It had too few updates, or is too small or too much regularised to learn from context."
-    less = f", less dropout (now {facts.dropout:g})" if facts.dropout >= 0.4 else ""
+    less = f", with less dropout ({option('dropout', rounded(facts.dropout / 2))})" if facts.dropout >= 0.4 else ""
     faster = option("lr", rounded(3 * facts.lr))
-    remedy = f"Train longer ({option('more', minutes(curves))}){less}, faster ({faster}), or take a larger "
-    remedy += f"{option('hidden_dim')}."
+    remedy = f"Train longer ({option('more', minutes(curves))}){less}, at a higher rate ({faster}), or "
+    remedy += f"with a larger network ({option('hidden_dim', 2 * facts.hidden_dim)})."
     rule = f"its loss is over {NEAR_UNIGRAM:.0%} of that of token frequencies, or it gains under {LEARNED:.0%} of what "
     rule += "counting gains"
     return Finding("underfitting", "warning", seen, rule, cause, remedy)
@@ -231,7 +231,8 @@ def overfitting(training: Training) -> Finding | None:
     rule = f"validation ends more than {valid.noise:.2g} nats, two standard errors, above its lowest"
     cause = "From then on the network memorised the training text. The run keeps the weights that validated best."
     more = f"{option('dropout', rounded(min(0.7, facts.dropout + 0.2)))}"
-    remedy = f"Try {more}, a smaller {option('hidden_dim')}, more text, or stop earlier ({option('patience', 3)})."
+    smaller = option("hidden_dim", max(1, facts.hidden_dim // 2))
+    remedy = f"Try {more}, a smaller network ({smaller}), more text, or stopping earlier ({option('patience', 3)})."
     return Finding("overfitting", "warning", seen, rule, cause, remedy)
 
 
@@ -268,22 +269,23 @@ def still_improving(training: Training) -> Finding | None:
 
 def saturated(training: Training) -> Finding | None:
     """Nothing was gained for most of the training."""
-    curves, valid, _ = training
+    curves, valid, facts = training
     if len(valid) < 4 or valid.shares_V[0] > 0.4:
         return None
     gain = valid.at(0.4) - float(valid.network_V[-1])
     learned = curves.level(0.35, 0.45) - curves.level(0.9, 1.0)
     if abs(gain) > valid.noise / 2 or learned > 2 * GAIN * curves.level(0.9, 1.0):
         return None
-    seen = f"Since 40 % of the training the network's validation loss changed by {abs(gain):.3f} nats only."
+    seen = f"Since 40% of the training the network's validation loss has changed by only {abs(gain):.3f} nats."
     cause = "This network has learned what it can from this text at this rate."
-    remedy = f"A larger {option('hidden_dim')} may reach more; {option('patience', 3)} would have stopped sooner."
+    larger = option("hidden_dim", 2 * facts.hidden_dim)
+    remedy = f"A larger network may reach more ({larger}); {option('patience', 3)} would have stopped sooner."
     rule = f"less than one standard error ({valid.noise / 2:.2g}), and the training loss stands still too"
     return Finding("saturated", "note", seen, rule, cause, remedy)
 
 
 def noisy_validation(training: Training) -> Finding | None:
-    """So few validation tokens that their loss is known roughly only."""
+    """So few validation tokens that their loss is known only roughly."""
     _, valid, _ = training
     if not len(valid) or valid.tokens is None or 1 / math.sqrt(valid.tokens) <= ERROR:
         return None
@@ -291,7 +293,7 @@ def noisy_validation(training: Training) -> Finding | None:
     seen = f"Validation reads {valid.tokens:,} tokens, so its loss has a standard error of about {error:.2g} nats."
     rule = f"over {ERROR:.0%} of the loss, tokens varying about as much as their mean"
     cause = "Smaller differences between runs, or between moments of this one, may be chance."
-    remedy = f"Give a longer validation text with {option('valid')}."
+    remedy = f"Validate on a longer text: {option('valid', 'FILE')}."
     level: Level = "warning" if valid.tokens < FEW_VALID else "note"
     return Finding("noisy-validation", level, seen, rule, cause, remedy)
 
@@ -306,12 +308,13 @@ def exploding(training: Training) -> Finding | None:
         clip = rounded(float(np.median(norms)) * 2)
         remedy = f"Try {option('clip', clip)}, or {lower(facts)}."
         rule = f"over {SPIKES:g} times the median"
-        return Finding("exploding-gradients", "warning", seen, rule, "Single windows throw the weights about.", remedy)
+        cause = "A few windows have gradients so large that they throw the weights off course."
+        return Finding("exploding-gradients", "warning", seen, rule, cause, remedy)
     if not facts.clip or not len(clipped) or clipped.mean() <= CLIPPED:
         return None
     seen = f"In the second half {clipped.mean():.0%} of the steps were clipped to a gradient norm of {facts.clip:g}."
-    cause = "Clipping decides the size of the updates then, and the learning rate means something else than it says."
-    remedy = f"Raise {option('clip')} to {rounded(2 * float(np.median(norms))):g}, or lower the rate ({lower(facts)})."
+    cause = "Clipping, more than the learning rate, then decides the size of the updates."
+    remedy = f"Try {option('clip', rounded(2 * float(np.median(norms))))}, or {lower(facts)}."
     return Finding("clipped-gradients", "note", seen, f"over {CLIPPED:.0%} of the steps", cause, remedy)
 
 

@@ -35,7 +35,7 @@ class CurveFacts:
             same network on the same text without.
         clip: norm at which gradients are clipped, 0 for never.
         exact: whether the training loss is the cross-entropy of the full softmax.
-        layers: of cells.
+        hidden_dim: units of a layer.
         unigram: nats per token that token frequencies alone achieve, None where unknown.
         valid_tokens: that every validation read, None where unknown.
         finished: whether the budget was used up.
@@ -47,7 +47,7 @@ class CurveFacts:
     dropout: float = 0.0
     clip: float = 0.0
     exact: bool = True
-    layers: int = 1
+    hidden_dim: int = 128
     unigram: float | None = None
     valid_tokens: int | None = None
     finished: bool = True
@@ -73,7 +73,7 @@ class CurveFacts:
             dropout=model.dropout,
             clip=training.clip,
             exact=exact and not model.label_smoothing,
-            layers=model.layers,
+            hidden_dim=model.hidden_dim,
             unigram=float(-(p_V * np.log(p_V)).sum()) if len(p_V) > 1 else None,
             valid_tokens=position.get("valid_tokens") or None,
             finished=bool(position.get("finished")),

@@ -54,7 +54,7 @@ def _risen(held_out: Losses, epochs: float) -> Finding | None:
     if last <= RISEN * lowest:
         return None
     seen = f"The held-out loss was lowest after epoch {number} ({lowest:.2f}) and ended at {last:.2f}."
-    cause = "The vectors learn this text by heart, and similarities become worse."
+    cause = "The vectors memorise this text, and their similarities get worse."
     remedy = f"Fewer than {epochs:.3g} epochs are better: {option('epochs', number)}."
     return Finding("overfitting", "warning", seen, f"more than {RISEN - 1:.0%} above its lowest", cause, remedy)
 

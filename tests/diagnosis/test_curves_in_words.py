@@ -63,7 +63,11 @@ def still_falling(share: float) -> float:
 
 FAULTS: dict[str, tuple[list[dict[str, Any]], CurveFacts, str]] = {
     "divergence": (history(lambda share: 3.3 + 4 * share), FACTS, "ended at 7.1"),
-    "divergence of a number": ([*history(), history()[-1] | {"step": 999, "loss": math.nan}], FACTS, "not a finite"),
+    "divergence of a number": (
+        [*history(), history()[-1] | {"step": 999, "loss": math.nan}],
+        FACTS,
+        "no longer a finite number",
+    ),
     "rate-too-high": (
         history(lambda share: healthy(share) + max(0.0, share - 0.5), rising),
         FACTS,
@@ -86,6 +90,11 @@ FAULTS: dict[str, tuple[list[dict[str, Any]], CurveFacts, str]] = {
         replace(FACTS, optimizer="sgd"),
         "of its fall came in the second half",
     ),
+    "rate-too-low to learn anything": (
+        history(lambda share: 3.3 - min(0.1, share), lambda share: 3.2, lr=1e-5),
+        FACTS,
+        r"fell slowly, from 3\.\d+ to 3\.\d+ nats per token\.",
+    ),
     "underfitting": (history(lambda share: 3.25, lambda share: 3.25), FACTS, "not much better than token frequencies"),
     "underfitting beside counts": (
         [line | {"valid_counts_loss": 1.6} for line in history(lambda share: 3.05, lambda share: 3.0)],
@@ -99,8 +108,13 @@ FAULTS: dict[str, tuple[list[dict[str, Any]], CurveFacts, str]] = {
     ),
     "still-improving": (history(still_falling, still_falling), FACTS, "still lowered the network's validation loss"),
     "still-improving without validation": (history(still_falling, None), FACTS, "still lowered the training loss"),
-    "saturated": (history(settled, settled), FACTS, "Since 40 % of the training"),
+    "saturated": (history(settled, settled), FACTS, "Since 40% of the training"),
     "noisy-validation": (history(), replace(FACTS, valid_tokens=200), "Validation reads 200 tokens"),
+    "noisy-validation that is worth a note": (
+        history(),
+        replace(FACTS, valid_tokens=800),
+        "Validation reads 800 tokens",
+    ),
     "exploding-gradients": (
         history(grad_norm=lambda share: 40.0 if round(200 * share) == 150 else 0.3),
         FACTS,
@@ -131,6 +145,16 @@ def test_one_fault_is_one_finding_in_a_sentence(case):
     assert all(part[0].isupper() and part[-1] == "." for part in (finding.seen, finding.cause, finding.remedy))
     assert not re.search(r"nan|inf\b|  |None|\.\.", finding.paragraph())
     assert f"(Rule: {finding.threshold}.)" in findings.paragraph()
+
+
+def test_a_network_behind_its_counts_adds_to_them_or_does_not():
+    alone, adding = (
+        [line | {"valid_counts_loss": 1.55, "valid_network_loss": line.get("valid_loss")} for line in history()],
+        [line | {"valid_counts_loss": 1.7, "valid_network_loss": 1.8} for line in history()],
+    )
+    (first,), (second,) = (diagnose(lines, FACTS) for lines in (alone, adding))
+    assert first.cause == "So far the network knows hardly anything that counting does not."
+    assert second.cause == "Counting is hard to beat in a short training; the network adds what it cannot know."
 
 
 def test_every_rule_is_reached():
@@ -175,6 +199,22 @@ def test_remedies_are_flags_that_can_be_typed():
         assert "Try --lr 0.0004." in diagnose(FAULTS["divergence"][0], FACTS).brief()
         assert "Try --lr 10, or --clip 1." in diagnose(FAULTS["divergence"][0], replace(FACTS, lr=99, clip=0)).brief()
     assert "Try lr=0.0004." in diagnose(FAULTS["divergence"][0], FACTS).brief()
+
+
+def test_remedies_for_the_size_and_the_dropout_of_a_network_are_flags_too():
+    facts = replace(FACTS, hidden_dim=64, dropout=0.6)
+    with in_words_of_the_shell():
+        remedies = {case: diagnose(lines, facts).brief() for case, (lines, _, _) in FAULTS.items()}
+    assert "with less dropout (--dropout 0.3)" in remedies["underfitting"]
+    assert "or with a larger network (--hidden-dim 128)." in remedies["underfitting"]
+    assert "a smaller network (--hidden-dim 32)" in remedies["overfitting"]
+    assert "Try --clip 6, or --lr 0.001." in diagnosed_remedy("clipped-gradients")
+
+
+def diagnosed_remedy(case):
+    with in_words_of_the_shell():
+        (finding,) = diagnose(*FAULTS[case][:2])
+    return finding.remedy
 
 
 def test_curves_measure_what_was_put_in():

@@ -95,9 +95,9 @@ def test_the_default_is_not_followed_by_the_advice_against_it(
     corpus = corpus_of(pairs_text(600, 1), tmp_path)
     monkeypatch.setattr("seqlab.embeddings.training.loop.VectorTrainer.held_out_loss", rising())
     train_embeddings(corpus, EmbeddingsConfig(min_count=1, workers=1))
-    assert "by heart" not in capsys.readouterr().err
+    assert "memorise this text" not in capsys.readouterr().err
     train_embeddings(corpus, EmbeddingsConfig(min_count=1, workers=1, epochs=51))
-    assert "by heart" in capsys.readouterr().err
+    assert "memorise this text" in capsys.readouterr().err
 
 
 def rising() -> Callable[[object], float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
 from pydoc_data.topics import topics
 
@@ -10,6 +11,7 @@ import pytest
 
 import seqlab
 from benchmarks.check import HEALTHY
+from seqlab.base.errors import in_words_of_the_shell
 from seqlab.studies.check.rules.table import RULES
 
 
@@ -78,8 +80,10 @@ CASES = [
     ("leaked-validation", changed("text", overlap=0.11), changed("text", overlap=0.09)),
     ("leaked-validation", changed("text", overlap=0.5, run=0), changed("text", overlap=None)),
     ("repeated-text", changed("text", repeated=0.21), changed("text", repeated=0.19)),
+    ("repeated-text", changed("text", repeated=0.5, run=0), changed("text", repeated=0.1, run=0)),
     ("unknown-tokens", changed("text", unknown=0.16), changed("text", unknown=0.14, valid_unknown=0.29)),
     ("unknown-tokens", changed("text", valid_unknown=0.31), changed("text", valid_unknown=None)),
+    ("unknown-tokens", changed("text", unknown=0.5, valid_unknown=None), changed("text", unknown=0.0)),
     (
         "wrong-tokenizer",
         changed("text", tokenizer="word", white_space=0.05, characters_per_token=5.5),
@@ -93,6 +97,7 @@ CASES = [
     ("little-text", changed("text", tokens=19_000), changed("text", tokens=21_000)),
     ("no-validation", changed("text", valid_tokens=0), changed("text", valid_tokens=1000)),
     ("small-validation", changed("text", valid_tokens=999), changed("text", valid_tokens=0)),
+    ("small-validation", changed("text", valid_tokens=999, valid_error=None), changed("text", valid_tokens=1000)),
     (
         "unlike-validation",
         changed("text", valid_unigram=3.5, unigram=3.0),
@@ -157,6 +162,7 @@ CASES = [
     ("constant-units", layer(still=0.51), layer(still=0.49)),
     ("rate-too-high", gained(tenth=0.5, own=0.1), gained(tenth=0.2, own=0.1)),
     ("rate-too-high", gained(hundredth=0.1, own=-math.inf), gained(hundredth=0.01, own=-0.1)),
+    ("rate-too-high", gained(hundredth=0.1, own=-0.4), lambda figures: replace(figures, rates=None)),
     ("rate-too-low", gained(own=0.001, hundred=0.03), gained(own=0.01, ten=2.0, hundred=0.09)),
     (
         "cannot-memorise",
@@ -186,13 +192,37 @@ def test_a_rule_fires_beyond_its_threshold_and_not_before(name, beyond, within, 
     assert finding is not None
     assert finding.seen[0].isupper() or finding.seen[0].isdigit()
     assert finding.seen.endswith(".")
-    assert "nan" not in finding.seen
+    assert not re.search(r"nan|None|  |\.\.|\{", finding.paragraph())
+    assert not re.search(r"\bN\b", finding.remedy), "the value is known where a rule has fired"
     assert rule.finding(within(healthy)) is None
     assert rule.finding(healthy) is None
 
 
 def test_every_rule_has_a_case():
     assert {name for name, _, _ in CASES} == {rule.name for rule in RULES}
+
+
+def test_remedies_name_the_values_to_type(healthy):
+    """From what was measured, in the words of the face in use."""
+    remedies = {rule.name: rule for rule in RULES}
+
+    def remedy(name, change):
+        return remedies[name].finding(change(healthy)).remedy
+
+    rate = healthy.config.training.lr
+    with in_words_of_the_shell():
+        high = remedy("rate-too-high", both(changed("rates", lr=0.6), gained(tenth=0.5, own=0.1)))
+        assert high.startswith("Use --lr 0.02 or less, a third of the best rate tried; ")
+        assert remedy("dead-units", layer(dead=0.6)).startswith(f"Use a lower rate (--lr {float(f'{rate / 3:.0e}'):g})")
+        assert "--hidden-dim 12," in remedy("too-large", changed("reach", tokens=1.0))
+        assert "--hidden-dim 48," in remedy("too-small", changed("reach", tokens=1e12))
+        assert "--layers 2," in remedy("vanishing-layers", both(set_to("model", layers=4), two_layers(0.001, 1.0)))
+        assert "--batch-size 4, --bptt 8, " in remedy(
+            "too-much-memory", both(set_to("training", batch_size=8, bptt=16), changed("reach", memory=91, free=100))
+        )
+        clipped = both(set_to("training", clip=1.0), changed("steps", clipped=1.0, norms=(11.0, 11.0)))
+        assert remedy("always-clipped", clipped).startswith("Use --clip 20, twice the median, or a lower rate (--lr ")
+    assert "lr=0.02 or less" in remedy("rate-too-high", both(changed("rates", lr=0.6), gained(tenth=0.5, own=0.1)))
 
 
 def test_trained_models_are_not_asked_for_another_rate(healthy):

@@ -67,7 +67,7 @@ def heavy_dropout(figures: CheckFigures) -> str | None:
     high = {name: share for name, share in shares.items() if share >= DROPPED}
     if not high:
         return None
-    return f"Most of what is passed on is dropped: {listed([f'{name} {share:g}' for name, share in high.items()])}."
+    return f"Most values are dropped: {listed([f'{name} {share:g}' for name, share in high.items()])}."
 
 
 def heavy_smoothing(figures: CheckFigures) -> str | None:
