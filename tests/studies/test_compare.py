@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import random
 import re
+import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from seqlab_cli.main import run
 
 import seqlab
 from seqlab.base.errors import InputError
+from seqlab.evaluation import Scorer
 from seqlab.studies.compare import grouped
 from seqlab.studies.compare.pairs import ModelPair, compare_same_tokens
 from seqlab.studies.compare.reading import TextReading
@@ -143,6 +146,20 @@ def test_runs_that_differ_in_their_seed_are_one_group_with_a_term_of_its_own(hom
     assert [len(group) for group in grouped([models[0], models[2]])] == [1, 1]
 
 
+def test_the_speed_of_a_model_is_not_that_of_its_first_tokens(home, other, monkeypatch):
+    """The first reading takes half a second longer, as where kernels are compiled."""
+    read, called = Scorer.read_ranked, []
+
+    def slow_at_first(self, *arguments, **options):
+        called.append(time.sleep(0.5 * (not called)))
+        return read(self, *arguments, **options)
+
+    monkeypatch.setattr(Scorer, "read_ranked", slow_at_first)
+    found = seqlab.compare(home / "a1", home / "b1", text=other)
+    first, second = (one["evaluation_tokens_per_second"] for one in found.models)
+    assert first > second / 3
+
+
 def test_several_models_are_all_compared_with_the_first_and_adjusted(home, other):
     found = seqlab.compare(home / "a1", home / "b1", home / "bpe", text=other)
     assert [pair.b for pair in found.pairs] == [str(home / "b1"), str(home / "bpe")]
@@ -230,6 +247,25 @@ def reading(name: str, text: str, log_p: list[float], right: list[bool]) -> Text
     )
 
 
+def taking_turns(gain: float, *, turn: int = 1_000, documents: int = 2_000, unknown: float = 0.0) -> ModelPair:
+    """Two models that are better by half a nat in turns, and the second by `gain` in all of a text.
+
+    Args:
+        gain: in nats per token.
+        turn: tokens that each is better in.
+        documents: tokens of a document.
+        unknown: share of the tokens that the second does not know.
+    """
+    text, place = "abcdefgh" * 250, np.arange(2_000)
+    a = reading("A", text, [-2.0] * 2_000, [False] * 2_000)
+    b = reading("B", text, (gain - 2.0 + np.where(place // turn % 2, -0.5, 0.5)).tolist(), [False] * 2_000)
+    a.tokens.documents = place[::documents]
+    b.tokens.counts = replace(b.tokens.counts, unknown=round(2_000 * unknown))
+    found = compare_same_tokens([a], [b])
+    assert found is not None
+    return found
+
+
 def pair_of(gain: float, noise: float, changed: int, count: int = 2_000) -> ModelPair:
     """Two models of which the second is better by `gain`, with `changed` tokens that it alone has right."""
     rng = np.random.default_rng(1)
@@ -264,12 +300,18 @@ def test_figures_of_four_tokens_by_hand():
         (pair_of(0.0, 1.0, 200), ["but that may be chance", "met, though the interval includes zero"]),
         (
             pair_of(0.02, 1.0, 200),
-            ["To see a difference of this size with a chance of 80%, at a level of 5 %, it takes "],
+            ["To see a difference of this size with a chance of 80 %, at a level of 5 %, it takes "],
         ),
         (pair_of(0.2, 0.3, 3), ["not met, though the interval excludes zero", "Blocks of a running text drift"]),
         (pair_of(0.0, 1.0, 3), ["not met, as the interval says"]),
         (pair_of(-0.2, 0.3, 3), ["A is better than B by 0.20", " worse (p = "]),
         (pair_of(0.3, 0.1, 3, 8), ["The text is too short: it gives 8 blocks only"]),
+        (taking_turns(1e-4), ["by 0.0001 nats", "No amount of text within reason would tell them apart."]),
+        (taking_turns(0.1, turn=1, documents=50), ["by 40 blocks of whole documents: B is "]),
+        (
+            taking_turns(0.1, unknown=0.1),
+            ["Unknown words are 0.0% of the tokens of A and 10.0% of those of B", "favours B."],
+        ),
     ],
 )
 def test_every_sentence_is_reached(pair, words):

@@ -10,9 +10,13 @@ from typing import Any
 import numpy as np
 
 from ...evaluation import Scorer, read_source
+from ...evaluation.exact import first_tokens
 from ...text import Sources, TokenFile, Tokenizer
 from ...trained import TrainedLanguageModel
 from ...training.watch.costs import memory
+
+WARMED_UP = 200
+"""Tokens read before the time is taken: the first ones of a program also compile its kernels and open the counts."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,7 @@ def read_model(model: TrainedLanguageModel, text: Sources | None, split: str | N
     members = model.members
     source = read_source(model.run, text, split, members.network.reads_characters)
     scorer = Scorer(members, model.tokenizer.start_id)
+    scorer.read_ranked(first_tokens(source.tokens, WARMED_UP))
     began = time.monotonic()
     scored, ranks = scorer.read_ranked(source.tokens, quiet)
     seconds = max(time.monotonic() - began, 1e-9)

@@ -112,7 +112,7 @@ def more_text(pair: ModelPair) -> str:
     """How much text would be needed to see this difference."""
     if pair.needed is None:
         return "There is no difference that more text could confirm."
-    times, chance = pair.needed / pair.tokens, f"with a chance of {POWER:.0%}"
+    times, chance = pair.needed / pair.tokens, f"with a chance of {100 * POWER:.0f} %"
     if times <= 1:
         return f"This text is long enough to see a difference of this size {chance} or more."
     if times > MOST:
