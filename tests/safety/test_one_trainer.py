@@ -16,7 +16,7 @@ from seqlab_cli.main import run as command
 import seqlab
 from seqlab.base.errors import InputError
 from seqlab.base.storage import lock
-from seqlab.base.storage.lock import only_trainer
+from seqlab.base.storage.lock import FileLock, only_trainer
 from seqlab.run import CONFIG, MODEL, STATE, Run
 
 TEXT = "the cat sat on the mat . a dog ran to the cat , and the cat sat . " * 60
@@ -89,6 +89,22 @@ def test_a_lock_leaves_nothing_behind(tmp_path: Path) -> None:
     assert not (tmp_path / "a").exists()
     with only_trainer(None):
         pass
+
+
+def test_who_holds_a_lock_is_seen_through_a_file_open_for_writing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = FileLock(tmp_path / "lock"), FileLock(tmp_path / "lock")
+    assert not other.held()
+    assert os.listdir(tmp_path) == []
+    one.acquire()
+    assert other.held()
+    one.release()
+    assert not other.held()
+    modes, tried = [], lock._lock
+    monkeypatch.setattr(lock, "_lock", lambda handle: modes.append(handle.writable()) or tried(handle))
+    assert not other.held()
+    assert modes == [True], "NFS locks nothing else"
 
 
 def test_where_nothing_can_be_locked_both_train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -154,6 +154,14 @@ class FileLock:
         self.handle = handle
         return True
 
+    def held(self) -> bool:
+        """Whether somebody has the lock now; the file is opened for writing, as NFS locks nothing else."""
+        try:
+            with open(self.path, "r+b") as handle:
+                return not _lock(handle)
+        except FileNotFoundError:
+            return False
+
     def release(self) -> None:
         """Let go of it."""
         if self.handle is not None:

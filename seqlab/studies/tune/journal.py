@@ -3,7 +3,7 @@
     study.json    what is searched and for how long, written once when everything else is there
     journal.log   every trial (Optuna's journal storage), appended
     workers/      a file a process, locked while it lives
-    best.toml, report.html
+    best.toml, report.html, range-test.html
 
 One lock keeps the processes apart; the system takes it back when its owner dies.
 """
@@ -19,15 +19,15 @@ from pathlib import Path
 from typing import Any
 
 from ...base.errors import InputError
-from ...base.storage.held import fcntl, held_by_another
 from ...base.storage.lock import FileLock
 
-RECORD, JOURNAL, WORKERS, BEST, REPORT = (
+RECORD, JOURNAL, WORKERS, BEST, REPORT, RANGE_TEST = (
     "study.json",
     "journal.log",
     "workers",
     "best.toml",
     "report.html",
+    "range-test.html",
 )
 LOCK = ".lock"
 """It is there from the beginning: a folder with it is a study's, however early its first process died."""
@@ -96,6 +96,5 @@ def alive(folder: Path) -> Iterator[str]:
 
 
 def lives(folder: Path, name: str) -> bool:
-    """Whether the process of that name lives; where the system has no such locks, whether its file is there."""
-    path = folder / WORKERS / name
-    return bool(name) and path.exists() and (fcntl is None or held_by_another(path))
+    """Whether the process of that name lives, on whichever machine."""
+    return bool(name) and FileLock(folder / WORKERS / name).held()

@@ -277,7 +277,7 @@ def write_best(study: Study) -> None:
         f"# The best of {counted(len(study.trials), 'trial')} of a study: {study.best.objective:.4f} {study.unit}.",
         f"# Use it: {kind.command} TEXT -o OUT --config FILE; add --minutes or --epochs for another budget.",
     ]
-    for section, inside in values.items():
+    for section, inside in ((section, inside) for section, inside in values.items() if inside):
         lines += [
             "",
             *([f"[{section}]"] if section else []),

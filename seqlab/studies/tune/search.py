@@ -274,7 +274,7 @@ def sentence(study: Any, number: int, ended: Any, record: StudyRecord) -> str:
     alike = long if stage == LONG else short
     found = [one.value for one in alike if one.value is not None]
     if ended.state.name == "PRUNED":
-        what = "given up, others were better with as much training"
+        what = "given up (others were better after as much training)"
     elif math.isinf(ended.value):
         what = ended.user_attrs.get("diverged") or "diverged"
     else:
@@ -285,9 +285,15 @@ def sentence(study: Any, number: int, ended: Any, record: StudyRecord) -> str:
 
 
 @contextmanager
-def helpers(folder: Path, number: int) -> Iterator[None]:
-    """Inside, so many other processes take part; they stop when the block is left by an error."""
-    command = [sys.executable, "-m", "seqlab.studies.tune.worker", str(folder)]
+def helpers(folder: Path, corpus: Corpus, number: int) -> Iterator[None]:
+    """Inside, so many other processes take part; they stop when the block is left by an error.
+
+    Args:
+        folder: of the study.
+        corpus: its text, wherever this machine has it.
+        number: of processes.
+    """
+    command = [sys.executable, "-m", "seqlab.studies.tune.worker", str(folder), str(corpus.path)]
     environment = {**os.environ, "SEQLAB_QUIET": "1"}
     others = [subprocess.Popen(command, env=environment) for _ in range(number)]
     try:

@@ -16,7 +16,7 @@ from ...config import Settings, read_config
 from ...run import flat
 from ...training.planning import GIVEN, Layer, Source
 from ...training.train import Trained, train_language_model
-from .journal import JOURNAL, LOCK, RECORD, locked, optuna_module
+from .journal import JOURNAL, LOCK, RANGE_TEST, RECORD, locked, optuna_module
 from .record import StudyRecord
 from .results import Study, read_study, write_best
 from .search import FEWEST, FINALISTS, LONGER, helpers, take_part
@@ -88,7 +88,7 @@ def tune(
         else:
             (folder / JOURNAL).unlink(missing_ok=True)
             record = begin(folder, planned, effort, workers, grid, seed, asked, quiet)
-    with helpers(folder, workers - 1):
+    with helpers(folder, corpus, workers - 1):
         take_part(folder, record, corpus, quiet)
     study = read_study(folder, record)
     with locked(folder):
@@ -152,6 +152,8 @@ def begin(
     length = seconds_of(effort, workers, target)
     measured = tunable.begin(effort, length, workers, not grid, quiet)
     seconds = time.monotonic() - began
+    if measured.curve is not None:
+        measured.curve.picture().save(folder / RANGE_TEST)
     if grid:
         dimensions = grid_of(tunable.settings, grid)
         points = [dict(zip([one.key for one in dimensions], each, strict=True)) for each in product(dimensions)]

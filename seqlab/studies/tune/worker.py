@@ -1,4 +1,4 @@
-"""`python -m seqlab.studies.tune.worker STUDY`: another process takes part in a study."""
+"""`python -m seqlab.studies.tune.worker STUDY CORPUS`: another process takes part in a study."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import sys
 from pathlib import Path
 
 
-def main(folder: Path) -> int:
+def main(folder: Path, corpus: Path) -> int:
     """Take part until the study has all its trials.
 
     Args:
         folder: of the study.
+        corpus: folder of its prepared text.
 
     Returns:
         The exit code.
@@ -21,8 +22,7 @@ def main(folder: Path) -> int:
     from .search import take_part
 
     try:
-        record = StudyRecord.load(folder)
-        take_part(folder, record, Corpus.open(Path(record.corpus)), quiet=True)
+        take_part(folder, StudyRecord.load(folder), Corpus.open(corpus), quiet=True)
     except SeqlabError as error:
         print(f"seqlab: {error}", file=sys.stderr)
         return error.exit_code
@@ -32,4 +32,4 @@ def main(folder: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    sys.exit(main(*map(Path, sys.argv[1:])))

@@ -66,7 +66,9 @@ configured = TunableLanguageModel.configured
 def dimensions(config: LanguageModelConfig, suggestion: float = 1e-2, fixed=(), tokens: int = 10**6) -> list[Dimension]:
     """The space around a configuration, for a text of so many tokens."""
     corpus = SimpleNamespace(train=range(tokens))
-    return TunableLanguageModel(corpus, config).dimensions(Measured(100.0, suggestion), set(fixed))
+    return TunableLanguageModel(corpus, config).dimensions(
+        Measured(100.0, SimpleNamespace(suggestion=suggestion)), set(fixed)
+    )
 
 
 def test_the_space_holds_the_configuration_and_the_suggestion():
@@ -240,6 +242,7 @@ def test_a_study_tries_the_default_first_then_points_around_it_then_around_the_b
     assert found["suggestion"] > 0
     assert {one["state"] for one in found["trials"]} <= {"finished", "given up", "diverged"}
     assert (folder / "report.html").stat().st_size > 100_000
+    assert "Learning-rate range test" in (folder / "range-test.html").read_text("utf-8")
 
 
 def test_a_trial_is_the_training_with_its_values(finished, text):
@@ -256,7 +259,9 @@ def test_a_trial_is_the_training_with_its_values(finished, text):
 
 def test_the_best_preset_trains_the_best_configuration(finished, text, tmp_path):
     folder, found = finished
-    written = tomllib.loads((folder / "best.toml").read_text("utf-8"))
+    content = (folder / "best.toml").read_text("utf-8")
+    assert "\n\n\n" not in content
+    written = tomllib.loads(content)
     for key, value in found["best"]["values"].items():
         section, _, name = key.partition(".")
         assert written[section][name] == value
@@ -587,6 +592,47 @@ def test_two_processes_and_two_commands_share_one_study_without_a_duplicate(fini
     assert len({json.dumps([one.stage, one.values], sort_keys=True) for one in kept}) == len(kept)
     coarse = [one.values for one in kept if one.stage in ("default", "coarse")]
     assert coarse[:5] == [one["values"] for one in finished[1]["trials"][:5]], "the same points come first"
+
+
+def test_another_machine_takes_part_with_a_copy_of_the_text_of_its_own(finished, text, tmp_path, capsys, monkeypatch):
+    """It has the folder, and the text somewhere else: so do the processes that it starts."""
+    import shutil
+
+    folder = tmp_path / "copy"
+    shutil.copytree(finished[0], folder)
+    record = json.loads((folder / "study.json").read_text("utf-8"))
+    (folder / "study.json").write_text(json.dumps(record | {"corpus": "/elsewhere"}), "utf-8")
+    monkeypatch.setattr(search, "notify", pytest.fail)  # which would say that a worker ended early
+    assert run(arguments(text, folder, "--trials", "11", "--workers", "2")) == 0
+    kept = [one for one in json.loads(capsys.readouterr().out)["trials"] if one["stage"] != "long"]
+    assert len(kept) == 11
+
+
+@pytest.mark.parametrize(
+    ("trial", "words"),
+    [
+        ({"value": 2.5}, "trial 3 of 10 (refine): 2.5000 nats per token with lr 0.01; best 2.2500"),
+        ({"value": 2.5, "stage": "long"}, "long trial 1 (long): 2.5000 nats per token with lr 0.01; best 2.5000"),
+        (
+            {"value": math.inf, "diverged": "the loss was no longer finite at step 2"},
+            "trial 3 of 10 (refine): the loss was no longer finite at step 2 with lr 0.01; best 2.2500",
+        ),
+        ({"value": math.inf}, "trial 3 of 10 (refine): diverged with lr 0.01; best 2.2500"),
+        (
+            {"value": 2.6, "state": "PRUNED"},
+            "trial 3 of 10 (refine): given up (others were better after as much training) with lr 0.01; best 2.2500",
+        ),
+    ],
+)
+def test_every_sentence_on_a_trial(finished, trial, words):
+    state = SimpleNamespace(name=trial.pop("state", "COMPLETE"))
+    value, attributes = trial.pop("value"), {"stage": "refine", **trial}
+    last = SimpleNamespace(params={"training.lr": 0.01}, value=value, user_attrs=attributes, state=state)
+    before = SimpleNamespace(
+        params={}, value=2.25, user_attrs={"stage": "coarse"}, state=SimpleNamespace(name="COMPLETE")
+    )
+    study_of = SimpleNamespace(get_trials=lambda deepcopy: [before, last])
+    assert search.sentence(study_of, 2, last, StudyRecord.load(finished[0])) == words
 
 
 def test_the_winner_is_trained_into_the_folder(finished, text, tmp_path, capsys):

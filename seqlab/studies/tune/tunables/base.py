@@ -8,6 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from ....config import Settings
 from ....text import Corpus
+from ..range_test import RangeTest
 from ..space import Dimension
 
 AfterValidation = Callable[[int, float], None]
@@ -45,12 +46,16 @@ class Effort(NamedTuple):
 class Measured(NamedTuple):
     """What was measured before the first trial.
 
-    amount: budget of a short trial of the default, in steps or passes. suggestion: learning rate of a range test, None
-    where there was none.
+    amount: budget of a short trial of the default, in steps or passes. curve: a range test, None where there was none.
     """
 
     amount: float
-    suggestion: float | None = None
+    curve: RangeTest | None = None
+
+    @property
+    def suggestion(self) -> float | None:
+        """Learning rate of the range test."""
+        return None if self.curve is None else self.curve.suggestion
 
 
 class Tunable(ABC):

@@ -87,7 +87,7 @@ class TunableLanguageModel(Tunable):
         self.about["valid_tokens"] = min(len(corpus.valid), wanted)
         self.about["by_arithmetic"] = steps is not None
         self.config = config.updated({"training.evaluations": RUNGS})
-        return Measured(updates, None if found is None else found.suggestion)
+        return Measured(updates, found)
 
     def dimensions(self, measured: Measured, fixed: set[str]) -> list[Dimension]:
         model, training = self.config.model, self.config.training
