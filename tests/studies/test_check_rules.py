@@ -214,6 +214,10 @@ def test_remedies_name_the_values_to_type(healthy):
         high = remedy("rate-too-high", both(changed("rates", lr=0.6), gained(tenth=0.5, own=0.1)))
         assert high.startswith("Use --lr 0.02 or less, a third of the best rate tried; ")
         assert remedy("dead-units", layer(dead=0.6)).startswith(f"Use a lower rate (--lr {float(f'{rate / 3:.0e}'):g})")
+        far_too_high = both(changed("rates", lr=rate), gained(hundredth=0.5, own=-0.1))
+        same = f"--lr {float(f'{rate / 300:.0e}'):g}"
+        assert same in remedy("rate-too-high", far_too_high)
+        assert same in remedy("saturated", both(far_too_high, layer(saturated=0.6))), "remedies agree"
         assert "--hidden-dim 12," in remedy("too-large", changed("reach", tokens=1.0))
         assert "--hidden-dim 48," in remedy("too-small", changed("reach", tokens=1e12))
         assert "--layers 2," in remedy("vanishing-layers", both(set_to("model", layers=4), two_layers(0.001, 1.0)))

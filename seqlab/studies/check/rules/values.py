@@ -8,7 +8,7 @@ from statistics import median
 from ....diagnosis.curves import rounded
 from ..measure.figures import CheckFigures
 
-Values = Mapping[str, object]
+Values = Mapping[str, float]
 
 
 def best_rate(figures: CheckFigures) -> Values:
@@ -16,16 +16,13 @@ def best_rate(figures: CheckFigures) -> Values:
     return {} if figures.rates is None else {"lr": rounded(figures.rates.best / 3)}
 
 
-def tenth_of_the_rate(figures: CheckFigures) -> Values:
-    return {"lr": rounded(figures.config.training.lr / 10)}
-
-
-def third_of_the_rate(figures: CheckFigures) -> Values:
-    return {"lr": rounded(figures.config.training.lr / 3)}
+def lower_rate(figures: CheckFigures) -> Values:
+    """A third of the rate, or of the best rate tried where that is lower, so that remedies agree."""
+    return {"lr": min([rounded(figures.config.training.lr / 3), *best_rate(figures).values()])}
 
 
 def looser_clipping(figures: CheckFigures) -> Values:
-    return {"clip": rounded(2 * median(figures.steps.norms)), **third_of_the_rate(figures)}
+    return {"clip": rounded(2 * median(figures.steps.norms)), **lower_rate(figures)}
 
 
 def fewer_layers(figures: CheckFigures) -> Values:
