@@ -118,9 +118,10 @@ def together(trials: int) -> dict[str, dict[str, float | None]]:
     """Two commands of two processes each, on one study."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        text = small_text(folder)
+        text, start = small_text(folder), time.monotonic()
         processes = [begun(text, folder / "study", trials, "--workers", "2") for _ in range(2)]
         ended = [process.communicate() for process in processes]
+        seconds = time.monotonic() - start
         codes = [process.returncode for process in processes]
         print(codes, [err for _, err in ended])
         found = kept(json.loads(begun(text, folder / "study", trials).communicate()[0]))
@@ -130,6 +131,7 @@ def together(trials: int) -> dict[str, dict[str, float | None]]:
             "trials": len(found),
             "trials asked for": trials,
             "commands that failed": sum(code != 0 for code in codes),
+            "time [s]": round(seconds),
         }
     }
 
