@@ -44,6 +44,13 @@ def test_a_column_of_a_table_is_read(tmp_path: Path, field: str) -> None:
     assert documents(write(tmp_path / "semicolons.csv", TABLE.replace(",", ";")), field)[1] == "Bridge opens"
 
 
+def test_the_line_that_tells_excel_the_delimiter_is_no_row(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", "\ufeffsep=;\nid;text\n1;fog, mist\n2;rain\n")
+    assert documents(path) == ["fog, mist", "rain"]
+    with pytest.raises(InputError, match=r"a\.csv: line 3: the row has only 1 of the 2 columns"):
+        documents(write(tmp_path / "a.csv", "sep=|\nid|text\n1\n"))
+
+
 def test_tabs_part_cells_and_stray_quotes_stay(tmp_path: Path) -> None:
     plain = 'text\tlabel\n"Hello, he said\t1\nNo "end"\t0\n'
     assert documents(write(tmp_path / "a.tsv", plain)) == ['"Hello, he said', 'No "end"']

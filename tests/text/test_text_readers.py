@@ -304,9 +304,10 @@ def test_json_lines(tmp_path: Path, small_blocks: None) -> None:
     ("line", "message"),
     [
         ('{"text": "a"', "line 2: not valid JSON"),
-        ("[1, 2]", "line 2: every line must hold one JSON object, not list"),
+        ("[1, 2]", "line 2: every line must hold one JSON object, not a list"),
+        ('{"text": "cut of', "line 2: not valid JSON .Unterminated string starting, column 10."),
         ('{"txt": "a"}', r"line 2: the record has no field 'text'; its fields are 'txt'"),
-        ('{"text": 5}', "line 2: the field 'text' must be text, not int"),
+        ('{"text": 5}', "line 2: the field 'text' must be text, not a number"),
         ('{"text": "\\ud800"}', "line 2: .*lone surrogate"),
         ('{"text": ' + "[" * 100_000, "line 2: the JSON is nested too deeply|line 2: not valid JSON"),
     ],

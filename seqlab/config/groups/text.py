@@ -92,7 +92,8 @@ class TextConfig(Settings):
     )
     field: str = knob(
         "text",
-        "Field of a JSON Lines record, or column of a table (its name, or its number from 1), that holds the text.",
+        "Field of a JSON Lines record (message.content: one inside another), or column of a table (its name, or its "
+        "number from 1), that holds the text.",
         tier="recipe",
         usual="text, title, headline, 2",
         effect="Another field or column of the same file is read.",

@@ -64,7 +64,9 @@ def _columns(head: str) -> tuple[int, str] | None:
         bare = [_QUOTED.sub("", line) for line in lines]
         counts = [line.count(mark) for line in bare]
         usual = max(set(counts), key=counts.count)
-        if usual < (1 if mark == "\t" else 2) or counts.count(usual) < OF_ONE_WIDTH * len(counts):
+        cell = re.compile(rf"(?:^|{re.escape(mark)}){_QUOTED.pattern}(?:{re.escape(mark)}|$)")
+        quoted = sum(bool(cell.search(line)) for line in lines) > len(lines) / 2
+        if usual < (1 if mark == "\t" or quoted else 2) or counts.count(usual) < OF_ONE_WIDTH * len(counts):
             continue
         cells = [cell for line in bare for cell in line.split(mark)]
         prose = sum(cell.startswith(" ") or cell.endswith((".", "!", "?")) for cell in cells)

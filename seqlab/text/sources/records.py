@@ -17,6 +17,10 @@ FIELD = "text"
 LOOKED_AT = 200
 """Rows from which it is judged whether the first is a header, and how a table is quoted."""
 _NUMBER = re.compile(r"^\s*[-+]?[\d.,:/-]*\d\s*%?$")
+_DELIMITER = re.compile(r"^sep=(.)$")
+"""The first line with which Excel learns the delimiter of a table."""
+_KINDS = {dict: "an object", list: "a list", str: "a text", bool: "true or false", type(None): "null"}
+"""Values of JSON in plain words; what is none of these is a number."""
 _QUOTED_CELL = re.compile(r'(?:^|\t)"(?:[^"]|"")*"(?:\t|$)')
 _TITLES = re.compile(
     r"^(?:id|no|nr|index|key|uid|text|title|headline|headlines|name|names|first ?name|last ?name|surname|gender|sex|"
@@ -84,7 +88,7 @@ def json_file(text: str, report: FileReport, errors: str, field: str) -> Iterato
     if isinstance(value, dict) and isinstance(value.get(field), str):
         value = [value]
     if not isinstance(value, list):
-        held = f"one table with the keys {_keys(value)}" if isinstance(value, dict) else f"one {type(value).__name__}"
+        held = f"one table with the keys {_keys(value)}" if isinstance(value, dict) else _kind(value)
         raise InputError(
             f"{report.name}: is {held}, not a list of texts; write its texts as .jsonl, one record a line, or as .txt."
         )
@@ -103,7 +107,16 @@ def _is_json(text: str) -> bool:
 
 
 def _keys(record: dict[str, object]) -> str:
-    return ", ".join(repr(name[:40]) for name in list(record)[:8]) or "none"
+    """The names of a record's fields, those of an object in it behind its own name and a dot."""
+    names = (
+        [f"{name}.{inner}" for inner in value] if isinstance(value, dict) and value else [name]
+        for name, value in record.items()
+    )
+    return ", ".join(repr(name[:40]) for name in list(chain.from_iterable(names))[:8]) or "none"
+
+
+def _kind(value: object) -> str:
+    return _KINDS.get(type(value), "a number")
 
 
 def notebook_text(text: str, name: str) -> str:
@@ -120,24 +133,28 @@ def _record_text(line: str, where: str, field: str) -> str:
     try:
         record = json.loads(line)
     except json.JSONDecodeError as error:
-        raise InputError(f"{where}: not valid JSON ({error.msg}); every line must hold one JSON object.") from None
+        place = f"{error.msg.removesuffix(' at')}, column {error.colno}"
+        raise InputError(f"{where}: not valid JSON ({place}); every line must hold one JSON object.") from None
     except RecursionError:
         raise InputError(f"{where}: the JSON is nested too deeply.") from None
     return _field_of(record, where, field)
 
 
 def _field_of(record: object, where: str, field: str) -> str:
-    """The text of a record."""
+    """The text of a record; of an object in it by a name such as message.content."""
     if not isinstance(record, dict):
-        raise InputError(f"{where}: every line must hold one JSON object, not {type(record).__name__}.")
-    if field not in record:
-        raise InputError(
-            f"{where}: the record has no field {field!r}; its fields are {_keys(record)}. Choose one with "
-            f"{option('field')}."
-        )
-    if not isinstance(record[field], str):
-        raise InputError(f"{where}: the field {field!r} must be text, not {type(record[field]).__name__}.")
-    found: str = record[field]
+        raise InputError(f"{where}: every line must hold one JSON object, not {_kind(record)}.")
+    found: object = record
+    for name in [field] if field in record else field.split("."):
+        if not isinstance(found, dict) or name not in found:
+            raise InputError(
+                f"{where}: the record has no field {field!r}; its fields are {_keys(record)}. Choose one with "
+                f"{option('field')}."
+            )
+        found = found[name]
+    if not isinstance(found, str):
+        inside = f"; its fields are {_keys({field: found})}" if isinstance(found, dict) and found else ""
+        raise InputError(f"{where}: the field {field!r} must be text, not {_kind(found)}{inside}.")
     return found
 
 
@@ -171,7 +188,9 @@ def table_texts(texts: Iterator[str], report: FileReport, field: str, tabs: bool
 def _rows(lines: Iterator[str], report: FileReport, tabs: bool) -> Iterator[tuple[int, list[str]]]:
     """(number of its last line, cells) of every row that is not blank."""
     ahead: deque[str] = deque(islice(lines, LOOKED_AT))
-    delimiter = "\t" if tabs or not ahead else max(",;\t|", key=ahead[0].count)
+    if named := _DELIMITER.match(ahead[0]) if ahead else None:
+        ahead.popleft()
+    delimiter = named[1] if named else "\t" if tabs or not ahead else max(",;\t|", key=ahead[0].count)
     quoted = delimiter != "\t" or any(map(_QUOTED_CELL.search, ahead))
     csv.field_size_limit(1 << 30)
     reader = csv.reader(
@@ -183,9 +202,11 @@ def _rows(lines: Iterator[str], report: FileReport, tabs: bool) -> Iterator[tupl
     try:
         for row in reader:
             if any(cell.strip() for cell in row):
-                yield reader.line_num, row
+                yield reader.line_num + bool(named), row
     except csv.Error as error:
-        raise InputError(f"{report.name}: line {reader.line_num}: not a row of a table ({error}).") from None
+        raise InputError(
+            f"{report.name}: line {reader.line_num + bool(named)}: not a row of a table ({error})."
+        ) from None
 
 
 def _column(begin: list[tuple[int, list[str]]], name: str, field: str) -> tuple[int, int]:

@@ -152,15 +152,31 @@ def test_a_list_in_one_file_of_json_is_read_by_its_field(tmp_path):
     assert documents(path) == ["alone"]
 
 
+def test_a_field_inside_another_is_named_with_a_dot(tmp_path):
+    path = tmp_path / "chat.jsonl"
+    record = {"id": 7, "message": {"content": "Fog.", "by": {"name": "otter"}}, "a.b": "whole"}
+    path.write_text(json.dumps(record))
+    assert documents(path, "message.content") == ["Fog."]
+    assert documents(path, "message.by.name") == ["otter"]
+    assert documents(path, "a.b") == ["whole"]
+    named = "its fields are 'id', 'message.content', 'message.by', 'a.b'"
+    with pytest.raises(InputError, match=f"no field 'text'; {named}"):
+        documents(path)
+    with pytest.raises(InputError, match=r"'message' must be text, not an object; its fields are 'message.content'"):
+        documents(path, "message")
+    with pytest.raises(InputError, match="no field 'message.content.x'"):
+        documents(path, "message.content.x")
+
+
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
         ('{"a": 1, "b": 2}', "one table with the keys 'a', 'b', not a list of texts"),
-        ("[1, 2]", "must hold one JSON object, not int"),
+        ("[1, 2]", "must hold one JSON object, not a number"),
         ('["a", ', "line 1: not valid JSON"),
         ("plain text\nof two lines\n", "line 1: not valid JSON"),
         ("[" * 100_000, "nesting that is too long|not valid JSON"),
-        ("7", "is one int, not a list of texts"),
+        ("7", "is a number, not a list of texts"),
     ],
 )
 def test_other_files_of_json_are_one_sentence(content, sentence, tmp_path):
@@ -193,6 +209,7 @@ LOOKS = {
     "name,place,year\n" + "otter,river,1999\n" * 20: "a table of 3 columns",
     "id\tname\n" + "7\totter\n" * 20: "a table of 2 columns",
     'a;b;c\n' + '1;"x; y";3\n' * 20: "a table of 3 columns",
+    "id,comment\n" + '7,"The otter, wet, is fine."\n' * 20: "a table of 2 columns",
 }  # fmt: skip
 PLAIN = [
     STORY,
@@ -203,6 +220,7 @@ PLAIN = [
     "def f(a, b, c):\n    return a\n\n\nprint(f(1, 2, 3))\n" * 20,
     "otter\nheron\npike\n" * 20,
     "To be, or not to be, that is it,\nAnd so, my friend, we come to this,\n" * 20,
+    '"Yes," said the otter\n"No," said the heron\n' * 20,
     "<otter> hello\n<heron> hi there\n" * 20,
 ]
 
