@@ -31,7 +31,9 @@ FEWEST_GAPS = 20
 GAPS_A_LINE = 2
 """Spaces in a line that has some; fewer part surnames from names, or the columns of a list."""
 
-_MARKS = r"\u3001-\u3020\uff01-\uff0f\uff1a-\uff20\u2014\u2018-\u201d\u2026"
+FULL_WIDTH = r"\u3001-\u3020\uff01-\uff0f\uff1a-\uff20"
+"""Marks as wide as an ideograph, which bring their own space."""
+_MARKS = rf"{FULL_WIDTH}\u2014\u2018-\u201d\u2026"
 
 
 def spaceless(characters: Mapping[str, int]) -> tuple[str, int]:

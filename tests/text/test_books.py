@@ -76,6 +76,15 @@ def test_lines_that_are_not_wrapped_are_left_alone() -> None:
     assert "well- known" not in joined(unwrapped(blocks([compound], [99])))[0]
 
 
+def test_lines_of_a_script_without_spaces_are_joined_where_they_are_full(tmp_path: Path) -> None:
+    sentences = [f"{'山川風月花鳥'[number % 6]}は静かに流れて{'遠く' * (number % 4)}行く。" for number in range(400)]
+    paragraph = "".join(sentences)
+    wrapped = "\n".join(paragraph[start : start + 50] for start in range(0, len(paragraph), 50)) + "\n"
+    assert joined(unwrapped(blocks([wrapped], [700]))) == [f"{paragraph}\n"]
+    paragraphs = "\n".join("".join(sentences[start : start + 5]) for start in range(0, 400, 5)) + "\n"
+    assert joined(unwrapped(blocks([paragraphs], [700]))) == [paragraphs]
+
+
 def test_inspect_sees_both_and_prepare_mends_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "book.txt"
     path.write_text(f"{HEADER}\n{WRAPPED}\n{FOOTER}", "utf-8")

@@ -206,8 +206,24 @@ def test_invalid_bytes_are_located(tmp_path: Path) -> None:
     assert report["files"][0]["invalid"] == 6
     assert report["files"][0]["first_invalid"].startswith("line 2: invalid UTF-8 at byte offset 14")
     assert "6 invalid byte sequences, the first: line 2" in report["findings"][0]
-    assert "name the encoding, such as encoding='cp1252', or use errors='replace'" in report["findings"][0]
+    assert "name its encoding, such as encoding='cp1252', or use errors='replace'" in report["findings"][0]
     assert inspect(str(tmp_path / "text.txt"), encoding="cp1252", quiet=True).to_json()["files"][0]["invalid"] == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [("猫が静かに歩いた。\n", "cp932"), ("Тихая ночь над рекой\n", "cp1251"), ("那条河\n", "gb18030")],
+)
+def test_bytes_of_other_scripts_are_not_called_western(text: str, encoding: str, tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_bytes((text * 50).encode(encoding))
+    found = report_on(str(tmp_path / "text.txt"))["findings"][0]
+    assert "such as encoding='gb18030' (Chinese), shift_jis (Japanese), euc_kr (Korean) or cp1251 (Cyrillic)" in found
+
+
+def test_records_are_called_a_list_where_training_takes_them_for_one(tmp_path: Path) -> None:
+    rows = "".join(f'{number},"The otter, number {number}, is fine."\n' for number in range(60))
+    (tmp_path / "notes.csv").write_text(f"id,comment\n{rows}")
+    assert inspect(str(tmp_path / "notes.csv"), field="comment", quiet=True).to_json()["list"]
 
 
 def test_a_chat_is_neither_markup_nor_wrapped(tmp_path: Path) -> None:

@@ -73,6 +73,8 @@ LISTS = {
     "titles": [f"The {headline(random.Random(i)).title()}" for i in range(80)],
     "lower": [line.lower() for line in headlines(100)],
     "short messages": [f"{line} #{random.Random(i).choice(WORDS)}" for i, line in enumerate(headlines(90))],
+    "Chinese names": [f"{'王李张刘'[i % 4]}{'明华芳伟丽'[i % 5]}" for i in range(60)],
+    "Japanese messages": [f"明日{'山川'[i % 2] * (i % 7)}行きます。" for i in range(60)],
     "accents": ["Ærøskøbing", "Łódź", "Århus", "São Paulo", "Zürich"] * 10,
 }
 NO_LISTS = {
@@ -89,6 +91,10 @@ NO_LISTS = {
     "csv": [f"{i},{line},{i * 7}" for i, line in enumerate(headlines(60))],
     "log": [f"2026-11-28 12:{i % 60:02d}:01 INFO {line}" for i, line in enumerate(headlines(60))],
     "few": headlines(10),
+    "Japanese paragraphs": [f"私は静かに{'遠く' * (i % 9)}歩いた。猫が笑った。" for i in range(60)],
+    "Chinese verse": [f"{'山川风月' * (1 + i % 3)}{'，。'[i % 2]}" for i in range(60)],
+    "Chinese dialogue": [f"{('小明', '老师')[i % 2]}：{'看见鸟' * (1 + i % 4)}" for i in range(60)],
+    "Chinese indented": [f"\u3000\u3000{'山川风月' * (1 + i % 5)}" for i in range(60)],
 }
 
 

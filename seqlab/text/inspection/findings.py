@@ -39,10 +39,7 @@ def _encoding(report: Report) -> Iterator[str]:
         first, more = damaged[0], len(damaged) - 1
         where = f", the first: {first['first_invalid']}" if first["first_invalid"] else ""
         others = f" ({_many(more, 'more file')} likewise)" if more else ""
-        yield (
-            f"{printable(first['name'])}: {_many(first['invalid'], 'invalid byte sequence')}{where}{others}; name "
-            f"the encoding, such as {option('encoding', 'cp1252')}, or use {option('errors', 'replace')}."
-        )
+        yield f"{printable(first['name'])}: {_many(first['invalid'], 'invalid byte sequence')}{others}{where}."
     for file in files:
         if file["byte_order_mark"] and file["encoding"] != "utf-8":
             yield f"{printable(file['name'])}: is {file['encoding'].upper()} by its byte order mark and read as such."

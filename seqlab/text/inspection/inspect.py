@@ -103,7 +103,7 @@ class InspectedText:
     """One text, read and counted.
 
     counts: occurrences of every type under `word` and `whitespace`, whose types all texts share. tokens: its ids under
-    `whitespace`.
+    `whitespace`. records: whether every document is a record of a table or of JSON Lines.
     """
 
     files: list[dict[str, Any]]
@@ -111,6 +111,7 @@ class InspectedText:
     look: Look
     counts: dict[str, np.ndarray]
     tokens: TokenFile
+    records: bool
 
 
 def _read(
@@ -137,6 +138,7 @@ def _read(
             _look(spools[name], quiet, workers),
             {kind: counts[kind][name] for kind in counts},
             open_split(folder, name, headers[name], len(types["whitespace"])),
+            any(file.is_records for file in group),
         )
         for name, group in files.items()
     }
@@ -171,12 +173,12 @@ def _file(file: SourceFile, entry: FileReport, config: TextConfig) -> dict[str, 
 
 
 def _first_invalid(file: SourceFile, config: TextConfig) -> str | None:
-    """Where a file's first invalid byte is, in the words of the reader that refuses it."""
+    """Where a file's first invalid byte is and what to do, in the words of the reader that refuses it."""
     try:
         for _ in read_documents([file], "strict", config.field, encoding=config.encoding):
             pass
     except InputError as error:
-        return str(error).removeprefix(f"{file.name}: ").partition(";")[0]
+        return str(error).removeprefix(f"{file.name}: ").removesuffix(".")
     return None
 
 
@@ -205,7 +207,7 @@ def _report(texts: dict[str, InspectedText], types: dict[str, list[str]]) -> dic
         "reason": reason,
         **_figures(train, kind, pieces, lines["train"]),
         "tokenised": tokenised,
-        **_form(train.spool),
+        **_form(train),
         "files": train.files,
         **_words(types[best], train.counts[best]),
         "longest_line": {"chars": train.look.longest[0], "line": train.look.longest[1]},
@@ -221,13 +223,14 @@ def _report(texts: dict[str, InspectedText], types: dict[str, list[str]]) -> dic
     return {**report, "findings": findings(report)}
 
 
-def _form(spool: Spool) -> dict[str, Any]:
+def _form(text: InspectedText) -> dict[str, Any]:
     """Whether a text has the notices of an e-book, at which width it is wrapped (0: not), and whether it is a list."""
+    spool = text.spool
     ends = [spool.chunks[place].read() for place in sorted({0, len(spool.chunks) - 1})]
     return {
         "ebook_notice": any(NOTICE.search(text) for text in ends),
         "wrapped_at": wrap_width(ends[0][:WRAP_SAMPLE].split("\n")),
-        "list": is_list(spool, records=False),
+        "list": is_list(spool, text.records),
         "stamps": LineFeatures.of(ends[0][:WRAP_SAMPLE].split("\n")).stamps,
     }
 

@@ -24,10 +24,12 @@ LONGEST = 300
 LOOKED_AT = 20_000
 """Lines that are looked at, from the beginning, the middle and the end of a text."""
 
-_OPEN_END = re.compile(r"[,;:(\[{\\/=|<>+*&-]$|\b(?:and|or|the|a|of|to|in)$")
-_FULL_STOP = re.compile(r"[.!?][\"'”’)\]]*$")
-_TWO_SENTENCES = re.compile(r"[.!?][\"'”’)\]]* +[\"'“‘(]?[A-Z].*[.!?][\"'”’)\]]*$")
-_SPEAKER = re.compile(r"^[\w .'-]{1,24}: ")
+_OPEN_END = re.compile(r"[,;:(\[{\\/=|<>+*&\-，、；：（「『]$|\b(?:and|or|the|a|of|to|in)$")
+_FULL_STOP = re.compile(r"[.!?。！？][\"'”’)\]」』）]*$")
+_TWO_SENTENCES = re.compile(
+    r"[.!?][\"'”’)\]]* +[\"'“‘(]?[A-Z].*[.!?][\"'”’)\]]*$|[。！？][^。！？]{2,}[。！？][”’」』）]*$"
+)
+_SPEAKER = re.compile(r"^[\w .'-]{1,24}(?:: |：)")
 _DAYS_AND_MONTHS = "Mon|Tue|Wed|Thu|Fri|Sat|Sun|Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
 _STAMP = re.compile(rf"^[\[(<]?(?:\d{{1,4}}[-:/.,]\d|(?:{_DAYS_AND_MONTHS})\w* +\d)")
 _CODE = re.compile(r"[{};]$|^(?:#|//|/\*|\*|--)|(?:==|!=|->|=>|\(\)|::)")
@@ -85,7 +87,7 @@ class LineFeatures:
             blank=(len(lines) - len(kept)) / count,
             long=long,
             full=float(np.mean(lengths >= 0.85 * long)) if np.quantile(lengths, 0.99) <= 1.06 * long else 0.0,
-            indented=sum(line[0] in " \t" for line in kept) / count,
+            indented=sum(line[0] in " \t\u3000" for line in kept) / count,
             open_ends=share(_OPEN_END),
             lower_after=small if capitals > 0.15 else 0.0,
             full_stops=share(_FULL_STOP),

@@ -11,6 +11,8 @@ from itertools import chain
 
 import numpy as np
 
+from ..scripts import FULL_WIDTH, SINGLE
+
 Blocks = Iterable[tuple[bool, str]]
 
 LONGEST_HEADER = 100_000
@@ -25,6 +27,8 @@ LOOKED_AT = 1 << 18
 """Characters from which it is judged whether a document is wrapped, and at which width."""
 BEGINS = re.compile(r"^\W*start of (?:the |this )?project gutenberg|^\W*end\W*the small print", re.IGNORECASE)
 ENDS = re.compile(r"^\W*end of (?:the |this )?project gutenberg", re.IGNORECASE)
+_NEXT_WORD = re.compile(rf"[{SINGLE}]|\S[^\s{SINGLE}]*")
+_UNSPACED = re.compile(rf"[{SINGLE}{FULL_WIDTH}]")
 NOTICE = re.compile(r"^\W*(?:start|end) of (?:the |this )?project gutenberg|^\W*end\W*the small print", re.I | re.M)
 
 
@@ -91,8 +95,10 @@ def wrap_width(lines: Sequence[str]) -> int:
 
 
 def _forced(pairs: Sequence[tuple[str, str]], width: int) -> float:
-    """Share of line ends behind which the next word would not have fitted."""
-    return sum(len(line.rstrip()) + 1 + len(after.split(None, 1)[0]) > width - 3 for line, after in pairs) / len(pairs)
+    """Share of line ends behind which the next word would not have fitted; without spaces it is a character."""
+    words = (_NEXT_WORD.match(after.lstrip()) for _, after in pairs)
+    lengths = [len(line.rstrip()) + 1 + len(word[0]) for (line, _), word in zip(pairs, words, strict=True) if word]
+    return sum(length > width - 3 for length in lengths) / len(pairs)
 
 
 def _joined(paragraph: list[str], width: int) -> str:
@@ -103,7 +109,7 @@ def _joined(paragraph: list[str], width: int) -> str:
         return "".join(paragraph)
     text = ""
     for line in (line.strip() for line in paragraph):
-        joint = "" if not text or text.endswith(("—", "--")) or _broken(text, line) else " "
+        joint = "" if not text or text.endswith(("—", "--")) or _broken(text, line) or _unspaced(text, line) else " "
         text += joint + line
     return text + ("\n" if paragraph[-1].endswith("\n") else "")
 
@@ -111,6 +117,11 @@ def _joined(paragraph: list[str], width: int) -> str:
 def _broken(text: str, after: str) -> bool:
     """Whether a line was broken behind the hyphen of a compound."""
     return len(text) > 1 and text[-1] == "-" and text[-2].isalpha() and after[:1].islower()
+
+
+def _unspaced(text: str, after: str) -> bool:
+    """Whether a line was broken between characters that no space stands between, such as ideographs."""
+    return bool(_UNSPACED.match(text[-1]) and _UNSPACED.match(after))
 
 
 def _documents(blocks: Blocks) -> Iterator[tuple[bool, Iterator[str]]]:

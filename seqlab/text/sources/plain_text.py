@@ -41,6 +41,8 @@ STATEFUL = ("iso2022", "hz", "utf-7")
 """Encodings in which bytes mean what those before say, so that a text cannot be read block by block."""
 _MANY_NULS = 0.3
 """Share of NUL bytes that no text has, but UTF-16 without a byte order mark does."""
+IN_ROWS = 0.4
+"""Share of bytes beyond ASCII that follow one another, from which they are no letters of a Western language."""
 NOISE, FEWEST_BYTES, MOST_CONTROLS = 1 << 12, 64, 0.15
 """First bytes that are looked at, how many there must be, and the share of control characters among them that no text
 has."""
@@ -236,6 +238,15 @@ def _not_ascii(data: bytes, final: bool = True) -> tuple[int, int]:
     return sum(not character.isascii() for character in text) - invalid, invalid
 
 
+def _likely_encodings(data: bytes) -> str:
+    """What to name for bytes that are not UTF-8: Western letters beyond ASCII stand alone, those of others in rows."""
+    beyond = np.frombuffer(data, np.uint8) >= 0x80
+    if np.count_nonzero(beyond[1:] & beyond[:-1]) < IN_ROWS * np.count_nonzero(beyond):
+        return option("encoding", "cp1252")
+    others = "shift_jis (Japanese), euc_kr (Korean) or cp1251 (Cyrillic)"
+    return f"{option('encoding', 'gb18030')} (Chinese), {others}"
+
+
 def _first_bytes(blocks: Iterator[bytes]) -> bytes:
     """The first block or blocks: enough bytes to see any byte order mark."""
     head = b""
@@ -255,7 +266,7 @@ def _decode_block(data: bytes, final: bool, offset: int, report: FileReport, err
         cure = "convert the file to UTF-8"
         valid, invalid = _not_ascii(data)
         if report.encoding == "utf-8" and invalid > valid:
-            cure = f"name its encoding, such as {option('encoding', 'cp1252')}"
+            cure = f"name its encoding, such as {_likely_encodings(data)}"
         raise InputError(
             f"{report.name}: line {line}: invalid {report.encoding.upper()} at byte offset "
             f"{offset + error.start} ({value}); {cure}, or use {option('errors', 'replace')}."
