@@ -505,3 +505,5 @@ def test_a_text_is_scored_token_by_token(home, tmp_path, options):
     assert score._repr_html_().count("<span") == count
     with pytest.raises(InputError, match="is empty"):
         score_text(lm.model, lm.tokenizer, "")
+    with pytest.raises(InputError, match="text: must be one text, not list"):
+        score_text(lm.model, lm.tokenizer, ["one", "two"])

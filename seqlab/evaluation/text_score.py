@@ -25,8 +25,10 @@ def score_text(model: LanguageModel | Members, tokenizer: Tokenizer, text: str) 
         text: as it would stand at the beginning of a document.
 
     Raises:
-        InputError: the text has no tokens.
+        InputError: the text has no tokens, or is no text.
     """
+    if not isinstance(text, str):
+        raise InputError(f"text: must be one text, not {type(text).__name__}.")
     ids_N = np.asarray(tokenizer.encode(text), np.int64)
     if not len(ids_N):
         raise InputError("text: is empty; give at least one token.")

@@ -122,7 +122,9 @@ class TextGenerator:
         return Samples(samples)
 
     def read_prompt(self, prompt: str, allow_unknown: bool = False) -> Prompt:
-        """Encode a prompt. Raises InputError naming what the model does not know."""
+        """Encode a prompt. Raises InputError naming what the model does not know, or what is no text."""
+        if not isinstance(prompt, str):
+            raise InputError(f"prompt: must be one text, not {type(prompt).__name__}.")
         prompt = self._spelled(prompt)
         tokenizer = self.tokenizer
         unfinished, whole = tokenizer.unfinished(prompt), tokenizer.encode(prompt).tolist()

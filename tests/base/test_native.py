@@ -57,6 +57,13 @@ def used_by(count: int, folder: Path, times: str = "factor", **variables: str) -
     return said
 
 
+@pytest.mark.parametrize(("level", "left"), [("NOTSET", "INFO"), ("DEBUG", "DEBUG")])
+def test_a_program_that_logs_at_debug_hears_of_compilation_only_where_it_asked(level: str, left: str) -> None:
+    ask = f"import logging; logging.basicConfig(level='DEBUG'); logging.getLogger('numba').setLevel('{level}'); "
+    ask += "import seqlab.base.compiled; print(logging.getLevelName(logging.getLogger('numba').level))"
+    assert subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True).stdout.split() == [left]
+
+
 def test_a_kernel_is_compiled_once_and_again_when_its_source_or_its_file_changes(tmp_path: Path) -> None:
     variables = {"NUMBA_CACHE_DIR": str(tmp_path / "kernels")}
     expected = ["0.0", "5.0", "10.0"]

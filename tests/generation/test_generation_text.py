@@ -186,6 +186,12 @@ def test_an_unknown_prompt_is_refused_or_read_as_unk(kind, prompt, message):
     assert one.prompt == prompt
 
 
+@pytest.mark.parametrize("prompt", [None, ["The cat", "The dog"], 5])
+def test_a_prompt_that_is_no_text_is_one_sentence(prompt):
+    with pytest.raises(InputError, match=rf"prompt: must be one text, not {type(prompt).__name__}\."):
+        generator_of("char").generate(prompt)
+
+
 @pytest.mark.parametrize("kind", ["byte", "bpe"])
 def test_tokenizers_of_bytes_take_any_prompt(kind):
     assert str(generator_of(kind).generate("Жß\x00", length=1)[0]).startswith("Жß\x00")
