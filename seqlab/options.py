@@ -70,8 +70,9 @@ class TextOptions(TypedDict, total=False):
     Default: "strict". Usual: replace for texts scanned or collected from the web. replace reads damaged files instead
     of stopping."""
     field: str
-    """Field of a JSON Lines record, or column of a table (its name, or its number from 1), that holds the text.
-    Default: "text". Usual: text, title, headline, 2. Another field or column of the same file is read."""
+    """Field of a JSON Lines record (message.content: one inside another), or column of a table (its name, or its
+    number from 1), that holds the text. Default: "text". Usual: text, title, headline, 2. Another field or column of
+    the same file is read."""
 
 
 class LanguageModelOptions(TypedDict, total=False):
@@ -112,8 +113,9 @@ class LanguageModelOptions(TypedDict, total=False):
     Default: "strict". Usual: replace for texts scanned or collected from the web. replace reads damaged files instead
     of stopping."""
     field: str
-    """Field of a JSON Lines record, or column of a table (its name, or its number from 1), that holds the text.
-    Default: "text". Usual: text, title, headline, 2. Another field or column of the same file is read."""
+    """Field of a JSON Lines record (message.content: one inside another), or column of a table (its name, or its
+    number from 1), that holds the text. Default: "text". Usual: text, title, headline, 2. Another field or column of
+    the same file is read."""
     cell: CellName
     """The recurrent layer. Default: "lstm". Usual: lstm; rnn-... to see why gates help; mingru, minlstm, sru, qrnn for
     speed at a large width. Decides how far back the model remembers, and how fast a step is."""
@@ -359,8 +361,9 @@ class AutoencoderOptions(TypedDict, total=False):
     Default: "strict". Usual: replace for texts scanned or collected from the web. replace reads damaged files instead
     of stopping."""
     field: str
-    """Field of a JSON Lines record, or column of a table (its name, or its number from 1), that holds the text.
-    Default: "text". Usual: text, title, headline, 2. Another field or column of the same file is read."""
+    """Field of a JSON Lines record (message.content: one inside another), or column of a table (its name, or its
+    number from 1), that holds the text. Default: "text". Usual: text, title, headline, 2. Another field or column of
+    the same file is read."""
     cell: CellName
     """The recurrent layer. Default: "lstm". Usual: lstm; rnn-... to see why gates help; mingru, minlstm, sru, qrnn for
     speed at a large width. Decides how far back the model remembers, and how fast a step is."""
@@ -663,8 +666,9 @@ class EmbeddingsOptions(TypedDict, total=False):
     Default: "strict". Usual: replace for texts scanned or collected from the web. replace reads damaged files instead
     of stopping."""
     field: str
-    """Field of a JSON Lines record, or column of a table (its name, or its number from 1), that holds the text.
-    Default: "text". Usual: text, title, headline, 2. Another field or column of the same file is read."""
+    """Field of a JSON Lines record (message.content: one inside another), or column of a table (its name, or its
+    number from 1), that holds the text. Default: "text". Usual: text, title, headline, 2. Another field or column of
+    the same file is read."""
     model: VectorModelName
     """What predicts what. Default: "skipgram". Usual: skipgram; cbow for large texts in half the time. cbow is as good
     at analogies without n-grams, and a little worse at similarity."""
