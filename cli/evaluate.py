@@ -40,6 +40,20 @@ def evaluate(
         str | None,
         typer.Option(help="Or: valid or test, a split of the corpus the run was trained on.", rich_help_panel=FILES),
     ] = None,
+    field: Annotated[
+        str | None,
+        typer.Option(
+            help="Field of the text's records, or column of its table; default: the training text's.",
+            rich_help_panel=FILES,
+        ),
+    ] = None,
+    encoding: Annotated[
+        str | None,
+        typer.Option(
+            help="Encoding of a text that is not UTF-8, such as cp1252; default: the training text's.",
+            rich_help_panel=FILES,
+        ),
+    ] = None,
     dynamic: Annotated[
         bool,
         typer.Option(
@@ -107,6 +121,8 @@ def evaluate(
             "give --text F for a language model, or --questions F and --similarity F for word vectors; "
             "--split test takes the text of a run's own corpus."
         )
+    if (field or encoding) and not text:
+        raise InputError("--field and --encoding say how --text is read; give that too.")
     if questions or similarity:
         if len(paths) > 1:
             raise InputError(f"{paths[1]}: one set of word vectors at a time.")
@@ -121,6 +137,8 @@ def evaluate(
             "--train-text is the text that --dynamic takes the size of gradients from; give that too, or leave it out."
         )
     if any(kind_of(path) == "autoencoder" for path in paths):
+        if field or encoding:
+            raise InputError("an autoencoder reads a text as its training text; leave --field and --encoding out.")
         _evaluate_lines(paths, text, split, device, json)
         return
     member = member_of(network_only, counts_only, cache)
@@ -135,8 +153,11 @@ def evaluate(
         "seed": seed,
     }
     sources = {"valid": valid, "train_text": train_text}
+    reading = field, encoding
     results = {
-        str(path): _evaluate_run(path, device, text, split or "test", sources, adaptation, tokens, json, member, cache)
+        str(path): _evaluate_run(
+            path, device, text, split or "test", sources, adaptation, tokens, json, member, cache, reading
+        )
         for path in paths
     }
     _warn_of_few_tuning_tokens(results)
@@ -179,11 +200,12 @@ def _evaluate_run(
     quiet: bool,
     member: Literal["network", "counts"] | None,
     cache: bool,
+    reading: tuple[str | None, str | None],
 ) -> dict[str, Scores]:
     """Scores of one run by the name of the text."""
     load_torch()
     from seqlab.api import load_language_model
-    from seqlab.evaluation import evaluate_source
+    from seqlab.evaluation import ReadAs, evaluate_source
 
     lm = load_language_model(path, device=device)
     if member:
@@ -192,8 +214,10 @@ def _evaluate_run(
         lm = lm.with_cache(sources["valid"], quiet=quiet)
     evaluator = lm.evaluator(quiet=quiet, **sources, **adaptation)
     if not texts:
-        return {split: evaluate_source(lm.run, evaluator, None, split, tokens)}
-    return {text: evaluate_source(lm.run, evaluator, text, token_scores=tokens) for text in texts}
+        return {split: evaluate_source(lm.run, evaluator, None, split, tokens, ReadAs(*reading))}
+    return {
+        text: evaluate_source(lm.run, evaluator, text, token_scores=tokens, reading=ReadAs(*reading)) for text in texts
+    }
 
 
 def _warn_of_few_tuning_tokens(results: dict[str, dict[str, Scores]]) -> None:

@@ -205,6 +205,8 @@ class TrainedLanguageModel(RunHolder):
         valid: Sources | None = None,
         train_text: Sources | None = None,
         token_scores: str | Path | None = None,
+        field: str | None = None,
+        encoding: str | None = None,
         quiet: bool = True,
         **options: Unpack[EvaluationOptions],
     ) -> Scores:
@@ -220,6 +222,8 @@ class TrainedLanguageModel(RunHolder):
             train_text: the text that dynamic evaluation takes the size of gradients from; by default the training
                 split.
             token_scores: a JSON Lines file to write every token's log-probability, rank and entropy to.
+            field: of the text's records, or column of its table; by default the training text's.
+            encoding: of a text that is not UTF-8; by default the training text's.
             quiet: show no progress.
             **options: what to add to the model: dynamic, ensemble, ...; see
                 `seqlab.settings("evaluation")`. Each becomes a section of the result.
@@ -228,7 +232,9 @@ class TrainedLanguageModel(RunHolder):
             InputError: a text or an addition that cannot be had.
         """
         evaluator = self.evaluator(valid=valid, train_text=train_text, quiet=quiet, **options)
-        return self.evaluate_with(evaluator, text, split=split, token_scores=token_scores)
+        return self.evaluate_with(
+            evaluator, text, split=split, token_scores=token_scores, field=field, encoding=encoding
+        )
 
     def evaluator(
         self,
@@ -250,11 +256,13 @@ class TrainedLanguageModel(RunHolder):
         *,
         split: str | None = None,
         token_scores: str | Path | None = None,
+        field: str | None = None,
+        encoding: str | None = None,
     ) -> Scores:
         """`evaluate` with an evaluator of this model."""
-        from .evaluation import evaluate_source
+        from .evaluation import ReadAs, evaluate_source
 
-        return evaluate_source(self.run, evaluator, text, split, token_scores)
+        return evaluate_source(self.run, evaluator, text, split, token_scores, ReadAs(field, encoding))
 
     def vectors(self) -> WordVectors:
         """The input vectors of the vocabulary's words."""

@@ -24,6 +24,8 @@ def evaluate(
     text: Sources | None = None,
     *,
     split: str | None = None,
+    field: str | None = None,
+    encoding: str | None = None,
     **options: Unpack[EvaluationOptions],
 ) -> Scores:
     """Exact scores of a language model on a text.
@@ -32,12 +34,14 @@ def evaluate(
         model: a run folder or an open model.
         text: file(s), folder or corpus name to score; None takes a split of the corpus the run was trained on.
         split: "valid" or "test"; None takes the test split, else the validation split.
+        field: of the text's records, or column of its table; by default the training text's.
+        encoding: of a text that is not UTF-8; by default the training text's.
         **options: what to add to the network, as for `TrainedLanguageModel.evaluate`.
 
     Raises:
         InputError: no such run or text.
     """
-    return language_model(model).evaluate(text, split=split, **options)
+    return language_model(model).evaluate(text, split=split, field=field, encoding=encoding, **options)
 
 
 def compare(

@@ -90,6 +90,20 @@ def test_several_runs_and_texts(home, capsys):
     assert f"{home / 'second'} on test:" in out
 
 
+def test_a_text_that_is_stored_otherwise_is_read_by_its_field_and_encoding(home, capsys, tmp_path):
+    text = "bato belu bir cato celu.\n" * 5
+    (tmp_path / "plain.txt").write_text(f"caté {text}", "utf-8")
+    (tmp_path / "old.txt").write_bytes(f"caté {text}".encode("cp1252"))
+    (tmp_path / "table.csv").write_text(f'id,body\n7,"caté {text}"\n', "utf-8")
+
+    def scores(name, *flags):
+        return json.loads(evaluate(capsys, home / "run", "--text", tmp_path / name, *flags, "--json").out)
+
+    plain = scores("plain.txt")
+    assert scores("old.txt", "--encoding", "cp1252") == plain
+    assert scores("table.csv", "--field", "body") == plain
+
+
 def test_a_warning_says_that_few_tokens_were_tuned_on(home, capsys):
     few = home / "few.txt"
     few.write_text("bato belu bir cato celu. " * 40)
@@ -104,6 +118,9 @@ def test_a_warning_says_that_few_tokens_were_tuned_on(home, capsys):
     [
         (["run", "--text", "test.txt", "--split", "test"], "either --text"),
         (["run"], "--split test"),
+        (["run", "--split", "test", "--field", "body"], "say how --text is read"),
+        (["run", "--text", "test.txt", "--field", "body"], "has no field 'body'"),
+        (["run", "--text", "test.txt", "--encoding", "klingon"], "--encoding: 'klingon' is no encoding"),
         (["run", "--split", "train"], "valid or test"),
         (["run", "--split", "valid", "--cache"], "the one to tune on"),
         (
