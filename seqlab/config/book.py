@@ -229,7 +229,8 @@ def settings(name: str | None = None) -> Book:
         also = tuple(one.key for one in everything if key in one.name and one not in exact) if exact else ()
         return Book(exact + section, table, word, also)
     called = [one for one in names if one.name == word]
-    mentions = re.compile(rf"(?<![\w-]){re.escape(word)}s?(?![\w-])", re.IGNORECASE)
+    spelt = "[ _-]".join(map(re.escape, re.split("[ _-]+", word)))
+    mentions = re.compile(rf"(?<![\w-]){spelt}s?(?![\w-])", re.IGNORECASE)
     about = [one for one in everything if mentions.search(" ".join((one.key, one.meaning, one.usual, one.effect)))]
     if called:
         takes = [one for one in everything if any(one.key in each.settings for each in called)]

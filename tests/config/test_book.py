@@ -75,6 +75,11 @@ def test_a_word_that_occurs_nowhere_is_refused_with_the_nearest(word, hint):
     assert hint in str(caught.value)
 
 
+@pytest.mark.parametrize("word", ["learning_rate", "learning-rate", "learning rate"])
+def test_a_word_of_two_is_found_however_it_is_joined(word):
+    assert settings(word)["training.lr"]
+
+
 def test_the_command_prints_the_same_object(capsys):
     assert run(["settings", "clip"]) == 0
     assert capsys.readouterr().out == settings("clip").text() + "\n"
