@@ -99,7 +99,15 @@ def verdict(training: Training) -> str:
     best = float(valid.together_V.min())
     ended = "ended at its lowest" if valid.together_V[-1] - best <= valid.noise else "was lowest"
     where = "" if ended != "was lowest" else f" after {valid.shares_V[valid.together_V.argmin()]:.0%} of the training"
-    return f"{begun}: {fell}, and the validation loss {ended}{where}."
+    counted = "; so far counting alone predicts as well, and a longer training helps the network"
+    return f"{begun}: {fell}, and the validation loss {ended}{where}{counted if adds_nothing(valid) else ''}."
+
+
+def adds_nothing(valid: Validations) -> bool:
+    """Whether the network is behind counting, and both together no better beyond noise."""
+    if valid.counts is None or not len(valid) or float(valid.network_V.min()) <= valid.counts:
+        return False
+    return valid.counts - float(valid.together_V.min()) <= valid.noise
 
 
 def nats(loss: float) -> str:
@@ -352,7 +360,7 @@ def worse_than_counting(training: Training) -> Finding | None:
     together = float(valid.together_V.min())
     seen = f"On the validation text counting alone needs {valid.counts:.3f} nats per token, the network {network:.3f}, "
     seen += f"both together {together:.3f}."
-    if valid.counts - together <= valid.noise:
+    if adds_nothing(valid):
         cause = "So far the network knows hardly anything that counting does not."
     else:
         cause = "Counting is hard to beat in a short training; the network adds what it cannot know."
