@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -78,6 +79,21 @@ def check_run(path: str | Path) -> None:
         raise InputError(f"{path}: no such run folder.")
     if kind != "run":
         raise InputError(f"{path}: is {description(path)}, not a language-model run.")
+
+
+def check_texts(*texts: str | None) -> None:
+    """Refuse texts that are not there, before anything heavy is loaded for them.
+
+    Raises:
+        InputError: naming the first.
+    """
+    for text in texts:
+        if text and text != "-" and not os.path.exists(os.path.expanduser(text)):
+            from seqlab.catalogue import corpora
+            from seqlab.text import resolve_sources
+
+            if text not in corpora.names():
+                resolve_sources(text)
 
 
 def check_one_stdin(**uses: object) -> None:

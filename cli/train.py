@@ -14,6 +14,7 @@ from .console import (
     SOURCE_HELP,
     JsonFlag,
     check_run,
+    check_texts,
     load_torch,
     print_json,
     print_summary,
@@ -219,6 +220,7 @@ def train_lm(
     if sample_every is not None and not sample_every > 0:
         raise InputError(f"--sample-every: must be more than 0 minutes, not {sample_every:g}.")
 
+    check_texts(*source, valid, test)
     load_torch()
     if dry_run:
         from seqlab.training.planning import Layer, begun_at, plan, with_more

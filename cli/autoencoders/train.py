@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ..console import SOURCE_HELP, JsonFlag, load_torch, print_json, print_summary, print_table, say
+from ..console import SOURCE_HELP, JsonFlag, check_texts, load_torch, print_json, print_summary, print_table, say
 from ..flags import FILES, settings_of
 from ..train import Assignments, ConfigFile, More, Number, Quiet, RunOut, Text, Whole, YesNo, app, layers_of, merged
 
@@ -113,6 +113,7 @@ def train_autoencoder(
         check_more(more, out, given)
     if preset is not None:
         preset_settings(preset, AUTOENCODERS)
+    check_texts(*source, valid, test)
     load_torch()
     if dry_run:
         from seqlab.autoencoders.planning import plan

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..console import load_torch, print_json
+from ..console import check_texts, load_torch, print_json
 from ..flags import with_flags_of
 from ..train import checked_layers, train_lm
 
@@ -28,6 +28,7 @@ def check(**arguments: Any) -> None:
     source, valid, test = (arguments.pop(name) for name in ("source", "valid", "test"))
     as_json, quiet = arguments.pop("as_json"), arguments.pop("quiet")
     given = checked_layers(config, settings, preset, arguments)
+    check_texts(*source, valid, test)
 
     load_torch()
     from seqlab.base.printing import printable_lines

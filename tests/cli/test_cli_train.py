@@ -26,6 +26,16 @@ def home(tmp_path_factory):
     return folder
 
 
+@pytest.mark.parametrize("verb", [["train", "lm", "-o", "run"], ["train", "autoencoder", "-o", "run"], ["check"]])
+def test_a_text_that_is_not_there_is_refused_before_torch_is_loaded(home, verb, capsys, monkeypatch):
+    monkeypatch.chdir(home)
+    for room in ("train", "autoencoders.train", "studies.check"):
+        monkeypatch.setattr(f"seqlab_cli.{room}.load_torch", lambda: pytest.fail("torch was loaded"))
+    for texts in (["txt.txt"], ["text.txt", "--valid", "txt.txt"]):
+        assert run([*verb, *texts]) == 2
+        assert capsys.readouterr().err == "seqlab: txt.txt: no such file or folder, nor a corpus of that name.\n"
+
+
 @pytest.fixture(scope="module")
 def trained(home):
     command = ["train", "lm", str(home / "text.txt"), "-o", str(home / "run"), "--tokenizer", "char", "--steps", "30"]
