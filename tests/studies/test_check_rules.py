@@ -82,12 +82,7 @@ CASES = [
     ("repeated-text", changed("text", repeated=0.21), changed("text", repeated=0.19)),
     ("repeated-text", changed("text", repeated=0.5, run=0), changed("text", repeated=0.1, run=0)),
     ("unknown-tokens", changed("text", unknown=0.16), changed("text", unknown=0.14, valid_unknown=0.29)),
-    ("unknown-tokens", changed("text", valid_unknown=0.4), changed("text", valid_unknown=None)),
-    (
-        "unknown-tokens",
-        changed("text", valid_unknown=0.31, valid_tokens=10_000),
-        changed("text", valid_unknown=0.31, valid_tokens=2_000),
-    ),
+    ("unknown-tokens", changed("text", valid_unknown=0.31), changed("text", valid_unknown=None)),
     ("unknown-tokens", changed("text", unknown=0.5, valid_unknown=None), changed("text", unknown=0.0)),
     (
         "wrong-tokenizer",

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
-
 from ....text.inspection.findings import OVERLAP, SMALL
 from ....training.watch.baselines import UNLIKE
 from ..measure.figures import CheckFigures
 
 NO_ORDER, NO_ORDER_TOKENS = 0.01, 1_000
 REPEATED = 0.2
-UNKNOWN, UNKNOWN_VALID, DEVIATIONS = 0.15, 0.3, 2.0
+UNKNOWN, UNKNOWN_VALID = 0.15, 0.3
 WHITE_SPACE, LONG_TOKENS = 0.06, 5.0
 RARE_TYPES, FEW_TYPES = 3.0, 200
 SMALL_VALID = 1_000
@@ -48,9 +46,7 @@ def repeated(figures: CheckFigures) -> str | None:
 
 def unknown(figures: CheckFigures) -> str | None:
     text = figures.text
-    share = text.valid_unknown or 0.0
-    noise = DEVIATIONS * math.sqrt(share * (1.0 - share) / max(1, text.valid_tokens))
-    if text.unknown <= UNKNOWN and share - noise <= UNKNOWN_VALID:
+    if text.unknown <= UNKNOWN and (text.valid_unknown or 0.0) <= UNKNOWN_VALID:
         return None
     valid = "" if text.valid_unknown is None else f" and {text.valid_unknown:.0%} of the validation text's"
     return (

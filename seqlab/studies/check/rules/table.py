@@ -32,8 +32,7 @@ RULES = (
     ),
     CheckRule(
         "unknown-tokens", "problem",
-        f"more than {text.UNKNOWN:.0%} of the training or, by {text.DEVIATIONS:g} standard errors, "
-        f"{text.UNKNOWN_VALID:.0%} of the validation tokens are <unk>",
+        f"more than {text.UNKNOWN:.0%} of the training or {text.UNKNOWN_VALID:.0%} of the validation tokens are <unk>",
         "The vocabulary is too small for the text.",
         "Use {tokenizer=bpe} or {tokenizer=char}, or a larger {vocab_size} and {min_count=1}.",
         text.unknown,
