@@ -12,7 +12,7 @@ import numpy as np
 from ...base.errors import InputError
 from ...config import Settings
 
-LR = "training.lr"
+LR, WIDTH = "training.lr", "model.hidden_dim"
 KEPT = 0.75
 """Share of the first points in which a setting keeps its usual value: most defaults are good, so a point that changes
 all of them is seldom better."""
@@ -107,8 +107,8 @@ def grid_of(settings: type[Settings], assignments: Mapping[str, Sequence[Any]]) 
 def first_points(
     dimensions: Sequence[Dimension], usual: Mapping[str, Any], suggestion: float | None, number: int, seed: int
 ) -> list[dict[str, Any]]:
-    """The usual point, the same with the learning rate of a range test and with the one half-way to it, and others
-    around it.
+    """The usual point, the same with the learning rate of a range test and with the one half-way to it, with the next
+    smaller and the next larger width, which is right on one machine and too slow on another, and others around it.
 
     Args:
         dimensions: that the points lie in.
@@ -121,6 +121,11 @@ def first_points(
     if suggestion is not None and LR in usual and not math.isclose(suggestion, usual[LR]):
         rates = [suggestion, float(f"{math.sqrt(suggestion * usual[LR]):.4g}")]
     others = [{**usual, LR: rate} for rate in rates]
+    for one in dimensions:
+        if one.key == WIDTH and usual[WIDTH] in one.choices:
+            place = one.choices.index(usual[WIDTH])
+            nearby = one.choices[max(0, place - 1) : place + 2]
+            others += [{**usual, WIDTH: width} for width in nearby if width != usual[WIDTH]]
     more = [one for one in around(dimensions, usual, number, seed) if one not in others]
     return [dict(usual), *others, *more][: number + 1]
 

@@ -130,6 +130,20 @@ def test_the_rate_of_the_range_test_comes_second_and_the_one_half_way_to_it_thir
     assert first_points(space[1:], {"b": 2}, 0.04, 2, 3) == [{"b": 2}, *around(space[1:], {"b": 2}, 2, 3)]
 
 
+def test_the_widths_next_to_the_usual_one_come_before_points_that_change_several_settings():
+    width = Dimension("model.hidden_dim", choices=(100, 150, 200, 300, 400))
+    space = [Dimension("training.lr", 1e-4, 1.0, logarithmic=True), width]
+    usual = {"training.lr": 1e-2, "model.hidden_dim": 200}
+    points = first_points(space, usual, 0.04, 8, 3)
+    assert [one["training.lr"] for one in points[:5]] == [1e-2, 0.04, 0.02, 1e-2, 1e-2]
+    assert [one["model.hidden_dim"] for one in points[:5]] == [200, 200, 200, 150, 300]
+    assert len(points) == 9
+    assert all(points.count(one) == 1 for one in points)
+    smallest = {"training.lr": 1e-2, "model.hidden_dim": 100}
+    assert first_points(space, smallest, None, 8, 3)[1] == {"training.lr": 1e-2, "model.hidden_dim": 150}
+    assert first_points(space, smallest, None, 8, 3)[2] != {"training.lr": 1e-2, "model.hidden_dim": 400}
+
+
 def test_a_small_space_has_no_more_points_than_it_has():
     space = [Dimension("b", choices=(1, 2)), Dimension("c", choices=(1, 2))]
     points = around(space, {"b": 1, "c": 1}, 10, 1)
