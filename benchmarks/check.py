@@ -281,9 +281,10 @@ def campaign(faults: list[str], of: Mapping[str, str], seeds: list[int]) -> dict
 def silence(size: int, seeds: list[int]) -> dict[str, dict[str, float | None]]:
     """By healthy training, the false alarms on all texts; words get twice the text, as of fewer most are unknown."""
     found: dict[str, dict[str, float | None]] = {}
+    usual, longer = texts(size), texts(2 * size)
     for name, changed in SOUND.items():
         false, count = 0, 0
-        for text_name, text in texts(2 * size if changed.get("tokenizer") == "word" else size).items():
+        for text_name, text in (longer if changed.get("tokenizer") == "word" else usual).items():
             if text_name == "names" and "tokenizer" in changed and name != "as chosen from the text":
                 continue  # a list of single words has nothing to tell about words
             for seed in seeds:
