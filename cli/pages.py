@@ -3,15 +3,18 @@ for rich, which costs more than all the rest."""
 
 from __future__ import annotations
 
+import copy
 import inspect
 import os
 import re
 import shutil
+import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import typer
+import typer.main
 from typer.core import TyperCommand, TyperGroup
 
 from seqlab.base.errors import did_you_mean
@@ -44,15 +47,42 @@ class Group(TyperGroup):
 
 
 class Program(typer.Typer):
-    """Typer without rich: its verbs and groups have the pages of this module unless they bring a class."""
+    """Typer without rich: its verbs and groups have the pages of this module unless they bring a class.
+
+    Typer makes the options of every verb before it runs one, which takes longer than most verbs do. This program makes
+    those of the verb that the command line begins with, once in a process, and all only where it begins with none.
+    """
 
     def __init__(self, *, cls: type[TyperGroup] = Group, **options: Any) -> None:
         super().__init__(cls=cls, rich_markup_mode=None, **options)
+        self._made: dict[str, Any] = {}
 
     def command(
         self, name: str | None = None, *, cls: type[TyperCommand] | None = None, **options: Any
     ) -> Callable[[Any], Any]:
         return super().command(name, cls=cls or Command, **options)
+
+    def __call__(self, arguments: Sequence[str] | None = None, **options: Any) -> Any:
+        words = sys.argv[1:] if arguments is None else arguments
+        return self._verb(next((word for word in words if word != "--debug"), ""))(arguments, **options)
+
+    def _verb(self, name: str) -> Any:
+        """The program with this verb or group alone, or with all where there is none of that name."""
+        commands = [one for one in self.registered_commands if _name(one) == name]
+        groups = [one for one in self.registered_groups if one.name == name]
+        some = copy.copy(self)
+        if commands or groups:
+            some.registered_commands, some.registered_groups = commands, groups
+        else:
+            name = ""
+        if name not in self._made:
+            self._made[name] = typer.main.get_command(some)
+        return self._made[name]
+
+
+def _name(verb: Any) -> str:
+    """What a verb is called that was registered with a name or without."""
+    return verb.name or typer.main.get_command_name(verb.callback.__name__)
 
 
 def page(command: Any, ctx: Any) -> str:

@@ -47,6 +47,25 @@ def test_the_verbs_with_flags_of_settings():
     }
 
 
+def test_a_verb_alone_is_the_one_among_all(capsys):
+    whole = typer.main.get_command(app)
+    for name in whole.commands:
+        pages = []
+        for program in (app, whole):
+            program([name, "--help"], standalone_mode=False, prog_name="seqlab")
+            pages.append(capsys.readouterr().out)
+        assert pages[0] == pages[1]
+
+
+@pytest.mark.parametrize("words", [[], ["--help"], ["--help", "convert"], ["--debug", "-h", "convert"]], ids=str)
+def test_where_no_verb_comes_first_all_are_listed(words, capsys):
+    assert run(["--debug", "convert", "--help"]) == 0
+    assert "neighbors" not in capsys.readouterr().out
+    assert run(words) == (0 if words else 2)
+    page = capsys.readouterr().out
+    assert all(f"\n  {name} " in page for name in ("train", "convert", "neighbors"))
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_flag_is_explained_in_its_panel(name):
     places = []
