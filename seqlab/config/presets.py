@@ -5,7 +5,9 @@ from __future__ import annotations
 import copy
 import functools
 import tomllib
+from collections.abc import Mapping
 from importlib.resources import files
+from types import MappingProxyType
 from typing import Any
 
 from ..base.errors import choose, option
@@ -16,7 +18,7 @@ SECTIONS = ("text", "model", "training", "autoencoder")
 """Of settings."""
 
 
-def presets(of: str = LANGUAGE_MODELS) -> dict[str, dict[str, Any]]:
+def presets(of: str = LANGUAGE_MODELS) -> Mapping[str, Mapping[str, Any]]:
     """Name -> {"about": a line, "when": limits (optional), and settings by section}; one that reproduces a figure also
     says on what "data" and "hardware", what is "expected", with how many "types" it is
     meant, and which "curve" shows it learn.
@@ -25,12 +27,13 @@ def presets(of: str = LANGUAGE_MODELS) -> dict[str, dict[str, Any]]:
     may limit the `tokenizers`, the `types` of the vocabulary and the `tokens` of the training text from above,
     and from below its tokens (`over`), the `minutes` that were asked for, and the `passes` over it and `updates` that
     can be reached. "by_passes" lists settings that override these, and one another, from so many passes on.
-    "decay_passes" sets the weight decay by the size of the text.
+    "decay_passes" sets the weight decay by the size of the text. All is for reading only: no copy is made, as every
+    training looks here several times.
 
     Args:
         of: LANGUAGE_MODELS or AUTOENCODERS.
     """
-    return copy.deepcopy(_shipped(of))
+    return _shipped(of)
 
 
 def preset(name: str, of: str = LANGUAGE_MODELS) -> dict[str, Any]:
@@ -40,5 +43,6 @@ def preset(name: str, of: str = LANGUAGE_MODELS) -> dict[str, Any]:
 
 
 @functools.cache
-def _shipped(of: str) -> dict[str, dict[str, Any]]:
-    return tomllib.loads((files("seqlab_data") / of).read_text("utf-8"))
+def _shipped(of: str) -> Mapping[str, Mapping[str, Any]]:
+    read = tomllib.loads((files("seqlab_data") / of).read_text("utf-8"))
+    return MappingProxyType({name: MappingProxyType(one) for name, one in read.items()})
