@@ -26,7 +26,8 @@ def generate(
     prompt: Annotated[
         str | None,
         typer.Option(
-            help=r"Text to continue (\n: a newline, \\: a backslash); '-' reads it from stdin, less one final newline.",
+            help=r"Text to continue (\n: a newline, \\: a backslash); '-' reads it from stdin, less one final newline. Left "
+            "out, the text begins as a paragraph of the training text does.",
             rich_help_panel=FILES,
         ),
     ] = None,
@@ -155,7 +156,7 @@ def generate(
         from seqlab.evaluation import cached_members
 
         members = cached_members(opened, members, quiet=False)
-    generator = TextGenerator(members.model(), opened.tokenizer)
+    generator = TextGenerator(members.model(), opened.tokenizer, opened.lead_ins)
     if items is not None:
         _print_items(opened, generator, items, new, _read_prompt(prompt or ""), options, as_json)
         return

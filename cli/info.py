@@ -182,7 +182,7 @@ def _run_facts(path: Path, measure: bool) -> dict[str, Any]:
         "vocab_size": run.record["vocab_size"],
         "tokenizer": run.tokenizer.kind,
         "config": run.record["config"],
-        "corpus": run.record["corpus"],
+        "corpus": {name: value for name, value in run.record["corpus"].items() if name != "lead_ins"},
         "seqlab": run.record["seqlab"],
     }
 

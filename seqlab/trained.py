@@ -115,7 +115,7 @@ class TrainedLanguageModel(RunHolder):
         """What writes: model and tokenizer together."""
         from .generation import TextGenerator
 
-        return TextGenerator(self.members.model(), self.tokenizer)
+        return TextGenerator(self.members.model(), self.tokenizer, self.run.lead_ins)
 
     def generate(
         self, prompt: str = "", *, stream: Callable[[str], None] | None = None, **options: Unpack[GenerationOptions]

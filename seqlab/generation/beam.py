@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ..text.tokenizers.unfinished import Unfinished
-from .decoding import Continuation, Trace, describe, length_penalty, read_prompt, rows_of_length
+from .decoding import Continuation, Trace, describe, length_penalty, read_prompts, rows_of_length
 from .healing import Healing
 from .rules import Rule, apply_rules
 from .stepping import StepModel
@@ -67,7 +67,7 @@ def beam_search(
     eos_id: int | None = None,
     alpha: float = 0.0,
     complete: Callable[[list[int]], bool] | None = None,
-    spelt: Sequence[int] | None = None,
+    reads: Sequence[Sequence[int]] = (),
     unfinished: Unfinished | None = None,
 ) -> list[Continuation]:
     """The `count` best continuations of `prompt` (ids, the start token first) that a beam of `width` finds,
@@ -77,10 +77,10 @@ def beam_search(
     is its total log-probability over `length_penalty(its length, alpha)`. A token that ends a text counts
     only while it is among the `width` best continuations of a step, so a beam of 1 is greedy decoding. The
     search goes on until the best finished hypotheses cannot be beaten. Rules act on log-probabilities: they
-    forbid or make dearer, never lift above 0. `spelt` and
-    `unfinished` are as in `sample`.
+    forbid or make dearer, never lift above 0. `reads`,
+    which has one entry at most, and `unfinished` are as in `sample`.
     """
-    logits_KV, state = read_prompt(model, spelt or prompt)
+    logits_KV, state = read_prompts(model, reads or [prompt])
     healing = Healing(unfinished, model, logits_KV, state) if unfinished else None
     limit = length + (healing.most if healing else 0)
     rules = [healing.rule, *rules] if healing else rules

@@ -103,17 +103,23 @@ def broken_model() -> SeqlabError:
     return SeqlabError("the model's output is not a number: training diverged or the weights are damaged.")
 
 
-def read_prompt(model: StepModel, prompt: Sequence[int]) -> tuple[Tensor, Any]:
-    """Logits (1, V) of the token after `prompt` (ids, the start token first) and the state there.
+def read_prompts(model: StepModel, prompts: Sequence[Sequence[int]]) -> tuple[Tensor, Any]:
+    """Logits (P, V) of the token after each of P prompts (ids, the start token first) and the state there.
+
+    Args:
+        model: that reads them; one that begins in several states reads a single prompt in all of them.
+        prompts: all of one length.
 
     Raises SeqlabError when the model gave numbers that are none.
     """
     state = model.init_state(1)
-    ids_1T = torch.tensor([list(prompt)], dtype=torch.int64, device=state_device(state))
-    logits_1V, state = model.prefill(ids_1T, state)
-    if not logits_1V.isfinite().all():
+    ids_PT = torch.tensor([list(one) for one in prompts], dtype=torch.int64, device=state_device(state))
+    if len(prompts) > 1:
+        state = model.select(state, ids_PT.new_zeros(len(prompts)))
+    logits_PV, state = model.prefill(ids_PT, state)
+    if not logits_PV.isfinite().all():
         raise broken_model()
-    return logits_1V, state
+    return logits_PV, state
 
 
 def state_device(state: Any) -> torch.device:
@@ -189,34 +195,34 @@ def sample(
     seed: int = 0,
     rules: Sequence[Rule] = (),
     ends: Callable[[int, int], bool] | None = None,
-    spelt: Sequence[int] | None = None,
+    reads: Sequence[Sequence[int]] = (),
     unfinished: Unfinished | None = None,
 ) -> list[Continuation]:
     """Draw `count` continuations of `prompt` (ids, the start token first), each of at most `length` tokens.
 
     Sample i depends on (seed, i) alone, not on how many others are drawn with it; with the rule `temperature`
     at 0 this is greedy decoding. `ends(i, token)` is called for every token of every sample in order; True
-    makes it the sample's last. `spelt` is the prompt as the model reads it, where that knows words which the
-    vocabulary lacks. `unfinished` is how the text of the prompt may go on after these ids; tokens that only write it to
-    its end do not count towards `length`. Of a model that begins in P states (see `StepModel`), sample i begins in
-    state i mod P.
+    makes it the sample's last. `reads` is what the model reads in the place of the prompt: the ids of words which the
+    vocabulary lacks, or several lead-ins of one length, of which sample i follows number i mod their number; just so
+    with the states of a model that begins in several (see `StepModel`). `unfinished` is how the text of the prompt may
+    go on after these ids; tokens that only write it to its end do not count towards `length`.
     """
-    logits_1V, state = read_prompt(model, spelt or prompt)
-    healing = Healing(unfinished, model, logits_1V, state) if unfinished else None
+    logits_PV, state = read_prompts(model, reads or [prompt])
+    healing = Healing(unfinished, model, logits_PV, state) if unfinished else None
     whole = length + (healing.most if healing else 0)
     rows = rows_at_once(count, model.vocab_size)
     done: dict[int, Continuation] = {}
     for first in range(0, count, rows):
         batch = list(range(first, min(first + rows, count)))
-        trace = Trace(prompt, len(batch), whole, logits_1V.device)
-        point_LB = torch.from_numpy(np.ascontiguousarray(uniforms(seed, batch, whole).T)).to(logits_1V.device)
-        done |= _sample_batch(model, logits_1V, state, trace, batch, point_LB, rules, ends, healing)
+        trace = Trace(prompt, len(batch), whole, logits_PV.device)
+        point_LB = torch.from_numpy(np.ascontiguousarray(uniforms(seed, batch, whole).T)).to(logits_PV.device)
+        done |= _sample_batch(model, logits_PV, state, trace, batch, point_LB, rules, ends, healing)
     return [done[index] for index in range(count)]
 
 
 def _sample_batch(
     model: StepModel,
-    logits_1V: Tensor,
+    logits_PV: Tensor,
     state: Any,
     trace: Trace,
     batch: list[int],
@@ -227,11 +233,11 @@ def _sample_batch(
 ) -> dict[int, Continuation]:
     """The samples whose indices are `batch`, drawn at `point_LB`; rows that end leave the batch."""
     done: dict[int, Continuation] = {}
-    device = logits_1V.device
+    device = logits_PV.device
     length = len(point_LB) - (healing.most if healing else 0)
     rules = [healing.rule, *rules] if healing else rules
-    start_B = torch.tensor([index % len(logits_1V) for index in batch], device=device)
-    logits_BV, state = logits_1V.index_select(0, start_B), model.select(state, start_B)
+    start_B = torch.tensor([index % len(logits_PV) for index in batch], device=device)
+    logits_BV, state = logits_PV.index_select(0, start_B), model.select(state, start_B)
     while batch:
         token_B, figures_B3 = choose(logits_BV, trace.history_BT, point_LB[trace.end - trace.start], rules)
         trace.append(token_B, figures_B3)

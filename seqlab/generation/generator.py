@@ -65,10 +65,17 @@ class Request(NamedTuple):
 
 
 class TextGenerator:
-    """Generates text from any model that keeps the contract of `StepModel`."""
+    """Generates text from any model that keeps the contract of `StepModel`.
 
-    def __init__(self, model: StepModel, tokenizer: Tokenizer):
-        self.model, self.tokenizer = model, tokenizer
+    Args:
+        model: that writes.
+        tokenizer: of its text.
+        lead_ins: what the model reads before a text without a prompt, (P, L) ids; none, and it begins with the start
+            token.
+    """
+
+    def __init__(self, model: StepModel, tokenizer: Tokenizer, lead_ins: Sequence[Sequence[int]] = ()):
+        self.model, self.tokenizer, self.lead_ins = model, tokenizer, lead_ins
         self.reads_characters: bool = getattr(model, "reads_characters", False)
 
     def generate(
@@ -76,9 +83,11 @@ class TextGenerator:
     ) -> Samples:
         """Continue `prompt`; the options are the fields of `seqlab.config.GenerationConfig`.
 
-        Every text starts from the tokenizer's start token, so an empty prompt gives a text from its beginning. Rules
-        are applied in this order: bans (`ban_unknown`), `rules` as listed, then temperature, top_k, top_p, min_p.
-        `best_of` and `beam` return the best `num`, best first.
+        An empty prompt gives a text from its beginning: a model of running text begins it as a paragraph, behind the
+        end of one of its training text, drawn with the seed; a search, or a temperature of 0, takes always the same.
+        Any other text starts from the tokenizer's start token. Rules are applied in this order: bans (`ban_unknown`),
+        `rules` as listed, then temperature, top_k, top_p, min_p. `best_of` and `beam` return the best `num`, best
+        first.
 
         Args:
             prompt: text to continue.
@@ -109,7 +118,8 @@ class TextGenerator:
         check_generation(config, streaming=stream is not None)
         stops = [config.stop] if isinstance(config.stop, str) else config.stop
         length, ends = config.length or self.default_length(), bool(stops) or self._eos_id(config) is not None
-        check_generation_memory(self.model, config, length, len(prompt.ids) + 1, ends)
+        read = max(map(len, self.reads(request, 1)), default=len(prompt.ids) + 1)
+        check_generation_memory(self.model, config, length, read, ends)
         skip = prompt.unfinished.skip if prompt.unfinished else 0
         new_reader = partial(TextReader, self.tokenizer, prompt.ids, stops, self._eos_id(config), skip=skip)
         with _at_work(self.model, config.beam or config.best_of or config.num), self._extra_words(prompt.words):
@@ -167,6 +177,17 @@ class TextGenerator:
         mixed_N = ids_N[np.arange(PROBE) * PROBE_STRIDE % PROBE]
         return max(10, int(round(DEFAULT_CHARACTERS * PROBE / len(self.tokenizer.decode(mixed_N)), -1)))
 
+    def reads(self, request: Request, count: int) -> list[Sequence[int]]:
+        """What the model reads instead of the start token and the prompt, for `count` texts: of several, text i reads
+        number i mod their number; nothing where it reads those."""
+        prompt = request.prompt
+        if prompt.ids or not self.lead_ins or prompt.unfinished:
+            return [] if prompt.spelt is None else [prompt.spelt]
+        if request.seed is None or request.config.temperature == 0:
+            return [self.lead_ins[0]]
+        numbers = range(request.seed, request.seed + min(count, len(self.lead_ins)))
+        return [self.lead_ins[number % len(self.lead_ins)] for number in numbers]
+
     def _draw(
         self,
         request: Request,
@@ -186,7 +207,7 @@ class TextGenerator:
             seed=seed,
             rules=request.rules,
             ends=lambda index, token: readers[index].push(token),
-            spelt=prompt.spelt,
+            reads=self.reads(request, count),
             unfinished=prompt.unfinished,
         )
         order = best(drawn, config.num, config.length_penalty) if config.best_of else range(count)
@@ -206,7 +227,7 @@ class TextGenerator:
             eos_id=self._eos_id(config),
             alpha=config.length_penalty,
             complete=(lambda ids: _ends(new_reader(), ids)) if config.stop else None,
-            spelt=prompt.spelt,
+            reads=self.reads(request, 1),
             unfinished=prompt.unfinished,
         )
         readers = [new_reader() for _ in found]

@@ -22,7 +22,8 @@ class Sample:
         prompt: as it reads before the text.
         text: what was generated, without the prompt; the tokens' texts joined.
         tokens: all that were generated, those of a stop string or an end of text (with text "") included.
-        log_prob: total log-probability of the tokens in nats.
+        log_prob: total log-probability of the tokens in nats; without a prompt, behind the lead-in that was drawn
+            (see `TextGenerator.generate`).
         score: `log_prob` over the length penalty.
         finish: "stop" (end of text or stop string) or "length".
         seed, index: `generate` with this seed draws it again as candidate `index`; seed is None for a search.

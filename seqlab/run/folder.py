@@ -77,7 +77,7 @@ FITTED = ("gate.", "cache.")
 RECORD = {
     "kind": str,
     "config": dict,
-    "corpus": {"digest": str, "lines?": (bool, NoneType), "path?": str, "splits?": dict},
+    "corpus": {"digest": str, "lines?": (bool, NoneType), "path?": str, "splits?": dict, "lead_ins?": list},
     "vocab_size": int,
     "seqlab": str,
     "run?": (str, NoneType),

@@ -42,6 +42,22 @@ class Run(RunFolder):
         position = saved[1]["position"] if saved else {"finished": True} if self.compressed else {}
         return diagnose(self.metrics(), CurveFacts.of(self.config, self.tokenizer.vocab.counts, output.exact, position))
 
+    @property
+    def lead_ins(self) -> list[list[int]]:
+        """What the model reads before a text without a prompt (see `text.ids.lead_ins`); nothing for a list, or in a
+        run of an earlier version.
+
+        Raises:
+            InputError: they are no ids of the vocabulary.
+        """
+        found = self.record["corpus"].get("lead_ins") or []
+        types = range(len(self.tokenizer.vocab))
+        rows = [row for row in found if isinstance(row, list) and row]
+        intact = len(rows) == len(found) and all(type(id) is int and id in types for row in rows for id in row)
+        if not intact or len({len(row) for row in rows}) > 1:
+            raise InputError(f"{self.path / CONFIG}: its lead_ins are no ids of the vocabulary; the file is damaged.")
+        return found
+
     def new_network(self) -> LanguageModel:
         return LanguageModel(self.config.model, self.record["vocab_size"])
 

@@ -22,6 +22,7 @@ from ..embeddings import WordVectors
 from ..models import LanguageModel
 from ..opening import open_vectors
 from ..run import AnyRun, Run, flat
+from ..text.ids.lead_ins import find_lead_ins
 from ..text.ids.token_file import Corpus
 from ..text.preparation.prepare import prepare
 from ..text.sources.readers import Sources
@@ -302,7 +303,8 @@ def start(
         notify(planned.sentence)
     model = fresh_model(config, corpus, planned.vectors, planned.origin, quiet)
     if run is None:
-        about = {"digest": corpus.digest, **corpus.summary}
+        lead_ins = find_lead_ins(corpus.train, corpus.tokenizer)
+        about = {"digest": corpus.digest, **corpus.summary, "lead_ins": lead_ins}
         run = Run.begin(out, config, corpus.tokenizer, about, corpus.items)
     return run, model, corpus
 

@@ -15,7 +15,7 @@ from seqlab.config import ModelConfig
 from seqlab.generation import beam as beam_module
 from seqlab.generation import decoding
 from seqlab.generation.beam import beam_search
-from seqlab.generation.decoding import best, length_penalty, read_prompt, sample
+from seqlab.generation.decoding import best, length_penalty, read_prompts, sample
 from seqlab.generation.rules import LARGE, make_rule
 from seqlab.models import LanguageModel
 
@@ -153,8 +153,8 @@ def test_the_prompt_is_read_once_and_then_stepped():
     sample(model, [1, 2, 3, 4, 5], 10, count=3)
     assert (model.prompts, model.steps) == (1, 9)
 
-    whole, _ = read_prompt(model.model, [1, 2, 3, 4, 5])
-    in_parts, state = read_prompt(model.model, [1, 2])
+    whole, _ = read_prompts(model.model, [[1, 2, 3, 4, 5]])
+    in_parts, state = read_prompts(model.model, [[1, 2]])
     for prompt in ([3], [4, 5]):
         in_parts, state = model.model.prefill(torch.tensor([prompt]), state)
     torch.testing.assert_close(in_parts, whole)

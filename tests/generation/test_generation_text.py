@@ -366,3 +366,45 @@ def test_prompts_are_read_in_the_form_of_unicode_that_the_text_has(form):
     generator = generator_of("word", text=unicodedata.normalize(form, "café résumé\n" * 20))
     prompts = [generator.read_prompt(unicodedata.normalize(other, "café")).ids for other in ("NFC", "NFD")]
     assert prompts[0] == prompts[1] == generator.tokenizer.ids_of([unicodedata.normalize(form, "café")]).tolist()
+
+
+# Texts without a prompt
+
+
+@torch.no_grad()
+def behind(generator, lead_in, ids):
+    """Total log-probability of ids behind a lead-in, read token by token."""
+    model, total = generator.model, 0.0
+    state = model.init_state(1)
+    for token in lead_in:
+        logits_1V, state = model.step(torch.tensor([token]), state)
+    for token in ids:
+        total += float(logits_1V.log_softmax(-1)[0, token])
+        logits_1V, state = model.step(torch.tensor([token]), state)
+    return total
+
+
+def test_texts_without_a_prompt_follow_lead_ins_in_turn():
+    tokenizer = tokenizer_of("char")
+    lead_ins = [tokenizer.encode(text).tolist() for text in ("the cat", "? Yes, ", "mat.\n\n\n")]
+    generator = TextGenerator(random_model(tokenizer), tokenizer, lead_ins)
+    samples = generator.generate(num=7, length=12, seed=4, stop_at_eos=False)
+    for index, sample in enumerate(samples):
+        ids = [token.id for token in sample.tokens]
+        assert sample.prompt == ""
+        assert sample.log_prob == pytest.approx(behind(generator, lead_ins[(4 + index) % 3], ids))
+    alone = generator.generate(num=2, length=12, seed=4, stop_at_eos=False)
+    assert [one.text for one in alone] == [one.text for one in samples[:2]], "however many are drawn beside it"
+    plain = TextGenerator(generator.model, tokenizer)
+    assert generator.generate("the", length=12, seed=4) == plain.generate("the", length=12, seed=4)
+    assert generator.generate(length=12, seed=4) != plain.generate(length=12, seed=4)
+
+
+def test_a_search_and_the_likeliest_text_always_follow_the_first_lead_in():
+    tokenizer = tokenizer_of("char")
+    lead_ins = [tokenizer.encode(text).tolist() for text in ("the cat", "? Yes, ")]
+    generator = TextGenerator(random_model(tokenizer), tokenizer, lead_ins)
+    greedy = [generator.generate(temperature=0, length=9, seed=seed, stop_at_eos=False)[0] for seed in (1, 2)]
+    (found,) = generator.generate(beam=1, length=9, stop_at_eos=False)
+    assert found.text == greedy[0].text == greedy[1].text
+    assert found.log_prob == pytest.approx(behind(generator, lead_ins[0], [token.id for token in found.tokens]))

@@ -64,6 +64,23 @@ def with_settings(home, folder, **changes):
     return folder
 
 
+def test_lead_ins_are_kept_and_damaged_ones_refused(home, tmp_path):
+    run = Run.open(home / "run")
+    assert len(run.lead_ins) > 8
+    assert all(run.tokenizer.decode(one).endswith("\n") for one in run.lead_ins)
+    record = json.loads((with_settings(home, tmp_path / "damaged") / CONFIG).read_text())
+    for wrong in ([[1, 2], [3]], [[1, len(run.tokenizer.vocab)]], [["a"]], [3]):
+        record["corpus"]["lead_ins"] = wrong
+        (tmp_path / "damaged" / CONFIG).write_text(json.dumps(record))
+        write_manifest(tmp_path / "damaged", [CONFIG, TOKENIZER])
+        with pytest.raises(InputError, match=r"config\.json: its lead_ins are no ids of the vocabulary"):
+            Run.open(tmp_path / "damaged").lead_ins  # noqa: B018 - looked at
+    del record["corpus"]["lead_ins"]
+    (tmp_path / "damaged" / CONFIG).write_text(json.dumps(record))
+    write_manifest(tmp_path / "damaged", [CONFIG, TOKENIZER])
+    assert Run.open(tmp_path / "damaged").lead_ins == [], "a run of an earlier version"
+
+
 def test_settings_that_became_constants_are_dropped_or_refused(home, tmp_path, monkeypatch):
     monkeypatch.setattr(LanguageModelConfig, "REMOVED", {"training.retired": 3})
     assert Run.open(with_settings(home, tmp_path / "same", retired=3)).config == Run.open(home / "run").config

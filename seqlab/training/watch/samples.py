@@ -45,7 +45,7 @@ class SampleWriter:
         began = time.monotonic()
         self.due = seconds + 60 * self.minutes
         with torch.random.fork_rng([]):
-            generator = TextGenerator(self.run.load_members("cpu").model(), self.run.tokenizer)
+            generator = TextGenerator(self.run.load_members("cpu").model(), self.run.tokenizer, self.run.lead_ins)
             sample = generator.generate(length=self.length(), seed=step)[0]
         lines = map(printable, sample.text.strip().splitlines())
         return TimedSample("\n".join([f"a sample at step {step:,}:", *lines, ""]), time.monotonic() - began)
