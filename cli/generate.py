@@ -26,8 +26,8 @@ def generate(
     prompt: Annotated[
         str | None,
         typer.Option(
-            help=r"Text to continue (\n: a newline, \\: a backslash); '-' reads it from stdin, less one final newline. Left "
-            "out, the text begins as a paragraph of the training text does.",
+            help=r"Text to continue (\n: a newline, \\: a backslash); '-' reads it from stdin, less one final newline. "
+            "Left out, the text begins as a paragraph.",
             rich_help_panel=FILES,
         ),
     ] = None,

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import seqlab
-from seqlab.text.ids.lead_ins import LEAD_INS, LENGTH, find_lead_ins, line_ends
 from seqlab.text import TOKENIZERS
+from seqlab.text.ids.lead_ins import LEAD_INS, LENGTH, find_lead_ins, line_ends
 
 
 def prose(paragraphs: int, parted: str) -> str:
