@@ -67,7 +67,7 @@ def test_the_commands_of_the_readme_run_one_after_the_other(home, capsys):
 
 @pytest.mark.parametrize("code", PYTHON)
 def test_the_python_of_the_readme_runs(home, code, capsys):
-    exec(re.sub(r"minutes=[\d.]+", "minutes=0.03", code), {})
+    exec(re.sub(r"minutes=[\d.]+", "minutes=0.005", code), {})
     assert capsys.readouterr().out.strip()
 
 

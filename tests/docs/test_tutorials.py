@@ -39,7 +39,7 @@ def test_it_runs(notebook, tmp_path, monkeypatch):
     nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
     pytest.importorskip("ipykernel")
     shutil.copy(TUTORIALS / "harbour.py", tmp_path)
-    monkeypatch.setenv("SEQLAB_TUTORIAL_SHARE", "0.01")
+    monkeypatch.setenv("SEQLAB_TUTORIAL_SHARE", "0.001")
     monkeypatch.setenv("SEQLAB_CACHE", str(tmp_path / "cache"))
     book = nbformat.read(notebook, as_version=4)
     nbclient.NotebookClient(book, timeout=900, resources={"metadata": {"path": str(tmp_path)}}).execute()
