@@ -17,7 +17,8 @@ import typer
 import typer.main
 from typer.core import TyperCommand, TyperGroup
 
-from seqlab.base.errors import did_you_mean
+from seqlab.base.errors import close, did_you_mean
+from seqlab.base.printing import quoted
 
 WIDEST = 100
 NAMES = 30
@@ -25,7 +26,9 @@ NAMES = 30
 KINDS = {"integer": "whole number", "number": "number"}
 """What typer calls the values of an option, in words."""
 FEW = 6
-"""Commands that a sentence has room for."""
+"""Commands or options that a sentence has room for."""
+LIKE = 0.65
+"""How alike the name of an option is to what was typed, by difflib's ratio, from which it may be what was meant."""
 OPTIONS = "Options"
 """The panel of options that name none; it comes last."""
 TYPES = {"str": "TEXT", "int": "N", "float": "NUMBER", "path": "PATH", "Path": "PATH"}
@@ -34,6 +37,16 @@ TYPES = {"str": "TEXT", "int": "N", "float": "NUMBER", "path": "PATH", "Path": "
 
 class Command(TyperCommand):
     """A verb whose help is a page of this module."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Refuse -out before it is read as -o with the value "ut"."""
+        takes = {flag for param in self.get_params(ctx) if not getattr(param, "is_flag", True) for flag in param.opts}
+        for before, word in zip(["", *args], args, strict=False):
+            if word == "--":
+                break
+            if before not in takes and (flag := _with_one_dash(word, _flags(self, ctx))):
+                ctx.fail(f"{word}: write {flag}, with two dashes")
+        return super().parse_args(ctx, args)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         formatter.write(page(self, ctx))
@@ -209,13 +222,13 @@ def usage_sentence(error: Any) -> str:
         example = _example(command, param)
         return f"{_named(param, context)} is missing.{f' For example: {example}' if example else see}"
     if name == "NoSuchOption":
-        flags = [flag for one in command.get_params(context) for flag in one.opts if flag.startswith("--")]
+        flags = _flags(command, context)
         if error.option_name in ("--resume", "--continue") and "--more" in flags:
             return f"there is no option {error.option_name}: the same command resumes, --more N goes on after the end."
-        return f"there is no option {error.option_name}.{did_you_mean(error.option_name, flags)}{see}"
+        return f"there is no option {error.option_name}.{_option_meant(error.option_name, flags)}{see}"
     if found := re.match(r"No such command ['\"](.*?)['\"]", text):
         verbs = command.list_commands(context)
-        suggestion = did_you_mean(found[1], verbs)
+        suggestion = _longer_command(command, context, found[1]) or did_you_mean(found[1], verbs)
         if len(verbs) <= FEW and not suggestion:
             suggestion = f" Choose one of: {', '.join(verbs)}."
         return f"there is no command '{context.command_path} {found[1]}'.{suggestion}{see}"
@@ -224,6 +237,36 @@ def usage_sentence(error: Any) -> str:
     if name == "BadParameter" and param is not None:
         return f"{_flag(param)}{_wrong_value(error.message)}.{see}"
     return f"{text.rstrip('.')}.{see}"
+
+
+def _flags(command: Any, context: Any) -> list[str]:
+    """The options of a command by their long names."""
+    return [flag for one in command.get_params(context) for flag in one.opts if flag.startswith("--")]
+
+
+def _with_one_dash(word: str, flags: Sequence[str]) -> str | None:
+    """The option that a word such as -out or -steps=5 lacks a dash for."""
+    name = f"-{word.partition('=')[0]}"
+    return name if len(name) > 3 and name in flags else None
+
+
+def _option_meant(typed: str, flags: Sequence[str]) -> str:
+    """Suggest the options that begin as the one that was typed does, else the closest one."""
+    name = typed.lstrip("-").replace("_", "-")
+    short = [flag for flag in flags if name and flag[2:].startswith(name)]
+    if 0 < len(short) <= FEW:
+        return f" Did you mean {' or '.join(map(quoted, sorted(short, key=len)))}?"
+    found = close(name, [flag[2:] for flag in flags], 1, LIKE)
+    return f" Did you mean {quoted(f'--{found[0]}')}?" if found else ""
+
+
+def _longer_command(command: Any, context: Any, typed: str) -> str:
+    """Suggest the command of a group where a person left the group out: 'seqlab data inspect' for 'seqlab inspect'."""
+    for name in command.list_commands(context):
+        group = command.get_command(context, name)
+        if isinstance(group, TyperGroup) and typed in group.commands:
+            return f" Did you mean {quoted(f'{context.command_path} {name} {typed}')}?"
+    return ""
 
 
 def _wrong_value(message: str) -> str:

@@ -325,6 +325,7 @@ def train_embeddings(
 
     values = merged(layers_of(EmbeddingsConfig, config, settings, arguments))
     check_vectors(EmbeddingsConfig().updated(values))
+    check_texts(*source)
     from seqlab.api import train_embeddings_with_report
 
     _, report = train_embeddings_with_report(source, out, quiet, values, resume)

@@ -100,6 +100,8 @@ def compare(
         check_output(output)
     if text and split:
         raise InputError("give either --text F or --split valid|test, not both.")
+    if len(paths) + len(others or []) < 2:
+        raise InputError(f"{paths[0]}: name another model to compare it with.")
     member = member_of(network_only, counts_only, cache)
     found: Comparison | LineComparison | VectorComparison
     if questions or similarity:

@@ -12,7 +12,7 @@ import typer
 
 from seqlab.base.printing import printable, printable_lines
 
-from ..console import SOURCE_HELP, JsonFlag, load_torch, print_json, say
+from ..console import SOURCE_HELP, JsonFlag, check_texts, load_torch, print_json, say
 from ..flags import FILES, SEARCH
 from ..train import Assignments, ConfigFile, Number, Quiet, Text, Whole, checked_layers, layers_of, merged
 
@@ -146,6 +146,7 @@ def tune(
     arguments = {name: value for name, value in locals().items() if name not in ("minutes", "grid")}
     from seqlab.base.errors import InputError
 
+    check_texts(*source, valid)
     if vectors:
         _check_vectors(arguments)
         effort = {"minutes": minutes, "trials": trials, "seconds_per_trial": seconds_per_trial}
@@ -163,14 +164,16 @@ def tune(
     if out is None:
         raise InputError("name the folder of the study with -o, such as -o studies/book; --find-lr needs none.")
     from seqlab.studies.tune.journal import optuna_module
+    from seqlab.studies.tune.tunables.effort import Effort, check_effort
 
-    optuna_module()
     values = _values_of(grid) if grid else None
+    wanted = Effort(minutes, trials, seconds_per_trial, steps_per_trial)
+    check_effort(wanted, workers, values)
+    optuna_module()
     load_torch()
     from seqlab.config import LanguageModelConfig
     from seqlab.studies.tune.study import train_best
     from seqlab.studies.tune.study import tune as search
-    from seqlab.studies.tune.tunables.base import Effort
     from seqlab.studies.tune.tunables.language_model import plan_language_model
     from seqlab.training.planning import Layer
 
@@ -185,7 +188,7 @@ def tune(
         ),
         LanguageModelConfig,
         out,
-        effort=Effort(minutes, trials, seconds_per_trial, steps_per_trial),
+        effort=wanted,
         workers=workers,
         grid=values,
         seed=search_seed,
@@ -225,6 +228,10 @@ def _tune_vectors(
     flags = {"seed": arguments["seed"], "device": arguments["device"], "workers": arguments["threads"]}
     given = layers_of(EmbeddingsConfig, arguments["config"], arguments["settings"], flags)
     values = _values_of(grid) if grid else None
+    from seqlab.studies.tune.tunables.effort import Effort, check_effort
+
+    epochs = EmbeddingsConfig().updated(merged(given)).epochs
+    check_effort(Effort(**effort, epochs_per_trial=epochs), arguments["workers"], values)
     from seqlab.api import tune_embeddings
 
     found = tune_embeddings(

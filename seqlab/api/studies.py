@@ -140,7 +140,7 @@ def tune(
         InputError: a bad text or option, a study of another text or with other settings at `out`, or no Optuna.
     """
     from ..studies.tune.study import tune as search
-    from ..studies.tune.tunables.base import Effort
+    from ..studies.tune.tunables.effort import Effort
     from ..studies.tune.tunables.language_model import plan_language_model
 
     layers = language_model_layers(config, {})
@@ -197,7 +197,7 @@ def tune_embeddings(
         InputError: a bad text or option, a study of another text or with other settings at `out`, or no Optuna.
     """
     from ..studies.tune.study import tune as search
-    from ..studies.tune.tunables.base import Effort
+    from ..studies.tune.tunables.effort import Effort
     from ..studies.tune.tunables.vectors import plan_vectors
 
     sets = [questions] if isinstance(questions, str | Path) else questions

@@ -26,10 +26,12 @@ def home(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("verb", [["train", "lm", "-o", "run"], ["train", "autoencoder", "-o", "run"], ["check"]])
+@pytest.mark.parametrize(
+    "verb", [["train", "lm", "-o", "run"], ["train", "autoencoder", "-o", "run"], ["check"], ["tune"]]
+)
 def test_a_text_that_is_not_there_is_refused_before_torch_is_loaded(home, verb, capsys, monkeypatch):
     monkeypatch.chdir(home)
-    for room in ("train", "autoencoders.train", "studies.check"):
+    for room in ("train", "autoencoders.train", "studies.check", "studies.tune"):
         monkeypatch.setattr(f"seqlab_cli.{room}.load_torch", lambda: pytest.fail("torch was loaded"))
     for texts in (["txt.txt"], ["text.txt", "--valid", "txt.txt"]):
         assert run([*verb, *texts]) == 2

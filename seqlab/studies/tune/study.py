@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ...base.errors import InputError, SeqlabError, option
+from ...base.errors import InputError, SeqlabError
 from ...base.storage.outputs import check_folder
 from ...config import Settings, read_config
 from ...run import flat
@@ -21,7 +21,8 @@ from .record import StudyRecord
 from .results import Study, read_study, write_best
 from .search import FEWEST, FINALISTS, LONGER, helpers, take_part
 from .space import Dimension, first_points, grid_of
-from .tunables.base import Effort, Measured, Planned
+from .tunables.base import Measured, Planned
+from .tunables.effort import Effort, check_effort
 
 USUAL_TRIALS = 16
 """Short trials where only their length is named; with a time for the whole search, the long ones take half as much
@@ -94,28 +95,6 @@ def tune(
     with locked(folder):
         write_best(study)
     return study
-
-
-def check_effort(effort: Effort, workers: int, grid: Any) -> None:
-    """Refuse what cannot be done.
-
-    Raises:
-        InputError: naming the option.
-    """
-    for name, value in (*effort._asdict().items(), ("workers", workers)):
-        if value is not None and not value > 0:
-            raise InputError(f"{option(name)}: must be more than 0, not {value:g}.")
-    if effort.seconds_per_trial is not None and effort.steps_per_trial is not None:
-        raise InputError(f"give {option('seconds_per_trial')} or {option('steps_per_trial')}, not both.")
-    if effort.seconds_per_trial is not None and effort.epochs_per_trial is not None:
-        raise InputError(f"give {option('seconds_per_trial')} or epochs, not both.")
-    if effort.minutes is None and effort.trials is None and not grid:
-        raise InputError(f"say how long to search: {option('minutes', 10)}, or {option('trials', 20)}.")
-    if all(length is None for length in effort._replace(trials=None)):
-        raise InputError(
-            f"say how long a trial is: {option('seconds_per_trial', 20)} or {option('steps_per_trial', 500)}; "
-            f"{option('minutes', 10)} chooses it."
-        )
 
 
 def begin(

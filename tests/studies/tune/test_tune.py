@@ -27,7 +27,8 @@ from seqlab.studies.tune.search import FEWEST
 from seqlab.studies.tune.space import Dimension
 from seqlab.studies.tune.study import number_of, seconds_of
 from seqlab.studies.tune.tunables import language_model
-from seqlab.studies.tune.tunables.base import Effort, Ended, Measured
+from seqlab.studies.tune.tunables.base import Ended, Measured
+from seqlab.studies.tune.tunables.effort import Effort
 from seqlab.studies.tune.tunables.language_model import TunableLanguageModel
 
 pytestmark = pytest.mark.xdist_group(GROUP)  # and one process makes the study that most tests look at

@@ -10,6 +10,7 @@ from ....config import Settings
 from ....text import Corpus
 from ..range_test import RangeTest
 from ..space import Dimension
+from .effort import Effort
 
 AfterValidation = Callable[[int, float], None]
 """Called with the number of a validation and the best objective so far; may raise Unpromising."""
@@ -30,17 +31,6 @@ class Ended(NamedTuple):
     tokens: int
     seconds: float
     diverged: str = ""
-
-
-class Effort(NamedTuple):
-    """How much a study may do: any of them may be None, where it is chosen."""
-
-    minutes: float | None = None
-    """For the whole search."""
-    trials: int | None = None
-    seconds_per_trial: float | None = None
-    steps_per_trial: int | None = None
-    epochs_per_trial: float | None = None
 
 
 class Measured(NamedTuple):

@@ -21,7 +21,8 @@ from ....training.watch.costs import flops_per_token
 from ..range_test import find_lr
 from ..space import Dimension
 from ..trainings import RUNGS, Setup, train
-from .base import AfterValidation, Effort, Ended, Measured, Planned, Tunable
+from .base import AfterValidation, Ended, Measured, Planned, Tunable
+from .effort import Effort
 
 SEARCHED = (
     "training.lr",

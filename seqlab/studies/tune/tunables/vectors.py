@@ -22,7 +22,8 @@ from ....text import Corpus
 from ....text.preparation.prepare import prepare
 from ....text.sources.readers import Sources
 from ..space import Dimension
-from .base import AfterValidation, Effort, Ended, Measured, Planned, Tunable
+from .base import AfterValidation, Ended, Measured, Planned, Tunable
+from .effort import Effort
 
 AROUND = 4.0
 """The learning rate is sought from the default over this to the default times this."""
