@@ -14,7 +14,6 @@ import numpy as np
 from ...base.errors import InputError
 from ...base.progress import Progress
 from ...base.storage.streams import read_once
-from ...catalogue import corpora
 from ...config import TextConfig
 from ..ids.token_file import TokenFile, open_split
 from ..preparation.lines import LineFeatures, is_list
@@ -31,10 +30,10 @@ from ..sources.readers import (
     Sources,
     check_field,
     check_one_stdin,
-    corpus_name,
     read_documents,
     resolve_sources,
 )
+from ..sources.splits import splits_of
 from ..tokenizers.bpe import train_bpe
 from ..tokenizers.table import MIN_COUNT, TOKENIZERS, bpe_vocab_size, choose_tokenizer, looks_tokenised
 from ..tokenizers.vocab import EOS, UNK, Vocab, escape, unescape
@@ -67,7 +66,8 @@ def inspect(
     its length. Invalid bytes are counted, not refused.
 
     Args:
-        sources: what `prepare` reads, but no prepared corpus. A named corpus brings its own valid and test texts.
+        sources: what `prepare` reads, but no prepared corpus. A named corpus brings its own valid and test texts, and
+            so does a folder whose files are called so.
         valid: a validation text to compare with the first: unknown words, and overlap.
         test: a test text to compare in the same way.
         field: the field of a JSON Lines record that holds its text.
@@ -81,21 +81,15 @@ def inspect(
     Raises:
         InputError: a source does not exist, is empty, or is not what its name says.
     """
-    given = {"train": sources, **_comparisons(sources, valid, test)}
+    given, note = splits_of(sources, valid, test)
+    if note:
+        Progress("reading", quiet=quiet).note(note)
     files = {name: resolve_sources(source) for name, source in given.items()}
     check_one_stdin(files)
     check_field(files["train"], field)
     with read_once(), tempfile.TemporaryDirectory(prefix="seqlab-") as folder:
         config = TextConfig(errors="replace", field=field, encoding=encoding)
         return Inspection(_report(*_read(Path(folder), files, config, quiet, workers)))
-
-
-def _comparisons(sources: Sources, valid: Sources | None, test: Sources | None) -> dict[str, Sources]:
-    """The texts to compare with: those requested, else those that a named corpus has."""
-    given: dict[str, Sources] = {}
-    if name := corpus_name(sources):
-        given |= {split: list(paths) for split, paths in corpora.splits(name).items() if split != "train"}
-    return given | {split: source for split, source in (("valid", valid), ("test", test)) if source}
 
 
 @dataclass

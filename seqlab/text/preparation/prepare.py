@@ -52,6 +52,7 @@ from ..sources.readers import (
     read_documents,
     resolve_sources,
 )
+from ..sources.splits import splits_of
 from ..tokenizers.base import Tokenizer
 from ..tokenizers.boundaries import RULES
 from ..tokenizers.bpe import BpeTokenizer, sample_blocks
@@ -113,7 +114,9 @@ def prepare(
     is_cached = out is None
     if out is not None:
         check_folder(out, HEADER)
-    given, hint = _splits_of(sources, valid, test, for_words)
+    (given, note), hint = splits_of(sources, valid, test), _hint(sources, for_words)
+    if note:
+        Progress("preparing", quiet=quiet).note(note)
     with read_once():
         found = {name: resolve_sources(part) for name, part in given.items()}
         check_one_stdin(found)
@@ -175,20 +178,12 @@ def lines_sentence(lines: Mapping[str, int]) -> str:
     )
 
 
-def _splits_of(
-    sources: Sources, valid: Sources | None, test: Sources | None, for_words: bool
-) -> tuple[dict[str, Sources], str | None]:
-    """What to read for every split, and the kind of tokenizer that a named corpus's entry suggests."""
-    given: dict[str, Sources] = {"train": sources}
-    hint = None
-    name = corpus_name(sources)
-    if name:
-        given |= corpora.splits(name)
-        hint = corpora.describe(name)["tokenizer"]
-        if for_words and hint not in ("word", "whitespace"):
-            hint = None
-    given |= {name: part for name, part in (("valid", valid), ("test", test)) if part}
-    return given, hint
+def _hint(sources: Sources, for_words: bool) -> str | None:
+    """The kind of tokenizer that the catalogue suggests for a corpus of its own."""
+    if not (name := corpus_name(sources)):
+        return None
+    hint: str | None = corpora.describe(name)["tokenizer"]
+    return None if for_words and hint not in ("word", "whitespace") else hint
 
 
 def _entry(file: SourceFile) -> dict[str, Any]:

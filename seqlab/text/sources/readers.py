@@ -160,14 +160,15 @@ def _resolve(source: str | Path) -> list[SourceFile]:
     if path.is_dir():
         if (kind := kind_of(path)) != "folder":
             raise InputError(f"{path}: is {DESCRIPTIONS[kind]}, not a text; see it with 'seqlab info {path}'.")
-        return [SourceFile(found, str(found)) for found in _text_files(path)]
+        return [SourceFile(found, str(found)) for found in text_files(path)]
     if path.exists():
         return [SourceFile(path, str(path))]
     named = _named_corpus(str(source))
     return [SourceFile(found, str(found)) for found in named]
 
 
-def _text_files(folder: Path) -> list[Path]:
+def text_files(folder: Path) -> list[Path]:
+    """The files of a folder that `resolve_sources` takes. Raises InputError where there are none."""
     visible = []
     for root, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
