@@ -9,16 +9,20 @@ import typer
 
 from seqlab.base.printing import printable
 
-from .console import JsonFlag, check_one_stdin, check_run, load_torch, print_json, print_table, say
+from .console import JsonFlag, check_one_stdin, check_run, check_texts, load_torch, print_json, print_table, say
 from .flags import (
     FILES,
     PANELS,
     CacheFlag,
     CountsOnlyFlag,
+    EncodingOption,
+    ErrorsOption,
+    FieldOption,
     MethodOption,
     NetworkOnlyFlag,
     QuestionsOption,
     SimilarityOption,
+    StoredAs,
     TopOption,
     member_of,
 )
@@ -40,20 +44,9 @@ def evaluate(
         str | None,
         typer.Option(help="Or: valid or test, a split of the corpus the run was trained on.", rich_help_panel=FILES),
     ] = None,
-    field: Annotated[
-        str | None,
-        typer.Option(
-            help="Field of the text's records, or column of its table; default: the training text's.",
-            rich_help_panel=FILES,
-        ),
-    ] = None,
-    encoding: Annotated[
-        str | None,
-        typer.Option(
-            help="Encoding of a text that is not UTF-8, such as cp1252; default: the training text's.",
-            rich_help_panel=FILES,
-        ),
-    ] = None,
+    field: FieldOption = None,
+    encoding: EncodingOption = None,
+    errors: ErrorsOption = None,
     dynamic: Annotated[
         bool,
         typer.Option(
@@ -107,7 +100,7 @@ def evaluate(
     Whatever is tuned (rates, weights) is tuned on validation text only; the output says on which, and the
     values found.
     """
-    from seqlab.base.errors import InputError
+    from seqlab.base.errors import InputError, option
     from seqlab.base.kinds import kind_of
     from seqlab.base.storage.outputs import check_file
 
@@ -121,8 +114,9 @@ def evaluate(
             "give --text F for a language model, or --questions F and --similarity F for word vectors; "
             "--split test takes the text of a run's own corpus."
         )
-    if (field or encoding) and not text:
-        raise InputError("--field and --encoding say how --text is read; give that too.")
+    reading = StoredAs(field=field, encoding=encoding, errors=errors)
+    if any(reading.values()) and not (text or valid or train_text):
+        raise InputError("--field, --encoding and --errors say how --text is read; give that too.")
     if questions or similarity:
         if len(paths) > 1:
             raise InputError(f"{paths[1]}: one set of word vectors at a time.")
@@ -137,10 +131,15 @@ def evaluate(
             "--train-text is the text that --dynamic takes the size of gradients from; give that too, or leave it out."
         )
     if any(kind_of(path) == "autoencoder" for path in paths):
-        if field or encoding:
-            raise InputError("an autoencoder reads a text as its training text; leave --field and --encoding out.")
-        _evaluate_lines(paths, text, split, device, json)
+        for_networks = {
+            "dynamic": dynamic, "cache": cache, "network_only": network_only, "counts_only": counts_only,
+            "ensemble": ensemble, "valid": valid, "train_text": train_text, "tokens": tokens,
+        }  # fmt: skip
+        if meaningless := next((name for name, value in for_networks.items() if value), None):
+            raise InputError(f"{option(meaningless)}: means nothing for an autoencoder; leave it out.")
+        _evaluate_lines(paths, text, split, reading, device, json)
         return
+    check_texts(*(text or ()), valid, train_text)
     member = member_of(network_only, counts_only, cache)
     _check_rule(dynamic, dynamic_rule)
     for path in (*paths, *(ensemble or ())):
@@ -153,7 +152,6 @@ def evaluate(
         "seed": seed,
     }
     sources = {"valid": valid, "train_text": train_text}
-    reading = field, encoding
     results = {
         str(path): _evaluate_run(
             path, device, text, split or "test", sources, adaptation, tokens, json, member, cache, reading
@@ -200,24 +198,23 @@ def _evaluate_run(
     quiet: bool,
     member: Literal["network", "counts"] | None,
     cache: bool,
-    reading: tuple[str | None, str | None],
+    reading: StoredAs,
 ) -> dict[str, Scores]:
     """Scores of one run by the name of the text."""
     load_torch()
     from seqlab.api import load_language_model
-    from seqlab.evaluation import ReadAs, evaluate_source
+    from seqlab.evaluation import evaluate_source
 
     lm = load_language_model(path, device=device)
+    lm = lm.reading_as([*(texts or ()), *sources.values()], **reading)
     if member:
         lm = lm.only(member)
     elif cache:
         lm = lm.with_cache(sources["valid"], quiet=quiet)
     evaluator = lm.evaluator(quiet=quiet, **sources, **adaptation)
     if not texts:
-        return {split: evaluate_source(lm.run, evaluator, None, split, tokens, ReadAs(*reading))}
-    return {
-        text: evaluate_source(lm.run, evaluator, text, token_scores=tokens, reading=ReadAs(*reading)) for text in texts
-    }
+        return {split: evaluate_source(lm.run, evaluator, None, split, tokens)}
+    return {text: evaluate_source(lm.run, evaluator, text, token_scores=tokens) for text in texts}
 
 
 def _warn_of_few_tuning_tokens(results: dict[str, dict[str, Scores]]) -> None:
@@ -233,17 +230,26 @@ def _warn_of_few_tuning_tokens(results: dict[str, dict[str, Scores]]) -> None:
             )
 
 
-def _evaluate_lines(paths: list[Path], text: list[str] | None, split: str | None, device: str, json: bool) -> None:
+def _evaluate_lines(
+    paths: list[Path],
+    text: list[str] | None,
+    split: str | None,
+    reading: StoredAs,
+    device: str,
+    json: bool,
+) -> None:
     """Print the scores of autoencoders, which have no per-token scores and nothing to add."""
     from .autoencoders.lines import open_autoencoder
 
-    results = {str(path): open_autoencoder(path, device).evaluate(text or None, split=split) for path in paths}
+    results = {}
+    for path in paths:
+        results[str(path)] = open_autoencoder(path, device).evaluate(text or None, split=split, **reading)
     if json:
-        every = {path: scores.to_json() for path, scores in results.items()}
+        every = {name: scores.to_json() for name, scores in results.items()}
         print_json(next(iter(every.values())) if len(every) == 1 else every)
         return
-    for path, scores in results.items():
-        print_table((printable(path), ""), scores.table().rows)
+    for name, scores in results.items():
+        print_table((printable(name), ""), scores.table().rows)
 
 
 def _evaluate_vectors(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypedDict, TypeVar
 
 import typer
 from typer.core import TyperArgument, TyperOption
@@ -140,6 +140,37 @@ CacheFlag = Annotated[
         rich_help_panel=PANELS["recipe"],
     ),
 ]
+
+FieldOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Field of the texts' records, or column of their table; default: the training text's.",
+        rich_help_panel=FILES,
+    ),
+]
+EncodingOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Encoding of texts that are not UTF-8, such as cp1252; default: the training text's.",
+        rich_help_panel=FILES,
+    ),
+]
+ErrorsOption = Annotated[
+    Literal["strict", "replace"] | None,
+    typer.Option(
+        help="Invalid bytes: strict refuses them, replace puts U+FFFD; default: as in the training text.",
+        rich_help_panel=FILES,
+    ),
+]
+
+
+class StoredAs(TypedDict):
+    """How a verb that uses a model reads the texts that are named."""
+
+    field: str | None
+    encoding: str | None
+    errors: str | None
+
 
 QuestionsOption = Annotated[
     list[str] | None,

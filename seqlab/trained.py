@@ -207,6 +207,7 @@ class TrainedLanguageModel(RunHolder):
         token_scores: str | Path | None = None,
         field: str | None = None,
         encoding: str | None = None,
+        errors: str | None = None,
         quiet: bool = True,
         **options: Unpack[EvaluationOptions],
     ) -> Scores:
@@ -222,8 +223,9 @@ class TrainedLanguageModel(RunHolder):
             train_text: the text that dynamic evaluation takes the size of gradients from; by default the training
                 split.
             token_scores: a JSON Lines file to write every token's log-probability, rank and entropy to.
-            field: of the text's records, or column of its table; by default the training text's.
-            encoding: of a text that is not UTF-8; by default the training text's.
+            field: of the texts' records, or column of their table; by default that of the training text.
+            encoding: of texts that are not UTF-8; by default that of the training text.
+            errors: what to do with invalid bytes, "strict" or "replace"; by default as in the training text.
             quiet: show no progress.
             **options: what to add to the model: dynamic, ensemble, ...; see
                 `seqlab.settings("evaluation")`. Each becomes a section of the result.
@@ -231,10 +233,10 @@ class TrainedLanguageModel(RunHolder):
         Raises:
             InputError: a text or an addition that cannot be had.
         """
-        evaluator = self.evaluator(valid=valid, train_text=train_text, quiet=quiet, **options)
-        return self.evaluate_with(
-            evaluator, text, split=split, token_scores=token_scores, field=field, encoding=encoding
-        )
+        texts = (text, valid, train_text)
+        lm = self.reading_as(texts, field=field, encoding=encoding, errors=errors)
+        evaluator = lm.evaluator(valid=valid, train_text=train_text, quiet=quiet, **options)
+        return lm.evaluate_with(evaluator, text, split=split, token_scores=token_scores)
 
     def evaluator(
         self,
@@ -256,13 +258,11 @@ class TrainedLanguageModel(RunHolder):
         *,
         split: str | None = None,
         token_scores: str | Path | None = None,
-        field: str | None = None,
-        encoding: str | None = None,
     ) -> Scores:
         """`evaluate` with an evaluator of this model."""
-        from .evaluation import ReadAs, evaluate_source
+        from .evaluation import evaluate_source
 
-        return evaluate_source(self.run, evaluator, text, split, token_scores, ReadAs(field, encoding))
+        return evaluate_source(self.run, evaluator, text, split, token_scores)
 
     def vectors(self) -> WordVectors:
         """The input vectors of the vocabulary's words."""

@@ -10,6 +10,7 @@ import typer
 from seqlab.base.printing import printable
 
 from ..console import SOURCE_HELP, JsonFlag, nothing_but, print_json, say
+from ..flags import EncodingOption, ErrorsOption, FieldOption
 from .lines import AutoencoderArgument, open_autoencoder, say_unknown
 
 
@@ -23,6 +24,9 @@ def encode(
     line: Annotated[
         list[str] | None, typer.Option(metavar="LINE", help="A line itself, before those of TEXT; repeatable.")
     ] = None,
+    field: FieldOption = None,
+    encoding: EncodingOption = None,
+    errors: ErrorsOption = None,
     format: Annotated[str | None, typer.Option(help="As of seqlab convert, whatever OUT is called.")] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "cpu",
     as_json: JsonFlag = False,
@@ -47,7 +51,7 @@ def encode(
         own = printable(source[0])
         raise InputError(f'{own}: no such file; give a line itself as --line "{own}".')
     name = format_of(out, format)
-    opened = open_autoencoder(run, device)
+    opened = open_autoencoder(run, device).reading_as(source or [None], field=field, encoding=encoding, errors=errors)
     from seqlab.autoencoders.trained import lines_in
 
     text = opened.run.text_settings

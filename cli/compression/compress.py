@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..console import JsonFlag, load_torch, print_json, say
-from ..flags import FILES, SEARCH
+from ..console import JsonFlag, check_texts, load_torch, print_json, say
+from ..flags import FILES, SEARCH, EncodingOption, ErrorsOption, FieldOption, StoredAs
 
 if TYPE_CHECKING:
     from seqlab.compression.models import CompressionStudy
@@ -64,6 +64,9 @@ def compress(
             help="Text to score before and after on; default: the validation text of the run.", rich_help_panel=FILES
         ),
     ] = None,
+    field: FieldOption = None,
+    encoding: EncodingOption = None,
+    errors: ErrorsOption = None,
     questions: Annotated[
         list[str] | None,
         typer.Option(help="Vectors: further analogies to score, a file or a set.", rich_help_panel=FILES),
@@ -91,7 +94,15 @@ def compress(
     from seqlab.base.kinds import check_run_output, description, kind_of
 
     kind = kind_of(path)
-    for_models = {"retrain": retrain, "target_size": target_size, "max_loss": max_loss, "sweep": sweep, "valid": valid}
+    reading = StoredAs(field=field, encoding=encoding, errors=errors)
+    for_models = {
+        "retrain": retrain,
+        "target_size": target_size,
+        "max_loss": max_loss,
+        "sweep": sweep,
+        "valid": valid,
+        **reading,
+    }
     if kind in ("vectors", "file"):
         _refuse(path, "word vectors", for_models)
         _compress_vectors(path, output, method, questions or [], similarity or [], quiet, json)
@@ -105,14 +116,17 @@ def compress(
     goals = {"target_size": _bytes(target_size), "max_loss": _percent(max_loss)}
     if sweep and (method or any(goals.values())):
         raise InputError("--sweep tries every method; leave out --method, --target-size and --max-loss.")
+    if any(reading.values()) and not valid:
+        raise InputError("--field, --encoding and --errors say how --valid is read; give that too.")
     if not sweep:
         check_run_output(output)
+    check_texts(*(valid or ()))
     load_torch()
     from seqlab.api import compare_compressions
     from seqlab.api import compress as compressed
 
     if sweep:
-        study = compare_compressions(path, output, retrain=retrain, valid=valid, quiet=quiet)
+        study = compare_compressions(path, output, retrain=retrain, valid=valid, **reading, quiet=quiet)
         _draw(study)
         print_json(study.to_json()) if json else print(study.text())
         return
@@ -124,6 +138,7 @@ def compress(
         target_size=goals["target_size"],
         max_loss=goals["max_loss"],
         valid=valid,
+        **reading,
         quiet=quiet,
     )
     print_json(found.to_json()) if json else print(found.text())

@@ -7,15 +7,19 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from ..console import JsonFlag, check_one_stdin, load_torch, print_json, say
+from ..console import JsonFlag, check_one_stdin, check_texts, load_torch, print_json, say
 from ..flags import (
     FILES,
     CacheFlag,
     CountsOnlyFlag,
+    EncodingOption,
+    ErrorsOption,
+    FieldOption,
     MethodOption,
     NetworkOnlyFlag,
     QuestionsOption,
     SimilarityOption,
+    StoredAs,
     TopOption,
     member_of,
 )
@@ -64,6 +68,9 @@ def compare(
         Literal["valid", "test"] | None,
         typer.Option(help="Or a split of the corpus they were trained on.", rich_help_panel=FILES),
     ] = None,
+    field: FieldOption = None,
+    encoding: EncodingOption = None,
+    errors: ErrorsOption = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -100,14 +107,18 @@ def compare(
         check_output(output)
     if text and split:
         raise InputError("give either --text F or --split valid|test, not both.")
+    reading = StoredAs(field=field, encoding=encoding, errors=errors)
+    if any(reading.values()) and not text:
+        raise InputError("--field, --encoding and --errors say how --text is read; give that too.")
     if len(paths) + len(others or []) < 2:
         raise InputError(f"{paths[0]}: name another model to compare it with.")
+    check_texts(text)
     member = member_of(network_only, counts_only, cache)
     found: Comparison | LineComparison | VectorComparison
     if questions or similarity:
         found = _vectors(paths, others, text or split or output, questions or [], similarity or [], method, top)
     else:
-        found = _models(paths, others or [], device, member, cache, text, split, json)
+        found = _models(paths, others or [], device, member, cache, text, split, reading, json)
         if output is not None:
             from seqlab.studies.compare import LineComparison
 
@@ -143,6 +154,7 @@ def _models(
     cache: bool,
     text: str | None,
     split: str | None,
+    reading: StoredAs,
     quiet: bool,
 ) -> Comparison | LineComparison:
     from seqlab.base.errors import InputError
@@ -157,7 +169,8 @@ def _models(
 
         if others or member or cache:
             raise InputError("an autoencoder is compared run by run, as it was trained; leave the other options out.")
-        return compare_lines([line_model(path) for path in paths], text, split, quiet=quiet)
+        models = [line_model(path).reading_as([text], **reading) for path in paths]
+        return compare_lines(models, text, split, quiet=quiet)
     for path in (*paths, *others):
         if kind_of(path) == "vectors":
             raise InputError(f"{path}: holds word vectors; compare them with --questions F or --similarity F.")
@@ -167,7 +180,7 @@ def _models(
     from seqlab.studies.compare import compare_models, grouped
 
     def opened(path: Path) -> Any:
-        lm = load_language_model(path, device=device)
+        lm = load_language_model(path, device=device).reading_as([text], **reading)
         return lm.only(member) if member else lm.with_cache(quiet=quiet) if cache else lm
 
     first, second = [opened(path) for path in paths], [opened(path) for path in others]

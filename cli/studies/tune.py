@@ -116,6 +116,7 @@ def tune(
     seed: Whole = None,
     device: Text = None,
     threads: Whole = None,
+    encoding: Text = None,
     errors: Text = None,
     field: Text = None,
     strip_ebook_header: Annotated[bool | None, typer.Option("--strip-ebook-header")] = None,
@@ -263,7 +264,7 @@ def _again(arguments: Mapping[str, Any]) -> str:
     """Source and flags by which another command reads the text as this one did."""
     from seqlab.base.errors import option
 
-    read = ("errors", "field", "strip_ebook_header", "unwrap")
+    read = ("encoding", "errors", "field", "strip_ebook_header", "unwrap")
     given = {name: arguments[name] for name in read if arguments[name]}
     flags = [option(name, shlex.quote(value) if isinstance(value, str) else value) for name, value in given.items()]
     return printable(" ".join([shlex.join(arguments["source"]), *flags]))

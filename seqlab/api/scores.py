@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import methodcaller
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
@@ -26,6 +27,7 @@ def evaluate(
     split: str | None = None,
     field: str | None = None,
     encoding: str | None = None,
+    errors: str | None = None,
     **options: Unpack[EvaluationOptions],
 ) -> Scores:
     """Exact scores of a language model on a text.
@@ -36,12 +38,13 @@ def evaluate(
         split: "valid" or "test"; None takes the test split, else the validation split.
         field: of the text's records, or column of its table; by default the training text's.
         encoding: of a text that is not UTF-8; by default the training text's.
+        errors: what to do with invalid bytes, "strict" or "replace"; by default what was done in the training text.
         **options: what to add to the network, as for `TrainedLanguageModel.evaluate`.
 
     Raises:
         InputError: no such run or text.
     """
-    return language_model(model).evaluate(text, split=split, field=field, encoding=encoding, **options)
+    return language_model(model).evaluate(text, split=split, field=field, encoding=encoding, errors=errors, **options)
 
 
 def compare(
@@ -53,6 +56,9 @@ def compare(
     | Sequence[str | Path | TrainedLanguageModel],
     text: Sources | None = None,
     split: Literal["valid", "test"] | None = None,
+    field: str | None = None,
+    encoding: str | None = None,
+    errors: str | None = None,
     questions: str | Path | Sequence[str | Path] = (),
     similarity: str | Path | Sequence[str | Path] = (),
     method: Literal["add", "mul"] = "add",
@@ -70,6 +76,9 @@ def compare(
             list of runs that differ in their seed counts as one.
         text: file(s), folder or corpus name; None takes a split of the runs' own corpus, if it is the same text.
         split: "valid" or "test"; None takes the test split, else the validation split.
+        field: of the text's records, or column of its table; by default that of each run's training text.
+        encoding: of a text that is not UTF-8; by default as for each run's training text.
+        errors: what to do with invalid bytes, "strict" or "replace"; by default as for each run's training text.
         questions: for word vectors: question files, or names of shipped sets.
         similarity: for word vectors: files of human similarity scores.
         method: of analogies: "add" or "mul".
@@ -86,6 +95,7 @@ def compare(
     from ..embeddings import WordVectors
     from ..studies.compare import compare_lines, compare_models, compare_vectors, grouped
 
+    reads = methodcaller("reading_as", [text], field=field, encoding=encoding, errors=errors)
     if any(isinstance(one, WordVectors) for one in models) or questions or similarity:
         named: list[tuple[str, WordVectors]] = []
         for number, one in enumerate(models, 1):
@@ -97,11 +107,11 @@ def compare(
                 raise InputError(f"compare: give word vectors or their paths, not {type(one).__name__}.")
         return compare_vectors(named, questions, similarity, method, top)
     if any(is_autoencoder(one) for one in models):
-        return compare_lines([line_model(one) for one in models], text, split, quiet=quiet)
+        return compare_lines([reads(line_model(one)) for one in models], text, split, quiet=quiet)
     groups: list[list[TrainedLanguageModel]] = []
     for given in models:
         several: Sequence[Any] = given if isinstance(given, list | tuple) else [given]
-        groups.append([language_model(run) for run in several])
+        groups.append([reads(language_model(run)) for run in several])
     if all(len(group) == 1 for group in groups):
         groups = grouped([group[0] for group in groups])
     if not all(groups):

@@ -274,7 +274,14 @@ class TrainedAutoencoder(RunHolder):
         return WordVectors(lines, self.encode(lines), np.array(list(counts.values()), np.int64), meta)
 
     def evaluate(
-        self, text: Sources | None = None, *, split: str | None = None, seconds: float = LIKELIHOOD_SECONDS
+        self,
+        text: Sources | None = None,
+        *,
+        split: str | None = None,
+        field: str | None = None,
+        encoding: str | None = None,
+        errors: str | None = None,
+        seconds: float = LIKELIHOOD_SECONDS,
     ) -> LineScores:
         """Exact scores on lines that the autoencoder was not trained on; those longer than its `max_length` are left
         out.
@@ -282,12 +289,16 @@ class TrainedAutoencoder(RunHolder):
         Args:
             text: file(s), folder or corpus name. None takes a split of the corpus the run was trained on.
             split: "valid" or "test"; None takes the test split, else the validation split.
+            field: of the texts' records, or column of their table; by default that of the training text.
+            encoding: of texts that are not UTF-8; by default that of the training text.
+            errors: what to do with invalid bytes, "strict" or "replace"; by default as in the training text.
             seconds: that estimating likelihoods may take.
 
         Raises:
             InputError: a text that cannot be had, or without a line that is short enough.
         """
-        tokens = read_source(self.run, text, split, self.model.reads_characters).tokens
+        run = self.reading_as([text], field=field, encoding=encoding, errors=errors).run
+        tokens = read_source(run, text, split, self.model.reads_characters).tokens
         longest = self.run.config.autoencoder.max_length
         short = short_lines(tokens, longest or int(1e9))
         if not len(short):

@@ -18,7 +18,7 @@ from .exact import evaluate_language_model, negative_log_likelihood, read_sample
 from .results import Scores, TextScore
 from .runs import Adaptation, cached_members, evaluate_source, evaluator_of
 from .scored_text import Addition, ScoredText, Scorer, Shares
-from .sources import ReadAs, read_source, run_corpus
+from .sources import read_source, run_corpus
 from .text_score import score_text
 from .token_scores import write_token_scores
 from .tuning import Together, tune_together
@@ -30,7 +30,6 @@ __all__ = [
     "DynamicSettings",
     "Evaluation",
     "Evaluator",
-    "ReadAs",
     "ScoredText",
     "Scorer",
     "Scores",

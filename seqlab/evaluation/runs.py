@@ -19,7 +19,7 @@ from .additions.ensembles import Member
 from .evaluator import Evaluator, shared_stretches, stretch_hashes
 from .results import SEEN, Scores
 from .scored_text import Addition, Scorer
-from .sources import ReadAs, Text, read_source, run_corpus
+from .sources import Text, read_source, run_corpus
 from .token_scores import write_token_scores
 from .tuning import tune_cache
 
@@ -133,7 +133,6 @@ def evaluate_source(
     text: Sources | None = None,
     split: str | None = None,
     token_scores: str | Path | None = None,
-    reading: ReadAs | None = None,
 ) -> Scores:
     """Score a text, or a split of the corpus that the run was trained on.
 
@@ -143,12 +142,11 @@ def evaluate_source(
         text: text file(s), folder or corpus name; None takes the split.
         split: "valid" or "test"; None takes "test" where there is one, else "valid": the result says which.
         token_scores: a JSON Lines file to write every token's log-probability, rank and entropy to.
-        reading: of the text, where it is not stored as the training text was.
 
     Raises:
         InputError: the text cannot be had, or is the one that was tuned on.
     """
-    source = read_source(run, text, split, evaluator.scorer.network.reads_characters, reading)
+    source = read_source(run, text, split, evaluator.scorer.network.reads_characters)
     name, fitted = source.split or source.name, source.split == "valid"
     seen = {} if source.split or (share := seen_share(run, source.tokens)) < MUCH_SEEN else {SEEN: share}
     if token_scores is None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..base.errors import InputError, option
+from ..base.errors import InputError
 from ..run import AnyRun
 from ..text import Corpus, Sources, TokenFile, resolve_sources, tokenize
-from ..text.sources.readers import check_field
+from ..text.sources.readers import check_field, listed
 
 
 class Text(NamedTuple):
@@ -41,40 +41,25 @@ def run_corpus(run: AnyRun) -> Corpus:
     return corpus
 
 
-class ReadAs(NamedTuple):
-    """How a text is read that is not stored as the training text was.
-
-    field: of its records, or column of its table. encoding: of files that are not UTF-8.
-    """
-
-    field: str | None = None
-    encoding: str | None = None
-
-
-def read_source(
-    run: AnyRun, sources: Sources | None, split: str | None, spelt: bool = False, reading: ReadAs | None = None
-) -> Text:
+def read_source(run: AnyRun, sources: Sources | None, split: str | None, spelt: bool = False) -> Text:
     """The ids of a text given, else of a split of the run's own corpus.
 
     Args:
-        run: whose tokenizer and corpus are used.
+        run: whose tokenizer and corpus are used; see `RunFolder.reading_as` for a text that is not stored as its
+            training text was.
         sources: text file(s), folder or corpus name; None takes the split.
         split: "train", "valid" or "test"; None takes "test" where there is one, else "valid".
         spelt: keep the spelling of words outside the vocabulary, for a model that reads characters; where the corpus
             does not have it a line on stderr says so, because the scores depend on it.
-        reading: what differs from how the training text was read.
 
     Raises:
-        InputError: neither can be had, or a split is to be read in another way.
+        InputError: neither can be had.
     """
-    changes = {name: value for name, value in (reading or ReadAs())._asdict().items() if value is not None}
-    if changes and sources is None:
-        raise InputError(f"{option(next(iter(changes)))} says how to read a text; name the text too.")
     if sources is not None:
-        if "field" in changes:
-            check_field(resolve_sources(sources), changes["field"])
-        name = str(sources) if isinstance(sources, str | Path) else ", ".join(map(str, sources))
-        return Text(tokenize(sources, run.tokenizer, run.text_settings.model_copy(update=changes), spelt=spelt), name)
+        if "field" in run.reading:
+            check_field(resolve_sources(sources), run.reading["field"])
+        name = ", ".join(map(str, listed(sources)))
+        return Text(tokenize(sources, run.tokenizer, run.text_settings, spelt=spelt), name)
     corpus = run_corpus(run)
     if split is None:
         split = "test" if "test" in corpus.splits else "valid"

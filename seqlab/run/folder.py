@@ -14,6 +14,7 @@ Tensor files carry their own digest, so a run that was killed between two writes
 
 from __future__ import annotations
 
+import copy
 import functools
 import hashlib
 import json
@@ -110,6 +111,7 @@ class RunFolder(ABC, Generic[M]):
         tokenizer: of the text the model was trained on.
         record: the whole of config.json.
         temporary: whether the folder goes when nothing refers to this object any more.
+        reading: what differs from how the training text was read, see `reading_as`.
         KIND: what config.json calls such a run. SETTINGS: the class of its configuration.
     """
 
@@ -119,6 +121,7 @@ class RunFolder(ABC, Generic[M]):
     def __init__(self, path: Path, config: LanguageModelConfig, tokenizer: Tokenizer, record: dict[str, Any]):
         self.path, self.config, self.tokenizer, self.record = path, config, tokenizer, record
         self.temporary = False
+        self.reading: dict[str, str] = {}
 
     def __repr__(self) -> str:
         model, best = self.config.model, self.history.best_perplexity
@@ -162,8 +165,24 @@ class RunFolder(ABC, Generic[M]):
 
     @property
     def text_settings(self) -> TextConfig:
-        """How to read another text as the training text was read."""
-        return self.config.text.model_copy(update={"lines": "yes" if self.lines else "no"})
+        """How to read another text: as the training text was read, but for `reading`."""
+        return self.config.text.updated({"lines": "yes" if self.lines else "no", **self.reading})
+
+    def reading_as(self, field: str | None = None, encoding: str | None = None, errors: str | None = None) -> Self:
+        """The same run, which reads texts that are not stored as the training text was.
+
+        Args:
+            field: of their records, or column of their table; None: that of the training text.
+            encoding: of those that are not UTF-8; None: that of the training text.
+            errors: what to do with invalid bytes, "strict" or "replace"; None: what was done in the training text.
+
+        Raises:
+            InputError: none of these.
+        """
+        other, given = copy.copy(self), {"field": field, "encoding": encoding, "errors": errors}
+        other.reading = {name: value for name, value in given.items() if value is not None}
+        other.text_settings  # noqa: B018 - refuses what is no such setting
+        return other
 
     @property
     @abstractmethod

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import copy
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
+from ..base.errors import InputError, option
 from ..base.results import Result
 from .folder import AnyRun
 from .history import History
@@ -30,6 +32,35 @@ class RunHolder(Result):
 
     def __init__(self, run: AnyRun, device: str = "cpu", summary: Mapping[str, Any] | None = None):
         self.run, self.device, self.summary = run, device, dict(summary or {})
+
+    def reading_as(
+        self,
+        texts: Iterable[object],
+        *,
+        field: str | None = None,
+        encoding: str | None = None,
+        errors: str | None = None,
+    ) -> Self:
+        """The same model, which reads texts that are not stored as the training text was.
+
+        Args:
+            texts: these, None for each that is not named.
+            field: of their records, or column of their table; None: that of the training text.
+            encoding: of those that are not UTF-8; None: that of the training text.
+            errors: what to do with invalid bytes, "strict" or "replace"; None: what was done in the training text.
+
+        Raises:
+            InputError: none of these, or no text to read.
+        """
+        given = {"field": field, "encoding": encoding, "errors": errors}
+        named = next((name for name, value in given.items() if value is not None), None)
+        if named is None:
+            return self
+        if all(text is None for text in texts):
+            raise InputError(f"{option(named)}: says how to read a text; name the text too.")
+        other = copy.copy(self)
+        other.run = self.run.reading_as(field, encoding, errors)
+        return other
 
     @property
     def tokenizer(self) -> Tokenizer:

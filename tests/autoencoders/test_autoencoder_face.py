@@ -215,6 +215,18 @@ def test_a_record_is_one_item_whatever_its_lines(folder, tmp_path, capsys):
     assert near["results"][0]["word"] == LINES[0]
 
 
+def test_lines_that_are_stored_otherwise_are_read_by_their_encoding(folder, text, tmp_path, capsys):
+    """The refusal of such lines names this option, which these verbs did not have."""
+    old = tmp_path / "old.txt"
+    old.write_bytes(f"{text.read_text('utf-8')}a dog sät\n".encode("cp1252"))
+    assert cli(["evaluate", str(folder), "--text", str(old)]) == 2
+    assert "such as --encoding cp1252" in capsys.readouterr().err
+    scores = json.loads(output(capsys, "evaluate", folder, "--text", old, "--encoding", "cp1252", "--json"))
+    assert scores["lines"] == 41
+    output(capsys, "encode", folder, old, "--encoding", "cp1252", "-o", tmp_path / "points")
+    assert "a dog sät" in seqlab.load_vectors(tmp_path / "points")
+
+
 @pytest.mark.parametrize("verb", ["reconstruct", "interpolate", "analogy", "encode"])
 def test_words_that_it_has_never_seen_are_said(verb, folder, tmp_path, capsys):
     """They are read as <unk>; before, in silence."""
@@ -235,6 +247,8 @@ def test_words_that_it_has_never_seen_are_said(verb, folder, tmp_path, capsys):
         (["encode", "RUN", "TEXT", "-o", "x.docx"], "x.docx"),
         (["encode", "RUN", "-o", "x"], "one item a line"),
         (["encode", "RUN", "a line of mine", "-o", "x"], 'as --line "a line of mine"'),
+        (["encode", "RUN", "--line", "a cat", "--encoding", "cp1252", "-o", "x"], "name the text too"),
+        (["evaluate", "RUN", "--text", "TEXT", "--dynamic"], "--dynamic: means nothing for an autoencoder"),
         (["interpolate", "nowhere", "a", "b"], "no such run folder"),
         (["train", "autoencoder", "TEXT", "-o", "RUN", "--kind", "fancy"], "plain, denoising, variational"),
         (["train", "autoencoder", "TEXT"], "name the run folder"),

@@ -102,6 +102,8 @@ def test_a_text_that_is_stored_otherwise_is_read_by_its_field_and_encoding(home,
     plain = scores("plain.txt")
     assert scores("old.txt", "--encoding", "cp1252") == plain
     assert scores("table.csv", "--field", "body") == plain
+    (tmp_path / "damaged.txt").write_bytes(f"caté {text}".encode() + b"\xff\n")
+    assert scores("damaged.txt", "--errors", "replace")["tokens"] == plain["tokens"] + 2
 
 
 def test_a_warning_says_that_few_tokens_were_tuned_on(home, capsys):

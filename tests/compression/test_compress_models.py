@@ -41,6 +41,19 @@ def test_every_verb_takes_a_compressed_run(trained, int8, tmp_path, monkeypatch)
     assert lm.evaluate(other, dynamic="sgd").to_json()["dynamic"]["perplexity"] > 1
 
 
+def test_the_text_to_score_on_may_be_stored_otherwise(trained, tmp_path):
+    """The refusal of such a text names these options, which compress did not have."""
+    text = "thé cat saw a dog and the dog ran to a tree\n" * 20
+    (tmp_path / "old.txt").write_bytes(text.encode("cp1252"))
+    (tmp_path / "new.txt").write_text(text, "utf-8")
+    lm = seqlab.load_language_model(trained)
+    old = seqlab.compress(lm, tmp_path / "old", valid=tmp_path / "old.txt", encoding="cp1252", quiet=True)
+    new = seqlab.compress(trained, tmp_path / "new", valid=tmp_path / "new.txt", quiet=True)
+    assert (old.perplexity, old.perplexity_before) == (new.perplexity, new.perplexity_before)
+    with pytest.raises(InputError, match="encoding: says how to read a text; name the text too"):
+        seqlab.compress(trained, tmp_path / "out", encoding="cp1252", quiet=True)
+
+
 def test_training_a_compressed_run_is_refused_in_a_sentence(trained, int8):
     with pytest.raises(InputError, match=r"is compressed \(int8\).*cannot be trained on; train .*run"):
         seqlab.train_language_model(trained.parent / "text.txt", out=int8.out, steps=50, quiet=True)

@@ -213,10 +213,25 @@ def test_with_takes_all_runs_up_to_the_next_option(home, other, capsys):
     assert pair["b"] == f"{b[0]} and 1 other seed"
 
 
+def test_a_text_that_is_stored_otherwise_is_read_by_its_column_and_encoding(home, other, tmp_path, capsys):
+    """The refusal of such a text names these options, which compare did not have."""
+    rows = [f"1;{line}" for line in other.read_text("utf-8").split("\n") if line]
+    (tmp_path / "old.csv").write_bytes("\r\n".join(["id;né", *rows, ""]).encode("cp1252"))
+    (tmp_path / "new.csv").write_text("\n".join(["id;né", *rows, ""]), "utf-8")
+    reading = ["--field", "né", "--encoding", "cp1252", "--json"]
+    assert run(["compare", *map(str, (home / "a1", home / "bpe")), "--text", str(tmp_path / "old.csv"), *reading]) == 0
+    (pair,) = json.loads(capsys.readouterr().out)["pairs"]
+    found = seqlab.compare(home / "a1", home / "bpe", text=tmp_path / "new.csv", field="né")
+    assert pair["difference"] == found.difference
+    with pytest.raises(InputError, match=r"old\.csv: line 1: invalid UTF-8 .*encoding='cp1252'"):
+        seqlab.compare(home / "a1", home / "bpe", text=tmp_path / "old.csv", field="né", errors="strict")
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["a1"], "give two models or more"),
+        (["a1"], "a1: name another model to compare it with."),
+        (["a1", "b1", "--encoding", "cp1252"], "say how --text is read"),
         (["a1", "gone"], "no such run folder"),
         (["a1", "text.txt"], "text.txt: is "),
         (["a1", "b1", "--text", "gone.txt"], "gone.txt"),

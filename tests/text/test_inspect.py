@@ -136,10 +136,27 @@ def test_compressed_several_files_and_stdin(tmp_path: Path, monkeypatch: pytest.
     first = report_on([str(tmp_path / "a.txt.gz"), write(tmp_path / "b.txt", "b\r\n" * 9)])
     assert first["documents"] == 2
     assert first["files"][0]["compression"] == "gzip"
-    assert first["files"][1]["carriage_returns"] is True
+    assert first["files"][1]["line_ends"] == "CR LF"
     assert first["chars"] == len(text) + 18
     monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(text.encode())))
     assert report_on("-")["chars"] == len(text)
+
+
+def test_the_first_line_names_line_ends_and_encoding_as_they_are(tmp_path: Path) -> None:
+    """Lone CRs were called CR LF, and what is no UTF-8 was called UTF-8."""
+    ends = {"unix": b"\n", "dos": b"\r\n", "mac": b"\r", "both": b"\r\n \r"}
+    for name, end in ends.items():
+        (tmp_path / name).write_bytes(end.join([b"some text"] * 9) + b"\r" * (name == "mac"))
+    (tmp_path / "old").write_bytes("Käse und Brot\n".encode("cp1252") * 9)
+    found = inspect([str(tmp_path / name) for name in (*ends, "old")], quiet=True).text()
+    first = {Path(line.partition(":")[0]).name: line.partition("bytes, ")[2] for line in found.splitlines()[:5]}
+    assert first == {
+        "unix": "UTF-8",
+        "dos": "UTF-8, CR LF line ends",
+        "mac": "UTF-8, CR line ends",
+        "both": "UTF-8, CR LF and CR line ends",
+        "old": "not valid UTF-8",
+    }
 
 
 @pytest.mark.parametrize("window", [1 << 20, 1000, 64])

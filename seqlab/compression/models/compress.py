@@ -39,9 +39,9 @@ class Original(NamedTuple):
     log_p_N: np.ndarray
 
     @classmethod
-    def open(cls, source: str | Path, valid: Sources | None = None, quiet: bool = False) -> Original:
+    def open(cls, source: str | Path | Run, valid: Sources | None = None, quiet: bool = False) -> Original:
         """Open and score a run. Raises InputError where it cannot be compressed, or there is no text to score on."""
-        run = Run.open(source)
+        run = source if isinstance(source, Run) else Run.open(source)
         check_source(run)
         text = read_source(run, valid, "valid", run.blueprint().reads_characters)
         members = run.load_members()
@@ -51,7 +51,7 @@ class Original(NamedTuple):
 
 
 def compress_model(
-    source: str | Path | Original,
+    source: str | Path | Run | Original,
     out: str | Path,
     method: str | Sequence[str] = "int8",
     *,

@@ -29,7 +29,7 @@ LADDER = ("int8", "int4", "share", "ternary", "distill=0.5,int8", "distill=0.5,i
 
 
 def compress_to(
-    source: str | Path,
+    source: str | Path | Run,
     out: str | Path,
     methods: Sequence[str] = LADDER,
     *,
@@ -53,7 +53,7 @@ def compress_to(
         InputError: as `compress_model`; or no method makes the model so small.
         SeqlabError: every method that was tried cost more than was allowed.
     """
-    run = Run.open(source)
+    run = source if isinstance(source, Run) else Run.open(source)
     check_source(run)
     check_output(out)
     model = run.blueprint()
@@ -66,9 +66,9 @@ def compress_to(
             "that much, or leave out hidden units too: --method distill=0.8,int8."
         )
     if max_loss is None:
-        return compress_model(source, out, next(iter(fitting)), retrain=retrain, valid=valid, quiet=quiet)
+        return compress_model(run, out, next(iter(fitting)), retrain=retrain, valid=valid, quiet=quiet)
     order = list(fitting) if target_size is not None else sorted(fitting, key=lambda name: -fitting[name])
-    original = Original.open(source, valid, quiet)
+    original = Original.open(run, valid, quiet)
     found: CompressedModel | None = None
     losses: dict[str, float] = {}
     trial = Path(out).with_name(f"{Path(out).name}.trial")

@@ -36,7 +36,7 @@ SECONDS, BLOCKS, WARM = 1.0, 10, 3
 
 
 def sweep_model(
-    source: str | Path,
+    source: str | Path | Run,
     out: str | Path,
     methods: Sequence[str] = SWEEP,
     *,

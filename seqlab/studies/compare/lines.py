@@ -121,9 +121,13 @@ def compare_lines(
             prior.
     """
     first, lengths = models[0], [longest_of(model) for model in models]
-    source = read_source(first.run, text, split)
     for model in models:
-        if model.tokenizer.digest != first.tokenizer.digest or not model.run.lines:
+        if not model.run.lines:
+            raise InputError(
+                f"{model.run.path}: was trained on running text, not on lines; train a language model on the lines of "
+                "the autoencoder (seqlab train autoencoder TEXT -o RUN --baseline LM)."
+            )
+        if model.tokenizer.digest != first.tokenizer.digest:
             raise InputError(
                 f"{model.run.path} and {first.run.path} do not read the same lines by the same vocabulary; train them "
                 "on one text (seqlab train autoencoder TEXT -o RUN --baseline LM)."
@@ -133,6 +137,7 @@ def compare_lines(
                 f"{model.run.path}: is a {model.run.config.autoencoder.kind} autoencoder, which gives lines no "
                 "probability; compare variational ones."
             )
+    source = read_source(first.run, text, split)
     tokens = short_lines(source.tokens, min(lengths))
     if len(tokens.documents) < 2:
         raise InputError(f"{source.name}: has fewer than two lines of at most {min(lengths):,} tokens.")

@@ -158,10 +158,7 @@ def _look(spool: Spool, quiet: bool, workers: int | None) -> Look:
 
 
 def _file(file: SourceFile, entry: FileReport, config: TextConfig) -> dict[str, Any]:
-    found = {
-        name: getattr(entry, name)
-        for name in ("compression", "encoding", "byte_order_mark", "carriage_returns", "note")
-    }
+    found = {name: getattr(entry, name) for name in ("compression", "encoding", "byte_order_mark", "line_ends", "note")}
     first = _first_invalid(file, config) if entry.replaced else None
     return {"name": entry.name, "bytes": entry.bytes_read, **found, "invalid": entry.replaced, "first_invalid": first}
 

@@ -68,8 +68,9 @@ class Inspection(Result):
     def _files(self) -> Iterator[str]:
         files = self._report["files"]
         for file in files[:5]:
-            facts = [f"{file['bytes']:,} bytes", file["encoding"].upper()]
-            facts += ["byte order mark"] * file["byte_order_mark"] + ["CR LF line ends"] * file["carriage_returns"]
+            facts = [f"{file['bytes']:,} bytes", "not valid " * bool(file["invalid"]) + file["encoding"].upper()]
+            facts += ["byte order mark"] * file["byte_order_mark"]
+            facts += [f"{file['line_ends']} line ends"] if file["line_ends"] else []
             facts += [file["compression"]] if file["compression"] else []
             yield f"{printable(file['name'])}: {', '.join(facts)}"
         if len(files) > 5:

@@ -59,11 +59,17 @@ class FileReport:
     compression: str | None = None
     replaced: int = 0
     """Invalid byte sequences that became U+FFFD."""
-    carriage_returns: bool = False
-    """Whether CR LF or lone CR line ends were turned into LF."""
+    cr_lf: bool = False
+    lone_cr: bool = False
+    """Whether there were such line ends, which are read as LF."""
     lines: int = 0
     note: str = ""
     """What the file looks like, where it is read as plain text and may be something else."""
+
+    @property
+    def line_ends(self) -> str:
+        """Line ends other than LF, in words; "" where there are none."""
+        return " and ".join(name for name, seen in (("CR LF", self.cr_lf), ("CR", self.lone_cr)) if seen)
 
 
 def read_text(
@@ -337,13 +343,16 @@ def _clean_newlines(texts: Iterator[str], report: FileReport) -> Iterator[str]:
         text = held + text
         held = ""
         if "\r" in text:
-            report.carriage_returns = True
             if text.endswith("\r"):  # its LF may follow in the next block
                 text, held = text[:-1], "\r"
+            pairs = text.count("\r\n")
+            report.cr_lf |= pairs > 0
+            report.lone_cr |= text.count("\r") > pairs
             text = text.replace("\r\n", "\n").replace("\r", "\n")
         report.lines += text.count("\n")
         if text:
             yield text
     if held:
+        report.lone_cr = True
         report.lines += 1
         yield "\n"
