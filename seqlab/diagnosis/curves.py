@@ -95,7 +95,8 @@ def verdict(training: Training) -> str:
         return ""
     fell = f"the training loss fell from {curves.loss_N[0]:.3g} to {curves.level(0.95, 1.0):.3g} nats per token"
     if not len(valid):
-        return f"{begun}: {fell}; without a validation text nobody can see whether it overfits."
+        without = "without a validation text" if facts.finished else "before its first validation"
+        return f"{begun}: {fell}; {without} nobody can see whether it overfits."
     best = float(valid.together_V.min())
     ended = "ended at its lowest" if valid.together_V[-1] - best <= valid.noise else "was lowest"
     where = "" if ended != "was lowest" else f" after {valid.shares_V[valid.together_V.argmin()]:.0%} of the training"

@@ -184,7 +184,9 @@ def test_what_cannot_be_judged_is_said():
     )
     unfinished = diagnose(history(valid=None), replace(FACTS, finished=False)).brief()
     assert unfinished.startswith("Healthy so far, though the training is not finished: ")
-    assert unfinished.endswith("without a validation text nobody can see whether it overfits.")
+    assert unfinished.endswith("; before its first validation nobody can see whether it overfits.")
+    finished = diagnose(history(valid=None), FACTS).brief()
+    assert finished.endswith("; without a validation text nobody can see whether it overfits.")
     lines = history(valid=lambda share: 1.6 + 0.02 * (share > 0.8))  # of network and counts together
     lines = [line | {"valid_network_loss": 1.7} if "valid_loss" in line else line for line in lines]
     assert "the validation loss was lowest after 10% of the training." in diagnose(lines, FACTS).verdict
