@@ -6,6 +6,8 @@
                                                       (NAME: wikitext-2 or shakespeare)
     python -m benchmarks.models.together train NAME SECONDS ...  a training of so many seconds from its command on:
                                                       perplexity of counts, network, both on held-out text
+    python -m benchmarks.models.together updates NAME --try SETTINGS ...  the same of trainings with other settings,
+                                                      as JSON such as {"preset": "word", "steps": 24129, "dropout": 0.2}
 
 Processor time, the contestants in turn; medians. Set OMP_NUM_THREADS=1.
 """
@@ -89,48 +91,64 @@ def choice(name: str) -> dict[str, dict[str, float]]:
 
 
 def train(name: str, seconds: list[float], threads: int, cached: bool) -> dict[str, dict[str, float]]:
-    """Perplexity on the test text, or where there is none on validation text that the gate was not fitted to, after
-    trainings of so many seconds; `cached` adds that of the test text with a cache of recent tokens."""
+    """What trainings of so many seconds come to (see `outcome`)."""
+    corpus = corpus_of(name)
+    return {
+        f"{budget:g} s": outcome(corpus, cached, minutes=budget / 60, threads=threads, quiet=True) for budget in seconds
+    }
+
+
+def updates(name: str, tried: list[str], threads: int, cached: bool) -> dict[str, dict[str, float]]:
+    """What trainings with other settings come to (see `outcome`)."""
     corpus, found = corpus_of(name), {}
-    for budget in seconds:
-        began = time.perf_counter()
-        lm = seqlab.train_language_model(corpus, minutes=budget / 60, threads=threads, quiet=True)
-        whole = time.perf_counter() - began
-        scores: dict[str, Any] = lm.evaluate().to_json() if "test" in corpus.splits else lm.summary["valid"]
-        counts = scores.get("counts", lm.summary["valid"].get("counts_left_out", {})).get("perplexity", math.nan)
-        found[f"{budget:g} s"] = {
-            "perplexity": round(scores["perplexity"], 3),
-            "share of counts alone": round(scores["perplexity"] / counts, 4),
-            "network": round(scores.get("network", scores)["perplexity"], 3),
-            "counts": round(counts, 3),
-            "loss [nats per token]": round(scores["nats_per_token"], 4),
-            "with everything [s]": round(whole, 1),
-            "scored tokens": scores["tokens"],
-            "training tokens": lm.summary["tokens"],
-        }
-        if cached:
-            whole_model = lm.with_cache().evaluate().to_json()["perplexity"]
-            found[f"{budget:g} s"] |= {
-                "with a cache": round(whole_model, 3),
-                "share with a cache": round(whole_model / counts, 4),
-            }
-        print(budget, found[f"{budget:g} s"], flush=True)
+    for one in tried:
+        settings = json.loads(one)
+        label = ", ".join(f"{key} {value}" for key, value in settings.items())
+        found[label] = outcome(corpus, cached, **settings, threads=threads, quiet=True)
+    return found
+
+
+def outcome(corpus: Corpus, cached: bool, **settings: Any) -> dict[str, float]:
+    """Perplexity on the test text, or where there is none on validation text that the gate was not fitted to, after a
+    training; `cached` adds that of the test text with a cache of recent tokens."""
+    began = time.perf_counter()
+    lm = seqlab.train_language_model(corpus, **settings)
+    whole = time.perf_counter() - began
+    scores: dict[str, Any] = lm.evaluate().to_json() if "test" in corpus.splits else lm.summary["valid"]
+    counts = scores.get("counts", lm.summary["valid"].get("counts_left_out", {})).get("perplexity", math.nan)
+    found = {
+        "perplexity": round(scores["perplexity"], 3),
+        "share of counts alone": round(scores["perplexity"] / counts, 4),
+        "network": round(scores.get("network", scores)["perplexity"], 3),
+        "counts": round(counts, 3),
+        "loss [nats per token]": round(scores["nats_per_token"], 4),
+        "with everything [s]": round(whole, 1),
+        "scored tokens": scores["tokens"],
+        "training tokens": lm.summary["tokens"],
+    }
+    if cached:
+        whole_model = lm.with_cache().evaluate().to_json()["perplexity"]
+        found |= {"with a cache": round(whole_model, 3), "share with a cache": round(whole_model / counts, 4)}
+    print(found, flush=True)
     return found
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["cost", "choice", "train"])
+    parser.add_argument("what", choices=["cost", "choice", "train", "updates"])
     parser.add_argument("of")
     parser.add_argument("seconds", type=float, nargs="*", default=[10.0, 60.0])
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--cache", action="store_true", help="score the test text with a cache of recent tokens too")
+    parser.add_argument("--try", dest="tried", nargs="*", default=[], help="updates: settings as JSON")
     rows.add_option(parser)
     options = parser.parse_args()
     if options.what == "cost":
         found = cost(Path(options.of))
     elif options.what == "choice":
         found = choice(options.of)
+    elif options.what == "updates":
+        found = updates(options.of, options.tried, options.threads, options.cache)
     else:
         found = train(options.of, options.seconds, options.threads, options.cache)
     rows.record(options.rows, found)
