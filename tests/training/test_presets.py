@@ -44,7 +44,7 @@ def test_every_preset_is_a_valid_configuration(name):
         ("whitespace", 33_278, 2_000_000, 5e6, "word-medium", 0.0),
         ("whitespace", 33_278, 2_000_000, 6e6, "word", 0.0),
         ("whitespace", 33_278, 2_000_000, 1.2e7, "word", 0.2),
-        ("whitespace", 33_278, 2_000_000, 3e7, "word", 0.4),
+        ("whitespace", 33_278, 2_000_000, 3e7, "word", 0.2),
         ("char", 5000, 10_000_000, 1e7, "word-large", 0.0),
     ],
 )
