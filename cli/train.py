@@ -67,7 +67,7 @@ def layers_of(
     Raises:
         InputError: naming file, flag or key.
     """
-    from seqlab.config import FLAGS, merge, parse_set, read_config
+    from seqlab.config import FLAGS, parse_set, read_config
 
     names = {key.rpartition(".")[2] for key in kind.keys()}  # noqa: SIM118
     flags = {name: value for name, value in arguments.items() if name in names and value is not None}
@@ -78,9 +78,7 @@ def layers_of(
         (FLAGS, flags),
         ("--set", parse_set(settings or [])),
     ):
-        qualified = kind.qualified(values)
-        kind().updated(qualified, origin)
-        layers.append((origin, merge({}, qualified)))
+        layers.append((origin, kind.checked(values, origin)))
     return layers
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self, Unpack, get_args
 from .base.errors import InputError, choose
 from .base.results import Table, abbreviated, line
 from .base.storage.whole import read_whole
+from .config.arguments import checked
 from .models.interpolated import Member
 from .run import Run, RunHolder
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from .text import Sources
 
 
+@checked
 class TrainedLanguageModel(RunHolder):
     """A language model ready to use: it writes, scores and evaluates text, and shows how it was trained.
 

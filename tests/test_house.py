@@ -41,7 +41,7 @@ ROOMS = """
 """THE list of rooms: each line imports only from lines above it. Rooms of a line do not import one another."""
 SUBROOMS = {
     "catalogue": "docstrings sources python_docs corpora fetch",
-    "config": "names settings explicit groups checks presets book",
+    "config": "names settings arguments explicit groups checks presets book",
     "text": "workers scripts sources tokenizers ids preparation inspection",
     "nn": "products dropout zoneout characters kernels packed cells outputs",
     "embeddings": "packed material engines queries folder evaluation vectors formats vectorizer training",

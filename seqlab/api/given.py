@@ -18,8 +18,8 @@ def language_model_layers(config: str | Path | Mapping[str, Any] | None, options
     from ..training.planning import Layer
 
     return [
-        Layer(origin_of(config), LanguageModelConfig.qualified(config_values(config))),
-        Layer("options", LanguageModelConfig.qualified(options)),
+        Layer(origin_of(config), LanguageModelConfig.checked(config_values(config), origin_of(config))),
+        Layer("options", LanguageModelConfig.checked(options)),
     ]
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ..base.errors import InputError
 from ..base.kinds import DESCRIPTIONS, kind_of
+from ..config.arguments import checked
 
 if TYPE_CHECKING:
     from ..autoencoders.trained import TrainedAutoencoder
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from ..trained import TrainedLanguageModel
 
 
+@checked
 def load(path: str | Path) -> Corpus | WordVectors | TrainedLanguageModel | TrainedAutoencoder:
     """Open whatever seqlab wrote, and word vectors of other programs.
 
@@ -28,8 +30,6 @@ def load(path: str | Path) -> Corpus | WordVectors | TrainedLanguageModel | Trai
     Raises:
         InputError: nothing is there, a file is damaged, or it is none of these.
     """
-    if not isinstance(path, str | Path):
-        raise InputError(f"load: give the path of a folder or file, not {type(path).__name__}.")
     kind = kind_of(path)
     if kind == "run":
         return load_language_model(path)
@@ -44,6 +44,7 @@ def load(path: str | Path) -> Corpus | WordVectors | TrainedLanguageModel | Trai
     return load_vectors(path)
 
 
+@checked
 def load_language_model(path: str | Path, *, device: str = "cpu") -> TrainedLanguageModel:
     """Open a language model from its run folder.
 
@@ -59,6 +60,7 @@ def load_language_model(path: str | Path, *, device: str = "cpu") -> TrainedLang
     return TrainedLanguageModel.load(path, device)
 
 
+@checked
 def load_autoencoder(path: str | Path, *, device: str = "cpu") -> TrainedAutoencoder:
     """Open an autoencoder from its run folder.
 
@@ -74,6 +76,7 @@ def load_autoencoder(path: str | Path, *, device: str = "cpu") -> TrainedAutoenc
     return TrainedAutoencoder.load(path, device)
 
 
+@checked
 def load_vectors(
     path: str | Path, *, mapped: bool = False, verify: bool | Literal["once"] | None = None
 ) -> WordVectors:

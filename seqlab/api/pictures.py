@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Unpack
 
 from ..base.errors import InputError
 from ..config import MapConfig
+from ..config.arguments import checked
 from ..config.explicit import explicit
 from ..options import MapOptions
 from .loading import load_vectors
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 
 @explicit(MapConfig)
+@checked
 def draw_map(
     vectors: str | Path | WordVectors | TrainedLanguageModel, *, quiet: bool = False, **options: Unpack[MapOptions]
 ) -> Picture:
@@ -49,6 +51,7 @@ def draw_map(
     return opened.map(quiet=quiet, **options)
 
 
+@checked
 def draw_curves(
     runs: str | Path | TrainedLanguageModel | Iterable[str | Path | TrainedLanguageModel], *, x: CurveAxis = "tokens"
 ) -> Picture:

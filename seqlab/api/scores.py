@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from ..base.errors import InputError
+from ..config.arguments import checked
 from ..options import EvaluationOptions
 from .loading import is_autoencoder, language_model, line_model, load_vectors
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from ..trained import TrainedLanguageModel
 
 
+@checked
 def evaluate(
     model: str | Path | TrainedLanguageModel,
     text: Sources | None = None,
@@ -47,6 +49,7 @@ def evaluate(
     return language_model(model).evaluate(text, split=split, field=field, encoding=encoding, errors=errors, **options)
 
 
+@checked
 def compare(
     *models: str
     | Path

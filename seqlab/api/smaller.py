@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..base.errors import InputError
 from ..base.kinds import kind_of
+from ..config.arguments import checked
 from .loading import language_model
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from ..trained import TrainedLanguageModel
 
 
+@checked
 def compress(
     source: str | Path | TrainedLanguageModel | WordVectors,
     out: str | Path,
@@ -86,6 +88,7 @@ def compress(
     )
 
 
+@checked
 def compare_compressions(
     source: str | Path | TrainedLanguageModel,
     out: str | Path,
@@ -138,6 +141,7 @@ def _reading(
     return lm.reading_as([valid], field=field, encoding=encoding, errors=errors).run
 
 
+@checked
 def export(
     model: str | Path | TrainedLanguageModel, out: str | Path, *, int8: bool = False, quiet: bool = False
 ) -> Exported:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from ..config import EmbeddingsConfig, LanguageModelConfig
+from ..config.arguments import checked
 from ..config.explicit import explicit
 from ..options import LanguageModelOptions
 from .given import config_values, language_model_layers
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 
 @explicit(LanguageModelConfig)
+@checked
 def check(
     source: Sources | Corpus,
     *,
@@ -58,6 +60,7 @@ def check(
 
 
 @explicit(LanguageModelConfig)
+@checked
 def find_lr(
     source: Sources | Corpus,
     *,
@@ -92,6 +95,7 @@ def find_lr(
     return find(source, valid=valid, preset=preset, given=language_model_layers(config, options), quiet=quiet)
 
 
+@checked
 def tune(
     source: Sources | Corpus,
     out: str | Path,
@@ -156,6 +160,7 @@ def tune(
     )
 
 
+@checked
 def tune_embeddings(
     source: Sources | Corpus,
     out: str | Path,
@@ -220,6 +225,7 @@ def tune_embeddings(
     )
 
 
+@checked
 def compare_batch_sizes(
     source: Sources | Corpus,
     steps: int,

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from ..config import TextConfig
+from ..config.arguments import checked
 from ..config.explicit import explicit
 from ..options import TextOptions
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 
 @explicit(TextConfig)
+@checked
 def prepare(
     source: Sources | Corpus,
     out: str | Path | None = None,
@@ -52,6 +54,7 @@ def prepare(
     )
 
 
+@checked
 def inspect(
     source: Sources,
     *,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from ..base.storage.outputs import check_folder
 from ..config import AutoencoderConfig, EmbeddingsConfig, LanguageModelConfig, merge
+from ..config.arguments import checked
 from ..config.explicit import explicit
 from ..options import AutoencoderOptions, EmbeddingsOptions, LanguageModelOptions
 from .given import config_values, language_model_layers, origin_of
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 
 @explicit(EmbeddingsConfig)
+@checked
 def train_embeddings(
     source: Sources | Corpus,
     out: str | Path | None = None,
@@ -83,6 +85,7 @@ def train_embeddings_with_report(
 
 
 @explicit(LanguageModelConfig)
+@checked
 def train_language_model(
     source: Sources | Corpus,
     out: str | Path | None = None,
@@ -125,6 +128,7 @@ def train_language_model(
 
 
 @explicit(AutoencoderConfig)
+@checked
 def train_autoencoder(
     source: Sources | Corpus,
     out: str | Path | None = None,
@@ -163,8 +167,8 @@ def train_autoencoder(
     from ..autoencoders.train import train_autoencoder as train
     from ..autoencoders.trained import TrainedAutoencoder
 
-    given = merge(merge({}, AutoencoderConfig.qualified(config_values(config))), AutoencoderConfig.qualified(options))
-    AutoencoderConfig().updated(given, origin_of(config) if config is not None else "options")
+    configured = AutoencoderConfig.checked(config_values(config), origin_of(config))
+    given = merge(configured, AutoencoderConfig.checked(options, "options"))
     run, model, summary = train(
         source, out, valid=valid, test=test, quiet=quiet, given=given, baseline=baseline, more=more, preset=preset
     )

@@ -19,6 +19,7 @@ from ..base.errors import InputError, counted, option
 from ..base.printing import quoted
 from ..base.results import Result, Table, abbreviated, line
 from ..base.storage.whole import read_whole
+from ..config.arguments import checked
 from ..embeddings import WordVectors
 from ..evaluation.sources import read_source
 from ..generation.generator import new_seed
@@ -66,6 +67,7 @@ class Interpolation(Result):
         return {"steps": [{"share": s, "text": t} for s, t in zip(self.shares, self.texts, strict=True)]}
 
 
+@checked
 class TrainedAutoencoder(RunHolder):
     """An autoencoder ready to use: lines become points, and points lines.
 

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from .errors import did_you_mean
+
 
 def lazy_names(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
     """Make a module's `__getattr__` (PEP 562), which imports a public name when it is first used.
@@ -24,7 +26,8 @@ def lazy_names(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
 
     def getattribute(name: str) -> Any:
         if name not in homes:
-            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+            meant = "" if name.startswith("_") else did_you_mean(name, homes)
+            raise AttributeError(f"module {package!r} has no attribute {name!r}.{meant}")
         value = getattr(importlib.import_module(f".{homes[name]}", package), name)
         setattr(sys.modules[package], name, value)
         return value

@@ -17,6 +17,7 @@ from pydantic.fields import FieldInfo
 
 from ..base.errors import InputError, counted, did_you_mean
 from ..base.results import Result, Table, line
+from .arguments import checked
 from .groups.autoencoder import LatentConfig
 from .groups.embeddings import EmbeddingsConfig
 from .groups.evaluation import EvaluationConfig
@@ -204,6 +205,7 @@ def shown(value: Any) -> str:
     return value if isinstance(value, str) else f"{value:g}" if isinstance(value, float) else str(value)
 
 
+@checked
 def settings(name: str | None = None) -> Book:
     """Every setting, or what a word is about: a setting, a section, a table or one of its names.
 

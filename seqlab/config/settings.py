@@ -114,6 +114,12 @@ class Settings(BaseModel):
         return self.build(merge(self.model_dump(), self.qualified(overrides)), source)
 
     @classmethod
+    def checked(cls, values: Mapping[str, Any], source: str = "configuration") -> dict[str, Any]:
+        """Nested `values` as settings store them: "5" is the number 5. Raises InputError as `build` does."""
+        given = merge({}, cls.qualified(values))
+        return _chosen(cls.build(merge(cls().model_dump(), given), source).model_dump(), given)
+
+    @classmethod
     def qualified(cls, values: Mapping[str, Any]) -> dict[str, Any]:
         """`values` with bare names (`"lr"`) that belong to one section only spelled out (`"training.lr"`)."""
         keys = cls.keys()
@@ -149,6 +155,16 @@ def merge(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, An
         else:
             merged[head] = value
     return merged
+
+
+def _chosen(values: Mapping[str, Any], keys: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of nested `values` that `keys` has too."""
+    return {
+        key: _chosen(values[key], inner)
+        if isinstance(inner, Mapping) and isinstance(values[key], dict)
+        else values[key]
+        for key, inner in keys.items()
+    }
 
 
 def _sentence(cls: type[Settings], error: ValidationError) -> str:

@@ -12,6 +12,7 @@ from ..base.errors import InputError, counted
 from ..base.results import Table, line
 from ..base.storage.verified import verified_once
 from ..base.storage.whole import read_whole
+from ..config.arguments import checked
 from .evaluation.evaluate import TOP, evaluate_vectors
 from .evaluation.results import VectorEvaluation
 from .folder import TENSORS, VOCAB, VectorTable, Verify, read_folder, write_folder
@@ -154,6 +155,7 @@ class WordVectors(GensimNames):
         norms = float(np.linalg.norm(means[0]) * np.linalg.norm(means[1]))
         return float(means[0] @ means[1]) / norms if norms > 0 else 0.0
 
+    @checked
     def evaluate(
         self,
         questions: str | Path | Sequence[str | Path] | None = None,
@@ -183,6 +185,7 @@ class WordVectors(GensimNames):
             questions = () if similarity else "english"
         return evaluate_vectors(self, questions, similarity, method=method, top=top)
 
+    @checked
     def map(self, *, quiet: bool = False, **options: Unpack[MapOptions]) -> MapPicture:
         """Draw a map of the words, similar ones near each other.
 
@@ -232,6 +235,7 @@ class WordVectors(GensimNames):
         subwords = self.subwords and self.subwords.with_matrix(without(np.asarray(self.subwords.matrix), *shared))
         return WordVectors(self.words, without(matrix, *shared), self.counts, self.meta, subwords=subwords)
 
+    @checked
     def save(self, folder: str | Path) -> None:
         """Write an embeddings folder, atomically.
 
@@ -288,6 +292,7 @@ class WordVectors(GensimNames):
         return self.table().html()
 
     @classmethod
+    @checked
     def load(cls, folder: str | Path, *, mapped: bool = False, verify: Verify | None = None) -> Self:
         """Open an embeddings folder.
 

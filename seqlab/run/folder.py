@@ -55,6 +55,7 @@ from ..base.results import abbreviated, line
 from ..base.storage.metrics import read_metrics
 from ..base.storage.whole import read_whole
 from ..config import LanguageModelConfig, TextConfig
+from ..config.arguments import checked
 from ..diagnosis import Findings
 from ..models.counts.gate import Gate
 from ..models.network import M
@@ -286,6 +287,7 @@ class RunFolder(ABC, Generic[M]):
         write_manifest(self.path, [name for name in (CONFIG, TOKENIZER, ITEMS) if (self.path / name).exists()])
 
     @classmethod
+    @checked
     def open(cls, path: str | Path) -> Self:
         """Open and verify a run. Raises InputError saying which file is missing or damaged."""
         return read_whole(path, lambda: cls._open(Path(path)))
@@ -310,6 +312,7 @@ class RunFolder(ABC, Generic[M]):
             )
         return cls(path, config, tokenizer, record)
 
+    @checked
     def copy_to(self, path: str | Path) -> Path:
         """Copy the run to a folder, complete or not at all; a run that is there is replaced.
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from ..base.errors import InputError, option
 from ..base.results import Result
+from ..config.arguments import checked
 from .folder import AnyRun
 from .history import History
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from ..visualization import CurveAxis, Picture
 
 
+@checked
 class RunHolder(Result):
     """A trained model in its run folder.
 

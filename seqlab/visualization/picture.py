@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..base.errors import InputError
+from ..config.arguments import checked
 from .output import check_output, write_bytes
 
 if TYPE_CHECKING:
     from .page import Page
 
 
+@checked
 class Picture(ABC):
     """A map or training curves, drawn when they are shown or saved.
 

@@ -185,7 +185,7 @@ def test_load_opens_whatever_there_is(lm, vectors, corpus, tmp_path):
         seqlab.load(tmp_path / "nothing")
     with pytest.raises(seqlab.InputError, match="did not write"):
         seqlab.load(tmp_path)
-    with pytest.raises(seqlab.InputError, match="not int"):
+    with pytest.raises(seqlab.InputError, match="not 3"):
         seqlab.load(3)  # type: ignore[arg-type]
 
 
@@ -302,11 +302,11 @@ def test_torchs_seed_and_threads_are_left_alone(corpus):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda lm, v, c: seqlab.prepare(3), "not int"),
+        (lambda lm, v, c: seqlab.prepare(3), "not 3"),
         (lambda lm, v, c: seqlab.train_language_model(lm), "not TrainedLanguageModel"),
         (lambda lm, v, c: seqlab.train_embeddings(v), "not WordVectors"),
         (lambda lm, v, c: seqlab.train_language_model(c, hiden_dim=3), "hidden_dim"),
-        (lambda lm, v, c: seqlab.train_language_model(c, config=7), "not int"),
+        (lambda lm, v, c: seqlab.train_language_model(c, config=7), "not 7"),
         (lambda lm, v, c: seqlab.evaluate(c), "not Corpus"),
         (lambda lm, v, c: seqlab.draw_map(c), "not Corpus"),
         (lambda lm, v, c: seqlab.draw_curves([c]), "not Corpus"),

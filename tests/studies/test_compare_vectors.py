@@ -152,7 +152,7 @@ def test_tests_that_say_nothing_are_refused(given, sentence, folder, monkeypatch
 
 def test_what_is_no_vector_is_refused_where_vectors_are_compared(folder):
     questions = folder / "questions.txt"
-    with pytest.raises(InputError, match="give word vectors or their paths, not int"):
+    with pytest.raises(InputError, match="models: must be a path, .*, not 3"):
         seqlab.compare(vectors(0.1, 1), 3, questions=questions)
     with pytest.raises(InputError, match="give two sets of word vectors or more"):
         seqlab.compare(vectors(0.1, 1), questions=questions)

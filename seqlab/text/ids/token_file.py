@@ -22,6 +22,7 @@ from ...base.progress import notify
 from ...base.results import Result, Table, abbreviated, line
 from ...base.storage.verified import verified_once, verify_folder_once
 from ...base.storage.whole import read_whole
+from ...config.arguments import checked
 from ..tokenizers.base import Tokenizer
 from ..tokenizers.table import load_tokenizer
 from .spelling import Spelling, SpeltIds
@@ -207,6 +208,7 @@ class SplitWriter:
         return self.hash.hexdigest()
 
 
+@checked
 class Corpus(Result):
     """A prepared text: a tokenizer, and the ids of a training, a validation and perhaps a test split.
 

@@ -148,6 +148,8 @@ def listed(sources: object) -> list[str | Path]:
     for source in given:
         if not isinstance(source, str | Path):
             raise InputError(f"source: must be the path of a text or a list of paths, not {type(source).__name__}.")
+        if not str(source):
+            raise InputError("source: the name is empty; give the path of a text.")
         if "\n" in str(source) or len(Path(source).name) > LONGEST_NAME:
             raise InputError("source: this is a text, not the name of one; write it to a file and give its path.")
     return list(given)
