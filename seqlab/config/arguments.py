@@ -55,36 +55,38 @@ def checked(thing: Checked) -> Checked:
 
 
 def _checked(function: Checked) -> Checked:
+    code = inspect.unwrap(function).__code__
+    names = code.co_varnames
+    known = names[: code.co_argcount + code.co_kwonlyargcount]
+    positional = names[: code.co_argcount]
+    rest = names[len(known)] if code.co_flags & inspect.CO_VARARGS else None
+    takes_any = bool(code.co_flags & inspect.CO_VARKEYWORDS)
+
     @functools.cache
     def forms() -> dict[str, Form]:
         return {name: form_of(text) for name, text in function.__annotations__.items() if isinstance(text, str)}
 
+    def check(name: str, value: Any) -> None:
+        form = forms().get(name)
+        if form is not None and not form.fits(value):
+            given = excerpt(value) if isinstance(value, PLAIN) else type(value).__name__
+            raise InputError(f"{function.__name__}: {name}: must be {form.words}, not {given}.")
+
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        for name, value in _named(function, args, kwargs):
-            form = forms().get(name)
-            if form is not None and not form.fits(value):
-                given = excerpt(value) if isinstance(value, PLAIN) else type(value).__name__
-                raise InputError(f"{function.__name__}: {name}: must be {form.words}, not {given}.")
+        for name, value in zip(positional, args, strict=False):
+            check(name, value)
+        if rest is not None:
+            for value in args[len(positional) :]:
+                check(rest, value)
+        for name, value in kwargs.items():
+            if name in known:
+                check(name, value)
+            elif not takes_any:
+                raise InputError(f"{function.__name__}: has no argument {name!r}.{did_you_mean(name, known)}")
         return function(*args, **kwargs)
 
     return call  # type: ignore[return-value]
-
-
-def _named(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """The arguments of a call by name. Raises InputError for a name that the function does not have."""
-    code = inspect.unwrap(function).__code__
-    positional = code.co_varnames[: code.co_argcount]
-    known = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-    yield from zip(positional, args, strict=False)
-    if code.co_flags & inspect.CO_VARARGS:
-        rest = code.co_varnames[len(known)]
-        yield from ((rest, value) for value in args[len(positional) :])
-    for name, value in kwargs.items():
-        if name in known:
-            yield name, value
-        elif not code.co_flags & inspect.CO_VARKEYWORDS:
-            raise InputError(f"{function.__name__}: has no argument {name!r}.{did_you_mean(name, known)}")
 
 
 def form_of(annotation: str) -> Form:
