@@ -17,7 +17,7 @@ import typer
 import typer.main
 from typer.core import TyperCommand, TyperGroup
 
-from seqlab.base.errors import close, did_you_mean
+from seqlab.base.errors import InputError, close, did_you_mean
 from seqlab.base.printing import quoted
 
 WIDEST = 100
@@ -31,6 +31,8 @@ LIKE = 0.65
 """How alike the name of an option is to what was typed, by difflib's ratio, from which it may be what was meant."""
 OPTIONS = "Options"
 """The panel of options that name none; it comes last."""
+OUTPUTS = ("out", "output", "tokens")
+"""Arguments of verbs that name a file to write."""
 TYPES = {"str": "TEXT", "int": "N", "float": "NUMBER", "path": "PATH", "Path": "PATH"}
 """What a page calls the types of Python."""
 
@@ -47,6 +49,18 @@ class Command(TyperCommand):
             if before not in takes and (flag := _with_one_dash(word, _flags(self, ctx))):
                 ctx.fail(f"{word}: write {flag}, with two dashes")
         return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Refuse to write over a file that is read, before either."""
+        files = {
+            param: [str(one) for one in (value if isinstance(value, list | tuple) else [value]) if _is_file(one)]
+            for param, value in ctx.params.items()
+        }
+        for written in (file for param in OUTPUTS for file in files.get(param, ())):
+            for param, read in files.items():
+                if param not in OUTPUTS and any(os.path.samefile(written, file) for file in read):
+                    raise InputError(f"{written}: is read by this command, and would be lost; name another output.")
+        return super().invoke(ctx)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         formatter.write(page(self, ctx))
@@ -96,6 +110,10 @@ class Program(typer.Typer):
 def _name(verb: Any) -> str:
     """What a verb is called that was registered with a name or without."""
     return verb.name or typer.main.get_command_name(verb.callback.__name__)
+
+
+def _is_file(value: object) -> bool:
+    return isinstance(value, str | os.PathLike) and os.path.isfile(value)
 
 
 def page(command: Any, ctx: Any) -> str:

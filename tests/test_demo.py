@@ -13,7 +13,7 @@ def test_an_output_that_cannot_be_written_is_noticed_before_the_work(tmp_path, c
     (tmp_path / "demo" / "model").mkdir(parents=True)
     (tmp_path / "demo" / "model" / "thesis.txt").touch()
     assert run(["demo", "-o", str(tmp_path / "demo")]) == 2
-    assert "not a seqlab run; choose another output folder" in capsys.readouterr().err
+    assert "not a language-model run; choose another output folder" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Annotated
 
 import typer
 
 from seqlab.base.printing import printable
 
-from ..console import JsonFlag, print_json
+from ..console import JsonFlag, print_json, say
 from .neighbors import VectorsArgument, open_vectors
 
 
@@ -23,7 +24,12 @@ def doesnt_match(
 
     Example: seqlab doesnt-match vectors breakfast cereal dinner car
     """
-    word = open_vectors(vectors, mapped=True).doesnt_match(words)
+    opened = open_vectors(vectors, mapped=True)
+    for note in opened.composed(words):
+        say(note)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # these notes once more, in the words of Python
+        word = opened.doesnt_match(words)
     if as_json:
         print_json({"word": word, "words": words})
     else:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
+from ..base.errors import InputError
+from ..base.kinds import DESCRIPTIONS, kind_of
 from ..base.storage.outputs import check_folder
 from ..config import AutoencoderConfig, EmbeddingsConfig, LanguageModelConfig, merge
 from ..config.arguments import checked
@@ -78,6 +80,8 @@ def train_embeddings_with_report(
         settings = EmbeddingsConfig().updated(inherited(values, resume, out))
     check(settings)
     if out is not None:
+        if (kind := kind_of(out)) in ("run", "autoencoder", "corpus"):
+            raise InputError(f"{out}: exists and is {DESCRIPTIONS[kind]}; choose another folder for word vectors.")
         check_folder(out, STATE)
     with only_trainer(out):
         corpus = prepare_corpus(source, None, settings.text, for_words=True, quiet=quiet)

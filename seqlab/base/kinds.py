@@ -72,5 +72,5 @@ def check_run_output(path: str | Path, wanted: Kind = "run") -> None:
     check_place(path)
     kind, place = kind_of(path), place_of(path)
     if kind not in ("nothing", wanted) and (kind != "folder" or any(place.iterdir())):
-        what = "a seqlab run" if wanted == "run" else DESCRIPTIONS[wanted]
+        what = DESCRIPTIONS[wanted]
         raise InputError(f"{path}: exists and is {description(path)}, not {what}; choose another output folder.")

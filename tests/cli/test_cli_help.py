@@ -203,7 +203,7 @@ REFUSED = {
     "train lm TEXT -o x --schedule step --set final_lr=0": "must be above 0 for the step schedule.",
     "train lm TEXT -o x --init nowhere": "nowhere: no such run folder.",
     "train lm TEXT -o x --embeddings nowhere": "nowhere: no such file or folder of word vectors.",
-    "train lm TEXT -o FOLDER": "exists and is a folder that seqlab did not write, not a seqlab run;",
+    "train lm TEXT -o FOLDER": "exists and is a folder that seqlab did not write, not a language-model run;",
     "train lm TEXT": "name the run folder to write with -o, such as -o runs/book.",
     "train lm TEXT -o x --lr fast": "--lr must be a number. See",
     "train lm TEXT -o x --layers two": "--layers must be a whole number. See",

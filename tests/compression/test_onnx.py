@@ -164,6 +164,10 @@ def test_what_cannot_be_exported_is_said_in_a_sentence(home, tmp_path, monkeypat
     assert "is a file, not a language-model run" in capsys.readouterr().err
     assert command(["export", str(home / "word"), str(tmp_path)]) == 2
     assert "is a folder; name a file" in capsys.readouterr().err
+    text = (home / "text.txt").read_bytes()
+    assert command(["export", str(home / "word"), str(home / "text.txt")]) == 2
+    assert "text.txt: the name of an ONNX file ends in .onnx." in capsys.readouterr().err
+    assert (home / "text.txt").read_bytes() == text
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(InputError, match=r"export needs onnx, .* pip install 'seqlab\[onnx\]'"):
         seqlab.export(home / "word", tmp_path / "a.onnx", quiet=True)

@@ -77,6 +77,27 @@ def test_only_a_training_replaces_a_training(trained: Path, name: str, tmp_path:
     assert load_vectors(tmp_path / "plain")["b"].tolist() == [3, 4]
 
 
+@pytest.mark.parametrize(
+    ("name", "record", "what"),
+    [
+        ("config.json", '{"kind": "language-model"}', "a language-model run"),
+        ("config.json", '{"kind": "autoencoder"}', "an autoencoder's run"),
+        ("corpus.json", "{}", "a prepared corpus"),
+    ],
+)
+def test_a_run_is_called_a_run_where_vectors_are_trained(name: str, record: str, what: str, tmp_path: Path) -> None:
+    """Its state was called damaged, as one of word vectors."""
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "latest.safetensors").write_bytes(b"of a run")
+    (tmp_path / name).write_text(record)
+    (tmp_path / "text.txt").write_text("some words\n")
+    with pytest.raises(InputError, match=f"exists and is {what}; choose another folder for word vectors"):
+        api.train_embeddings(tmp_path / "text.txt", tmp_path)
+    with pytest.raises(InputError, match=f"is {what}, not word vectors, whose training alone can be continued"):
+        api.train_embeddings(tmp_path / "text.txt", resume=tmp_path)
+    assert (tmp_path / "state" / "latest.safetensors").read_bytes() == b"of a run"
+
+
 def test_a_training_replaces_no_vectors_that_were_only_saved(corpus: Corpus, tmp_path: Path) -> None:
     WordVectors(["a"], np.ones((1, 16), np.float32)).save(tmp_path / "v")
     before = contents(tmp_path / "v")

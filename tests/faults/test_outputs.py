@@ -43,6 +43,27 @@ def inputs(commands: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Pa
     return folder
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["evaluate", "run", "--text", "text.txt", "--tokens", "text.txt"],
+        ["encode", "run", "text.txt", "-o", "link"],
+        ["visualize", "vectors", "--only", "text.txt", "-o", "link"],
+        ["train", "embeddings", "text.txt", "-o", "text.txt"],
+    ],
+)
+def test_a_file_that_is_read_is_not_written_over(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The scores of a text took its place."""
+    monkeypatch.chdir(tmp_path)
+    Path("text.txt").write_text("a text of mine\n")
+    Path("link").symlink_to("text.txt")
+    assert command(words) == 2
+    assert f"{words[-1]}: is read by this command, and would be lost" in capsys.readouterr().err
+    assert Path("text.txt").read_text() == "a text of mine\n"
+
+
 def link_to_nothing(place: Path) -> Path:
     (place / "out").symlink_to(place / "deep" / "there")
     return place / "deep" / "there"

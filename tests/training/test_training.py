@@ -174,7 +174,7 @@ def test_a_changed_text_or_setting_is_refused_naming_it(words, text, tmp_path):
         api.train_language_model(other, tmp_path / "run", quiet=True, steps=3, tokenizer="whitespace", **TINY)
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.txt").write_text("mine")
-    with pytest.raises(InputError, match="not a seqlab run"):
+    with pytest.raises(InputError, match="not a language-model run"):
         api.train_language_model(words, tmp_path / "full", quiet=True, steps=3, **TINY)
     assert (tmp_path / "full" / "thesis.txt").read_text() == "mine"
 

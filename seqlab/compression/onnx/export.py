@@ -27,6 +27,7 @@ from .usage import usage
 if TYPE_CHECKING:
     from ...text import Tokenizer
 
+ENDING = ".onnx"
 STEPS = 1000
 """Tokens that both read, one at a time."""
 WINDOWS, BATCH, LENGTH = 2, 3, 7
@@ -115,6 +116,8 @@ def export(run: Run, out: str | Path, *, int8: bool = False, quiet: bool = False
         raise InputError(f"{out}: is no file; an export is three files with names of their own.")
     for file in files:
         check_file(file)
+    if out.suffix.lower() != ENDING:
+        raise InputError(f"{out}: the name of an ONNX file ends in {ENDING}.")
     members = run.load_members()
     model, tokenizer = members.network, run.tokenizer
     sizes = {

@@ -120,7 +120,10 @@ def read_glove(path: Path) -> VectorFile:
     """
     dialect = _dialect(path)
     if dialect is None:
-        raise InputError(f"{path}: not a file of word vectors; a line holds a word and numbers.")
+        raise InputError(
+            f"{path}: not a file of word vectors; a line holds a word and numbers. For a text there are 'seqlab data "
+            "inspect' and 'seqlab train embeddings'."
+        )
     check_dim(path, dialect.dim)
     return _file(path, "GloVe", dialect)
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...base.errors import InputError, option
+from ...base.kinds import DESCRIPTIONS, kind_of
 from ...config import EmbeddingsConfig, merge
 from ...config.checks import LOOPS_DEVICES, NO_WORDS
 from ..engines.table import Engine
@@ -48,6 +49,8 @@ def settings_to_continue(folder: str | Path, out: str | Path | None = None) -> d
         )
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder{needed and '; '}{needed}.")
+    if (kind := kind_of(folder)) in ("run", "autoencoder", "corpus"):
+        raise InputError(f"{folder}: is {DESCRIPTIONS[kind]}, not word vectors, whose training alone can be continued.")
     if is_unfinished(folder):
         raise InputError(f"{folder}: {NOT_FINISHED} first.")
     settings = settings_begun_with(folder)

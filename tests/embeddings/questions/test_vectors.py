@@ -587,6 +587,19 @@ def test_the_word_that_does_not_match_is_a_verb(family: Path, capsys: pytest.Cap
     assert "at least two words" in capsys.readouterr().err
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_word_that_is_composed_is_a_line_and_no_warning_of_python(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What doesnt-match had to say came with a file of seqlab and a line of its code."""
+    subwords = Subwords(np.ones((50, 8), np.float32), 2, 3)
+    WordVectors(["king", "queen", "prince"], np.eye(3, 8), subwords=subwords).save(tmp_path / "v")
+    assert run(["doesnt-match", str(tmp_path / "v"), "king", "queen", "kings"]) == 0
+    assert capsys.readouterr().err == (
+        "'kings' is not in the vocabulary; its vector is composed from its n-grams. Did you mean 'king'?\n"
+    )
+
+
 def test_analogy_verb_in_every_spelling(family: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for arguments in (
         ["man", "king", "woman"],
