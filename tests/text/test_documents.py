@@ -85,6 +85,8 @@ def test_header_lines_are_recognised_and_only_they(tmp_path: Path) -> None:
         ("Emma,Smith\nIda,Jones\n", "text", "(1: 'Emma', 2: 'Smith'); name the one to read with field="),
         ("id,text\n1,a\n2\n", "text", "line 3: the row has only 1 of the 2 columns up to the one that is read"),
         ('id,text\n1,"a"b\n', "text", "line 2: not a row of a table"),
+        ('id,text\n1,a\n2,"b\n3,c\n', "text", "line 3: a quote that begins in this row never ends."),
+        ("text,year,text\na,1,b\nc,2,d\n", "text", "has 2 columns 'text', 1 and 3; name one by its number, such as"),
     ],
 )
 def test_what_is_wrong_with_a_table_is_said(tmp_path: Path, table: str, field: str, sentence: str) -> None:

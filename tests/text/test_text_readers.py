@@ -161,6 +161,9 @@ def test_files_that_are_not_utf8_are_read_in_the_encoding_that_is_named(
 
 def test_encodings_that_cannot_be_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
+    path.write_bytes("ein\rKäthe\r".encode("mac_roman"))
+    with pytest.raises(InputError, match=r"name its encoding, such as encoding='mac_roman', or use"):
+        documents(path)
     path.write_bytes("Käthe".encode("cp1252"))
     with pytest.raises(InputError, match=r"name its encoding, such as encoding='cp1252', or use errors='replace'"):
         documents(path)

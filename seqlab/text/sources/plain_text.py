@@ -245,10 +245,11 @@ def _not_ascii(data: bytes, final: bool = True) -> tuple[int, int]:
 
 
 def _likely_encodings(data: bytes) -> str:
-    """What to name for bytes that are not UTF-8: Western letters beyond ASCII stand alone, those of others in rows."""
+    """What to name for bytes that are not UTF-8: Western letters beyond ASCII stand alone, those of others in rows; old
+    Macs ended lines with CR."""
     beyond = np.frombuffer(data, np.uint8) >= 0x80
     if np.count_nonzero(beyond[1:] & beyond[:-1]) < IN_ROWS * np.count_nonzero(beyond):
-        return option("encoding", "cp1252")
+        return option("encoding", "mac_roman" if b"\r" in data and b"\n" not in data else "cp1252")
     others = "shift_jis (Japanese), euc_kr (Korean) or cp1251 (Cyrillic)"
     return f"{option('encoding', 'gb18030')} (Chinese), {others}"
 

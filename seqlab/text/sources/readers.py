@@ -6,6 +6,7 @@ import hashlib
 import io
 import os
 import zipfile
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,7 +28,10 @@ DOCUMENT_SUFFIXES = {*BINARY, *MARKED}
 """What is read from a folder that holds none of those; every visible file where there is neither."""
 JSON_LINES = {".jsonl", ".ndjson"}
 JSON, NOTEBOOK = ".json", ".ipynb"
+JSONS = {JSON, NOTEBOOK}
 TABLES = {".csv", ".tsv", ".tab"}
+WRITTEN = ("manifest.json", "corpus.json")
+"""A folder with one of these holds a run, word vectors or a corpus, and no text of a person."""
 
 LONGEST_NAME = 255
 """Characters of a file's name that file systems allow."""
@@ -103,7 +107,8 @@ def resolve_sources(sources: Sources) -> list[SourceFile]:
     """Find the files behind SOURCE arguments, in order.
 
     From a folder come, sorted, the visible files with one of TEXT_SUFFIXES, compressed or not; if there are none, those
-    with one of DOCUMENT_SUFFIXES; if there are none either, every visible file. Links to folders are not followed.
+    with one of DOCUMENT_SUFFIXES; if there are none either, every visible file. Links to folders are not followed, and
+    folders that seqlab wrote are passed over.
 
     Args:
         sources: one or more of: a file, a folder, `-` for standard input, a corpus of `seqlab data list`.
@@ -171,15 +176,31 @@ def _resolve(source: str | Path) -> list[SourceFile]:
 
 def text_files(folder: Path) -> list[Path]:
     """The files of a folder that `resolve_sources` takes. Raises InputError where there are none."""
-    visible = []
-    for root, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        visible += [Path(root) / name for name in names if not name.startswith(".")]
-    visible = sorted((path for path in visible if path.is_file()), key=lambda path: path.parts)
+    visible = _visible(folder)
     if not visible:
         raise InputError(f"{folder}: the folder contains no files to read.")
     texts = [path for path in visible if _suffix(path) in TEXT_SUFFIXES]
     return texts or [path for path in visible if _suffix(path) in DOCUMENT_SUFFIXES] or visible
+
+
+def left_out(folder: Path) -> str:
+    """Which files of a folder could be read and are not, as it holds others that go before; "" where there are none."""
+    taken = set(text_files(folder))
+    others = Counter(_suffix(path) for path in _visible(folder) if path not in taken)
+    readable = DOCUMENT_SUFFIXES | TABLES | JSONS
+    kinds = ", ".join(f"{others[suffix]:,} {suffix}" for suffix in sorted(others) if suffix in readable)
+    read = ", ".join(sorted({_suffix(path) for path in taken}))
+    return kinds and f"{folder}: only {read} are read; left out: {kinds}, name these files to have them read too"
+
+
+def _visible(folder: Path) -> list[Path]:
+    """All files of a folder that are not hidden, but for what seqlab wrote there."""
+    visible = []
+    for root, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        folders[:] = [name for name in folders if not any((Path(root) / name / mark).is_file() for mark in WRITTEN)]
+        visible += [Path(root) / name for name in names if not name.startswith(".")]
+    return sorted((path for path in visible if path.is_file()), key=lambda path: path.parts)
 
 
 def _suffix(path: Path) -> str:

@@ -199,11 +199,15 @@ def _rows(lines: Iterator[str], report: FileReport, tabs: bool) -> Iterator[tupl
         quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE,
         strict=quoted,
     )
+    last = int(bool(named))
     try:
         for row in reader:
+            last = reader.line_num + bool(named)
             if any(cell.strip() for cell in row):
-                yield reader.line_num + bool(named), row
+                yield last, row
     except csv.Error as error:
+        if "end of data" in str(error):
+            raise InputError(f"{report.name}: line {last + 1}: a quote that begins in this row never ends.") from None
         raise InputError(
             f"{report.name}: line {reader.line_num + bool(named)}: not a row of a table ({error})."
         ) from None
@@ -218,6 +222,12 @@ def _column(begin: list[tuple[int, list[str]]], name: str, field: str) -> tuple[
             raise InputError(f"{name}: has no column {field}; it has {len(first)}: {_listed(first, titled)}.")
         return int(field) - 1, int(titled)
     if field in first:
+        if first.count(field) > 1:
+            places = [place for place, cell in enumerate(first, 1) if cell == field]
+            raise InputError(
+                f"{name}: has {len(places)} columns {field!r}, {' and '.join(map(str, places))}; name one by its "
+                f"number, such as {option('field', str(places[-1]))}."
+            )
         return first.index(field), 1
     if field == FIELD and len(first) == 1:
         return 0, int(titled)

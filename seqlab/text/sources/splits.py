@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from ...base.kinds import kind_of
 from ...catalogue import corpora
-from .readers import Sources, corpus_name, listed, text_files
+from .readers import Sources, corpus_name, left_out, listed, text_files
 
 NAMES = {"train": "train", "training": "train", "test": "test", "testing": "test"} | dict.fromkeys(
     ("valid", "validation", "val", "dev"), "valid"
@@ -22,7 +22,7 @@ BESIDE = {"readme", "license", "licence", "copying"}
 class Splits(NamedTuple):
     """What to read for "train" and perhaps "valid" and "test".
 
-    note: what was understood from the names of files, to be said; empty where nothing was.
+    note: what was understood from the names of files and which were left out, to be said; empty where nothing was.
     """
 
     sources: Mapping[str, Sources]
@@ -44,7 +44,9 @@ def splits_of(sources: Sources, valid: Sources | None = None, test: Sources | No
     if name := corpus_name(sources):
         return Splits({**corpora.splits(name), **given})
     if not (found := _by_name(sources)):
-        return Splits({"train": sources, **given})
+        folders = [path for path in map(Path, listed(sources)) if str(path) != "-" and path.expanduser().is_dir()]
+        notes = [left_out(path.expanduser()) for path in folders if kind_of(path.expanduser()) == "folder"]
+        return Splits({"train": sources, **given}, "; ".join(filter(None, notes)))
     folder = listed(sources)[0]
     said = ", ".join(f"{name}: {_listed(paths)}" for name, paths in found.items() if name not in given)
     note = f"{folder}: split as its files are called: {said}; name the files themselves to read them as one text"

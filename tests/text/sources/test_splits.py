@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import seqlab
+from seqlab.text.sources.readers import text_files
 from seqlab.text.sources.splits import splits_of
 
 
@@ -84,3 +85,14 @@ def test_prepare_and_inspect_say_so_and_split_so(tmp_path, capsys, monkeypatch):
     report = seqlab.inspect(folder, quiet=False)
     assert said in capsys.readouterr().err
     assert [one["name"] for one in report.to_json()["files"]] == [str(folder / "train.txt")]
+
+
+def test_what_a_folder_has_besides_its_texts_is_said(tmp_path):
+    """Subtitles next to notes were left out without a word, and a run's metrics were read as a text."""
+    names = ["a.md", "b.txt.gz", "film.srt", "sub/c.srt", "table.csv", "photo.jpg", "runs/x/metrics.jsonl"]
+    folder = folder_of(tmp_path, names)
+    (folder / "runs" / "x" / "manifest.json").write_text("{}")
+    assert [path.name for path in text_files(folder)] == ["a.md", "b.txt.gz"]
+    said = f"{folder}: only .md, .txt are read; left out: 1 .csv, 2 .srt, name these files to have them read too"
+    assert splits_of([folder, folder / "a.md"]).note == said
+    assert not splits_of(folder / "sub").note
