@@ -104,7 +104,7 @@ def generate(
     """
     from seqlab.base.errors import InputError
     from seqlab.base.kinds import kind_of
-    from seqlab.config import GenerationConfig
+    from seqlab.config import FLAGS, GenerationConfig
     from seqlab.config.checks import check_generation
 
     if interactive and (prompt is not None or as_json):
@@ -135,7 +135,7 @@ def generate(
         raise InputError("--items prints whole items; leave out --interactive.")
     sweep = [{**options, "temperature": one} for one in temperatures] or [options]
     for one in sweep:
-        check_generation(GenerationConfig.build(one, "generate"))
+        check_generation(GenerationConfig.build(one, FLAGS))
     member = member_of(network_only, counts_only, cache)
     if from_prior or kind_of(run) == "autoencoder":
         if items is not None or interactive or member or cache or len(temperatures) > 1:

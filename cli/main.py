@@ -31,6 +31,8 @@ app = Program(
 )
 
 INTERRUPTED = 130
+LAST_STREAM = 2
+"""Descriptor of stderr."""
 WINDOWS = os.name == "nt"
 _debug = False
 
@@ -71,8 +73,16 @@ def main() -> None:
 def _prepare_streams() -> None:
     """Never fail on a character that a terminal lacks, and speak UTF-8 in Windows' pipes and files.
 
-    There Python would use the code page, in which one command's output is not the next one's input.
+    There Python would use the code page, in which one command's output is not the next one's input. What goes to a
+    closed stream goes nowhere, and no file gets its descriptor, to which libraries may print.
     """
+    closed = [name for name in ("stdout", "stderr") if getattr(sys, name) is None]
+    if closed:
+        while (number := os.open(os.devnull, os.O_RDWR)) <= LAST_STREAM:
+            pass
+        os.close(number)
+    for name in closed:
+        setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
     for stream in (sys.stdin, sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             if WINDOWS and not stream.isatty() and "PYTHONIOENCODING" not in os.environ:

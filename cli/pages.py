@@ -271,7 +271,7 @@ def _with_one_dash(word: str, flags: Sequence[str]) -> str | None:
 def _option_meant(typed: str, flags: Sequence[str]) -> str:
     """Suggest the options that begin as the one that was typed does, else the closest one."""
     name = typed.lstrip("-").replace("_", "-")
-    short = [flag for flag in flags if name and flag[2:].startswith(name)]
+    short = [flag for flag in flags if typed.startswith("--") and flag[2:].startswith(name)]
     if 0 < len(short) <= FEW:
         return f" Did you mean {' or '.join(map(quoted, sorted(short, key=len)))}?"
     found = close(name, [flag[2:] for flag in flags], 1, LIKE)

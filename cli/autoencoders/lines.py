@@ -63,10 +63,10 @@ def say_unknown(opened: TrainedAutoencoder, lines: Sequence[str]) -> None:
 
 def writing_options(**given: Any) -> dict[str, Any]:
     """The options of generation that were given; refused where they contradict one another."""
-    from seqlab.config import GenerationConfig
+    from seqlab.config import FLAGS, GenerationConfig
     from seqlab.config.checks import check_generation
 
     given["rules"] = given.pop("rule", None)
     options = {name: value for name, value in given.items() if value not in (None, [])}
-    check_generation(GenerationConfig.build(options, "generate"))
+    check_generation(GenerationConfig.build(options, FLAGS))
     return options

@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -70,14 +70,16 @@ class Settings(BaseModel):
     @classmethod
     def build(cls, values: Mapping[str, Any], source: str = "configuration") -> Self:
         """Validate nested `values`; one InputError sentence naming `source` and the key when something is wrong."""
+        sentence = _truth_for_number(cls, values)
         try:
-            return cls.model_validate(values)
+            if not sentence:
+                return cls.model_validate(values)
         except ValidationError as error:
             sentence = _sentence(cls, error)
-            if source == FLAGS:
-                key, colon, rest = sentence.partition(": ")
-                raise InputError(f"{option(key.rpartition('.')[2])}{colon}{rest}") from None
-            raise InputError(f"{source}: {sentence}") from None
+        if source == FLAGS:
+            key, colon, rest = sentence.partition(": ")
+            raise InputError(f"{option(key.rpartition('.')[2])}{colon}{rest}")
+        raise InputError(f"{source}: {sentence}")
 
     @classmethod
     def of_record(cls, values: Mapping[str, Any], source: str) -> Self:
@@ -167,6 +169,26 @@ def _chosen(values: Mapping[str, Any], keys: Mapping[str, Any]) -> dict[str, Any
     }
 
 
+def _truth_for_number(cls: type[Settings], values: Mapping[str, Any], inside: str = "") -> str:
+    """What is wrong with the first number that is given as true or false, which would be read as 1 or 0; else ""."""
+    for name, field in cls.model_fields.items():
+        kind, value = field.annotation, values.get(name)
+        if isinstance(kind, type) and issubclass(kind, Settings) and isinstance(value, Mapping):
+            if sentence := _truth_for_number(kind, value, f"{inside}{name}."):
+                return sentence
+        elif isinstance(value, bool) and (number := _number_in(kind)):
+            return f"{inside}{name}: must be {number}, not {value}."
+    return ""
+
+
+def _number_in(kind: Any) -> str:
+    """What an annotation that allows numbers calls them; "" where it allows none, or truth values too."""
+    kinds = [kind, *(inner for part in get_args(kind) for inner in (part, *get_args(part)))]
+    if bool in kinds:
+        return ""
+    return WANTED["float_"] if float in kinds else WANTED["int_"] if int in kinds else ""
+
+
 def _sentence(cls: type[Settings], error: ValidationError) -> str:
     """What is wrong with the first setting that is."""
     first = error.errors()[0]
@@ -226,7 +248,10 @@ def _unknown(cls: type[Settings], key: str) -> str:
         if removed == key or (removed.rpartition(".")[2] == leaf and "." not in key):
             return f"{removed}: is no longer a setting; it is always {value!r}."
     keys = cls.keys()
-    hint = did_you_mean(key, keys) or did_you_mean(leaf, [other.rpartition(".")[2] for other in keys])
+    sections = {other.partition(".")[0] for other in keys if "." in other}
+    hint = did_you_mean(key, [*keys, *sorted(sections)]) or did_you_mean(
+        leaf, [other.rpartition(".")[2] for other in keys]
+    )
     same_leaf = [other for other in keys if other.rpartition(".")[2] == leaf]
     if same_leaf:
         hint = f" Did you mean {same_leaf[0]!r}?"

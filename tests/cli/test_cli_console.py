@@ -84,6 +84,18 @@ def test_pipes_and_files_are_utf8_on_windows_unless_told_otherwise(monkeypatch, 
     assert streams["stdout"].buffer.getvalue().strip() == (b"\\u2192" if chosen else "→".encode())
 
 
+@pytest.mark.skipif(os.name == "nt", reason="its streams are closed in other ways")
+def test_what_goes_to_closed_streams_goes_nowhere_and_into_no_file(tmp_path):
+    """It ended in a traceback; and the first file that was opened got the descriptor of stdout."""
+    code = (
+        "import os, sys; os.close(1); os.close(2); sys.stdout = sys.stderr = None; from seqlab_cli import main;"
+        f"main._prepare_streams(); print('nowhere'); file = open({str(tmp_path / 'file')!r}, 'w');"
+        "os._exit(main.run(['settings', 'lr']) + 10 * file.fileno())"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode >= 30
+    assert (tmp_path / "file").read_text() == ""
+
+
 @pytest.mark.parametrize("windows", [False, True])
 def test_a_reader_that_has_gone_is_no_error(monkeypatch, windows, tmp_path):
     """`seqlab ... | head`: Windows reports it as an invalid argument."""

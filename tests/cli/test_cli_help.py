@@ -297,6 +297,7 @@ def test_a_newline_can_be_typed(typed, text):
         ("train lm text -o run --resume", "there is no option --resume: the same command resumes, --more N goes on"),
         ("generate run --lenght 3", "there is no option --lenght. Did you mean '--length'? See"),
         ("generate run --temp 0.5", "there is no option --temp. Did you mean '--temperature'? See"),
+        ("evaluate run --text text -q", "there is no option -q. See"),
         ("generate run --top 5", "there is no option --top. Did you mean '--top-k' or '--top-p'? See"),
         ("train lm text -o run --batch_size 8", "there is no option --batch_size. Did you mean '--batch-size'? See"),
         ("train lm text -o run --verbose", "there is no option --verbose. See"),

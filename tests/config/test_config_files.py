@@ -52,6 +52,9 @@ def test_a_bad_file_is_one_sentence(name, tmp_path, capsys):
         ({"model": {"layers": 10**5000}}, "model.layers: must be .*a number of thousands of digits"),
         ({"m" * 5000: 1}, r"unknown key 'm+\.\.\."),
         ({"model": {"layers": [1]}}, r"model.layers: must be a whole number, not \[1\]"),
+        ({"model": {"layers": True}}, "model.layers: must be a whole number, not True"),
+        ({"training": {"minutes": False}}, "training.minutes: must be a number, not False"),
+        ({"trainig": {"lr": 0.1}}, r"unknown key 'trainig'\. Did you mean 'training'\?"),
     ],
 )
 def test_values_of_any_length_make_short_sentences(values, sentence):

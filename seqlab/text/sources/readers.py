@@ -152,7 +152,10 @@ def listed(sources: object) -> list[str | Path]:
     given = sources if isinstance(sources, Sequence) and not isinstance(sources, str) else [sources]
     for source in given:
         if not isinstance(source, str | Path):
-            raise InputError(f"source: must be the path of a text or a list of paths, not {type(source).__name__}.")
+            raise InputError(
+                f"source: must be the path of a text or a list of paths, not {type(source).__name__}; write texts to a "
+                "file, one a line, and give its path."
+            )
         if not str(source):
             raise InputError("source: the name is empty; give the path of a text.")
         if "\n" in str(source) or len(Path(source).name) > LONGEST_NAME:
