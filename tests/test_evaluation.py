@@ -365,6 +365,13 @@ def test_scores_of_single_tokens(home, everything, tmp_path):
     )
 
 
+def test_scores_of_tokens_do_not_replace_the_text(home, everything, tmp_path):
+    (tmp_path / "text.txt").write_bytes((home / "test.txt").read_bytes())
+    with pytest.raises(InputError, match=r"token_scores: .*text\.txt is the text, and would be lost"):
+        everything[0].evaluate(tmp_path / "text.txt", token_scores=tmp_path / "text.txt")
+    assert (tmp_path / "text.txt").read_bytes() == (home / "test.txt").read_bytes()
+
+
 def test_a_part_of_ones_own_needs_no_other_change():
     """The uniform distribution beside a network."""
 

@@ -103,7 +103,12 @@ def _form(node: ast.expr) -> Form:
             words.pop("text", None)
         *most, last = words
         every = f"{', '.join(most)} or {last}" if most else last
-        return Form(lambda value: any(form.fits(value) for form in forms) and not (path and value == ""), every)
+
+        def fits(value: Any) -> bool:
+            nameless = path and isinstance(value, str) and not value
+            return not nameless and any(form.fits(value) for form in forms)
+
+        return Form(fits, every)
     if isinstance(node, ast.Constant):
         return Form(lambda value: value is None, "") if node.value is None else form_of(str(node.value))
     if isinstance(node, ast.Subscript):

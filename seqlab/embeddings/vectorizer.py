@@ -27,6 +27,12 @@ WordTokenizerName = Literal["word", "whitespace"]
 class TextTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """A step of a pipeline that takes texts and is given a trained model."""
 
+    def fit_transform(self, X: Iterable[str], y: Any = None, **fit_params: Any) -> np.ndarray:
+        """`fit` and `transform` on the same texts, which may be read once only, such as those of a generator."""
+        texts = as_texts(X)
+        vectors: np.ndarray = super().fit_transform(texts, y, **fit_params)
+        return vectors
+
     def __sklearn_clone__(self) -> Self:
         """A copy that is not fitted and shares the model: scikit-learn would copy its weights."""
         return type(self)(**self.get_params(deep=False))
@@ -188,6 +194,8 @@ def as_texts(texts: Any) -> list[str]:
     """Texts as a list. Raises InputError for a single text and for what is not a text."""
     if isinstance(texts, str | bytes):
         raise InputError("X: is one text; give a list of texts.")
+    if hasattr(texts, "columns"):
+        raise InputError(f"X: is a table; give one of its columns, such as X[{next(iter(texts.columns), '')!r}].")
     try:
         found = list(texts)
     except TypeError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from ..models.interpolated import Members
 from ..run import Run
 from ..text import Sources, TokenFile
 from ..text.ids.lines import line_lengths
+from ..text.sources.readers import listed
 from .additions.dynamic import Dynamic
 from .additions.ensembles import Member
 from .evaluator import Evaluator, shared_stretches, stretch_hashes
@@ -144,8 +145,10 @@ def evaluate_source(
         token_scores: a JSON Lines file to write every token's log-probability, rank and entropy to.
 
     Raises:
-        InputError: the text cannot be had, or is the one that was tuned on.
+        InputError: the text cannot be had, is the one that was tuned on, or would be replaced by its scores.
     """
+    if token_scores is not None and text is not None and _is_among(token_scores, listed(text)):
+        raise InputError(f"token_scores: {token_scores} is the text, and would be lost; name another file.")
     source = read_source(run, text, split, evaluator.scorer.network.reads_characters)
     name, fitted = source.split or source.name, source.split == "valid"
     seen = {} if source.split or (share := seen_share(run, source.tokens)) < MUCH_SEEN else {SEEN: share}
@@ -154,6 +157,12 @@ def evaluate_source(
     evaluation = evaluator.evaluate_tokens(source.tokens, ranked=True, fitted=fitted)
     write_token_scores(token_scores, source.tokens, run.tokenizer, evaluation)
     return Scores({**evaluation.report, **seen}, name, source.split)
+
+
+def _is_among(file: str | Path, sources: Sequence[str | Path]) -> bool:
+    """Whether a file is one of the sources."""
+    place = Path(file)
+    return place.is_file() and any(Path(one).is_file() and place.samefile(one) for one in sources)
 
 
 def seen_share(run: Run, tokens: TokenFile) -> float:

@@ -94,6 +94,11 @@ def meaning_of(name, module):
     return None
 
 
+def test_a_column_of_a_table_is_a_list():
+    pandas = pytest.importorskip("pandas")
+    assert form_of("str | Path | Sequence[str | Path]").fits(pandas.Series(["a", "b"]))
+
+
 @pytest.mark.parametrize(
     ("kind", "right", "wrong"),
     [

@@ -168,6 +168,16 @@ def test_fit_and_transform_agree_repeat_and_change_nothing(vectors: WordVectors,
     assert vectorizer.transform([]).shape == (0, 16)
 
 
+def test_texts_that_can_be_read_once_and_tables(vectors: WordVectors) -> None:
+    once = TextVectorizer(vectors, weighting="idf").fit_transform(text for text in SENTENCES)
+    np.testing.assert_array_equal(once, TextVectorizer(vectors, weighting="idf").fit(SENTENCES).transform(SENTENCES))
+    pandas = pytest.importorskip("pandas")
+    table = pandas.DataFrame({"text": SENTENCES, "label": range(len(SENTENCES))})
+    np.testing.assert_array_equal(TextVectorizer(vectors, weighting="idf").fit_transform(table["text"]), once)
+    with pytest.raises(InputError, match=r"^X: is a table; give one of its columns, such as X\['text'\]\.$"):
+        TextVectorizer(vectors).fit(table)
+
+
 def test_mistakes_are_answered(vectors: WordVectors) -> None:
     with pytest.raises(NotFittedError):
         TextVectorizer(vectors).transform(SENTENCES)
