@@ -17,7 +17,7 @@ import typer
 import typer.main
 from typer.core import TyperCommand, TyperGroup
 
-from seqlab.base.errors import InputError, close, did_you_mean
+from seqlab.base.errors import close, did_you_mean
 from seqlab.base.printing import quoted
 
 WIDEST = 100
@@ -52,14 +52,12 @@ class Command(TyperCommand):
 
     def invoke(self, ctx: Any) -> Any:
         """Refuse to write over a file that is read, before either."""
-        files = {
-            param: [str(one) for one in (value if isinstance(value, list | tuple) else [value]) if _is_file(one)]
-            for param, value in ctx.params.items()
-        }
-        for written in (file for param in OUTPUTS for file in files.get(param, ())):
-            for param, read in files.items():
-                if param not in OUTPUTS and any(os.path.samefile(written, file) for file in read):
-                    raise InputError(f"{written}: is read by this command, and would be lost; name another output.")
+        from seqlab.base.storage.outputs import check_not_read
+
+        given = {name: one if isinstance(one, list | tuple) else [one] for name, one in ctx.params.items()}
+        read = [one for name, several in given.items() if name not in OUTPUTS for one in several]
+        for written in (one for name in OUTPUTS for one in given.get(name, ()) if one is not None):
+            check_not_read(written, read)
         return super().invoke(ctx)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
@@ -110,10 +108,6 @@ class Program(typer.Typer):
 def _name(verb: Any) -> str:
     """What a verb is called that was registered with a name or without."""
     return verb.name or typer.main.get_command_name(verb.callback.__name__)
-
-
-def _is_file(value: object) -> bool:
-    return isinstance(value, str | os.PathLike) and os.path.isfile(value)
 
 
 def page(command: Any, ctx: Any) -> str:

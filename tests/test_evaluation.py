@@ -367,7 +367,7 @@ def test_scores_of_single_tokens(home, everything, tmp_path):
 
 def test_scores_of_tokens_do_not_replace_the_text(home, everything, tmp_path):
     (tmp_path / "text.txt").write_bytes((home / "test.txt").read_bytes())
-    with pytest.raises(InputError, match=r"token_scores: .*text\.txt is the text, and would be lost"):
+    with pytest.raises(InputError, match=r"text\.txt: is read too, and would be lost"):
         everything[0].evaluate(tmp_path / "text.txt", token_scores=tmp_path / "text.txt")
     assert (tmp_path / "text.txt").read_bytes() == (home / "test.txt").read_bytes()
 

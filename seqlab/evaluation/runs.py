@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..base.errors import InputError
+from ..base.storage.outputs import check_not_read
 from ..config import EvaluationConfig
 from ..models.interpolated import Members
 from ..run import Run
@@ -147,8 +148,8 @@ def evaluate_source(
     Raises:
         InputError: the text cannot be had, is the one that was tuned on, or would be replaced by its scores.
     """
-    if token_scores is not None and text is not None and _is_among(token_scores, listed(text)):
-        raise InputError(f"token_scores: {token_scores} is the text, and would be lost; name another file.")
+    if token_scores is not None and text is not None:
+        check_not_read(token_scores, listed(text))
     source = read_source(run, text, split, evaluator.scorer.network.reads_characters)
     name, fitted = source.split or source.name, source.split == "valid"
     seen = {} if source.split or (share := seen_share(run, source.tokens)) < MUCH_SEEN else {SEEN: share}
@@ -157,12 +158,6 @@ def evaluate_source(
     evaluation = evaluator.evaluate_tokens(source.tokens, ranked=True, fitted=fitted)
     write_token_scores(token_scores, source.tokens, run.tokenizer, evaluation)
     return Scores({**evaluation.report, **seen}, name, source.split)
-
-
-def _is_among(file: str | Path, sources: Sequence[str | Path]) -> bool:
-    """Whether a file is one of the sources."""
-    place = Path(file)
-    return place.is_file() and any(Path(one).is_file() and place.samefile(one) for one in sources)
 
 
 def seen_share(run: Run, tokens: TokenFile) -> float:

@@ -118,7 +118,7 @@ class TextGenerator:
         check_generation(config, streaming=stream is not None)
         stops = [config.stop] if isinstance(config.stop, str) else config.stop
         length, ends = config.length or self.default_length(), bool(stops) or self._eos_id(config) is not None
-        read = max(map(len, self.reads(request, 1)), default=len(prompt.ids) + 1)
+        read = max(map(len, self._reads(request, 1)), default=len(prompt.ids) + 1)
         check_generation_memory(self.model, config, length, read, ends)
         skip = prompt.unfinished.skip if prompt.unfinished else 0
         new_reader = partial(TextReader, self.tokenizer, prompt.ids, stops, self._eos_id(config), skip=skip)
@@ -177,7 +177,7 @@ class TextGenerator:
         mixed_N = ids_N[np.arange(PROBE) * PROBE_STRIDE % PROBE]
         return max(10, int(round(DEFAULT_CHARACTERS * PROBE / len(self.tokenizer.decode(mixed_N)), -1)))
 
-    def reads(self, request: Request, count: int) -> list[Sequence[int]]:
+    def _reads(self, request: Request, count: int) -> list[Sequence[int]]:
         """What the model reads instead of the start token and the prompt, for `count` texts: of several, text i reads
         number i mod their number; nothing where it reads those."""
         prompt = request.prompt
@@ -207,7 +207,7 @@ class TextGenerator:
             seed=seed,
             rules=request.rules,
             ends=lambda index, token: readers[index].push(token),
-            reads=self.reads(request, count),
+            reads=self._reads(request, count),
             unfinished=prompt.unfinished,
         )
         order = best(drawn, config.num, config.length_penalty) if config.best_of else range(count)
@@ -227,7 +227,7 @@ class TextGenerator:
             eos_id=self._eos_id(config),
             alpha=config.length_penalty,
             complete=(lambda ids: _ends(new_reader(), ids)) if config.stop else None,
-            reads=self.reads(request, 1),
+            reads=self._reads(request, 1),
             unfinished=prompt.unfinished,
         )
         readers = [new_reader() for _ in found]

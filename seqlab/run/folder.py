@@ -113,6 +113,7 @@ class RunFolder(ABC, Generic[M]):
         record: the whole of config.json.
         temporary: whether the folder goes when nothing refers to this object any more.
         reading: what differs from how the training text was read, see `reading_as`.
+        first: what this is a copy of, whose temporary folder stays as long as the copy; None for no copy.
         KIND: what config.json calls such a run. SETTINGS: the class of its configuration.
     """
 
@@ -123,6 +124,7 @@ class RunFolder(ABC, Generic[M]):
         self.path, self.config, self.tokenizer, self.record = path, config, tokenizer, record
         self.temporary = False
         self.reading: dict[str, str] = {}
+        self.first: Self | None = None
 
     def __repr__(self) -> str:
         model, best = self.config.model, self.history.best_perplexity
@@ -181,6 +183,7 @@ class RunFolder(ABC, Generic[M]):
             InputError: none of these.
         """
         other, given = copy.copy(self), {"field": field, "encoding": encoding, "errors": errors}
+        other.first = self
         other.reading = {name: value for name, value in given.items() if value is not None}
         other.text_settings  # noqa: B018 - refuses what is no such setting
         return other

@@ -278,7 +278,11 @@ def test_training_without_a_folder_leaves_nothing_behind(corpus, tmp_path, monke
     lm = seqlab.train_language_model(corpus, steps=2, **SMALL)
     assert os.listdir(tmp_path)
     assert "temporary" in repr(lm)
+    other = lm.reading_as(["a text"], encoding="cp1252")
     del lm
+    gc.collect()
+    assert os.listdir(tmp_path), "a copy still needs it"
+    del other
     gc.collect()
     assert not os.listdir(tmp_path)
 

@@ -60,7 +60,7 @@ def test_a_file_that_is_read_is_not_written_over(
     Path("text.txt").write_text("a text of mine\n")
     Path("link").symlink_to("text.txt")
     assert command(words) == 2
-    assert f"{words[-1]}: is read by this command, and would be lost" in capsys.readouterr().err
+    assert f"{words[-1]}: is read too, and would be lost" in capsys.readouterr().err
     assert Path("text.txt").read_text() == "a text of mine\n"
 
 

@@ -6,6 +6,7 @@ import os
 import re
 import stat
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from ..errors import InputError
@@ -75,6 +76,24 @@ def check_file(path: str | Path) -> None:
         return
     check_parent(place)
     _probe(place.parent, path)
+
+
+def check_not_read(path: str | Path, sources: Iterable[object]) -> None:
+    """Make sure that output does not replace a file that the same work reads.
+
+    Args:
+        path: where output goes.
+        sources: what is read; whatever is no file among them does not matter.
+
+    Raises:
+        InputError: one of them is that file.
+    """
+    if _is_file(path) and any(_is_file(one) and os.path.samefile(path, one) for one in sources):  # type: ignore[arg-type]
+        raise InputError(f"{path}: is read too, and would be lost; name another output.")
+
+
+def _is_file(value: object) -> bool:
+    return isinstance(value, str | os.PathLike) and os.path.isfile(value)
 
 
 def check_folder(path: str | Path, *markers: str) -> None:

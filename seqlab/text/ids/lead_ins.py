@@ -2,7 +2,8 @@
 
 Such a model has hardly ever begun: its training text has one beginning, and it is read as one long stream. After the
 start token alone, counts know nothing and the network is in a state that it never was in. So a text without a prompt
-begins as the paragraphs of the training text do, behind the end of another paragraph (benchmarks/LOG.md, 'Beginnings').
+begins as the paragraphs of the training text do, behind the end of another paragraph (benchmarks/LOG.md, 'Texts without
+a prompt').
 """
 
 from __future__ import annotations

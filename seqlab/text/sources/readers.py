@@ -14,6 +14,7 @@ from typing import IO
 
 from ...base.contents.signatures import LONGEST, ZIP, kind_of_bytes
 from ...base.errors import InputError, did_you_mean, option
+from ...base.files import MANIFEST
 from ...base.kinds import DESCRIPTIONS, kind_of
 from ...base.storage.streams import STDIN, parked, read_once, reads_once
 from ...catalogue import corpora
@@ -30,8 +31,6 @@ JSON_LINES = {".jsonl", ".ndjson"}
 JSON, NOTEBOOK = ".json", ".ipynb"
 JSONS = {JSON, NOTEBOOK}
 TABLES = {".csv", ".tsv", ".tab"}
-WRITTEN = ("manifest.json", "corpus.json")
-"""A folder with one of these holds a run, word vectors or a corpus, and no text of a person."""
 
 LONGEST_NAME = 255
 """Characters of a file's name that file systems allow."""
@@ -179,17 +178,20 @@ def _resolve(source: str | Path) -> list[SourceFile]:
 
 def text_files(folder: Path) -> list[Path]:
     """The files of a folder that `resolve_sources` takes. Raises InputError where there are none."""
-    visible = _visible(folder)
-    if not visible:
-        raise InputError(f"{folder}: the folder contains no files to read.")
+    return _chosen(_visible(folder))
+
+
+def _chosen(visible: list[Path]) -> list[Path]:
+    """Those of a folder's files that are read."""
     texts = [path for path in visible if _suffix(path) in TEXT_SUFFIXES]
     return texts or [path for path in visible if _suffix(path) in DOCUMENT_SUFFIXES] or visible
 
 
 def left_out(folder: Path) -> str:
     """Which files of a folder could be read and are not, as it holds others that go before; "" where there are none."""
-    taken = set(text_files(folder))
-    others = Counter(_suffix(path) for path in _visible(folder) if path not in taken)
+    visible = _visible(folder)
+    taken = set(_chosen(visible))
+    others = Counter(_suffix(path) for path in visible if path not in taken)
     readable = DOCUMENT_SUFFIXES | TABLES | JSONS
     kinds = ", ".join(f"{others[suffix]:,} {suffix}" for suffix in sorted(others) if suffix in readable)
     read = ", ".join(sorted({_suffix(path) for path in taken}))
@@ -197,13 +199,24 @@ def left_out(folder: Path) -> str:
 
 
 def _visible(folder: Path) -> list[Path]:
-    """All files of a folder that are not hidden, but for what seqlab wrote there."""
+    """All files of a folder that are not hidden, but for what seqlab wrote there. Raises InputError for none."""
     visible = []
     for root, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        folders[:] = [name for name in folders if not any((Path(root) / name / mark).is_file() for mark in WRITTEN)]
+        folders[:] = sorted(name for name in folders if not (name.startswith(".") or _is_ours(Path(root) / name)))
         visible += [Path(root) / name for name in names if not name.startswith(".")]
-    return sorted((path for path in visible if path.is_file()), key=lambda path: path.parts)
+    visible = sorted((path for path in visible if path.is_file()), key=lambda path: path.parts)
+    if not visible:
+        raise InputError(f"{folder}: the folder contains no files to read.")
+    return visible
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether a folder is a run, word vectors or a corpus, and no text of a person; other programs write a
+    manifest.json too."""
+    try:
+        return (folder / MANIFEST).is_file() and kind_of(folder) != "folder"
+    except InputError:  # a config.json that is no JSON
+        return False
 
 
 def _suffix(path: Path) -> str:

@@ -92,7 +92,17 @@ def test_what_a_folder_has_besides_its_texts_is_said(tmp_path):
     names = ["a.md", "b.txt.gz", "film.srt", "sub/c.srt", "table.csv", "photo.jpg", "runs/x/metrics.jsonl"]
     folder = folder_of(tmp_path, names)
     (folder / "runs" / "x" / "manifest.json").write_text("{}")
+    (folder / "runs" / "x" / "config.json").write_text('{"kind": "language-model"}')
     assert [path.name for path in text_files(folder)] == ["a.md", "b.txt.gz"]
     said = f"{folder}: only .md, .txt are read; left out: 1 .csv, 2 .srt, name these files to have them read too"
     assert splits_of([folder, folder / "a.md"]).note == said
     assert not splits_of(folder / "sub").note
+
+
+@pytest.mark.parametrize("config", [None, '{"kind": "extension"}', "// no JSON"])
+def test_a_manifest_of_another_program_hides_nothing(tmp_path, config):
+    folder = folder_of(tmp_path, ["a.txt", "extension/help.txt"])
+    (folder / "extension" / "manifest.json").write_text("{}")
+    if config:
+        (folder / "extension" / "config.json").write_text(config)
+    assert [path.name for path in text_files(folder)] == ["a.txt", "help.txt"]
